@@ -1,0 +1,48 @@
+# railcni: the two commands a newcomer needs are `make demo` and `make test`.
+SHELL := /bin/bash
+.DEFAULT_GOAL := build
+
+PLUGINS := $(notdir $(wildcard plugins/*))
+BINARIES := $(PLUGINS) railctl
+DIST ?= dist
+CNI_BIN_DIR ?= /opt/cni/bin
+SBIN_DIR ?= /usr/local/bin
+# VM=0 leaves out the VM lab; the run then says so at its end.
+VM ?= 1
+CARGO ?= cargo
+
+.PHONY: build demo test lint bench install setup vm-test vm-matrix vm-shell clean help
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / - /'
+
+setup: ## install what building and testing need and this machine lacks
+	@scripts/setup
+
+build: ## every binary, static and stripped, into dist/
+	@scripts/setup build
+	@DIST=$(DIST) CARGO=$(CARGO) scripts/build $(BINARIES)
+
+demo: build ## a pod with eight rails on this machine: no hardware, no Kubernetes
+	@scripts/setup demo
+	@scripts/as-root $(abspath $(DIST))/railctl demo
+
+test: build ## everything: unit, protocol, namespaces, crash, VM lab
+	@scripts/setup test
+	@DIST=$(abspath $(DIST)) CARGO=$(CARGO) VM=$(VM) scripts/as-root scripts/test
+
+lint: ## formatting, clippy as errors, licences and advisories
+	@scripts/setup lint
+	@CARGO=$(CARGO) scripts/lint
+
+bench: build ## whole processes side by side with the peers; exits non-zero when a budget is missed
+	@scripts/setup bench
+	@$(CARGO) build --release -q -p bench -p bare
+	@scripts/as-root target/release/bench --bin-dir $(abspath $(DIST)) --check
+
+install: build ## into $(DESTDIR)$(CNI_BIN_DIR); every file replaced atomically
+	@scripts/install $(DIST) "$(DESTDIR)$(CNI_BIN_DIR)" $(PLUGINS)
+	@scripts/install $(DIST) "$(DESTDIR)$(SBIN_DIR)" railctl
+
+clean: ## what building left
+	rm -rf target $(DIST)
