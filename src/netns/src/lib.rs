@@ -1,0 +1,111 @@
+//! Open, enter and leave a network namespace.
+//!
+//! A namespace is a file of nsfs, bound somewhere or below `/proc/PID/ns`. What is missing, or is no such file, is
+//! [`Error::Gone`]: for a DEL that is success, while any other failure has to be retried.
+
+mod error;
+mod id;
+#[cfg(test)]
+mod tests;
+
+use std::fs::{File, OpenOptions};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::OFlag;
+use nix::sched::{CloneFlags, setns};
+use nix::sys::statfs::{FsType, NSFS_MAGIC, PROC_SUPER_MAGIC, fstatfs};
+
+pub use error::{Error, Reason};
+pub use id::Id;
+
+/// An open network namespace. Holding it keeps the namespace alive.
+#[derive(Debug)]
+pub struct NetNs {
+    file: File,
+    path: PathBuf,
+    id: Id,
+}
+
+impl NetNs {
+    /// Opens the namespace that `path` is bound to, following symbolic links.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        // Whatever else lies at the path, a FIFO for one, must not block us.
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(OFlag::O_NONBLOCK.bits())
+            .open(path)
+            .map_err(|source| Error::from_open(path, source))?;
+        if !is_namespace(&file, path)? {
+            return Err(Error::gone(path, Reason::NotANamespace));
+        }
+        let id = id_of(&file, path)?;
+        Ok(Self { file, path: path.to_owned(), id })
+    }
+
+    /// The namespace of the calling thread.
+    pub fn current() -> Result<Self, Error> {
+        Self::open(Path::new("/proc/thread-self/ns/net"))
+    }
+
+    /// Device and inode of the namespace: equal for two paths exactly when they lead to the same namespace.
+    pub fn id(&self) -> Id {
+        self.id
+    }
+
+    /// The path it was opened by.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The descriptor, as `IFLA_NET_NS_FD` and its like want it.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+
+    /// Runs `work` with the calling thread inside this namespace, and comes back, on a panic as well.
+    ///
+    /// Aborts the process if it cannot come back: everything after that would change the wrong namespace.
+    pub fn run<T>(&self, work: impl FnOnce() -> T) -> Result<T, Error> {
+        let _home = Home(Self::current()?);
+        self.enter()?;
+        Ok(work())
+    }
+
+    fn enter(&self) -> Result<(), Error> {
+        setns(&self.file, CloneFlags::CLONE_NEWNET)
+            .map_err(|errno| Error::Enter { path: self.path.clone(), source: errno.into() })
+    }
+}
+
+impl AsFd for NetNs {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd()
+    }
+}
+
+/// The namespace that a thread returns to when this goes out of scope.
+struct Home(NetNs);
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.enter() {
+            eprintln!("aborting, since this thread is stuck in a foreign network namespace: {error}");
+            std::process::abort();
+        }
+    }
+}
+
+/// Until Linux 3.19 namespaces were files of procfs; some container runtimes still bind those.
+fn is_namespace(file: &File, path: &Path) -> Result<bool, Error> {
+    let stat = fstatfs(file).map_err(|errno| Error::Open { path: path.to_owned(), source: errno.into() })?;
+    Ok(
+        matches!(stat.filesystem_type(), FsType(magic) if magic == NSFS_MAGIC.0 || magic == PROC_SUPER_MAGIC.0),
+    )
+}
+
+fn id_of(file: &File, path: &Path) -> Result<Id, Error> {
+    let metadata = file.metadata().map_err(|source| Error::Open { path: path.to_owned(), source })?;
+    Ok(Id { dev: metadata.dev(), ino: metadata.ino() })
+}
