@@ -1,0 +1,100 @@
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Component, Path, PathBuf};
+
+use nix::errno::Errno;
+
+use crate::{Error, name};
+
+/// Where the plugins write and read; each root is moved by one environment variable.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Dirs {
+    /// Lives as long as the kernel does: `RAILCNI_STATE_DIR`, /run/railcni.
+    pub state: Root,
+    /// Outlives a boot: `RAILCNI_DURABLE_DIR`, /var/lib/railcni.
+    pub durable: Root,
+    /// The caches of the plugins that ours replace: `RAILCNI_PEER_DIR`, /var/lib/cni.
+    pub peer: Root,
+    /// What the administrator wrote: `RAILCNI_CONFIG_DIR`, /etc/railcni.
+    pub config: Root,
+}
+
+impl Dirs {
+    /// The four roots; an unset or empty variable means the default.
+    pub fn from_env() -> Result<Self, Error> {
+        Ok(Self {
+            state: Root::from_env("RAILCNI_STATE_DIR", "/run/railcni")?,
+            durable: Root::from_env("RAILCNI_DURABLE_DIR", "/var/lib/railcni")?,
+            peer: Root::from_env("RAILCNI_PEER_DIR", "/var/lib/cni")?,
+            config: Root::from_env("RAILCNI_CONFIG_DIR", "/etc/railcni")?,
+        })
+    }
+
+    /// All four as directories of `base`, which must be absolute.
+    pub fn under(base: &Path) -> Self {
+        let root = |name: &str| Root(base.join(name));
+        Self { state: root("state"), durable: root("durable"), peer: root("peer"), config: root("config") }
+    }
+}
+
+/// A directory below which every path is made of validated names and holds no symbolic link.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Root(PathBuf);
+
+impl Root {
+    fn from_env(variable: &'static str, default: &str) -> Result<Self, Error> {
+        let value = std::env::var_os(variable).filter(|value| !value.is_empty());
+        Self::parse(variable, value.map_or_else(|| default.into(), PathBuf::from))
+    }
+
+    fn parse(variable: &'static str, path: PathBuf) -> Result<Self, Error> {
+        let climbs = path.components().any(|part| part == Component::ParentDir);
+        if path.is_absolute() && !climbs {
+            return Ok(Self(path));
+        }
+        Err(Error::Directory { variable, value: path.display().to_string() })
+    }
+
+    /// The root itself.
+    pub fn as_path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The path of `names` below the root; touches nothing. Each must fit [`name::id`].
+    pub fn path(&self, names: &[&str]) -> Result<PathBuf, Error> {
+        let mut path = self.0.clone();
+        for part in names {
+            name::id("path component", part)?;
+            path.push(part);
+        }
+        Ok(path)
+    }
+
+    /// The same with every missing directory made (mode 0700), and a link in the place of one refused.
+    pub fn create(&self, names: &[&str]) -> Result<PathBuf, Error> {
+        let path = self.path(names)?;
+        let parents = self.0.parent().unwrap_or(Path::new("/"));
+        let make = |path: &Path| fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+        make(parents).map_err(|error| Error::io("create directory", parents, &error))?;
+        let below = path.ancestors().take(names.len() + 1).collect::<Vec<_>>();
+        below.into_iter().rev().try_for_each(create_one)?;
+        Ok(path)
+    }
+}
+
+fn create_one(path: &Path) -> Result<(), Error> {
+    match fs::DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => expect_directory(path),
+        made => made.map_err(|error| Error::io("create directory", path, &error)),
+    }
+}
+
+fn expect_directory(path: &Path) -> Result<(), Error> {
+    let kind = fs::symlink_metadata(path).map_err(|error| Error::io("inspect", path, &error))?.file_type();
+    match (kind.is_symlink(), kind.is_dir()) {
+        (true, _) => Err(Error::Symlink { path: path.to_path_buf() }),
+        (_, true) => Ok(()),
+        _ => Err(Error::errno("enter directory", path, Errno::ENOTDIR)),
+    }
+}

@@ -1,0 +1,100 @@
+//! Files that are read and replaced whole, mode 0600, never through a symbolic link.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+
+use crate::Error;
+
+/// The temporary names of [`replace`] start so; a process killed in between leaves one behind.
+pub(crate) const TEMPORARY: &str = ".tmp.";
+
+/// The whole file; `None` when there is none.
+pub fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+    let Some(mut file) = absent_as_none(open(path, OpenOptions::new().read(true), OFlag::empty()))? else {
+        return Ok(None);
+    };
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(|error| Error::io("read", path, &error))?;
+    Ok(Some(bytes))
+}
+
+/// Puts `bytes` at `path` so that a reader sees the old file or the new one, never less. Not kept over a power loss.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    with_temporary(path, |file| file.write_all(bytes))
+}
+
+/// As [`replace`], and on return the new file survives a power loss.
+pub fn replace_durable(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    with_temporary(path, |file| file.write_all(bytes).and_then(|()| file.sync_all()))?;
+    sync_parent(path)
+}
+
+/// Removes the file; false when there was none.
+pub fn remove(path: &Path) -> Result<bool, Error> {
+    let removed = fs::remove_file(path).map_err(|error| Error::io("remove", path, &error));
+    Ok(absent_as_none(removed)?.is_some())
+}
+
+/// Opens without following a link in the last component; a file that `options` create gets mode 0600.
+pub(crate) fn open(path: &Path, options: &mut OpenOptions, flags: OFlag) -> Result<File, Error> {
+    let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_NOCTTY;
+    options.mode(0o600).custom_flags(flags.bits()).open(path).map_err(|error| Error::io("open", path, &error))
+}
+
+pub(crate) fn absent_as_none<T>(outcome: Result<T, Error>) -> Result<Option<T>, Error> {
+    match outcome {
+        Err(Error::Io { errno: Errno::ENOENT, .. }) => Ok(None),
+        outcome => outcome.map(Some),
+    }
+}
+
+pub(crate) fn sync_parent(path: &Path) -> Result<(), Error> {
+    let parent = path.parent().unwrap_or(Path::new("/"));
+    let synced = File::open(parent).and_then(|directory| directory.sync_all());
+    synced.map_err(|error| Error::io("sync directory", parent, &error))
+}
+
+fn with_temporary(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), Error> {
+    let (temporary, mut file) = create_temporary(path)?;
+    let written = write(&mut file).map_err(|error| Error::io("write", path, &error));
+    let renamed = written.and_then(|()| rename(&temporary, path));
+    if renamed.is_err() {
+        // Best effort: the first error says more than this one would.
+        let _ = fs::remove_file(&temporary);
+    }
+    renamed
+}
+
+pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), Error> {
+    fs::rename(from, to).map_err(|error| Error::io("replace", to, &error))
+}
+
+/// A name is taken only by another thread, or by a dead process that had our pid: the next number is free.
+fn create_temporary(path: &Path) -> Result<(PathBuf, File), Error> {
+    let mut number = 0_u32;
+    loop {
+        let temporary = path.with_file_name(format!("{TEMPORARY}{}.{number}", std::process::id()));
+        match open(&temporary, OpenOptions::new().write(true).create_new(true), OFlag::empty()) {
+            Err(Error::Io { errno: Errno::EEXIST, .. }) => number += 1,
+            opened => return opened.map(|file| (temporary, file)),
+        }
+    }
+}
+
+/// The names in a directory, sorted; none when there is no directory.
+pub(crate) fn names(directory: &Path) -> Result<Vec<OsString>, Error> {
+    let entries = fs::read_dir(directory).map_err(|error| Error::io("list", directory, &error));
+    let Some(entries) = absent_as_none(entries)? else {
+        return Ok(Vec::new());
+    };
+    let names = entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<io::Result<Vec<_>>>();
+    let mut names = names.map_err(|error| Error::io("list", directory, &error))?;
+    names.sort_unstable();
+    Ok(names)
+}

@@ -1,0 +1,101 @@
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Key, Record, VERSION};
+use crate::{BootId, Error};
+
+/// What there is at the place of a record.
+#[derive(Debug, PartialEq)]
+pub enum Loaded<T> {
+    /// No file: never attached, or undone to the end.
+    Absent,
+    /// A whole record of this boot.
+    Present(Record<T>),
+    /// A record of the older boot named: the kernel objects it speaks of are gone, only the file is left to remove.
+    Void(BootId),
+    /// What it says cannot be trusted; the file name still gives the key.
+    Damaged(Damage),
+}
+
+/// Why a record cannot be used.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Damage {
+    /// Cut short, or changed by someone else.
+    #[error("its checksum is wrong or missing")]
+    Checksum,
+    /// Written by another version of the plugin.
+    #[error("it has format {0}, this version of the plugin reads {VERSION}")]
+    Version(u32),
+    /// A copy under another name.
+    #[error("it is the record of {0}")]
+    OtherKey(String),
+    /// Good JSON of another shape.
+    #[error("its contents are not understood: {0}")]
+    Contents(String),
+}
+
+/// One file of a listing.
+#[derive(Debug)]
+pub enum Entry<T> {
+    /// A record of this plugin, with the key from its file name.
+    Ours {
+        /// From the file name.
+        key: Key,
+        /// Never `Absent`.
+        loaded: Loaded<T>,
+    },
+    /// A record of this plugin that could not be read.
+    Unreadable {
+        /// From the file name.
+        key: Key,
+        /// Why.
+        error: Error,
+    },
+    /// Something that no plugin of this suite wrote; to be left alone.
+    Foreign {
+        /// Where it lies.
+        path: PathBuf,
+    },
+}
+
+/// A line of JSON, then a line with its CRC-32 in hex: `head -1 FILE | jq` works.
+pub(super) fn encode<T: Serialize>(path: &Path, record: &Record<T>) -> Result<Vec<u8>, Error> {
+    let encoded = serde_json::to_vec(record);
+    let mut bytes =
+        encoded.map_err(|error| Error::Encode { path: path.to_path_buf(), reason: error.to_string() })?;
+    let crc = crc32fast::hash(&bytes);
+    bytes.extend_from_slice(format!("\n{crc:08x}\n").as_bytes());
+    Ok(bytes)
+}
+
+pub(super) fn decode<T: DeserializeOwned>(
+    bytes: &[u8],
+    plugin: &str,
+    key: &Key,
+    boot_id: &BootId,
+) -> Result<Loaded<T>, Damage> {
+    let json = checked(bytes).ok_or(Damage::Checksum)?;
+    let contents = |error: serde_json::Error| Damage::Contents(error.to_string());
+    // The undo part comes last: in a void or newer record it may have a shape unknown here.
+    let Record { version, plugin: writer, key: written, boot_id: boot, .. } =
+        serde_json::from_slice::<Record<serde::de::IgnoredAny>>(json).map_err(contents)?;
+    if version != VERSION {
+        return Err(Damage::Version(version));
+    }
+    if writer != plugin || written != *key {
+        return Err(Damage::OtherKey(format!("{written} by {writer}")));
+    }
+    if boot != *boot_id {
+        return Ok(Loaded::Void(boot));
+    }
+    serde_json::from_slice(json).map(Loaded::Present).map_err(contents)
+}
+
+/// The JSON line, if the line after it holds its checksum.
+fn checked(bytes: &[u8]) -> Option<&[u8]> {
+    let (json, line) = bytes.split_at_checked(bytes.len().checked_sub(10)?)?;
+    let expected = format!("\n{:08x}\n", crc32fast::hash(json));
+    (expected.as_bytes() == line).then_some(json)
+}

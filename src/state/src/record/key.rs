@@ -1,0 +1,60 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+use crate::name::{self, NAME_MAX};
+
+/// Which attachment: what CNI tells one from another by.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub struct Key {
+    /// The config's `name`.
+    pub network: String,
+    /// `CNI_CONTAINERID`.
+    pub container_id: String,
+    /// `CNI_IFNAME`.
+    pub ifname: String,
+}
+
+impl Key {
+    /// Refuses what CNI and the kernel do not allow, so that every key can name a file.
+    pub fn new(network: &str, container_id: &str, ifname: &str) -> Result<Self, Error> {
+        let key = Self {
+            network: network.to_owned(),
+            container_id: container_id.to_owned(),
+            ifname: ifname.to_owned(),
+        };
+        key.check().map(|()| key)
+    }
+
+    /// A comma is legal in an interface name alone, so that comes last.
+    pub(super) fn file_name(&self, plugin: &str) -> Result<String, Error> {
+        self.check()?;
+        let value = format!("{},{plugin},{}", self.container_id, self.ifname);
+        if value.len() <= NAME_MAX {
+            return Ok(value);
+        }
+        let allowed = "255 bytes at most, together with plugin and interface name";
+        Err(Error::Name { what: "container ID", value, allowed })
+    }
+
+    /// Plugin and key from the name of a file.
+    pub(super) fn parse(network: &str, file_name: &str) -> Option<(String, Self)> {
+        let mut parts = file_name.splitn(3, ',');
+        let (container_id, plugin, ifname) = (parts.next()?, parts.next()?, parts.next()?);
+        name::id("plugin name", plugin).ok()?;
+        Some((plugin.to_owned(), Self::new(network, container_id, ifname).ok()?))
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        name::id("network name", &self.network)?;
+        name::id("container ID", &self.container_id)?;
+        name::ifname(&self.ifname)
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.network, self.container_id, self.ifname)
+    }
+}
