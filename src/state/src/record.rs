@@ -114,12 +114,7 @@ impl Records {
         Ok(names.into_iter().filter_map(|name| name.into_string().ok()).collect())
     }
 
-    fn entry<T: DeserializeOwned>(
-        &self,
-        network: &str,
-        folder: &Path,
-        name: std::ffi::OsString,
-    ) -> Option<Entry<T>> {
+    fn entry<T: DeserializeOwned>(&self, network: &str, folder: &Path, name: &OsStr) -> Option<Entry<T>> {
         let path = folder.join(name);
         let text = name.to_str().unwrap_or_default();
         if text.starts_with(file::TEMPORARY) {
