@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 use nix::sched::{CloneFlags, setns};
-use nix::sys::statfs::{FsType, NSFS_MAGIC, PROC_SUPER_MAGIC, fstatfs};
+use nix::sys::statfs::{NSFS_MAGIC, PROC_SUPER_MAGIC, fstatfs};
 
 pub use error::{Error, Reason};
 pub use id::Id;
@@ -100,9 +100,7 @@ impl Drop for Home {
 /// Until Linux 3.19 namespaces were files of procfs; some container runtimes still bind those.
 fn is_namespace(file: &File, path: &Path) -> Result<bool, Error> {
     let stat = fstatfs(file).map_err(|errno| Error::Open { path: path.to_owned(), source: errno.into() })?;
-    Ok(
-        matches!(stat.filesystem_type(), FsType(magic) if magic == NSFS_MAGIC.0 || magic == PROC_SUPER_MAGIC.0),
-    )
+    Ok([NSFS_MAGIC, PROC_SUPER_MAGIC].contains(&stat.filesystem_type()))
 }
 
 fn id_of(file: &File, path: &Path) -> Result<Id, Error> {

@@ -41,7 +41,7 @@ fn two_paths_to_one_namespace_have_one_id() {
 }
 
 #[test]
-fn id_survives_json_shape() {
+fn id_reads_like_the_link_in_proc() {
     let id = Id { dev: 4, ino: 4_026_531_840 };
     assert_eq!(id.to_string(), "net:[4026531840]");
 }
@@ -128,7 +128,7 @@ fn run_returns_after_a_panic() {
 
 #[test]
 fn namespace_of_another_type_cannot_be_entered() {
-    let mnt = NetNs::open(Path::new("/proc/self/ns/uts")).unwrap();
-    let error = mnt.run(|| ()).unwrap_err();
+    let uts = NetNs::open(Path::new("/proc/self/ns/uts")).unwrap();
+    let error = uts.run(|| ()).unwrap_err();
     assert!(matches!(error, Error::Enter { .. }), "{error}");
 }
