@@ -98,3 +98,63 @@ fn expect_directory(path: &Path) -> Result<(), Error> {
         _ => Err(Error::errno("enter directory", path, Errno::ENOTDIR)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn a_root_is_absolute_and_does_not_climb() {
+        let parse = |path: &str| Root::parse("RAILCNI_STATE_DIR", path.into());
+        assert_eq!(parse("/run/railcni").unwrap().as_path(), Path::new("/run/railcni"));
+        for bad in ["run", "./run", "/run/../etc"] {
+            let said = parse(bad).unwrap_err().to_string();
+            assert_eq!(said, format!("RAILCNI_STATE_DIR is {bad:?}: give an absolute path without `..`"));
+        }
+    }
+
+    #[test]
+    fn a_path_below_is_made_of_names_only() {
+        let root = Dirs::under(Path::new("/base")).durable;
+        assert_eq!(root.path(&["ipam", "rail-1"]).unwrap(), Path::new("/base/durable/ipam/rail-1"));
+        for bad in ["", "..", "a/b", "/etc", "a\0"] {
+            assert!(matches!(root.path(&["ipam", bad]), Err(Error::Name { .. })), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn directories_are_made_for_root_alone_and_twice_without_error() {
+        let base = tempfile::tempdir().unwrap();
+        let root = Dirs::under(&base.path().join("deep/down")).state;
+        for _ in 0..2 {
+            root.create(&["ipam", "net"]).unwrap();
+        }
+        for path in ["", "ipam", "ipam/net"] {
+            let mode = fs::metadata(root.as_path().join(path)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o700, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_link_or_a_file_in_the_place_of_a_directory_is_refused() {
+        let base = tempfile::tempdir().unwrap();
+        let root = Dirs::under(base.path()).state;
+        root.create(&[]).unwrap();
+        symlink("/tmp", root.as_path().join("ipam")).unwrap();
+        fs::File::create(root.as_path().join("plain")).unwrap();
+        assert!(
+            matches!(root.create(&["ipam", "net"]), Err(Error::Symlink { path }) if path.ends_with("ipam"))
+        );
+        assert!(matches!(root.create(&["plain", "net"]), Err(Error::Io { errno: Errno::ENOTDIR, .. })));
+        assert!(!Path::new("/tmp/net").exists());
+    }
+
+    #[test]
+    fn a_root_that_is_a_link_is_refused() {
+        let base = tempfile::tempdir().unwrap();
+        symlink("/tmp", base.path().join("state")).unwrap();
+        assert!(matches!(Dirs::under(base.path()).state.create(&[]), Err(Error::Symlink { .. })));
+    }
+}

@@ -5,6 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -13,6 +14,7 @@ use crate::Error;
 
 /// The temporary names of [`replace`] start so; a process killed in between leaves one behind.
 pub(crate) const TEMPORARY: &str = ".tmp.";
+const ABANDONED: Duration = Duration::from_secs(60);
 
 /// The whole file; `None` when there is none.
 pub fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
@@ -39,6 +41,17 @@ pub fn replace_durable(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 pub fn remove(path: &Path) -> Result<bool, Error> {
     let removed = fs::remove_file(path).map_err(|error| Error::io("remove", path, &error));
     Ok(absent_as_none(removed)?.is_some())
+}
+
+/// Removes what killed processes left in the middle of [`replace`]: temporary files older than a minute.
+pub fn sweep(directory: &Path) -> Result<(), Error> {
+    let stale = |path: &Path| {
+        let age = fs::symlink_metadata(path).and_then(|status| status.modified()).map(|time| time.elapsed());
+        age.is_ok_and(|age| age.is_ok_and(|age| age > ABANDONED))
+    };
+    let temporary = |name: &OsString| name.as_encoded_bytes().starts_with(TEMPORARY.as_bytes());
+    let paths = names(directory)?.into_iter().filter(temporary).map(|name| directory.join(name));
+    paths.filter(|path| stale(path)).try_for_each(|path| remove(&path).map(drop))
 }
 
 /// Opens without following a link in the last component; a file that `options` create gets mode 0600.
@@ -98,3 +111,6 @@ pub(crate) fn names(directory: &Path) -> Result<Vec<OsString>, Error> {
     names.sort_unstable();
     Ok(names)
 }
+
+#[cfg(test)]
+mod tests;

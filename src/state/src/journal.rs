@@ -140,3 +140,6 @@ fn put(path: &Path, bytes: &[u8], durability: Durability) -> Result<(), Error> {
         Durability::Disk => file::replace_durable(path, bytes),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -108,6 +108,11 @@ impl Records {
         Ok(entries)
     }
 
+    /// Removes what killed processes left half-written in the network's folder; no record of anyone's.
+    pub fn sweep(&self, network: &str) -> Result<(), Error> {
+        file::sweep(&self.root.path(&[FOLDER, network])?)
+    }
+
     /// The networks that have, or had, a record in this boot, by name.
     pub fn networks(&self) -> Result<Vec<String>, Error> {
         let names = file::names(&self.root.path(&[FOLDER])?)?;
@@ -141,3 +146,6 @@ impl Records {
         Ok(self.root.path(&[FOLDER, &key.network])?.join(file_name))
     }
 }
+
+#[cfg(test)]
+mod tests;

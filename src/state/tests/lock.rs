@@ -1,0 +1,137 @@
+//! Locks against other processes; the witness is util-linux's flock(1).
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use state::{Error, Lock};
+
+const LONG: Duration = Duration::from_secs(20);
+
+/// A process that holds the lock until it is killed.
+struct Holder(Child);
+
+impl Holder {
+    fn of(path: &Path) -> Self {
+        let mut flock = Command::new("flock");
+        flock.arg("--no-fork").arg(path).args(["sh", "-c", "echo held; exec sleep 60"]);
+        let mut child = flock.stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "held\n");
+        Self(child)
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        // SIGKILL: the lock has to go with the process, which has no say in it.
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+fn flock_gets(path: &Path, seconds: u32) -> bool {
+    // Not at once when it is free: another test's fork may hold our descriptors for the moment before its exec.
+    let seconds = format!("--timeout={seconds}");
+    Command::new("flock").arg(seconds).arg(path).arg("true").status().unwrap().success()
+}
+
+#[test]
+fn the_deadline_is_kept_and_the_holder_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lock");
+    let holder = Holder::of(&path);
+    let start = Instant::now();
+    let error = Lock::acquire(&path, Duration::from_millis(80)).unwrap_err();
+    assert!((80..2000).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
+    let Error::Timeout { path: named, holder: Some(pid), .. } = &error else { panic!("{error:?}") };
+    assert_eq!((named, *pid), (&path, holder.0.id()));
+    assert!(error.to_string().ends_with(&format!("by process {pid}: try again later")), "{error}");
+    Lock::acquire(&path, Duration::ZERO).unwrap_err();
+}
+
+#[test]
+fn a_killed_holder_releases_it_to_the_one_who_waits() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lock");
+    let holder = Holder::of(&path);
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| Lock::acquire(&path, LONG));
+        drop(holder);
+        drop(waiting.join().unwrap().unwrap());
+    });
+}
+
+#[test]
+fn flock_of_others_waits_for_ours() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lock");
+    let lock = Lock::acquire(&path, Duration::ZERO).unwrap();
+    assert!(!flock_gets(&path, 0));
+    drop(lock);
+    assert!(flock_gets(&path, 20));
+}
+
+#[test]
+fn children_do_not_inherit_the_lock() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lock");
+    let lock = Lock::acquire(&path, Duration::ZERO).unwrap();
+    let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+    drop(lock);
+    let free = flock_gets(&path, 20);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(free);
+}
+
+#[test]
+fn what_a_peer_wrote_into_its_lock_file_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lock");
+    state::file::replace(&path, b"/run/netns/pod").unwrap();
+    drop(Lock::acquire(&path, LONG).unwrap());
+    assert_eq!(fs::read(&path).unwrap(), b"/run/netns/pod");
+}
+
+#[test]
+fn a_link_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lock");
+    std::os::unix::fs::symlink("elsewhere", &path).unwrap();
+    assert!(matches!(Lock::acquire(&path, LONG), Err(Error::Symlink { .. })));
+    assert!(!folder.path().join("elsewhere").exists());
+}
+
+/// Ours in threads (each opens the file anew, so flock excludes them too) and flock(1) in processes count together.
+#[test]
+fn nobody_counts_at_the_same_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, counter) = (folder.path().join("lock"), folder.path().join("counter"));
+    state::file::replace(&counter, b"0").unwrap();
+    let ours = || {
+        for _ in 0..40 {
+            let _lock = Lock::acquire(&path, LONG).unwrap();
+            let count = fs::read_to_string(&counter).unwrap().trim().parse::<u32>().unwrap();
+            state::file::replace(&counter, (count + 1).to_string().as_bytes()).unwrap();
+        }
+    };
+    let theirs = || {
+        let script = "n=$(cat \"$0\"); echo $((n + 1)) > \"$0\"";
+        for _ in 0..20 {
+            let status = Command::new("flock").arg(&path).args(["sh", "-c", script]).arg(&counter).status();
+            assert!(status.unwrap().success());
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(ours);
+        }
+        scope.spawn(theirs);
+    });
+    assert_eq!(fs::read_to_string(&counter).unwrap().trim(), "140");
+}
