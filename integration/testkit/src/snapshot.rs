@@ -1,0 +1,183 @@
+//! What the kernel and the state directories hold, as lines that can be compared.
+
+use crate::mounts::must;
+use crate::space::Space;
+use crate::world::Dirs;
+use serde_json::{Deserializer, Map, Value};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
+
+/// Links, addresses, rules, routes of all tables, permanent neighbours, sysctls of interfaces, and files.
+///
+/// A line reads `SPACE KIND OBJECT...`, or `file DIR/PATH: CONTENT`. Counters, indexes and timers are left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    lines: BTreeMap<String, usize>,
+}
+
+const VOLATILE_LINK: &[&str] =
+    &["ifindex", "link_index", "link_netnsid", "operstate", "qdisc", "stats", "stats64", "flags", "ifname"];
+const VOLATILE_ADDRESS: &[&str] = &["valid_life_time", "preferred_life_time", "tentative"];
+/// Carrier and its consequences follow a kernel worker, not the plugin.
+const VOLATILE_FLAGS: &[&str] = &["NO-CARRIER", "LOWER_UP", "M-DOWN"];
+const COMMANDS: &str = "addr show\nrule show\nroute show table all\nneigh show nud permanent\n";
+
+impl Snapshot {
+    pub(crate) fn take<'a>(spaces: impl Iterator<Item = &'a Space>, dirs: &Dirs) -> Self {
+        let mut snapshot = Self { lines: BTreeMap::new() };
+        for space in spaces {
+            snapshot.links(space);
+            snapshot.family(space, "4");
+            snapshot.family(space, "6");
+            snapshot.sysctls(space);
+        }
+        for (variable, dir) in dirs.env() {
+            let name = variable.trim_start_matches("RAILCNI_").trim_end_matches("_DIR").to_lowercase();
+            snapshot.files(&format!("file {name}"), dir);
+        }
+        snapshot
+    }
+
+    /// Without the lines that begin with `prefix`: `file `, or `host sysctl net/ipv4/conf/all/`.
+    #[must_use]
+    pub fn without(mut self, prefix: &str) -> Self {
+        self.lines.retain(|line, _| !line.starts_with(prefix));
+        self
+    }
+
+    /// What only `self` has (`-`) and what only `after` has (`+`), one per line; empty when equal.
+    pub fn diff(&self, after: &Self) -> String {
+        let mut keys: Vec<&String> = self.lines.keys().chain(after.lines.keys()).collect();
+        keys.sort();
+        keys.dedup();
+        keys.into_iter().fold(String::new(), |mut text, line| {
+            let (had, has) = (self.count(line), after.count(line));
+            text.push_str(&format!("  - {line}\n").repeat(had.saturating_sub(has)));
+            text.push_str(&format!("  + {line}\n").repeat(has.saturating_sub(had)));
+            text
+        })
+    }
+
+    fn count(&self, line: &str) -> usize {
+        self.lines.get(line).copied().unwrap_or(0)
+    }
+
+    fn push(&mut self, line: String) {
+        *self.lines.entry(line).or_default() += 1;
+    }
+
+    fn links(&mut self, space: &Space) {
+        for link in listings(space, &["-j", "-d"], "link show\n").concat() {
+            let ifname = link["ifname"].as_str().unwrap_or_default();
+            for (field, value) in without(&link, VOLATILE_LINK) {
+                self.push(format!("{} link {ifname} {field}={value}", space.name()));
+            }
+            for flag in strings(&link["flags"]).filter(|flag| !VOLATILE_FLAGS.contains(flag)) {
+                self.push(format!("{} link {ifname} flag {flag}", space.name()));
+            }
+        }
+    }
+
+    fn family(&mut self, space: &Space, family: &str) {
+        let listings = listings(space, &["-j", "-d", &format!("-{family}")], COMMANDS);
+        let [addresses, rules, routes, neighbours] = &listings[..] else {
+            panic!("ip answered {} of 4 listings in {}", listings.len(), space.name());
+        };
+        let name = space.name();
+        for link in addresses {
+            for address in link["addr_info"].as_array().into_iter().flatten() {
+                let text = Value::Object(without(address, VOLATILE_ADDRESS));
+                self.push(format!("{name} addr{family} {} {text}", link["ifname"]));
+            }
+        }
+        self.ranked(&format!("{name} rule{family}"), rules, &["priority"]);
+        self.ranked(&format!("{name} route{family}"), routes, &["table", "dst", "metric"]);
+        self.ranked(&format!("{name} neigh{family}"), neighbours, &["dst", "dev"]);
+    }
+
+    /// Among objects that are equal in `keys` the first one wins in the kernel, so the place is part of the line.
+    fn ranked(&mut self, kind: &str, objects: &[Value], keys: &[&str]) {
+        let mut ranks: BTreeMap<String, usize> = BTreeMap::new();
+        for object in objects {
+            let key = keys.iter().fold(String::new(), |text, key| format!("{text} {key}={}", object[*key]));
+            let rank = ranks.entry(key).or_default();
+            self.push(format!("{kind} #{rank} {object}"));
+            *rank += 1;
+        }
+    }
+
+    fn sysctls(&mut self, space: &Space) {
+        let found = space.run(|| {
+            let mut found = Vec::new();
+            for family in ["ipv4", "ipv6"] {
+                walk(Path::new("/proc/sys/net").join(family).join("conf").as_path(), &mut |path| {
+                    // Some need a write first, as stable_secret does: nothing to compare then.
+                    let value = std::fs::read_to_string(path).unwrap_or_default();
+                    found.push(format!("{}={}", path.display(), value.trim()));
+                });
+            }
+            found
+        });
+        for line in found {
+            self.push(format!("{} sysctl {}", space.name(), line.trim_start_matches("/proc/sys/")));
+        }
+    }
+
+    fn files(&mut self, kind: &str, dir: &Path) {
+        walk(dir, &mut |path| {
+            let content = must(&format!("read {}", path.display()), std::fs::read(path));
+            let name = path.strip_prefix(dir).unwrap_or(path).display();
+            self.push(format!("{kind}/{name}: {}", content.escape_ascii()));
+        });
+    }
+}
+
+/// Panics with the difference, unless there is none.
+#[track_caller]
+pub fn assert_same(before: &Snapshot, after: &Snapshot) {
+    let diff = before.diff(after);
+    assert!(diff.is_empty(), "the world changed (- before, + after):\n{diff}");
+}
+
+/// One list per command; `ip -batch` prints one JSON array after another.
+fn listings(space: &Space, flags: &[&str], commands: &str) -> Vec<Vec<Value>> {
+    let output = space.ip_batch(flags, commands);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "ip {flags:?} in {}: {stderr}", space.name());
+    let lists = Deserializer::from_slice(&output.stdout).into_iter::<Vec<Value>>();
+    must("parse the output of ip", lists.collect())
+}
+
+fn without(object: &Value, fields: &[&str]) -> Map<String, Value> {
+    let all = object.as_object().into_iter().flatten();
+    all.filter(|(key, _)| !fields.contains(&key.as_str()))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
+}
+
+fn strings(list: &Value) -> impl Iterator<Item = &str> {
+    list.as_array().into_iter().flatten().filter_map(Value::as_str)
+}
+
+/// Every file below `dir`; what vanishes meanwhile (the sysctls of a link that goes) is not there.
+fn walk(dir: &Path, visit: &mut dyn FnMut(&Path)) {
+    let Ok(entries) = std::fs::read_dir(dir) else { return };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            walk(&path, visit);
+        } else {
+            visit(&path);
+        }
+    }
+}
+
+impl std::fmt::Display for Snapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.lines.keys().try_for_each(|line| {
+            f.write_str(line)?;
+            f.write_char('\n')
+        })
+    }
+}

@@ -1,0 +1,5 @@
+//! Packets: pings, echo servers, and a witness of where a packet left.
+
+pub(crate) mod capture;
+pub(crate) mod echo;
+pub(crate) mod ping;

@@ -1,0 +1,1 @@
+//! ARP and NDP packets on one link.
