@@ -1,0 +1,30 @@
+//! Blocking rtnetlink and `NETLINK_RDMA`: one socket type below, typed operations on [`Route`] above. No policy.
+//!
+//! Requests are encoded with the types of netlink-packet-route. Replies are read attribute by attribute, only those
+//! that are wanted: an attribute that a newer kernel adds or widens cannot fail a lookup, and the decoders of a hundred
+//! link kinds stay out of the plugins.
+
+mod addr;
+mod attr;
+mod batch;
+mod error;
+mod handle;
+mod hwaddr;
+pub mod link;
+mod message;
+mod monitor;
+mod neigh;
+mod route;
+mod rule;
+mod socket;
+
+pub use addr::{Address, AddressFlags};
+pub use batch::Batch;
+pub use error::{Error, Refusal};
+pub use handle::{Family, Route};
+pub use hwaddr::{Guid, HwAddr, InvalidGuid, InvalidHwAddr};
+pub use link::{Link, LinkChange, LinkFlags, NewLink, OperState};
+pub use monitor::{Event, Group, Monitor};
+pub use neigh::{Neighbour, NeighbourState};
+pub use route::{NextHop, RouteFilter, RouteKind, RouteLookup, RouteSpec, scope};
+pub use rule::{RuleAction, RuleSpec};

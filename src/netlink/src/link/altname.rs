@@ -1,0 +1,30 @@
+use netlink_packet_core::{NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_route::link::{LinkAttribute, LinkMessage, Prop};
+
+use crate::error::Error;
+use crate::handle::Route;
+use crate::message::Request;
+
+// Not in the C library yet (include/uapi/linux/rtnetlink.h, Linux 5.5).
+const RTM_NEWLINKPROP: u16 = 108;
+const RTM_DELLINKPROP: u16 = 109;
+
+impl Route {
+    /// Gives a link one more name; [`Error::is_exists`] if any link has it.
+    pub fn add_alt_name(&mut self, index: u32, name: &str) -> Result<(), Error> {
+        let flags = NLM_F_CREATE | NLM_F_EXCL | NLM_F_APPEND;
+        self.execute(&request("add alternative name", index, name, RTM_NEWLINKPROP, flags))
+    }
+
+    /// Takes an alternative name from a link; [`Error::is_gone`] if it does not have it.
+    pub fn delete_alt_name(&mut self, index: u32, name: &str) -> Result<(), Error> {
+        self.execute(&request("delete alternative name", index, name, RTM_DELLINKPROP, 0))
+    }
+}
+
+fn request(operation: &'static str, index: u32, name: &str, kind: u16, flags: u16) -> Request {
+    let mut message = LinkMessage::default();
+    message.header.index = index;
+    message.attributes = vec![LinkAttribute::PropList(vec![Prop::AltIfName(name.to_owned())])];
+    Request::new(operation, format_args!("{name} of link {index}"), kind, flags, &message)
+}

@@ -1,0 +1,148 @@
+//! Links: looking one up, creating, changing and deleting it.
+
+mod altname;
+mod change;
+mod decode;
+mod kind;
+mod new;
+mod view;
+
+use netlink_packet_core::{DefaultNla, NLM_F_ECHO};
+use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
+use nix::errno::Errno;
+use nix::libc::{RTM_DELLINK, RTM_GETLINK};
+
+pub use change::LinkChange;
+pub use kind::{
+    Bond, BondMode, IpVlanFlags, IpVlanMode, Ipoib, IpoibMode, Ipvlan, LinkKind, MacVlanMode, Macvlan, Vlan,
+    VlanProtocol,
+};
+pub use netlink_packet_route::link::{LinkFlags, State as OperState};
+pub use new::{NewKind, NewLink, VethPeer};
+pub use view::Link;
+
+pub(crate) use decode::decode;
+
+use crate::batch::Batch;
+use crate::error::Error;
+use crate::handle::Route;
+use crate::message::Request;
+
+/// Longest `IFLA_IFNAME`; what is longer can only be an alternative name.
+const LONGEST_NAME: usize = 15;
+const LONGEST_ALT_NAME: usize = 127;
+// Not in the C library yet (include/uapi/linux/if_link.h, Linux 5.5).
+const IFLA_ALT_IFNAME: u16 = 53;
+
+impl Route {
+    /// The link of that name or alternative name. Asks for the one link, never for all, and never for VFs.
+    pub fn link_by_name(&mut self, name: &str) -> Result<Option<Link>, Error> {
+        if name.is_empty() || name.len() > LONGEST_ALT_NAME || name.contains('\0') {
+            return Ok(None);
+        }
+        let by_name = if name.len() <= LONGEST_NAME {
+            LinkAttribute::IfName(name.to_owned())
+        } else {
+            LinkAttribute::Other(DefaultNla::new(IFLA_ALT_IFNAME, nul_terminated(name)))
+        };
+        let mut message = LinkMessage::default();
+        message.attributes = vec![by_name, without_statistics()];
+        self.query_link(&Request::new("look up link", name, RTM_GETLINK, 0, &message))
+    }
+
+    /// The link with that index.
+    pub fn link_by_index(&mut self, index: u32) -> Result<Option<Link>, Error> {
+        let mut message = request_message(index);
+        message.attributes.push(without_statistics());
+        self.query_link(&Request::new("look up link", index, RTM_GETLINK, 0, &message))
+    }
+
+    /// All links of the namespace.
+    pub fn links(&mut self) -> Result<Vec<Link>, Error> {
+        let mut message = LinkMessage::default();
+        message.attributes.push(without_statistics());
+        let request = Request::new("list links", "of the namespace", RTM_GETLINK, 0, &message);
+        self.dump(&request, decode)
+    }
+
+    /// Creates a link, in this namespace or in that of [`NewLink::netns`], complete with name, MTU and address.
+    ///
+    /// Returns the link as the kernel reports it. `None` when it is in another namespace, or the kernel older than 6.2:
+    /// look it up by name there.
+    pub fn create_link(&mut self, link: &NewLink<'_>) -> Result<Option<Link>, Error> {
+        self.query(&new::request(link, NLM_F_ECHO), decode)
+    }
+
+    /// Applies all changes in one request.
+    pub fn set_link(&mut self, index: u32, change: &LinkChange<'_>) -> Result<(), Error> {
+        self.execute(&change::request(index, change))
+    }
+
+    /// Brings a link up.
+    pub fn set_up(&mut self, index: u32) -> Result<(), Error> {
+        self.set_link(index, &LinkChange::UP)
+    }
+
+    /// Deletes a link. Waits for a grace period of the kernel, about 20 ms.
+    pub fn delete_link(&mut self, index: u32) -> Result<(), Error> {
+        self.execute(&delete(index))
+    }
+
+    /// Deletes all links of a group, within one grace period. The kernel refuses group 0, in which every link starts.
+    pub fn delete_group(&mut self, group: u32) -> Result<(), Error> {
+        let mut message = LinkMessage::default();
+        message.attributes.push(LinkAttribute::Group(group));
+        let request = Request::new("delete links of group", group, RTM_DELLINK, 0, &message);
+        self.execute(&request)
+    }
+
+    fn query_link(&mut self, request: &Request) -> Result<Option<Link>, Error> {
+        match self.query(request, decode) {
+            Ok(None) => Err(request.unexpected("neither a link nor an error")),
+            Err(error) if error.errno() == Some(Errno::ENODEV) => Ok(None),
+            other => other,
+        }
+    }
+}
+
+impl Batch<'_> {
+    /// See [`Route::set_link`].
+    pub fn set_link(&mut self, index: u32, change: &LinkChange<'_>) -> &mut Self {
+        self.push(change::request(index, change))
+    }
+
+    /// See [`Route::set_up`].
+    pub fn set_up(&mut self, index: u32) -> &mut Self {
+        self.set_link(index, &LinkChange::UP)
+    }
+
+    /// See [`Route::create_link`]; does not return the link.
+    pub fn create_link(&mut self, link: &NewLink<'_>) -> &mut Self {
+        self.push(new::request(link, 0))
+    }
+
+    /// See [`Route::delete_link`].
+    pub fn delete_link(&mut self, index: u32) -> &mut Self {
+        self.push(delete(index))
+    }
+}
+
+fn delete(index: u32) -> Request {
+    Request::new("delete link", index, RTM_DELLINK, 0, &request_message(index))
+}
+
+fn request_message(index: u32) -> LinkMessage {
+    let mut message = LinkMessage::default();
+    message.header.index = index;
+    message
+}
+
+fn without_statistics() -> LinkAttribute {
+    LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats])
+}
+
+fn nul_terminated(name: &str) -> Vec<u8> {
+    let mut bytes = name.as_bytes().to_vec();
+    bytes.push(0);
+    bytes
+}

@@ -1,0 +1,81 @@
+use netlink_packet_route::link::{LinkFlags, State};
+
+use super::kind::LinkKind;
+use crate::hwaddr::HwAddr;
+
+/// A link as the kernel describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Index in its namespace.
+    pub index: u32,
+    /// Name, at most 15 bytes.
+    pub name: String,
+    /// Alternative names, each at most 127 bytes.
+    pub alt_names: Vec<String>,
+    /// `IFLA_IFALIAS`: free text, at most 255 bytes.
+    pub alias: Option<String>,
+    /// What it is.
+    pub kind: LinkKind,
+    /// `ARPHRD_*`: 1 is Ethernet, 32 InfiniBand, 772 loopback.
+    pub hardware_type: u16,
+    /// MTU in bytes.
+    pub mtu: u32,
+    /// Greatest MTU the driver takes; `None` if it does not say.
+    pub max_mtu: Option<u32>,
+    /// Hardware address; `None` if there is none, or of an unusual length.
+    pub address: Option<HwAddr>,
+    /// Address burnt into the device.
+    pub perm_address: Option<HwAddr>,
+    /// `IFF_*`
+    pub flags: LinkFlags,
+    /// RFC 2863 state.
+    pub oper_state: State,
+    /// Link it sits on (`IFLA_LINK`), an index in the namespace of `parent_netnsid`.
+    pub parent: Option<u32>,
+    /// Id, in this namespace, of the parent's namespace; `None` if it is this one.
+    pub parent_netnsid: Option<i32>,
+    /// Bond or bridge it belongs to.
+    pub master: Option<u32>,
+    /// Group, 0 unless set.
+    pub group: u32,
+    /// Length of the transmit queue.
+    pub tx_queue_len: u32,
+    /// How many have asked for promiscuous mode.
+    pub promiscuity: u32,
+    /// Device it stands for, as in `0000:03:00.2` (Linux 5.14).
+    pub device: Option<String>,
+    /// Port name of a representor, as in `pf0vf2`.
+    pub phys_port_name: Option<String>,
+}
+
+impl Link {
+    /// Administratively up.
+    pub fn is_up(&self) -> bool {
+        self.flags.contains(LinkFlags::Up)
+    }
+
+    /// Able to carry packets: up, with carrier, and not dormant.
+    pub fn is_running(&self) -> bool {
+        self.flags.contains(LinkFlags::Running)
+    }
+
+    /// Whether there is a carrier.
+    pub fn has_carrier(&self) -> bool {
+        self.flags.contains(LinkFlags::LowerUp)
+    }
+
+    /// Set promiscuous by hand; see `promiscuity` for those that do it behind the scenes.
+    pub fn is_promisc(&self) -> bool {
+        self.flags.contains(LinkFlags::Promisc)
+    }
+
+    /// Whether all multicast is received.
+    pub fn is_allmulti(&self) -> bool {
+        self.flags.contains(LinkFlags::Allmulti)
+    }
+
+    /// Whether this is its name or one of its alternative names.
+    pub fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.alt_names.iter().any(|alt_name| alt_name == name)
+    }
+}

@@ -1,0 +1,188 @@
+use std::io;
+use std::marker::PhantomData;
+
+use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP};
+use netlink_sys::SocketAddr;
+use nix::errno::Errno;
+use nix::libc::{MSG_PEEK, MSG_TRUNC};
+
+use crate::error::{Error, Refusal};
+use crate::message::{Message, Messages, Request};
+
+/// The kernel builds dumps in pieces of the largest read it has seen, up to 32 KiB.
+const READ_SIZE: usize = 32 * 1024;
+const DUMP_ATTEMPTS: u32 = 5;
+/// Each acknowledgement takes about 1 KiB of a receive buffer that is 208 KiB unless configured.
+const PIPELINE: usize = 64;
+
+/// What distinguishes the sockets of two netlink families.
+pub(crate) trait Family {
+    const PROTOCOL: isize;
+    const NAME: &'static str;
+}
+
+/// A blocking socket that speaks only with the kernel, one request or one pipeline of requests at a time.
+#[derive(Debug)]
+pub(crate) struct Socket<F> {
+    inner: netlink_sys::Socket,
+    sequence: u32,
+    buffer: Vec<u8>,
+    family: PhantomData<F>,
+}
+
+impl<F: Family> Socket<F> {
+    pub(crate) fn open() -> Result<Self, Error> {
+        let inner = connected(F::PROTOCOL).map_err(|source| Error::Open { family: F::NAME, source })?;
+        Ok(Self { inner, sequence: 0, buffer: Vec::new(), family: PhantomData })
+    }
+
+    /// Sends a request, and hands `read` whatever the kernel says before it acknowledges.
+    pub(crate) fn transact(
+        &mut self,
+        request: &Request,
+        mut read: impl FnMut(&Message<'_>),
+    ) -> Result<(), Error> {
+        let first = self.send(std::slice::from_ref(request), NLM_F_ACK).map_err(|e| request.failed(e))?;
+        loop {
+            self.receive().map_err(|e| request.failed(e))?;
+            for message in Messages(&self.buffer).filter(|message| message.sequence == first) {
+                match message.kind {
+                    NLMSG_ERROR => {
+                        return message.acknowledgement().map_err(|refusal| request.refused(refusal));
+                    }
+                    NLMSG_NOOP => {}
+                    _ => read(&message),
+                }
+            }
+        }
+    }
+
+    /// Sends all requests at once, and returns what the kernel said to each.
+    ///
+    /// The kernel works through them in order and does not stop at one that it refuses.
+    pub(crate) fn pipeline(&mut self, requests: &[Request]) -> Result<Vec<Result<(), Error>>, Error> {
+        let mut outcomes = Vec::with_capacity(requests.len());
+        for chunk in requests.chunks(PIPELINE) {
+            self.pipeline_chunk(chunk, &mut outcomes)?;
+        }
+        Ok(outcomes)
+    }
+
+    fn pipeline_chunk(
+        &mut self,
+        requests: &[Request],
+        outcomes: &mut Vec<Result<(), Error>>,
+    ) -> Result<(), Error> {
+        let mut waiting = requests.iter();
+        let mut sequence = self.send(requests, NLM_F_ACK).map_err(|e| requests[0].failed(e))?;
+        let mut next = waiting.next();
+        while let Some(request) = next {
+            self.receive().map_err(|e| request.failed(e))?;
+            for message in Messages(&self.buffer) {
+                let (Some(request), NLMSG_ERROR) = (next, message.kind) else { continue };
+                if message.sequence == sequence {
+                    outcomes.push(message.acknowledgement().map_err(|refusal| request.refused(refusal)));
+                    sequence = sequence.wrapping_add(1);
+                    next = waiting.next();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a table. Starts again when the kernel says that the table has changed meanwhile.
+    pub(crate) fn dump<T>(
+        &mut self,
+        request: &Request,
+        mut decode: impl FnMut(&Message<'_>) -> Option<T>,
+    ) -> Result<Vec<T>, Error> {
+        for _ in 0..DUMP_ATTEMPTS {
+            if let Some(entries) = self.dump_once(request, &mut decode)? {
+                return Ok(entries);
+            }
+        }
+        Err(request.interrupted(DUMP_ATTEMPTS))
+    }
+
+    fn dump_once<T>(
+        &mut self,
+        request: &Request,
+        decode: &mut impl FnMut(&Message<'_>) -> Option<T>,
+    ) -> Result<Option<Vec<T>>, Error> {
+        let first = self.send(std::slice::from_ref(request), NLM_F_DUMP).map_err(|e| request.failed(e))?;
+        let mut entries = Vec::new();
+        let mut consistent = true;
+        loop {
+            match self.receive() {
+                // The rest of the dump is still to come, and has to be read before another may start.
+                Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => consistent = false,
+                other => other.map_err(|e| request.failed(e))?,
+            }
+            for message in Messages(&self.buffer).filter(|message| message.sequence == first) {
+                consistent &= message.flags & NLM_F_DUMP_INTR == 0;
+                match message.kind {
+                    NLMSG_DONE => return finish(message.done(), consistent, entries, request),
+                    NLMSG_ERROR => {
+                        return finish(message.acknowledgement(), consistent, entries, request);
+                    }
+                    _ => entries.extend(decode(&message)),
+                }
+            }
+        }
+    }
+
+    /// Sends requests in one system call, and returns the sequence number of the first.
+    fn send(&mut self, requests: &[Request], flags: u16) -> io::Result<u32> {
+        let first = self.sequence.wrapping_add(1);
+        self.buffer.clear();
+        for request in requests {
+            self.sequence = self.sequence.wrapping_add(1);
+            request.write(&mut self.buffer, self.sequence, flags);
+        }
+        uninterrupted(|| self.inner.send(&self.buffer, 0))?;
+        Ok(first)
+    }
+
+    fn receive(&mut self) -> io::Result<()> {
+        receive(&self.inner, &mut self.buffer)
+    }
+}
+
+fn finish<T>(
+    verdict: Result<(), Refusal>,
+    consistent: bool,
+    entries: Vec<T>,
+    request: &Request,
+) -> Result<Option<Vec<T>>, Error> {
+    verdict.map_err(|refusal| request.refused(refusal))?;
+    Ok(consistent.then_some(entries))
+}
+
+/// Opens a socket that accepts messages of the kernel only.
+pub(crate) fn connected(protocol: isize) -> io::Result<netlink_sys::Socket> {
+    let socket = netlink_sys::Socket::new(protocol)?;
+    socket.connect(&SocketAddr::new(0, 0))?;
+    socket.set_cap_ack(true)?;
+    socket.set_ext_ack(true)?;
+    // Since Linux 4.20. Only with it does the kernel filter dumps; RHEL 8 kernels have it as well.
+    socket.set_netlink_get_strict_chk(true)?;
+    Ok(socket)
+}
+
+/// Reads one datagram of whatever size into `buffer`.
+pub(crate) fn receive(socket: &netlink_sys::Socket, buffer: &mut Vec<u8>) -> io::Result<()> {
+    buffer.clear();
+    let length = uninterrupted(|| socket.recv(&mut [0_u8; 0].as_mut_slice(), MSG_PEEK | MSG_TRUNC))?;
+    buffer.reserve(length.max(READ_SIZE));
+    uninterrupted(|| socket.recv(buffer, 0))?;
+    Ok(())
+}
+
+fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
