@@ -1,0 +1,1 @@
+//! Network config lists, as a driver reads them.

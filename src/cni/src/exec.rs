@@ -1,0 +1,1 @@
+//! Running a plugin binary, for delegation and for drivers.
