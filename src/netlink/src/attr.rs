@@ -7,7 +7,7 @@ use netlink_packet_core::NLA_TYPE_MASK;
 const HEADER: usize = 4;
 
 /// The attributes of a message or of a nest, in their order. Ends at the first that does not fit.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Attributes<'a>(pub(crate) &'a [u8]);
 
 /// One attribute: its type without the nested and byte-order flags, and its value.

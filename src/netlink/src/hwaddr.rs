@@ -42,12 +42,12 @@ impl HwAddr {
         self.as_bytes().iter().all(|&byte| byte == 0)
     }
 
-    /// Whether an Ethernet or EUI-64 address has the group bit (broadcast included). An IPoIB address has none.
+    /// Whether an Ethernet or EUI-64 address has the group bit (broadcast included). One of 20 bytes has none.
     pub fn is_multicast(&self) -> bool {
         usize::from(self.length) != LONGEST && self.bytes[0] & 1 == 1
     }
 
-    /// The port GUID in the last 8 bytes of an IPoIB address, or all of an EUI-64.
+    /// The port GUID: the last 8 of 20 bytes, or all of an EUI-64.
     pub fn guid(&self) -> Option<Guid> {
         match self.length {
             8 | 20 => Some(Guid(u64::from_be_bytes(*self.as_bytes().last_chunk()?))),

@@ -51,11 +51,6 @@ impl Request {
         buffer.resize(buffer.len().next_multiple_of(4), 0);
     }
 
-    #[cfg(test)]
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
     pub(crate) fn refused(&self, refusal: Refusal) -> Error {
         Error::Refused { operation: self.operation, object: self.object.clone(), refusal }
     }

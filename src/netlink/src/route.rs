@@ -3,6 +3,7 @@
 mod decode;
 mod encode;
 
+use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -131,6 +132,23 @@ impl RouteSpec {
     }
 }
 
+/// As `ip route` writes it, but for the link, which is an index.
+impl fmt::Display for RouteSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.dst)?;
+        if let Some(gateway) = self.gateway {
+            write!(f, " via {gateway}")?;
+        }
+        if let Some(oif) = self.oif {
+            write!(f, " on link {oif}")?;
+        }
+        if let Some(priority) = self.priority {
+            write!(f, " metric {priority}")?;
+        }
+        write!(f, " in table {}", self.table)
+    }
+}
+
 impl RouteLookup {
     /// A packet to `dst`.
     pub fn new(dst: IpAddr) -> Self {
@@ -148,6 +166,12 @@ impl Route {
     /// branch of a multipath route in IPv6. [`Error::is_exists`] if it is there already, next hop and all.
     pub fn append_route(&mut self, route: &RouteSpec) -> Result<(), Error> {
         self.execute(&append(route))
+    }
+
+    /// Adds an IPv4 route in front of those with the same destination, table and metric, so that it is the one that
+    /// counts; in IPv6 as [`Route::append_route`].
+    pub fn prepend_route(&mut self, route: &RouteSpec) -> Result<(), Error> {
+        self.execute(&prepend(route))
     }
 
     /// Adds a route in place of the one with that destination, table and metric, if there is one.
@@ -202,6 +226,11 @@ impl Batch<'_> {
         self.push(append(route))
     }
 
+    /// See [`Route::prepend_route`].
+    pub fn prepend_route(&mut self, route: &RouteSpec) -> &mut Self {
+        self.push(prepend(route))
+    }
+
     /// See [`Route::replace_route`].
     pub fn replace_route(&mut self, route: &RouteSpec) -> &mut Self {
         self.push(replace(route))
@@ -221,30 +250,18 @@ fn append(route: &RouteSpec) -> Request {
     request("append route", route, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_APPEND)
 }
 
+fn prepend(route: &RouteSpec) -> Request {
+    request("prepend route", route, RTM_NEWROUTE, NLM_F_CREATE)
+}
+
 fn replace(route: &RouteSpec) -> Request {
     request("replace route", route, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE)
 }
 
 fn delete(route: &RouteSpec) -> Request {
-    let object = describe(route);
-    Request::new("delete route", object, RTM_DELROUTE, 0, &encode::deletion(route))
+    Request::new("delete route", route, RTM_DELROUTE, 0, &encode::deletion(route))
 }
 
 fn request(operation: &'static str, route: &RouteSpec, kind: u16, flags: u16) -> Request {
-    Request::new(operation, describe(route), kind, flags, &encode::route(route))
-}
-
-/// As `ip route` writes it.
-fn describe(route: &RouteSpec) -> String {
-    let mut text = route.dst.to_string();
-    if let Some(gateway) = route.gateway {
-        text += &format!(" via {gateway}");
-    }
-    if let Some(oif) = route.oif {
-        text += &format!(" on link {oif}");
-    }
-    if let Some(priority) = route.priority {
-        text += &format!(" metric {priority}");
-    }
-    text + &format!(" in table {}", route.table)
+    Request::new(operation, route, kind, flags, &encode::route(route))
 }

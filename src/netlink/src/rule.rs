@@ -1,3 +1,5 @@
+use std::fmt;
+
 use ipnet::IpNet;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 pub use netlink_packet_route::rule::RuleAction;
@@ -73,6 +75,24 @@ impl RuleSpec {
     }
 }
 
+/// As `ip rule` writes it, without mark and links.
+impl fmt::Display for RuleSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(priority) = self.priority {
+            write!(f, "{priority}: ")?;
+        }
+        f.write_str(if self.invert { "not from " } else { "from " })?;
+        match self.from {
+            Some(from) => write!(f, "{from}")?,
+            None => f.write_str("all")?,
+        }
+        if let Some(to) = self.to {
+            write!(f, " to {to}")?;
+        }
+        write!(f, " lookup {}", self.table)
+    }
+}
+
 impl Route {
     /// Adds a rule; [`Error::is_exists`] if there is an equal one.
     pub fn add_rule(&mut self, rule: &RuleSpec) -> Result<(), Error> {
@@ -106,20 +126,11 @@ impl Batch<'_> {
 }
 
 fn add(rule: &RuleSpec) -> Request {
-    Request::new("add rule", describe(rule), RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, &encode(rule))
+    Request::new("add rule", rule, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, &encode(rule))
 }
 
 fn delete(rule: &RuleSpec) -> Request {
-    Request::new("delete rule", describe(rule), RTM_DELRULE, 0, &encode(rule))
-}
-
-/// As `ip rule` writes it.
-fn describe(rule: &RuleSpec) -> String {
-    let not = if rule.invert { "not " } else { "" };
-    let from = rule.from.map_or_else(|| "all".to_owned(), |from| from.to_string());
-    let to = rule.to.map(|to| format!(" to {to}")).unwrap_or_default();
-    let priority = rule.priority.map(|priority| format!("{priority}: ")).unwrap_or_default();
-    format!("{priority}{not}from {from}{to} lookup {}", rule.table)
+    Request::new("delete rule", rule, RTM_DELRULE, 0, &encode(rule))
 }
 
 fn encode(rule: &RuleSpec) -> RuleMessage {
@@ -179,7 +190,7 @@ fn read(rule: &mut RuleSpec, attribute: Attribute<'_>) -> Option<()> {
         FRA_OIFNAME => rule.oif = Some(attribute.string()),
         // All ones is what the kernel says where nothing is suppressed.
         FRA_SUPPRESS_PREFIXLEN => {
-            rule.suppress_prefix_len = attribute.u32().filter(|&length| length != u32::MAX)
+            rule.suppress_prefix_len = attribute.u32().filter(|&length| length != u32::MAX);
         }
         FRA_PROTOCOL => rule.protocol = attribute.u8()?,
         _ => {}

@@ -1,5 +1,6 @@
 use std::io;
 use std::marker::PhantomData;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP};
 use netlink_sys::SocketAddr;
@@ -15,6 +16,10 @@ const DUMP_ATTEMPTS: u32 = 5;
 /// Each acknowledgement takes about 1 KiB of a receive buffer that is 208 KiB unless configured.
 const PIPELINE: usize = 64;
 
+/// Common to all sockets of the process: two in different namespaces may have the same port, and the kernel may then
+/// deliver to one what was meant for the other.
+static SEQUENCE: AtomicU32 = AtomicU32::new(1);
+
 /// What distinguishes the sockets of two netlink families.
 pub(crate) trait Family {
     const PROTOCOL: isize;
@@ -25,7 +30,6 @@ pub(crate) trait Family {
 #[derive(Debug)]
 pub(crate) struct Socket<F> {
     inner: netlink_sys::Socket,
-    sequence: u32,
     buffer: Vec<u8>,
     family: PhantomData<F>,
 }
@@ -33,7 +37,7 @@ pub(crate) struct Socket<F> {
 impl<F: Family> Socket<F> {
     pub(crate) fn open() -> Result<Self, Error> {
         let inner = connected(F::PROTOCOL).map_err(|source| Error::Open { family: F::NAME, source })?;
-        Ok(Self { inner, sequence: 0, buffer: Vec::new(), family: PhantomData })
+        Ok(Self { inner, buffer: Vec::new(), family: PhantomData })
     }
 
     /// Sends a request, and hands `read` whatever the kernel says before it acknowledges.
@@ -133,11 +137,11 @@ impl<F: Family> Socket<F> {
 
     /// Sends requests in one system call, and returns the sequence number of the first.
     fn send(&mut self, requests: &[Request], flags: u16) -> io::Result<u32> {
-        let first = self.sequence.wrapping_add(1);
+        let count = u32::try_from(requests.len()).unwrap_or(u32::MAX);
+        let first = SEQUENCE.fetch_add(count, Ordering::Relaxed);
         self.buffer.clear();
-        for request in requests {
-            self.sequence = self.sequence.wrapping_add(1);
-            request.write(&mut self.buffer, self.sequence, flags);
+        for (request, offset) in requests.iter().zip(0..) {
+            request.write(&mut self.buffer, first.wrapping_add(offset), flags);
         }
         uninterrupted(|| self.inner.send(&self.buffer, 0))?;
         Ok(first)
@@ -170,12 +174,24 @@ pub(crate) fn connected(protocol: isize) -> io::Result<netlink_sys::Socket> {
 }
 
 /// Reads one datagram of whatever size into `buffer`.
+///
+/// The first look has to offer the room: the kernel sizes the next piece of a dump by it, and a link that does not fit
+/// would be left out.
 pub(crate) fn receive(socket: &netlink_sys::Socket, buffer: &mut Vec<u8>) -> io::Result<()> {
     buffer.clear();
-    let length = uninterrupted(|| socket.recv(&mut [0_u8; 0].as_mut_slice(), MSG_PEEK | MSG_TRUNC))?;
-    buffer.reserve(length.max(READ_SIZE));
-    uninterrupted(|| socket.recv(buffer, 0))?;
-    Ok(())
+    buffer.reserve(READ_SIZE);
+    let length = uninterrupted(|| socket.recv(buffer, MSG_PEEK | MSG_TRUNC))?;
+    let taken = if length > buffer.len() {
+        buffer.clear();
+        buffer.reserve(length);
+        uninterrupted(|| socket.recv(buffer, 0))
+    } else {
+        uninterrupted(|| socket.recv(&mut [0_u8; 0].as_mut_slice(), 0))
+    };
+    if taken.is_err() {
+        buffer.clear();
+    }
+    taken.map(drop)
 }
 
 fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
@@ -186,3 +202,6 @@ fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -100,14 +100,11 @@ fn kind(info: Attribute<'_>) -> LinkKind {
     let part = |kind| info.nested().find(|attribute| attribute.kind == kind);
     let Some(name) = part(IFLA_INFO_KIND).map(Attribute::string) else { return LinkKind::Device };
     let data = part(IFLA_INFO_DATA).map_or(Attributes(&[]), Attribute::nested);
-    typed(&name, data).unwrap_or(LinkKind::Other(name))
+    typed(&name, &data).unwrap_or(LinkKind::Other(name))
 }
 
-fn typed(name: &str, data: Attributes<'_>) -> Option<LinkKind> {
-    let field = |kind| {
-        let mut fields = data;
-        fields.find(|field| field.kind == kind)
-    };
+fn typed(name: &str, data: &Attributes<'_>) -> Option<LinkKind> {
+    let field = |kind| data.clone().find(|field| field.kind == kind);
     Some(match name {
         "macvlan" => LinkKind::Macvlan(Macvlan {
             mode: field(IFLA_MACVLAN_MODE)?.u32()?.into(),

@@ -4,6 +4,7 @@ mod altname;
 mod change;
 mod decode;
 mod kind;
+mod netnsid;
 mod new;
 mod view;
 
@@ -70,7 +71,9 @@ impl Route {
     /// Returns the link as the kernel reports it. `None` when it is in another namespace, or the kernel older than 6.2:
     /// look it up by name there.
     pub fn create_link(&mut self, link: &NewLink<'_>) -> Result<Option<Link>, Error> {
-        self.query(&new::request(link, NLM_F_ECHO), decode)
+        // The echo of a link in another namespace would go to a socket there that has our port by chance.
+        let echo = if link.netns.is_none() { NLM_F_ECHO } else { 0 };
+        self.query(&new::request(link, echo), decode)
     }
 
     /// Applies all changes in one request.

@@ -86,6 +86,20 @@ impl<'a> NewLink<'a> {
 }
 
 impl NewKind<'_> {
+    /// The kernel's name of the kind, as [`super::LinkKind::name`].
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Macvlan(_) => "macvlan",
+            Self::Ipvlan(_) => "ipvlan",
+            Self::Vlan(_) => "vlan",
+            Self::Ipoib(_) => "ipoib",
+            Self::Bond(_) => "bond",
+            Self::Veth(_) => "veth",
+            Self::Bridge => "bridge",
+            Self::Dummy => "dummy",
+        }
+    }
+
     fn info(&self) -> Vec<LinkInfo> {
         let (kind, data) = match self {
             Self::Macvlan(macvlan) => (InfoKind::MacVlan, Some(InfoData::MacVlan(macvlan_info(macvlan)))),

@@ -48,8 +48,8 @@ pub(super) fn lookup(packet: &RouteLookup) -> RouteMessage {
     let length = IpNet::from(packet.dst).prefix_len();
     message.header.address_family = Family::from(packet.dst).into();
     message.header.destination_prefix_length = length;
-    // Without it, the kernel names the main table whichever it took.
-    message.header.flags = RouteFlags::LookupTable;
+    // Without it, IPv4 names the main table whichever it took; IPv6 tells anyway, and refuses the flag.
+    message.header.flags.set(RouteFlags::LookupTable, packet.dst.is_ipv4());
     message.attributes = vec![RouteAttribute::Destination(packet.dst.into())];
     if let Some(source) = packet.source {
         message.header.source_prefix_length = length;
