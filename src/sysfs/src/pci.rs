@@ -1,0 +1,137 @@
+use crate::root::one_component;
+use crate::{Bdf, Device, Error, Root, attribute};
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::path::PathBuf;
+
+/// A PCI function; a [`Device`] otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PciFunction {
+    root: Root,
+    bdf: Bdf,
+    device: Device,
+}
+
+impl Deref for PciFunction {
+    type Target = Device;
+
+    fn deref(&self) -> &Device {
+        &self.device
+    }
+}
+
+impl PciFunction {
+    pub(crate) fn new(root: Root, bdf: Bdf, device: Device) -> Self {
+        Self { root, bdf, device }
+    }
+
+    /// Its address.
+    pub fn bdf(&self) -> Bdf {
+        self.bdf
+    }
+
+    /// The PF, if this is a VF.
+    pub fn physfn(&self) -> Result<Option<Self>, Error> {
+        self.linked_function("physfn")?.map(|pf| self.root.pci(pf)).transpose()
+    }
+
+    /// The number of this VF at its PF, or `None` if it is not a VF.
+    pub fn vf_index(&self) -> Result<Option<u32>, Error> {
+        let Some(pf) = self.physfn()? else { return Ok(None) };
+        let index = pf.vfs()?.into_iter().find_map(|(index, vf)| (vf == self.bdf).then_some(index));
+        index.map(Some).ok_or_else(|| Error::Absent {
+            path: pf.path().join("virtfn*"),
+            expected: "a link to the VF that names this PF as its own",
+        })
+    }
+
+    /// The VFs of this PF by number: the N of `virtfnN`, which need not be contiguous.
+    pub fn vfs(&self) -> Result<BTreeMap<u32, Bdf>, Error> {
+        let mut vfs = BTreeMap::new();
+        for name in attribute::names(self.path())? {
+            let Some(index) = name.strip_prefix("virtfn").and_then(|number| number.parse().ok()) else {
+                continue;
+            };
+            if let Some(vf) = self.linked_function(&name)? {
+                vfs.insert(index, vf);
+            }
+        }
+        Ok(vfs)
+    }
+
+    /// How many VFs are enabled; `None` if the function cannot have VFs.
+    pub fn sriov_numvfs(&self) -> Result<Option<u32>, Error> {
+        attribute::optional_number(&self.path().join("sriov_numvfs"))
+    }
+
+    /// How many VFs it can have; `None` if it cannot have any.
+    pub fn sriov_totalvfs(&self) -> Result<Option<u32>, Error> {
+        attribute::optional_number(&self.path().join("sriov_totalvfs"))
+    }
+
+    /// Names of its devices on the auxiliary bus, such as `mlx5_core.sf.4`.
+    pub fn auxiliary(&self) -> Result<Vec<String>, Error> {
+        let mut names = attribute::names(self.path())?;
+        let is_auxiliary = |name: &String| {
+            let subsystem = attribute::link_name(&self.path().join(name).join("subsystem"));
+            subsystem.is_ok_and(|bus| bus.as_deref() == Some("auxiliary"))
+        };
+        names.retain(is_auxiliary);
+        Ok(names)
+    }
+
+    /// Takes the function from its driver; nothing to do if it has none.
+    pub fn unbind(&self) -> Result<(), Error> {
+        if self.driver()?.is_none() {
+            return Ok(());
+        }
+        attribute::write(&self.path().join("driver/unbind"), &self.bdf.to_string())
+    }
+
+    /// Gives the function to `driver`, taking it from another one first; nothing to do if it has it already.
+    ///
+    /// `driver_override` keeps every other driver away until it is bound, and is cleared again.
+    pub fn bind(&self, driver: &str) -> Result<(), Error> {
+        let driver = one_component(driver, "driver")?;
+        if self.driver()?.as_deref() == Some(driver) {
+            return Ok(());
+        }
+        let directory = self.driver_directory(driver)?;
+        self.set_override(driver)?;
+        let bind = || attribute::write(&directory.join("bind"), &self.bdf.to_string());
+        let bound = self.unbind().and_then(|()| bind());
+        self.set_override("")?;
+        bound?;
+        self.expect_driver(driver)
+    }
+
+    /// A driver that is not loaded is an error before anything has changed.
+    fn driver_directory(&self, driver: &str) -> Result<PathBuf, Error> {
+        let path = self.root.join("bus/pci/drivers").join(driver);
+        if path.is_dir() {
+            return Ok(path);
+        }
+        Err(Error::Absent { path, expected: "a loaded PCI driver" })
+    }
+
+    /// A bare newline clears it (`driver_set_override` in drivers/base/driver.c).
+    fn set_override(&self, driver: &str) -> Result<(), Error> {
+        attribute::write(&self.path().join("driver_override"), &format!("{driver}\n"))
+    }
+
+    fn expect_driver(&self, wanted: &str) -> Result<(), Error> {
+        let found = self.driver()?;
+        if found.as_deref() == Some(wanted) {
+            return Ok(());
+        }
+        Err(Error::Driver { path: self.path().into(), found, wanted: wanted.into() })
+    }
+
+    fn linked_function(&self, link: &str) -> Result<Option<Bdf>, Error> {
+        let path = self.path().join(link);
+        let Some(value) = attribute::link_name(&path)? else { return Ok(None) };
+        let bdf =
+            value.parse().map_err(|_| Error::Content { path, value, expected: "a link to a PCI function" });
+        bdf.map(Some)
+    }
+}

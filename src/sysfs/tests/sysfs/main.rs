@@ -1,0 +1,6 @@
+//! The whole crate on trees in temporary directories, and once on the running kernel.
+
+mod infiniband;
+mod net;
+mod pci;
+mod tree;
