@@ -1,0 +1,129 @@
+//! The config of `macvlan`, validated before anything is touched.
+
+#[cfg(test)]
+mod tests;
+
+use cni::setting::Names;
+use cni::{Error, Request};
+use netlink::HwAddr;
+use netlink::link::{MacVlanMode, Macvlan};
+use serde::Deserialize;
+
+/// The keys of the reference plugin, as they stand in JSON.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[expect(dead_code, reason = "`mac` is read with its other sources, and known here for the list of keys")]
+struct Keys {
+    master: Option<Master>,
+    mode: Option<String>,
+    mtu: Option<i64>,
+    mac: Option<String>,
+    link_in_container: bool,
+    bcqueuelen: Option<u32>,
+}
+
+/// Spiderpool writes a list; the reference plugin a string.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Master {
+    One(String),
+    List(Vec<String>),
+}
+
+/// Keys of other plugins and guides that are written by mistake, and what they mean here.
+const MEANT: &[(&str, &str)] =
+    &[("enableRdma", "a resource of the RDMA shared device plugin"), ("masters", "master"), ("interface", "master")];
+
+/// What a macvlan attachment is to be.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Conf {
+    /// `None`: the interface of the default route.
+    pub(crate) master: Option<String>,
+    pub(crate) mode: MacVlanMode,
+    /// `None`: the master's.
+    pub(crate) mtu: Option<u32>,
+    /// `None`: a random one, by the kernel.
+    pub(crate) mac: Option<HwAddr>,
+    pub(crate) link_in_container: bool,
+    pub(crate) bc_queue_len: Option<u32>,
+}
+
+impl Conf {
+    /// Reads the config and its overrides; an error names the key, the value and what is allowed.
+    pub(crate) fn of(request: &Request) -> Result<Self, Error> {
+        let keys: Keys = request.config.decode()?;
+        for unknown in request.config.unknown_keys::<Keys>(MEANT) {
+            tracing::warn!("{unknown}");
+        }
+        Ok(Self {
+            master: keys.master.map(master).transpose()?,
+            mode: mode(keys.mode.as_deref().unwrap_or_default())?,
+            mtu: mtu(keys.mtu.unwrap_or_default())?,
+            mac: mac(request)?,
+            link_in_container: keys.link_in_container,
+            bc_queue_len: keys.bcqueuelen.filter(|&length| length > 0),
+        })
+    }
+
+    /// As the kernel is to be told.
+    pub(crate) fn kind(&self) -> Macvlan {
+        Macvlan { mode: self.mode, bc_queue_len: self.bc_queue_len }
+    }
+}
+
+fn master(master: Master) -> Result<String, Error> {
+    match master {
+        Master::One(name) => Ok(name),
+        Master::List(names) => match <[String; 1]>::try_from(names) {
+            Ok([name]) => Ok(name),
+            Err(names) => Err(Error::invalid_config(format!(
+                "master {names:?}: a macvlan has one master; bond several with `ifacer` before it in the chain, or attach one network per rail"
+            ))),
+        },
+    }
+}
+
+fn mode(mode: &str) -> Result<MacVlanMode, Error> {
+    match mode {
+        "" | "bridge" => Ok(MacVlanMode::Bridge),
+        "private" => Ok(MacVlanMode::Private),
+        "vepa" => Ok(MacVlanMode::Vepa),
+        "passthru" => Ok(MacVlanMode::Passthru),
+        "source" => Err(Error::unsupported(
+            "mode \"source\" is not supported: it needs a list of allowed source addresses, for which there is no key; \
+             use bridge, private, vepa or passthru",
+        )),
+        other => Err(Error::invalid_config(format!(
+            "unknown macvlan mode: \"{other}\"; allowed are bridge (the default), private, vepa and passthru"
+        ))),
+    }
+}
+
+/// The upper bound is the master's and known later.
+fn mtu(mtu: i64) -> Result<Option<u32>, Error> {
+    match u32::try_from(mtu) {
+        Ok(0) => Ok(None),
+        Ok(mtu) => Ok(Some(mtu)),
+        Err(_) => Err(Error::invalid_config(format!("invalid MTU {mtu}, must be 0 (the master's) or positive"))),
+    }
+}
+
+/// From the runtime, the pod, or the config, in that order.
+fn mac(request: &Request) -> Result<Option<HwAddr>, Error> {
+    request.env.args.allow(&["MAC"])?;
+    let names = Names { runtime_config: "mac", args_cni: "mac", cni_args: "MAC", config: "mac" };
+    let setting = request.setting::<String>(names)?;
+    setting.map(|mac| parse_mac(&mac.source, &mac.value)).transpose()
+}
+
+fn parse_mac(key: &str, value: &str) -> Result<HwAddr, Error> {
+    let refuse = |why: &str| Error::invalid_config(format!("{key} \"{value}\": {why}, such as 02:00:5e:10:00:01"));
+    let address: HwAddr = value.parse().map_err(|_| refuse("expected 6 bytes in hex"))?;
+    if address.mac().is_none() {
+        return Err(refuse("a macvlan has an address of 6 bytes"));
+    }
+    if address.is_multicast() || address.is_zero() {
+        return Err(refuse("an interface needs a unicast address"));
+    }
+    Ok(address)
+}

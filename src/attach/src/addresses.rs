@@ -1,0 +1,99 @@
+//! The addresses and routes of a result, on a link in the pod.
+
+mod check;
+mod dad;
+mod merge;
+
+use std::net::IpAddr;
+
+use cni::{CniResult, IpConfig};
+use netlink::{Address, Link, RouteSpec};
+
+use crate::{Error, Pod, sysctl};
+
+pub use check::differences;
+pub use merge::merge_dns;
+
+/// Marks what this suite adds to routing (`RTA_PROTOCOL`, `FRA_PROTOCOL`) and addresses (`IFA_PROTO`), so that anyone
+/// can tell it from the rest.
+pub const PROTOCOL: u8 = 211;
+
+/// Gives the link its addresses, brings it up, and adds the routes; then waits for duplicate address detection if
+/// there is an IPv6 gateway to be reached from an address.
+pub fn configure(pod: &mut Pod, link: &Link, result: &CniResult) -> Result<(), Error> {
+    let has_ipv6 = result.ips.iter().any(|ip| ip.address.addr().is_ipv6());
+    pod.netns.run(|| prepare(&link.name, has_ipv6))??;
+    let mut batch = pod.route.batch();
+    for ip in &result.ips {
+        batch.add_address(&address(link.index, ip));
+    }
+    batch.set_up(link.index);
+    let routes = routes(link.index, result);
+    for route in &routes {
+        batch.append_route(route);
+    }
+    let outcomes = batch.outcomes()?;
+    refusal(outcomes, result.ips.len() + 1)?;
+    if result.ips.iter().any(|ip| ip.gateway.is_some_and(|gateway| gateway.is_ipv6())) {
+        dad::wait(pod, link)?;
+    }
+    Ok(())
+}
+
+/// The first refusal that matters: a route that is there already, next hop and all, is what was wanted.
+fn refusal(outcomes: Vec<Result<(), netlink::Error>>, before_routes: usize) -> Result<(), Error> {
+    for (position, outcome) in outcomes.into_iter().enumerate() {
+        match outcome {
+            Err(error) if position >= before_routes && error.is_exists() => (),
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+/// The kernel announces the link's addresses by itself whenever it comes up again. IPv6 may be off by default in the
+/// pod, and its addresses are to survive the link going down, as those of IPv4 do.
+fn prepare(ifname: &str, has_ipv6: bool) -> Result<(), Error> {
+    for (family, name) in [("ipv4", "arp_notify"), ("ipv6", "ndisc_notify")] {
+        if let Err(error) = sysctl::write(&sysctl::of_interface(family, ifname, name), "1") {
+            tracing::debug!(%error, "the kernel will not announce the address when the link comes up again");
+        }
+    }
+    if has_ipv6 {
+        for interface in ["lo", ifname] {
+            sysctl::write(&sysctl::of_interface("ipv6", interface, "disable_ipv6"), "0")?;
+        }
+        sysctl::write(&sysctl::of_interface("ipv6", ifname, "keep_addr_on_down"), "1")?;
+    }
+    Ok(())
+}
+
+fn address(index: u32, ip: &IpConfig) -> Address {
+    Address { protocol: Some(PROTOCOL), ..Address::new(index, ip.address) }
+}
+
+/// The routes as the kernel is to have them. Appended, a second default route does not take the pod's traffic.
+pub fn routes(index: u32, result: &CniResult) -> Vec<RouteSpec> {
+    result.routes.iter().map(|route| spec(index, route, result)).collect()
+}
+
+fn spec(index: u32, route: &cni::Route, result: &CniResult) -> RouteSpec {
+    let mut spec = RouteSpec::new(route.dst.trunc());
+    let on_link = route.scope == Some(netlink::scope::LINK);
+    spec.gateway = route.gw.or_else(|| if on_link { None } else { gateway_for(route.dst.addr(), result) });
+    spec.oif = Some(index);
+    spec.protocol = PROTOCOL;
+    spec.scope = route.scope;
+    spec.priority = route.priority;
+    spec.mtu = route.mtu;
+    spec.advmss = route.advmss;
+    if let Some(table) = route.table {
+        spec.table = table;
+    }
+    spec
+}
+
+/// CNI: a route without a next hop takes the gateway of an address of its family.
+fn gateway_for(dst: IpAddr, result: &CniResult) -> Option<IpAddr> {
+    result.ips.iter().filter_map(|ip| ip.gateway).find(|gateway| gateway.is_ipv4() == dst.is_ipv4())
+}

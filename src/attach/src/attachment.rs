@@ -1,0 +1,200 @@
+//! The write-ahead life of one attachment: its record stands before the first change and goes after the last undo.
+
+mod collect;
+#[cfg(test)]
+mod tests;
+
+use netns::NetNs;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use state::record::Loaded;
+use state::{Dirs, Key, Netns, Record, Records};
+
+use crate::{Error, Scene};
+
+/// What a plugin writes down before it acts, and can put back from that alone.
+pub trait Undo: Serialize + DeserializeOwned {
+    /// Puts everything back that may have been changed; what is gone already counts as put back. Goes on after a
+    /// failure and returns them all.
+    fn undo(&self, scene: &mut Scene) -> Vec<Error>;
+}
+
+/// Whether ADD got to its end. A record that did not is a leftover that anybody may undo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Phase {
+    Adding,
+    Attached,
+}
+
+/// What the record of an attachment holds.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Held<T> {
+    phase: Phase,
+    undo: T,
+}
+
+/// One plugin's records of attachments.
+#[derive(Debug)]
+pub struct Attachments {
+    records: Records,
+}
+
+/// An ADD for which nothing is in the way, and that has changed nothing.
+#[derive(Debug)]
+pub struct Prepared {
+    records: Records,
+    key: Key,
+    netns: Netns,
+    superseded: bool,
+}
+
+/// An ADD under way: call [`Adding::attached`] at its end, or [`Adding::fail`].
+#[derive(Debug)]
+#[must_use = "an ADD ends as attached or failed"]
+pub struct Adding<T> {
+    records: Records,
+    record: Record<Held<T>>,
+}
+
+/// What DEL and CHECK found at the place of a record.
+#[derive(Debug)]
+pub enum Found<T> {
+    /// Nothing that concerns the running kernel.
+    Nothing,
+    /// The undo of a whole record, and the namespace that it is about.
+    Attached {
+        /// As the plugin wrote it at ADD.
+        undo: T,
+        /// As it was at ADD.
+        netns: Option<Netns>,
+    },
+    /// A record that cannot be trusted: only what needs no record can be undone.
+    Damaged(String),
+}
+
+impl Attachments {
+    /// Those of `plugin`, below the state directory.
+    pub fn open(dirs: &Dirs, plugin: &str) -> Result<Self, Error> {
+        Ok(Self { records: Records::open(dirs, plugin)? })
+    }
+
+    /// Makes way for an ADD: what one of the same key left behind when it was killed is undone now. An attachment that
+    /// stands is an error, because CNI has no second ADD without a DEL.
+    pub fn prepare<T: Undo>(self, key: Key, pod: &NetNs) -> Result<Prepared, Error> {
+        let superseded = self.clear::<T>(&key, pod)?;
+        Ok(Prepared { records: self.records, key, netns: identity(pod), superseded })
+    }
+
+    /// The attachment of `key` as its record has it.
+    pub fn find<T: Undo>(&self, key: &Key) -> Result<Found<T>, Error> {
+        Ok(match self.records.load::<Held<T>>(key)? {
+            Loaded::Present(record) => Found::Attached { undo: record.undo.undo, netns: record.netns },
+            Loaded::Damaged(damage) => Found::Damaged(damage.to_string()),
+            Loaded::Absent | Loaded::Void(_) => Found::Nothing,
+        })
+    }
+
+    /// Undoes an attachment and forgets it. The record stays, for the next try, if anything could not be undone.
+    pub fn release<T: Undo>(&self, key: &Key, undo: &T, scene: &mut Scene) -> Vec<Error> {
+        let mut errors = undo.undo(scene);
+        if errors.is_empty() {
+            errors.extend(self.forget(key).err());
+        }
+        errors
+    }
+
+    /// Removes the record, whatever it says.
+    pub fn forget(&self, key: &Key) -> Result<(), Error> {
+        self.records.remove(key)?;
+        Ok(())
+    }
+
+    /// Whether an unfinished ADD had to be undone.
+    fn clear<T: Undo>(&self, key: &Key, pod: &NetNs) -> Result<bool, Error> {
+        match self.records.load::<Held<T>>(key)? {
+            Loaded::Present(old) => self.supersede(&old, pod).map(|()| true),
+            Loaded::Damaged(damage) => {
+                tracing::warn!(attachment = %key, %damage, "an old record is replaced");
+                Ok(true)
+            }
+            Loaded::Absent | Loaded::Void(_) => Ok(false),
+        }
+    }
+
+    fn supersede<T: Undo>(&self, old: &Record<Held<T>>, pod: &NetNs) -> Result<(), Error> {
+        let same_pod = old.netns.as_ref().is_some_and(|netns| is(pod, netns));
+        if same_pod && old.undo.phase == Phase::Attached {
+            return Err(Error::Attached { key: old.key.clone(), netns: pod.path().to_owned() });
+        }
+        tracing::info!(attachment = %old.key, "undoing what an unfinished ADD left behind");
+        let mut scene = Scene::of(old.netns.as_ref(), Some(pod.path()))?;
+        match Error::join(old.undo.undo.undo(&mut scene)) {
+            None => Ok(()),
+            Some(error) => Err(Error::Leftover { key: old.key.clone(), source: Box::new(error) }),
+        }
+    }
+}
+
+impl Prepared {
+    /// Whether an earlier ADD of the same key had been killed: its IPAM may hold a lease for it.
+    pub fn superseded(&self) -> bool {
+        self.superseded
+    }
+
+    /// Writes the record; the first change may follow.
+    pub fn begin<T: Undo>(self, undo: T) -> Result<Adding<T>, Error> {
+        let record = self.records.draft(self.key, Some(self.netns), Held { phase: Phase::Adding, undo });
+        self.records.save(&record)?;
+        Ok(Adding { records: self.records, record })
+    }
+}
+
+impl<T: Undo> Adding<T> {
+    /// What will be undone.
+    pub fn undo(&self) -> &T {
+        &self.record.undo.undo
+    }
+
+    /// Writes down more to undo, before it is done.
+    pub fn amend(&mut self, change: impl FnOnce(&mut T)) -> Result<(), Error> {
+        self.note(change);
+        Ok(self.records.save(&self.record)?)
+    }
+
+    /// Keeps in mind what helps the undo and is not needed for it; written at the end.
+    pub fn note(&mut self, change: impl FnOnce(&mut T)) {
+        change(&mut self.record.undo.undo);
+    }
+
+    /// Writes down that the ADD got to its end.
+    pub fn attached(&mut self) -> Result<(), Error> {
+        self.record.undo.phase = Phase::Attached;
+        Ok(self.records.save(&self.record)?)
+    }
+
+    /// Undoes the ADD. Returns what could not be undone; the record then stays, and DEL tries again.
+    pub fn fail(self) -> Vec<Error> {
+        let mut scene = match Scene::of(self.record.netns.as_ref(), None) {
+            Ok(scene) => scene,
+            Err(error) => return vec![error],
+        };
+        let mut errors = self.undo().undo(&mut scene);
+        if errors.is_empty() {
+            errors.extend(self.records.remove(&self.record.key).err().map(Error::from));
+        }
+        errors
+    }
+}
+
+/// How a record names a namespace.
+pub fn identity(pod: &NetNs) -> Netns {
+    let id = pod.id();
+    Netns { dev: id.dev, ino: id.ino, path: pod.path().to_owned() }
+}
+
+/// Whether `pod` is the namespace of a record. A path is used again and again; device and inode are not, while it lives.
+pub fn is(pod: &NetNs, netns: &Netns) -> bool {
+    let id = pod.id();
+    (id.dev, id.ino) == (netns.dev, netns.ino)
+}

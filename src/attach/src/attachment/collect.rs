@@ -1,0 +1,47 @@
+use cni::ValidAttachments;
+use state::record::{Entry, Loaded};
+use state::{Key, Record};
+
+use super::{Attachments, Held, Undo};
+use crate::{Error, Scene};
+
+impl Attachments {
+    /// GC: undoes every attachment of `network` that is not valid any more, and drops the records of older boots.
+    /// Returns the keys that were released, and goes on after a failure.
+    pub fn collect<T: Undo>(
+        &self,
+        network: &str,
+        valid: &ValidAttachments,
+    ) -> Result<(Vec<Key>, Vec<Error>), Error> {
+        let (mut released, mut errors) = (Vec::new(), Vec::new());
+        for entry in self.records.list::<Held<T>>(network)? {
+            match entry {
+                Entry::Ours { key, .. } if valid.contains(&key.container_id, &key.ifname) => (),
+                Entry::Ours { key, loaded } => match self.collect_one(&key, loaded) {
+                    failed if failed.is_empty() => released.push(key),
+                    failed => errors.extend(failed),
+                },
+                Entry::Unreadable { error, .. } => errors.push(error.into()),
+                Entry::Foreign { path } => {
+                    tracing::warn!(path = %path.display(), "left alone: not a record of this suite");
+                }
+            }
+        }
+        Ok((released, errors))
+    }
+
+    fn collect_one<T: Undo>(&self, key: &Key, loaded: Loaded<Held<T>>) -> Vec<Error> {
+        match loaded {
+            Loaded::Present(record) => self.undo_record(&record),
+            // Nothing of it is left in the kernel (older boot), or nothing is known of it (damaged).
+            Loaded::Void(_) | Loaded::Damaged(_) | Loaded::Absent => self.forget(key).err().into_iter().collect(),
+        }
+    }
+
+    fn undo_record<T: Undo>(&self, record: &Record<Held<T>>) -> Vec<Error> {
+        match Scene::of(record.netns.as_ref(), None) {
+            Ok(mut scene) => self.release(&record.key, &record.undo.undo, &mut scene),
+            Err(error) => vec![error],
+        }
+    }
+}

@@ -1,0 +1,102 @@
+use cni::{Request, delegate};
+use netlink::{Link, Route};
+use state::Dirs;
+
+use super::{Child, PodLink, key_of};
+use crate::{Attachments, Error, Found, Pod, addresses, attachment};
+
+/// CHECK of a child link: the kernel against the config, the record and `prevResult`, then the IPAM's own CHECK.
+/// `unlike` compares what is special to the kind.
+pub fn check(
+    request: &Request,
+    plugin: &str,
+    plan: impl FnOnce(&mut Route, &mut Pod) -> Result<Child, cni::Error>,
+    unlike: impl FnOnce(&Child, &Link) -> Option<String>,
+) -> Result<(), cni::Error> {
+    let netns = request.env.netns.as_deref().ok_or_else(|| cni::Error::netns("CNI_NETNS is empty"))?;
+    request.config.require_prev_result()?;
+    let mut pod = Pod::open(netns)?;
+    let mut host = Route::open().map_err(Error::from)?;
+    let child = plan(&mut host, &mut pod)?;
+    let mut found = record_differences(request, plugin, &pod)?;
+    match pod.route.link_by_name(&request.env.ifname).map_err(Error::from)? {
+        None => found.push(format!("interface {} is missing in the pod", request.env.ifname)),
+        Some(link) => {
+            found.extend(link_differences(&child, &link));
+            found.extend(unlike(&child, &link));
+            found.extend(result_differences(request, &mut pod, &link)?);
+        }
+    }
+    if let Some(ipam) = &request.config.ipam_type {
+        found.extend(delegate::check(request, ipam).err().map(|error| error.to_string()));
+    }
+    verdict(&request.env.ifname, &found)
+}
+
+/// STATUS: the parent is there and the IPAM can give addresses. Takes no lock and writes nothing.
+pub fn status(
+    request: &Request,
+    parent: impl FnOnce(&mut Route) -> Result<(), cni::Error>,
+) -> Result<(), cni::Error> {
+    let mut host = Route::open().map_err(Error::from)?;
+    parent(&mut host).map_err(|error| cni::Error::not_available(error.msg).with_details(error.details))?;
+    request.config.ipam_type.as_ref().map_or(Ok(()), |ipam| delegate::status(request, ipam))
+}
+
+fn verdict(ifname: &str, found: &[String]) -> Result<(), cni::Error> {
+    match found {
+        [] => Ok(()),
+        [one] => Err(cni::Error::internal(format!("{ifname} is not as ADD left it: {one}"))),
+        several => Err(cni::Error::internal(format!(
+            "{ifname} is not as ADD left it, in {} ways: {}",
+            several.len(),
+            several.join("; ")
+        ))),
+    }
+}
+
+/// An attachment made by the plugin that ours replaced has no record, and that is no fault.
+fn record_differences(request: &Request, plugin: &str, pod: &Pod) -> Result<Vec<String>, Error> {
+    let attachments = Attachments::open(&Dirs::from_env()?, plugin)?;
+    Ok(match attachments.find::<PodLink>(&key_of(request)?)? {
+        Found::Attached { netns: Some(netns), .. } if !attachment::is(&pod.netns, &netns) => {
+            vec![format!("the record is about another namespace than {}", pod.netns.path().display())]
+        }
+        Found::Damaged(damage) => vec![format!("the record is damaged: {damage}")],
+        Found::Attached { .. } | Found::Nothing => Vec::new(),
+    })
+}
+
+fn link_differences(child: &Child, link: &Link) -> Vec<String> {
+    let mut found = Vec::new();
+    if link.kind.name() != child.kind.name() {
+        found.push(format!("it is a {:?} link, expected {}", link.kind.name(), child.kind.name()));
+    }
+    if link.parent != Some(child.parent.link.index) {
+        found.push(format!("it is not on {} any more", child.parent.link.name));
+    }
+    if child.mtu.is_some_and(|mtu| mtu != link.mtu) {
+        found.push(format!("its MTU is {}, expected {}", link.mtu, child.mtu.unwrap_or_default()));
+    }
+    if !link.is_up() {
+        found.push("it is down".to_owned());
+    }
+    found
+}
+
+fn result_differences(request: &Request, pod: &mut Pod, link: &Link) -> Result<Vec<String>, cni::Error> {
+    let result = request.config.require_prev_result()?;
+    let sandbox = pod.netns.path().display().to_string();
+    let is_ours =
+        |i: &cni::Interface| i.name == link.name && i.sandbox.as_deref().is_some_and(|path| path == sandbox);
+    let Some(mine) = result.interfaces.iter().position(is_ours) else {
+        return Ok(vec![format!("prevResult has no interface {} in {sandbox}", link.name)]);
+    };
+    let mut found = Vec::new();
+    let mac = link.address.map(|address| address.to_string());
+    if let Some(expected) = result.interfaces[mine].mac.as_ref().filter(|expected| mac.as_ref() != Some(expected)) {
+        found.push(format!("its MAC is {}, expected {expected}", mac.unwrap_or_default()));
+    }
+    found.extend(addresses::differences(pod, link, result, mine)?);
+    Ok(found)
+}

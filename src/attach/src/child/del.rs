@@ -1,0 +1,66 @@
+use cni::{Request, ValidAttachments, delegate};
+use state::{Dirs, Key};
+
+use super::{PodLink, key_of};
+use crate::{Attachments, Error, Found, Scene, Undo};
+
+/// DEL of a child link of that kind. The IPAM's DEL always runs, after the link is gone.
+pub fn del(request: &Request, plugin: &str, kind: &str) -> Result<(), cni::Error> {
+    let mut errors = Vec::new();
+    let ipam = match delete_link(request, plugin, kind, &mut errors) {
+        Ok(recorded) => request.config.ipam_type.clone().or(recorded),
+        Err(error) => {
+            errors.push(error);
+            request.config.ipam_type.clone()
+        }
+    };
+    let mut errors: Vec<_> = errors.into_iter().map(cni::Error::from).collect();
+    errors.extend(ipam.and_then(|ipam| delegate::del(request, &ipam).err()));
+    cni::Error::join(errors).map_or(Ok(()), Err)
+}
+
+/// Returns the IPAM plugin of the record, for a config that names none any more.
+fn delete_link(
+    request: &Request,
+    plugin: &str,
+    kind: &str,
+    errors: &mut Vec<Error>,
+) -> Result<Option<String>, Error> {
+    let attachments = Attachments::open(&Dirs::from_env()?, plugin)?;
+    let key = key_of(request)?;
+    let cni_netns = request.env.netns.as_deref();
+    match attachments.find::<PodLink>(&key)? {
+        Found::Attached { undo, netns } => {
+            let mut scene = Scene::of(netns.as_ref(), cni_netns)?;
+            errors.extend(attachments.release(&key, &undo, &mut scene));
+            Ok(undo.ipam)
+        }
+        Found::Nothing => {
+            errors.extend(unrecorded(&key, kind, &mut Scene::at(cni_netns)?));
+            Ok(None)
+        }
+        Found::Damaged(damage) => {
+            tracing::warn!(%damage, "the record of this attachment is damaged; the link is deleted by its name");
+            errors.extend(unrecorded(&key, kind, &mut Scene::at(cni_netns)?));
+            attachments.forget(&key)?;
+            Ok(None)
+        }
+    }
+}
+
+/// A link that the plugin which ours replaced made before the upgrade: its name and kind say enough.
+fn unrecorded(key: &Key, kind: &str, scene: &mut Scene) -> Vec<Error> {
+    PodLink { ifname: key.ifname.clone(), kind: kind.to_owned(), index: None, ipam: None }.undo(scene)
+}
+
+/// GC of this network: links whose attachment is not valid any more, then the IPAM's own GC.
+pub fn gc(request: &Request, plugin: &str, valid: &ValidAttachments) -> Result<(), cni::Error> {
+    let attachments = Attachments::open(&Dirs::from_env().map_err(Error::from)?, plugin)?;
+    let (released, errors) = attachments.collect::<PodLink>(&request.config.name, valid)?;
+    for key in &released {
+        tracing::info!(attachment = %key, "released: not among the valid attachments");
+    }
+    let mut errors: Vec<_> = errors.into_iter().map(cni::Error::from).collect();
+    errors.extend(request.config.ipam_type.as_ref().and_then(|ipam| delegate::gc(request, ipam).err()));
+    cni::Error::join(errors).map_or(Ok(()), Err)
+}

@@ -1,0 +1,19 @@
+//! What the plugins do to the kernel, as steps that can be undone.
+//!
+//! A plugin validates its config, reads what it needs, writes down how to undo what it is about to do
+//! ([`Attachments::begin`]), and acts. Killed at any point, the next DEL, GC or ADD finishes the undo from the record.
+
+pub mod addresses;
+pub mod announce;
+pub mod attachment;
+pub mod child;
+mod error;
+mod pod;
+pub mod routing;
+mod scene;
+pub mod sysctl;
+
+pub use attachment::{Adding, Attachments, Found, Prepared, Undo};
+pub use error::Error;
+pub use pod::Pod;
+pub use scene::Scene;

@@ -1,0 +1,29 @@
+use std::path::Path;
+
+use netlink::Route;
+use netns::NetNs;
+
+use crate::Error;
+
+/// A pod's network namespace and one rtnetlink socket in it, opened once: a socket stays in the namespace in which it
+/// was opened, wherever the thread goes.
+#[derive(Debug)]
+pub struct Pod {
+    /// The namespace.
+    pub netns: NetNs,
+    /// rtnetlink in it.
+    pub route: Route,
+}
+
+impl Pod {
+    /// Opens `CNI_NETNS`.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        Self::of(NetNs::open(path)?)
+    }
+
+    /// The pod of an open namespace.
+    pub fn of(netns: NetNs) -> Result<Self, Error> {
+        let route = Route::open_in(&netns)?;
+        Ok(Self { netns, route })
+    }
+}

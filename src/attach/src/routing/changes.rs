@@ -1,0 +1,48 @@
+use super::model::{Route, Rule};
+
+/// Where a route goes among those that differ from it in the nexthop alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// There must be none.
+    Only,
+    /// IPv4: the first is the one that counts.
+    First,
+    /// IPv6 makes one multipath route of them.
+    Last,
+}
+
+/// One request to the kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    AddRoute(Route, Place),
+    DeleteRoute(Route),
+    AddRule(Rule),
+    DeleteRule(Rule),
+}
+
+/// Rules and routes that belong together.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(super) struct Made {
+    pub(super) routes: Vec<Route>,
+    pub(super) rules: Vec<Rule>,
+}
+
+impl Made {
+    /// Routes first: a rule must never lead into a table that is half full.
+    pub(super) fn additions(&self) -> impl Iterator<Item = Change> + '_ {
+        let routes = self.routes.iter().map(|route| Change::AddRoute(route.clone(), Place::Only));
+        routes.chain(self.rules.iter().cloned().map(Change::AddRule))
+    }
+
+    /// The way back: a route over a gateway goes before the one that makes the gateway known.
+    pub(super) fn deletions(&self) -> impl Iterator<Item = Change> + '_ {
+        let rules = self.rules.iter().rev().cloned().map(Change::DeleteRule);
+        rules.chain(self.routes.iter().rev().cloned().map(Change::DeleteRoute))
+    }
+
+    pub(super) fn retain(mut self, route: impl Fn(&Route) -> bool, rule: impl Fn(&Rule) -> bool) -> Self {
+        self.routes.retain(route);
+        self.rules.retain(rule);
+        self
+    }
+}

@@ -1,0 +1,159 @@
+//! Reading the pod and changing it: one dump per kind, one batch for all changes.
+
+use ipnet::IpNet;
+use netlink::{Family, LinkChange, RouteFilter, RouteKind, RouteSpec, RuleAction, RuleSpec};
+
+use super::changes::{Change, Place};
+use super::model::{Link, Route, Rule, View};
+use crate::{Error, Pod, sysctl};
+
+/// Everything that planning looks at.
+pub(super) fn read(pod: &mut Pod) -> Result<View, Error> {
+    let rp_filter = pod.netns.run(|| sysctl::read(&rp_filter_path()))??;
+    let socket = &mut pod.route;
+    let links = socket.links()?.into_iter().map(link).collect();
+    let addresses = socket.addresses(None)?.into_iter().map(|address| (address.index, address.net)).collect();
+    let mut view = View { links, addresses, rp_filter, ..View::default() };
+    for spec in socket.routes(&RouteFilter::default())? {
+        take_route(&mut view, spec);
+    }
+    for family in Family::BOTH {
+        for spec in socket.rules(family)? {
+            take_rule(&mut view, &spec);
+        }
+    }
+    Ok(view)
+}
+
+/// Makes the changes of an ADD; the error is the first refusal.
+pub(super) fn apply(
+    pod: &mut Pod,
+    changes: &[Change],
+    link: Option<(u32, LinkChange<'_>)>,
+) -> Result<(), Error> {
+    let mut batch = pod.route.batch();
+    if let Some((index, change)) = &link {
+        batch.set_link(*index, change);
+    }
+    changes.iter().for_each(|change| push(&mut batch, change));
+    Ok(batch.commit()?)
+}
+
+/// Makes the changes of a DEL. What is gone already is as it should be; everything else is returned.
+pub(super) fn undo(
+    pod: &mut Pod,
+    changes: &[Change],
+    link: Option<(u32, LinkChange<'_>)>,
+) -> Result<Vec<Error>, Error> {
+    let mut batch = pod.route.batch();
+    changes.iter().for_each(|change| push(&mut batch, change));
+    if let Some((index, change)) = &link {
+        batch.set_link(*index, change);
+    }
+    let failed = batch.outcomes()?.into_iter().filter_map(Result::err);
+    Ok(failed.filter(|error| !error.is_gone()).map(Error::from).collect())
+}
+
+/// Sets `all.rp_filter` of the pod unless it has that value.
+pub(super) fn set_rp_filter(pod: &Pod, view: &View, value: Option<String>) -> Result<(), Error> {
+    match value.filter(|value| *value != view.rp_filter) {
+        Some(value) => pod.netns.run(|| sysctl::write(&rp_filter_path(), &value))?,
+        None => Ok(()),
+    }
+}
+
+fn rp_filter_path() -> std::path::PathBuf {
+    sysctl::of_interface("ipv4", "all", "rp_filter")
+}
+
+fn push(batch: &mut netlink::Batch<'_>, change: &Change) {
+    match change {
+        Change::AddRoute(route, Place::Only) => batch.add_route(&route_spec(route)),
+        Change::AddRoute(route, Place::First) => batch.prepend_route(&route_spec(route)),
+        Change::AddRoute(route, Place::Last) => batch.append_route(&route_spec(route)),
+        Change::DeleteRoute(route) => batch.delete_route(&route_spec(route)),
+        Change::AddRule(rule) => batch.add_rule(&rule_spec(rule)),
+        Change::DeleteRule(rule) => batch.delete_rule(&rule_spec(rule)),
+    };
+}
+
+fn link(link: netlink::Link) -> Link {
+    let mac = link.address.and_then(|address| address.mac());
+    Link { index: link.index, name: link.name, mac, tx_queue_len: link.tx_queue_len }
+}
+
+/// IPv6 lists the branches of a multipath route together and takes them one by one; in IPv4 they are one route, which
+/// belongs to no single NIC.
+fn take_route(view: &mut View, spec: RouteSpec) {
+    if !matches!(spec.kind, RouteKind::Unicast) {
+        view.other_tables.push(spec.table);
+        return;
+    }
+    let whole = route(&spec);
+    if spec.next_hops.is_empty() || !whole.is_v6() {
+        view.routes.push(whole);
+        return;
+    }
+    let branches = spec.next_hops.iter();
+    view.routes.extend(branches.map(|hop| Route {
+        gateway: hop.gateway,
+        dev: hop.oif,
+        onlink: hop.onlink,
+        ..whole.clone()
+    }));
+}
+
+fn route(spec: &RouteSpec) -> Route {
+    let foreign_gateway = spec.gateway.is_some_and(|gateway| gateway.is_ipv6() != spec.dst.addr().is_ipv6());
+    Route {
+        dst: spec.dst,
+        table: spec.table,
+        protocol: spec.protocol,
+        scope: spec.scope.unwrap_or_default(),
+        priority: spec.priority.unwrap_or_default(),
+        gateway: spec.gateway,
+        src: spec.source,
+        dev: spec.oif.filter(|_| !foreign_gateway).unwrap_or_default(),
+        onlink: spec.onlink,
+        mtu: spec.mtu,
+        advmss: spec.advmss,
+    }
+}
+
+fn route_spec(route: &Route) -> RouteSpec {
+    RouteSpec {
+        table: route.table,
+        protocol: route.protocol,
+        scope: Some(route.scope),
+        priority: (route.priority != 0).then_some(route.priority),
+        gateway: route.gateway,
+        source: route.src,
+        oif: Some(route.dev),
+        onlink: route.onlink,
+        mtu: route.mtu,
+        advmss: route.advmss,
+        ..RouteSpec::new(route.dst)
+    }
+}
+
+fn take_rule(view: &mut View, spec: &RuleSpec) {
+    let plain = spec.from.and_then(|src| plain_rule(spec, src)).filter(|rule| rule_spec(rule) == *spec);
+    match plain {
+        Some(rule) => view.rules.push(rule),
+        None => view.other_tables.push(spec.table),
+    }
+}
+
+fn plain_rule(spec: &RuleSpec, src: IpNet) -> Option<Rule> {
+    let to_table = matches!(spec.action, RuleAction::ToTable);
+    to_table.then_some(Rule { src, table: spec.table, priority: spec.priority?, protocol: spec.protocol })
+}
+
+fn rule_spec(rule: &Rule) -> RuleSpec {
+    RuleSpec {
+        priority: Some(rule.priority),
+        from: Some(rule.src),
+        protocol: rule.protocol,
+        ..RuleSpec::new(Family::from(rule.src.addr()), rule.table)
+    }
+}

@@ -1,0 +1,32 @@
+//! Policy routing in the pod: what arrives on a rail leaves on it.
+//!
+//! [`plan`] decides from a [`View`] of the pod, [`kernel`] reads and writes, and two records make it undoable: one of
+//! the attachment ([`Undo`]) and one of what the pod's attachments share ([`Shared`]: the first NIC's table, main's
+//! default route, detours). Both are in place before a change, under one lock per pod.
+
+mod attachment;
+mod changes;
+mod check;
+mod config;
+mod defaults;
+mod kernel;
+mod mac;
+mod model;
+mod nic;
+mod plan;
+mod record;
+mod shared;
+mod table;
+#[cfg(test)]
+mod tests;
+mod undo;
+
+pub use attachment::{Attachment, attach};
+pub use check::differences;
+pub use config::{PolicyRoute, Settings, Wish};
+pub use mac::Prefix;
+pub use plan::Outcome;
+pub use undo::Undo;
+
+/// Whose records these are.
+pub const PLUGIN: &str = "coordinator";

@@ -1,0 +1,170 @@
+use std::fmt;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+/// `RTPROT_*` of every rule and route that is ours.
+pub(super) const PROTOCOL: u8 = 211;
+/// `RT_TABLE_MAIN`
+pub(super) const MAIN: u32 = 254;
+/// The rule of table T has this much more: before main's 32766, after what people number by hand.
+pub(super) const PRIORITY_BASE: u32 = 10_000;
+
+/// `RTPROT_REDIRECT` and `RTPROT_RA`: the kernel renews and expires these itself.
+const KERNELS_OWN: [u8; 2] = [1, 9];
+
+/// A unicast route with one nexthop. Equal in every field means the same route in the kernel.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Route {
+    pub(super) dst: IpNet,
+    pub(super) table: u32,
+    pub(super) protocol: u8,
+    pub(super) scope: u8,
+    pub(super) priority: u32,
+    pub(super) gateway: Option<IpAddr>,
+    pub(super) src: Option<IpAddr>,
+    /// Index of the link; 0 for a route of several, which belongs to nobody.
+    pub(super) dev: u32,
+    pub(super) onlink: bool,
+    pub(super) mtu: Option<u32>,
+    pub(super) advmss: Option<u32>,
+}
+
+/// A rule that looks at nothing but the source.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Rule {
+    pub(super) src: IpNet,
+    pub(super) table: u32,
+    pub(super) priority: u32,
+    pub(super) protocol: u8,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Link {
+    pub(super) index: u32,
+    pub(super) name: String,
+    /// 6 bytes, or nothing that a prefix could be put before.
+    pub(super) mac: Option<[u8; 6]>,
+    pub(super) tx_queue_len: u32,
+}
+
+/// The pod as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct View {
+    pub(super) links: Vec<Link>,
+    /// Link and address with its prefix, in the kernel's order.
+    pub(super) addresses: Vec<(u32, IpNet)>,
+    /// All tables; routes that are equal but for the nexthop in the kernel's order.
+    pub(super) routes: Vec<Route>,
+    pub(super) rules: Vec<Rule>,
+    /// Tables that rules and routes of other forms speak of.
+    pub(super) other_tables: Vec<u32>,
+    /// `net.ipv4.conf.all.rp_filter`
+    pub(super) rp_filter: String,
+}
+
+impl Route {
+    pub(super) fn is_v6(&self) -> bool {
+        self.dst.addr().is_ipv6()
+    }
+
+    pub(super) fn is_default(&self) -> bool {
+        self.dst.prefix_len() == 0
+    }
+
+    /// Neither the kernel's own business nor bound to the link by its nature.
+    pub(super) fn is_movable(&self) -> bool {
+        let local = match self.dst {
+            IpNet::V4(net) => net.addr().is_multicast(),
+            IpNet::V6(net) => net.addr().is_unicast_link_local() || net.addr().is_multicast(),
+        };
+        !local && !KERNELS_OWN.contains(&self.protocol)
+    }
+
+    /// The same, as ours, in another table.
+    pub(super) fn copy_to(&self, table: u32) -> Self {
+        Self { table, protocol: PROTOCOL, ..self.clone() }
+    }
+
+    /// Equal but for who added it.
+    pub(super) fn leads_as(&self, other: &Self) -> bool {
+        (&self.dst, self.table, self.gateway, self.dev) == (&other.dst, other.table, other.gateway, other.dev)
+    }
+}
+
+impl Rule {
+    pub(super) fn new(address: IpAddr, table: u32) -> Self {
+        Self { src: address.into(), table, priority: PRIORITY_BASE + table, protocol: PROTOCOL }
+    }
+}
+
+impl View {
+    pub(super) fn link(&self, name: &str) -> Option<&Link> {
+        self.links.iter().find(|link| link.name == name)
+    }
+
+    pub(super) fn has(&self, index: u32) -> bool {
+        self.links.iter().any(|link| link.index == index)
+    }
+
+    /// For messages.
+    pub(super) fn name(&self, index: u32) -> String {
+        let link = self.links.iter().find(|link| link.index == index);
+        link.map_or_else(|| format!("link {index}"), |link| link.name.clone())
+    }
+
+    /// Global addresses of a link. Link-local ones need no policy: their link is part of them.
+    pub(super) fn addresses_of(&self, index: u32) -> impl Iterator<Item = IpNet> + '_ {
+        let of_link = move |&&(link, net): &&(u32, IpNet)| link == index && !is_link_local(net.addr());
+        self.addresses.iter().filter(of_link).map(|&(_, net)| net)
+    }
+
+    pub(super) fn main_defaults(&self) -> impl Iterator<Item = &Route> {
+        self.routes.iter().filter(|route| route.table == MAIN && route.is_default() && route.is_movable())
+    }
+
+    /// Whether `gateway` answers on the link itself, by main's connected routes.
+    pub(super) fn reaches(&self, index: u32, gateway: IpAddr) -> bool {
+        let connected = |route: &&Route| route.dev == index && route.table == MAIN && route.gateway.is_none();
+        is_link_local_v6(gateway) || self.routes.iter().filter(connected).any(|route| route.dst.contains(&gateway))
+    }
+
+    pub(super) fn describe(&self, route: &Route) -> Description<'_> {
+        Description { view: self, route: route.clone() }
+    }
+}
+
+pub(super) fn is_link_local(address: IpAddr) -> bool {
+    is_link_local_v6(address) || matches!(address, IpAddr::V4(v4) if v4.is_link_local() || v4.is_loopback())
+}
+
+fn is_link_local_v6(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local() || v6.is_loopback())
+}
+
+/// A route as `ip route` prints it.
+pub(super) struct Description<'a> {
+    view: &'a View,
+    route: Route,
+}
+
+impl fmt::Display for Description<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Route { dst, gateway, dev, table, .. } = &self.route;
+        match dst.prefix_len() {
+            0 => f.write_str("default")?,
+            _ => write!(f, "{dst}")?,
+        }
+        if let Some(gateway) = gateway {
+            write!(f, " via {gateway}")?;
+        }
+        write!(f, " dev {} table {}", self.view.name(*dev), if *table == MAIN { "main".to_owned() } else { table.to_string() })
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "rule {}: from {} lookup {}", self.priority, self.src.addr(), self.table)
+    }
+}

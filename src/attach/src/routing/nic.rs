@@ -1,0 +1,98 @@
+//! The table of one NIC.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::changes::Made;
+use super::config::PolicyRoute;
+use super::model::{MAIN, PROTOCOL, Route, Rule, View};
+
+/// `RT_SCOPE_UNIVERSE`
+const UNIVERSE: u8 = 0;
+/// `IP6_RT_PRIO_USER`: what IPv6 takes for "no metric".
+const METRIC_V6: u32 = 1024;
+
+/// Copies of what main says about the NIC, its default routes, and a rule per address.
+pub(super) fn table_of<'a>(
+    view: &View,
+    index: u32,
+    table: u32,
+    defaults: impl Iterator<Item = &'a Route>,
+) -> Made {
+    let of_link = |route: &&Route| route.dev == index && route.table == MAIN && route.is_movable();
+    let others = view.routes.iter().filter(of_link).filter(|route| !route.is_default());
+    let mut routes: Vec<Route> = others.chain(defaults).map(|route| route.copy_to(table)).collect();
+    put_in_order(&mut routes);
+    let mut addresses: Vec<IpAddr> = view.addresses_of(index).map(|net| net.addr()).collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    Made { routes, rules: addresses.into_iter().map(|address| Rule::new(address, table)).collect() }
+}
+
+/// A gateway has to be known before the routes over it.
+fn put_in_order(routes: &mut Vec<Route>) {
+    routes.sort_by_key(|route| (route.gateway.is_some(), route.is_default()));
+    let mut seen: Vec<(IpNet, u32)> = Vec::new();
+    routes.retain(|route| {
+        let key = (route.dst, route.priority);
+        let is_new = !seen.contains(&key);
+        seen.push(key);
+        is_new
+    });
+}
+
+/// A route over a gateway of the NIC, as ours.
+pub(super) fn route_via(view: &View, index: u32, table: u32, dst: IpNet, gateway: IpAddr) -> Route {
+    Route {
+        dst,
+        table,
+        protocol: PROTOCOL,
+        scope: UNIVERSE,
+        priority: if gateway.is_ipv6() { METRIC_V6 } else { 0 },
+        gateway: Some(gateway),
+        src: None,
+        dev: index,
+        onlink: !view.reaches(index, gateway),
+        mtu: None,
+        advmss: None,
+    }
+}
+
+/// The `policyRoutes` of the families that the NIC has; the error says which gateway is out of its reach.
+pub(super) fn policy_routes(
+    view: &View,
+    index: u32,
+    table: u32,
+    wanted: &[PolicyRoute],
+) -> Result<Vec<Route>, String> {
+    let has_family = |is_v4: bool| view.addresses_of(index).any(|net| net.addr().is_ipv4() == is_v4);
+    let mut routes = Vec::new();
+    for PolicyRoute { dst, gw } in wanted.iter().filter(|route| has_family(route.gw.is_ipv4())) {
+        let route = route_via(view, index, table, *dst, *gw);
+        if route.onlink && has_subnet(view, index, *gw) {
+            return Err(out_of_reach(view, index, *gw));
+        }
+        routes.push(route);
+    }
+    Ok(routes)
+}
+
+/// A NIC that has host addresses only (/32, /128) may have its gateway anywhere.
+fn has_subnet(view: &View, index: u32, gateway: IpAddr) -> bool {
+    let same_family = |net: &IpNet| net.addr().is_ipv4() == gateway.is_ipv4();
+    view.addresses_of(index).filter(same_family).any(|net| net.prefix_len() < net.max_prefix_len())
+}
+
+fn out_of_reach(view: &View, index: u32, gateway: IpAddr) -> String {
+    let nets: Vec<String> = view.addresses_of(index).map(|net| net.to_string()).collect();
+    let name = view.name(index);
+    format!("policyRoutes: gw {gateway} is in no subnet of {name} ({}), so nothing can be sent to it", nets.join(", "))
+}
+
+/// `preferred` in front of what is there for the same destinations.
+pub(super) fn overlay(preferred: Vec<Route>, others: &mut Vec<Route>) {
+    others.retain(|other| preferred.iter().all(|route| route.dst != other.dst));
+    others.extend(preferred);
+    others.sort_by_key(|route| (route.gateway.is_some(), route.is_default()));
+}

@@ -1,0 +1,174 @@
+//! What joining and leaving mean: pure functions of the view and the pod's record.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
+
+use super::changes::{Change, Made};
+use super::config::Settings;
+use super::model::{Link, MAIN, Route, View};
+use super::shared::{Member, Shared};
+use super::undo::{Changed, Own, Undo};
+use super::{nic, table};
+
+/// A NIC that is to be coordinated.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Newcomer<'a> {
+    pub(super) network: &'a str,
+    pub(super) ifname: &'a str,
+    /// Of the NIC's addresses, as the previous plugin says.
+    pub(super) gateways: &'a [IpAddr],
+    pub(super) settings: &'a Settings,
+}
+
+/// What an ADD is going to do.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    /// The NIC's own part: table, rules, routes, link.
+    pub(super) own: Own,
+    /// Everything for rtnetlink's rules and routes, in order.
+    pub(super) changes: Vec<Change>,
+    /// The NIC's, to be announced.
+    pub(super) addresses: Vec<IpAddr>,
+    pub(super) outcome: Outcome,
+}
+
+/// What the result of the ADD has to say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// The NIC's table.
+    pub table: Option<u32>,
+    /// The MAC address that was set.
+    pub mac: Option<[u8; 6]>,
+    /// The default routes in the NIC's table: destination and gateway.
+    pub defaults: Vec<(IpNet, Option<IpAddr>)>,
+    /// Those of them that main has, too.
+    pub in_main: Vec<IpNet>,
+}
+
+/// Plans an ADD; `shared` becomes what has to be written down first. An error says what to change, and is no change.
+pub(super) fn join(view: &View, shared: &mut Shared, newcomer: &Newcomer<'_>) -> Result<Plan, String> {
+    let link = link_with_address(view, newcomer.ifname)?;
+    let settings = newcomer.settings;
+    shared.remove(newcomer.network, newcomer.ifname);
+    if shared.members.is_empty() {
+        shared.first_nic.clone_from(&settings.first_nic);
+    }
+    let choose = || table::choose(view, &shared.tables(), &shared.first_nic, newcomer.ifname);
+    let table = settings.tune.then(choose);
+    shared.join(view, member(view, shared, newcomer, link.index, table))?;
+    let made = own_routes(view, shared, settings, link.index, table)?;
+    let own = Own {
+        index: link.index,
+        table,
+        made,
+        spares: shared.spares_of(link.index).cloned().collect(),
+        mac: new_mac(view, link, settings),
+        tx_queue_len: Changed::of(link.tx_queue_len, settings.tx_queue_len),
+    };
+    let mut changes: Vec<Change> = own.made.additions().collect();
+    changes.extend(shared.reconcile(view, &[]));
+    let addresses = view.addresses_of(link.index).map(|net| net.addr()).collect();
+    let outcome = outcome(view, shared, &own);
+    Ok(Plan { own, changes, addresses, outcome })
+}
+
+/// Plans a DEL or a rollback: of what the record says, that which is there. `shared` is without the NIC afterwards.
+pub(super) fn leave(view: &View, shared: &mut Shared, undo: &Undo) -> Vec<Change> {
+    let (made, spares) = (undo.made(view, shared), undo.spares(shared));
+    shared.remove(&undo.key.network, &undo.key.ifname);
+    let mut changes = shared.reconcile(view, &spares);
+    let made = made.retain(|route| view.routes.contains(route), |rule| view.rules.contains(rule));
+    changes.extend(made.deletions());
+    changes
+}
+
+fn link_with_address<'a>(view: &'a View, ifname: &str) -> Result<&'a Link, String> {
+    let link = view.link(ifname).ok_or_else(|| {
+        format!("the pod has no interface {ifname}: coordinator is chained after the plugin that makes it")
+    })?;
+    match view.addresses_of(link.index).next() {
+        Some(_) => Ok(link),
+        None => Err(format!(
+            "{ifname} has no address to route by: give its plugin an ipam, or leave coordinator out of its chain"
+        )),
+    }
+}
+
+fn member(view: &View, shared: &Shared, newcomer: &Newcomer<'_>, index: u32, table: Option<u32>) -> Member {
+    let settings = newcomer.settings;
+    let has_default = |is_v6| view.main_defaults().any(|route| route.dev == index && route.is_v6() == is_v6);
+    let without = newcomer.gateways.iter().filter(|gateway| !has_default(gateway.is_ipv6()));
+    let spare = |gateway: &IpAddr| nic::route_via(view, index, MAIN, any_of(gateway.is_ipv6()), *gateway);
+    let wish = settings.wish.clone().filter(|_| table.is_some());
+    if wish.is_none() && settings.wish.is_some() {
+        tracing::warn!("podDefaultRouteNic has no effect while tunePodRoutes is false");
+    }
+    if settings.first_nic != shared.first_nic {
+        tracing::warn!(configured = settings.first_nic, pod = shared.first_nic, "the pod's podDefaultCniNic is settled already");
+    }
+    Member {
+        network: newcomer.network.to_owned(),
+        ifname: newcomer.ifname.to_owned(),
+        index,
+        table,
+        wish,
+        detours: settings.detours.clone(),
+        rp_filter: settings.rp_filter,
+        spares: if table.is_some() { without.map(spare).collect() } else { Vec::new() },
+    }
+}
+
+/// The NIC's table, or what is left of it for main when routes are not tuned.
+fn own_routes(
+    view: &View,
+    shared: &Shared,
+    settings: &Settings,
+    index: u32,
+    table: Option<u32>,
+) -> Result<Made, String> {
+    let policy = nic::policy_routes(view, index, table.unwrap_or(MAIN), &settings.policy_routes)?;
+    let Some(table) = table else { return in_main(view, policy) };
+    let defaults = shared.defaults.of(index).chain(shared.spares_of(index));
+    let mut made = nic::table_of(view, index, table, defaults);
+    let detours = settings.detours.iter().filter_map(|&dst| shared.detour(view, dst, table));
+    let detours: Vec<Route> = detours.filter(|detour| made.routes.iter().all(|route| route.dst != detour.dst)).collect();
+    made.routes.extend(detours);
+    nic::overlay(policy, &mut made.routes);
+    Ok(made)
+}
+
+fn in_main(view: &View, policy: Vec<Route>) -> Result<Made, String> {
+    let rival = |route: &Route| {
+        let same = |other: &&Route| (other.dst, other.table, other.priority) == (route.dst, MAIN, route.priority);
+        view.routes.iter().find(same)
+    };
+    match policy.iter().find_map(rival) {
+        Some(rival) => Err(format!("policyRoutes: there is {} already", view.describe(rival))),
+        None => Ok(Made { routes: policy, rules: Vec::new() }),
+    }
+}
+
+fn new_mac(view: &View, link: &Link, settings: &Settings) -> Option<Changed<[u8; 6]>> {
+    let prefix = settings.mac_prefix?;
+    let addresses = || view.addresses_of(link.index).map(|net| net.addr());
+    let address = addresses().find(IpAddr::is_ipv4).or_else(|| addresses().next())?;
+    Changed::of(link.mac?, Some(prefix.with(address)))
+}
+
+fn outcome(view: &View, shared: &Shared, own: &Own) -> Outcome {
+    let owners = shared.owners(view);
+    let defaults = || own.made.routes.iter().filter(|route| own.table == Some(route.table) && route.is_default());
+    let in_main = |route: &&Route| owners[usize::from(route.is_v6())] == Some(own.index);
+    Outcome {
+        table: own.table,
+        mac: own.mac.as_ref().map(|mac| mac.to),
+        defaults: defaults().map(|route| (route.dst, route.gateway)).collect(),
+        in_main: defaults().filter(in_main).map(|route| route.dst).collect(),
+    }
+}
+
+fn any_of(is_v6: bool) -> IpNet {
+    let address: IpAddr = if is_v6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
+    IpNet::new_assert(address, 0)
+}

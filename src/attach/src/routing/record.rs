@@ -1,0 +1,61 @@
+use std::time::Duration;
+
+use state::record::Loaded;
+use state::{Dirs, Key, Lock, Netns, Record, Records};
+
+use super::shared::Shared;
+use crate::Error;
+
+const PLUGIN: &str = "coordinator-pod";
+/// Stand in for network and interface: the record is about all of them.
+const WHOLE_POD: (&str, &str) = ("pods", "all");
+/// Longer than eight attachments of one pod take, one after another, on a busy node.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The pod's record, and the right to change it and the pod's routing.
+#[derive(Debug)]
+pub(super) struct PodRecord {
+    pub(super) shared: Shared,
+    records: Records,
+    record: Record<()>,
+    _lock: Lock,
+}
+
+impl PodRecord {
+    /// Waits for the other attachments of the same namespace; a timeout is code 11.
+    pub(super) fn lock(dirs: &Dirs, container_id: &str, netns: &Netns) -> Result<Self, Error> {
+        let folder = dirs.state.create(&["locks"])?;
+        let lock = Lock::acquire(&folder.join(format!("pod-{}-{}", netns.dev, netns.ino)), PATIENCE)?;
+        let records = Records::open(dirs, PLUGIN)?;
+        let key = Key::new(WHOLE_POD.0, container_id, WHOLE_POD.1)?;
+        let shared = load(&records, &key, netns)?;
+        let record = records.draft(key, Some(netns.clone()), ());
+        Ok(Self { shared, records, record, _lock: lock })
+    }
+
+    pub(super) fn save(&self) -> Result<(), Error> {
+        let Record { key, netns, .. } = self.record.clone();
+        Ok(self.records.save(&self.records.draft(key, netns, &self.shared))?)
+    }
+
+    /// As it is now; none when nobody is left.
+    pub(super) fn store(&self) -> Result<(), Error> {
+        if self.shared.members.is_empty() {
+            self.records.remove(&self.record.key)?;
+            return Ok(());
+        }
+        self.save()
+    }
+}
+
+/// A record of another namespace speaks of a pod that is gone.
+fn load(records: &Records, key: &Key, netns: &Netns) -> Result<Shared, Error> {
+    Ok(match records.load::<Shared>(key)? {
+        Loaded::Present(Record { netns: Some(of), undo, .. }) if (of.dev, of.ino) == (netns.dev, netns.ino) => undo,
+        Loaded::Damaged(damage) => {
+            tracing::warn!(container = key.container_id, %damage, "the pod's record is started anew");
+            Shared::default()
+        }
+        Loaded::Present(_) | Loaded::Absent | Loaded::Void(_) => Shared::default(),
+    })
+}

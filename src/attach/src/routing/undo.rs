@@ -1,0 +1,109 @@
+use netlink::{HwAddr, LinkChange};
+use serde::{Deserialize, Serialize};
+use state::{Dirs, Key, Netns};
+
+use super::changes::Made;
+use super::model::{PROTOCOL, Route, View};
+use super::record::PodRecord;
+use super::shared::Shared;
+use super::{kernel, plan};
+use crate::{Error, Pod, Scene};
+
+/// What a NIC got, and how it was: the record of one attachment. The pod's own record holds the rest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Undo {
+    pub(super) key: Key,
+    pub(super) netns: Netns,
+    /// `None`: the record was lost, and what carries our mark in the NIC's table is taken for it.
+    pub(super) own: Option<Own>,
+}
+
+/// What belongs to one NIC.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Own {
+    pub(super) index: u32,
+    pub(super) table: Option<u32>,
+    pub(super) made: Made,
+    /// Default routes that main gets should the NIC come to own that.
+    pub(super) spares: Vec<Route>,
+    pub(super) mac: Option<Changed<[u8; 6]>>,
+    pub(super) tx_queue_len: Option<Changed<u32>>,
+}
+
+/// A setting of the link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Changed<T> {
+    pub(super) from: T,
+    pub(super) to: T,
+}
+
+impl<T: PartialEq> Changed<T> {
+    /// `None` when nothing is to be changed.
+    pub(super) fn of(from: T, to: Option<T>) -> Option<Self> {
+        to.filter(|to| *to != from).map(|to| Self { from, to })
+    }
+}
+
+impl Undo {
+    /// For a record that is damaged: undoes what the pod's record and our mark in the kernel still show.
+    pub fn without_record(key: Key, netns: Netns) -> Self {
+        Self { key, netns, own: None }
+    }
+
+    pub(super) fn made(&self, view: &View, shared: &Shared) -> Made {
+        let Some(own) = &self.own else {
+            let table = shared.member(&self.key.network, &self.key.ifname).and_then(|member| member.table);
+            return marked(view, table);
+        };
+        own.made.clone()
+    }
+
+    pub(super) fn spares<'a>(&'a self, shared: &'a Shared) -> Vec<Route> {
+        let member = || shared.member(&self.key.network, &self.key.ifname).map(|member| member.spares.clone());
+        self.own.as_ref().map(|own| own.spares.clone()).or_else(member).unwrap_or_default()
+    }
+
+    fn put_back(&self, pod: Option<&mut Pod>) -> Result<Vec<Error>, Error> {
+        let mut record = PodRecord::lock(&Dirs::from_env()?, &self.key.container_id, &self.netns)?;
+        let Some(pod) = pod else {
+            record.shared.remove(&self.key.network, &self.key.ifname);
+            return record.store().map(|()| Vec::new());
+        };
+        let view = kernel::read(pod)?;
+        let changes = plan::leave(&view, &mut record.shared, self);
+        if !changes.is_empty() {
+            record.save()?;
+        }
+        let mut errors = kernel::undo(pod, &changes, self.link_change(&view))?;
+        errors.extend(kernel::set_rp_filter(pod, &view, record.shared.rp_filter()).err());
+        if errors.is_empty() {
+            record.shared.reconciled(&view);
+            record.store()?;
+        }
+        Ok(errors)
+    }
+
+    /// Back to what it was, unless somebody else has changed it since.
+    fn link_change(&self, view: &View) -> Option<(u32, LinkChange<'static>)> {
+        let own = self.own.as_ref()?;
+        let link = view.link(&self.key.ifname).filter(|link| link.index == own.index)?;
+        let mac = own.mac.filter(|mac| link.mac == Some(mac.to)).map(|mac| HwAddr::from(mac.from));
+        let tx_queue_len = own.tx_queue_len.filter(|length| link.tx_queue_len == length.to).map(|length| length.from);
+        let change = LinkChange { address: mac, tx_queue_len, ..LinkChange::default() };
+        (mac.is_some() || tx_queue_len.is_some()).then_some((link.index, change))
+    }
+}
+
+impl crate::Undo for Undo {
+    fn undo(&self, scene: &mut Scene) -> Vec<Error> {
+        self.put_back(scene.pod.as_mut()).unwrap_or_else(|error| vec![error])
+    }
+}
+
+fn marked(view: &View, table: Option<u32>) -> Made {
+    let all = Made { routes: view.routes.clone(), rules: view.rules.clone() };
+    all.retain(
+        |route| Some(route.table) == table && route.protocol == PROTOCOL,
+        |rule| Some(rule.table) == table && rule.protocol == PROTOCOL,
+    )
+}
