@@ -6,6 +6,7 @@ use crate::Error;
 /// hold `=` and commas. Nothing is an error until [`CniArgs::allow`] is asked, because DEL needs none of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CniArgs {
+    text: String,
     pairs: Vec<(String, String)>,
     malformed: Vec<String>,
 }
@@ -31,7 +32,7 @@ impl From<ArgsError> for Error {
 impl CniArgs {
     /// Takes the variable apart. Empty pairs (`A=1;;`) are skipped.
     pub fn parse(text: &str) -> Self {
-        let mut args = Self::default();
+        let mut args = Self { text: text.to_owned(), ..Self::default() };
         for pair in text.split(';').filter(|pair| !pair.is_empty()) {
             match pair.split_once('=') {
                 Some((key, value)) if !key.is_empty() => args.pairs.push((key.to_owned(), value.to_owned())),
@@ -39,6 +40,11 @@ impl CniArgs {
             }
         }
         args
+    }
+
+    /// The variable as it came.
+    pub fn as_str(&self) -> &str {
+        &self.text
     }
 
     /// The value of a key; an empty value counts as absent.

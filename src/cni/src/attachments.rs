@@ -2,17 +2,21 @@
 
 use std::collections::HashSet;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
-use crate::{Config, Error};
+use crate::{Config, Error, lenient};
+
+/// The key of the specification, and the one that libcni sends beside it.
+pub(crate) const KEYS: [&str; 2] = ["cni.dev/valid-attachments", "cni.dev/attachments"];
 
 /// One interface of one container.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Attachment {
     /// As in `CNI_CONTAINERID`.
-    #[serde(rename = "containerID")]
+    #[serde(rename = "containerID", deserialize_with = "named")]
     pub container_id: String,
     /// As in `CNI_IFNAME`.
+    #[serde(deserialize_with = "named")]
     pub ifname: String,
 }
 
@@ -23,8 +27,11 @@ pub struct ValidAttachments(HashSet<Attachment>);
 impl ValidAttachments {
     /// Null and `[]` mean that nothing is valid. A list that is absent or damaged is an error (code 7), because a
     /// caller that forgot it must not lose every attachment. The old key `cni.dev/attachments` is read, too.
-    pub fn from_config(_config: &Config) -> Result<Self, Error> {
-        Err(Error::internal("unimplemented"))
+    pub fn from_config(config: &Config) -> Result<Self, Error> {
+        let (key, list) =
+            KEYS.iter().find_map(|key| Some((key, lenient::entry(config.raw(), key)?))).ok_or_else(absent)?;
+        let list: Option<Vec<Attachment>> = lenient::from_value(list).map_err(|e| e.below(key))?;
+        Ok(list.unwrap_or_default().into_iter().collect())
     }
 
     /// Whether this attachment is in use.
@@ -41,5 +48,69 @@ impl ValidAttachments {
 impl FromIterator<Attachment> for ValidAttachments {
     fn from_iter<I: IntoIterator<Item = Attachment>>(attachments: I) -> Self {
         Self(attachments.into_iter().collect())
+    }
+}
+
+fn absent() -> Error {
+    Error::invalid_config(format!(
+        "GC needs the list \"{}\" (null or [] if nothing is valid); nothing was released",
+        KEYS[0]
+    ))
+}
+
+/// An entry without a name would protect nothing, and its owner would lose the attachment.
+fn named<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    if name.is_empty() { Err(de::Error::custom("expected a name")) } else { Ok(name) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Command, code};
+
+    fn gc(list: &str) -> Result<ValidAttachments, Error> {
+        let stdin = format!(r#"{{"cniVersion":"1.1.0","name":"rail1"{list}}}"#);
+        ValidAttachments::from_config(&Config::parse(stdin.into_bytes(), Command::Gc).unwrap())
+    }
+
+    #[test]
+    fn absent_list_is_refused() {
+        let error = gc("").unwrap_err();
+        assert_eq!(error.code, code::INVALID_CONFIG);
+        assert!(error.msg.contains("cni.dev/valid-attachments"), "{error}");
+    }
+
+    #[test]
+    fn null_and_empty_lists_protect_nothing() {
+        for list in ["null", "[]"] {
+            let valid = gc(&format!(r#","cni.dev/valid-attachments":{list}"#)).unwrap();
+            assert!(!valid.contains("pod", "net1"));
+        }
+    }
+
+    #[test]
+    fn listed_attachments_are_protected() {
+        let valid = gc(r#","cni.dev/valid-attachments":[{"containerID":"pod","ifname":"net1"}]"#).unwrap();
+        assert!(valid.contains("pod", "net1") && valid.contains_container("pod"));
+        assert!(!valid.contains("pod", "net2") && !valid.contains("other", "net1"));
+        assert!(!valid.contains_container("other"));
+    }
+
+    #[test]
+    fn old_key_counts_only_without_the_new_one() {
+        let old = r#","cni.dev/attachments":[{"containerID":"pod","ifname":"net1"}]"#;
+        assert!(gc(old).unwrap().contains("pod", "net1"));
+        assert!(!gc(&format!(r#"{old},"cni.dev/valid-attachments":null"#)).unwrap().contains("pod", "net1"));
+    }
+
+    #[test]
+    fn damaged_lists_are_refused() {
+        for entry in [r#"{"containerID":"pod"}"#, r#"{"containerID":"","ifname":"net1"}"#, r#""pod""#, "null"]
+        {
+            let error = gc(&format!(r#","cni.dev/valid-attachments":[{entry}]"#)).unwrap_err();
+            assert_eq!(error.code, code::INVALID_CONFIG, "{entry}: {error}");
+            assert!(error.msg.contains("cni.dev/valid-attachments[0]"), "{entry}: {error}");
+        }
     }
 }

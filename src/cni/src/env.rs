@@ -1,8 +1,11 @@
 //! The `CNI_*` environment of one call.
 
+use std::env;
+use std::ffi::OsString;
 use std::path::PathBuf;
+use std::str::FromStr;
 
-use crate::CniArgs;
+use crate::{CniArgs, Error, Version};
 
 /// The verb in `CNI_COMMAND`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,6 +34,165 @@ pub struct Env {
     pub args: CniArgs,
     /// `CNI_PATH`, the directories to search for delegates.
     pub path: Vec<PathBuf>,
+}
+
+impl Command {
+    /// As it stands in `CNI_COMMAND`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Add => "ADD",
+            Self::Check => "CHECK",
+            Self::Del => "DEL",
+            Self::Gc => "GC",
+            Self::Status => "STATUS",
+            Self::Version => "VERSION",
+        }
+    }
+
+    /// The name of its handler in the log, as operators' conformance suites look for it.
+    pub(crate) const fn func(self) -> &'static str {
+        match self {
+            Self::Add => "cmdAdd",
+            Self::Check => "cmdCheck",
+            Self::Del => "cmdDel",
+            Self::Gc => "cmdGC",
+            Self::Status => "cmdStatus",
+            Self::Version => "cmdVersion",
+        }
+    }
+
+    /// The first version of the specification that has this verb.
+    pub(crate) const fn since(self) -> Version {
+        match self {
+            Self::Add | Self::Del | Self::Version => Version::V0_1_0,
+            Self::Check => Version::V0_4_0,
+            Self::Gc | Self::Status => Version::V1_1_0,
+        }
+    }
+}
+
+impl FromStr for Command {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let all = [Self::Add, Self::Check, Self::Del, Self::Gc, Self::Status, Self::Version];
+        let unknown = || Error::invalid_env(format!("unknown CNI_COMMAND: {text}"));
+        all.into_iter().find(|command| command.as_str() == text).ok_or_else(unknown)
+    }
+}
+
+impl Env {
+    /// The six variables of a call with this verb, for a delegate or by a driver.
+    pub fn variables(&self, command: Command) -> Vec<(String, OsString)> {
+        let netns = self.netns.as_ref().map(|path| path.clone().into_os_string());
+        // Only a directory with a colon cannot be joined, and such a one never came out of CNI_PATH.
+        let path = env::join_paths(&self.path).unwrap_or_default();
+        let variables: [(&str, OsString); 6] = [
+            ("CNI_COMMAND", command.as_str().into()),
+            ("CNI_CONTAINERID", self.container_id.as_str().into()),
+            ("CNI_NETNS", netns.unwrap_or_default()),
+            ("CNI_IFNAME", self.ifname.as_str().into()),
+            ("CNI_ARGS", self.args.as_str().into()),
+            ("CNI_PATH", path),
+        ];
+        variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+}
+
+/// The variables as they stand in the environment; empty is the same as missing.
+#[derive(Debug, Default)]
+pub(crate) struct RawEnv {
+    pub(crate) command: String,
+    container_id: String,
+    netns: OsString,
+    ifname: String,
+    args: String,
+    path: OsString,
+    /// `CNI_NETNS_OVERRIDE`: the plugin may work in its own namespace.
+    pub(crate) own_netns_allowed: bool,
+}
+
+impl RawEnv {
+    pub(crate) fn read(variable: &dyn Fn(&str) -> Option<OsString>) -> Self {
+        let text = |name| variable(name).unwrap_or_default().to_string_lossy().into_owned();
+        let allowed = text("CNI_NETNS_OVERRIDE");
+        Self {
+            command: text("CNI_COMMAND"),
+            container_id: text("CNI_CONTAINERID"),
+            netns: variable("CNI_NETNS").unwrap_or_default(),
+            ifname: text("CNI_IFNAME"),
+            args: text("CNI_ARGS"),
+            path: variable("CNI_PATH").unwrap_or_default(),
+            own_netns_allowed: allowed == "1" || allowed.eq_ignore_ascii_case("true"),
+        }
+    }
+
+    /// In the order of the reference: an invalid value at once, what is missing together.
+    pub(crate) fn validate(&self) -> Result<(), Error> {
+        let command = self.command.as_str();
+        let attaches = matches!(command, "ADD" | "CHECK" | "DEL");
+        let mut missing = Vec::new();
+        if attaches && present(&mut missing, "CNI_CONTAINERID", self.container_id.is_empty()) {
+            validate_container_id(&self.container_id)?;
+        }
+        if matches!(command, "ADD" | "CHECK") {
+            present(&mut missing, "CNI_NETNS", self.netns.is_empty());
+        }
+        if attaches && present(&mut missing, "CNI_IFNAME", self.ifname.is_empty()) {
+            validate_ifname(&self.ifname)?;
+        }
+        if attaches || matches!(command, "GC" | "STATUS") {
+            present(&mut missing, "CNI_PATH", self.path.is_empty());
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(Error::invalid_env(format!("required env variables [{}] missing", missing.join(","))))
+    }
+
+    pub(crate) fn into_env(self, command: Command) -> Env {
+        Env {
+            command,
+            container_id: self.container_id,
+            netns: (!self.netns.is_empty()).then(|| PathBuf::from(self.netns)),
+            ifname: self.ifname,
+            args: CniArgs::parse(&self.args),
+            path: env::split_paths(&self.path).filter(|dir| !dir.as_os_str().is_empty()).collect(),
+        }
+    }
+}
+
+/// Whether the variable is there; notes its name if it is not.
+fn present(missing: &mut Vec<&'static str>, name: &'static str, is_empty: bool) -> bool {
+    if is_empty {
+        missing.push(name);
+    }
+    !is_empty
+}
+
+/// The form of `CNI_CONTAINERID`; an error (code 4) carries the value.
+pub fn validate_container_id(id: &str) -> Result<(), Error> {
+    if is_identifier(id) {
+        return Ok(());
+    }
+    Err(Error::invalid_env("invalid characters in containerID").with_details(id))
+}
+
+/// The form of `CNI_IFNAME`, at most 15 bytes as in the kernel; an error (code 4) carries the value.
+pub fn validate_ifname(ifname: &str) -> Result<(), Error> {
+    let problem = if ifname.is_empty() {
+        "interface name is empty"
+    } else if ifname.len() > 15 {
+        "interface name is too long"
+    } else if ifname == "." || ifname == ".." {
+        "interface name is . or .."
+    } else if ifname.contains(|c: char| c == '/' || c == ':' || c.is_whitespace()) {
+        "interface name contains / or : or whitespace characters"
+    } else {
+        return Ok(());
+    };
+    Err(Error::invalid_env(problem)
+        .with_details(format!("CNI_IFNAME is {ifname:?}, at most 15 bytes are allowed")))
 }
 
 /// `[A-Za-z0-9][A-Za-z0-9_.-]*`, the form of container IDs and network names.

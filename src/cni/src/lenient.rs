@@ -21,7 +21,12 @@ pub fn from_value<T: DeserializeOwned>(value: &Value) -> Result<T, Error> {
 
 /// The member of an object whose key matches, unless it is null.
 pub fn member<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
-    find(value.as_object()?, key).map(|(_, value)| value).filter(|value| !value.is_null())
+    entry(value, key).filter(|value| !value.is_null())
+}
+
+/// As [`member`], but null counts as being there.
+pub(crate) fn entry<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
+    find(value.as_object()?, key).map(|(_, value)| value)
 }
 
 /// The entry whose key is `key`, or else the last one that differs in case only.

@@ -1,8 +1,20 @@
 //! The process edge: from environment and stdin to one JSON object on stdout.
 
+mod gate;
+mod input;
+mod output;
+
+use std::env;
+use std::ffi::OsString;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
-use crate::{CniResult, Config, Env, Error, ValidAttachments, Version};
+use serde_json::{Value, json};
+
+use crate::config::Document;
+use crate::env::RawEnv;
+use crate::{CniResult, Command, Config, Env, Error, ValidAttachments, Version, log};
+use input::Input;
 
 /// One call, validated as far as the protocol goes.
 #[derive(Clone, Debug)]
@@ -46,6 +58,89 @@ pub trait Plugin {
 
 /// Serves the one call that this process was started for. The exit code is 0 or 1.
 pub fn run(plugin: &dyn Plugin) -> ExitCode {
-    let _ = plugin;
-    ExitCode::FAILURE
+    output::answer_panics();
+    let variable = |name: &str| env::var_os(name);
+    if variable("CNI_COMMAND").is_none_or(|command| command.is_empty()) {
+        return introduce(plugin);
+    }
+    match (Call { variable: &variable, stdin: &mut io::stdin().lock() }).serve(plugin) {
+        Ok(None) => ExitCode::SUCCESS,
+        Ok(Some(answer)) => output::print(&answer),
+        Err(error) => {
+            tracing::error!("{error}");
+            output::print_error(&error);
+            ExitCode::FAILURE
+        }
+    }
 }
+
+/// By convention a binary that is run by hand says what it is, and that is no failure.
+fn introduce(plugin: &dyn Plugin) -> ExitCode {
+    let versions: Vec<_> = plugin.versions().iter().map(|v| v.as_str()).collect();
+    let text = format!("{}\nCNI protocol versions supported: {}\n", plugin.about(), versions.join(", "));
+    // Without a stderr there is nobody to tell.
+    let _ = io::stderr().write_all(text.as_bytes());
+    ExitCode::SUCCESS
+}
+
+/// Where a call comes from.
+struct Call<'a> {
+    variable: &'a dyn Fn(&str) -> Option<OsString>,
+    stdin: &'a mut dyn Input,
+}
+
+impl Call<'_> {
+    /// The checks come in the order of the reference, so that the first error is the same.
+    fn serve(self, plugin: &dyn Plugin) -> Result<Option<Value>, Error> {
+        let raw_env = RawEnv::read(self.variable);
+        raw_env.validate()?;
+        if raw_env.command == Command::Version.as_str() {
+            return Ok(Some(version_answer(plugin, self.stdin)));
+        }
+        let document = Document::parse(input::read_all(self.stdin)?)?;
+        let command: Command = raw_env.command.parse()?;
+        let own_netns_allowed = raw_env.own_netns_allowed;
+        let env = raw_env.into_env(command);
+        log::init(document.raw(), plugin.log_name(), &env);
+        gate::check_version(plugin, command, &document.version_text()?)?;
+        let request = Request { env, config: document.into_config(command)? };
+        output::speak(request.config.cni_version);
+        if !own_netns_allowed {
+            gate::refuse_own_netns(&request.env)?;
+        }
+        tracing::debug!("function called");
+        dispatch(plugin, request)
+    }
+}
+
+fn dispatch(plugin: &dyn Plugin, request: Request) -> Result<Option<Value>, Error> {
+    match request.env.command {
+        Command::Add => return add(plugin, request).map(Some),
+        Command::Check => plugin.check(&request)?,
+        Command::Del => plugin.del(&request)?,
+        Command::Gc => plugin.gc(&request, &ValidAttachments::from_config(&request.config)?)?,
+        Command::Status => plugin.status(&request)?,
+        Command::Version => {}
+    }
+    Ok(None)
+}
+
+/// A result that the config's version cannot say is a failed ADD, and must not leave anything behind.
+fn add(plugin: &dyn Plugin, mut request: Request) -> Result<Value, Error> {
+    let result = plugin.add(&request)?;
+    result.to_value(request.config.cni_version).map_err(|error| {
+        request.env.command = Command::Del;
+        let undone = plugin.del(&request);
+        let details = undone.err().map(|e| format!("and the rollback failed: {e}"));
+        Error::internal(error.to_string()).with_details(details.unwrap_or_default())
+    })
+}
+
+/// The asked version is echoed, as the specification says; the reference answers its own.
+fn version_answer(plugin: &dyn Plugin, stdin: &mut dyn Input) -> Value {
+    let asked = input::asked_version(stdin).unwrap_or_else(|| Version::LATEST.to_string());
+    json!({ "cniVersion": asked, "supportedVersions": plugin.versions() })
+}
+
+#[cfg(test)]
+mod tests;

@@ -58,7 +58,7 @@ pub(crate) fn in_config(value: &Value, fields: &[&str], meant: &[(&str, &str)]) 
 }
 
 /// Keys with a slash (`cni.dev/...`) or a leading underscore (comments) belong to others.
-pub(crate) fn in_object(value: &Value, fields: &[&str], meant: &[(&str, &str)]) -> Vec<UnknownKey> {
+pub fn in_object(value: &Value, fields: &[&str], meant: &[(&str, &str)]) -> Vec<UnknownKey> {
     let is_known = |key: &str| {
         key.contains('/') || key.starts_with('_') || fields.iter().any(|f| f.eq_ignore_ascii_case(key))
     };

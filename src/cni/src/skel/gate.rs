@@ -1,0 +1,53 @@
+//! What is refused before a handler runs.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use super::Plugin;
+use crate::version::Dotted;
+use crate::{Command, Env, Error};
+
+/// Whether the config's version has this verb, and whether the plugin speaks that version.
+pub(super) fn check_version(plugin: &dyn Plugin, command: Command, asked: &str) -> Result<(), Error> {
+    if matches!(command, Command::Check | Command::Gc | Command::Status) {
+        check_verb(plugin, command, asked)?;
+    }
+    if plugin.versions().iter().any(|version| version.as_str() == asked) {
+        return Ok(());
+    }
+    let supported: Vec<_> = plugin.versions().iter().map(|version| format!("\"{version}\"")).collect();
+    let details = format!("config is \"{asked}\", plugin supports [{}]", supported.join(" "));
+    Err(Error::incompatible_version("incompatible CNI versions").with_details(details))
+}
+
+fn check_verb(plugin: &dyn Plugin, command: Command, asked: &str) -> Result<(), Error> {
+    let dotted: Dotted = asked.parse().map_err(|e| Error::decode(format!("{e}")))?;
+    let verb = command.as_str();
+    if dotted < command.since().into() {
+        return Err(Error::incompatible_version(format!("config version does not allow {verb}"))
+            .with_details(format!("config is \"{asked}\", {verb} needs {} or later", command.since())));
+    }
+    if plugin.versions().iter().all(|version| Dotted::from(*version) < dotted) {
+        return Err(Error::incompatible_version(format!("plugin version does not allow {verb}")));
+    }
+    Ok(())
+}
+
+/// ADD and DEL in the plugin's own namespace would change the host. The reference looks after its handler, when it is
+/// too late.
+pub(super) fn refuse_own_netns(env: &Env) -> Result<(), Error> {
+    let changes = matches!(env.command, Command::Add | Command::Del);
+    let Some(netns) = env.netns.as_ref().filter(|_| changes) else { return Ok(()) };
+    let own = identity(Path::new("/proc/thread-self/ns/net"));
+    if own.is_none() || identity(netns) != own {
+        return Ok(());
+    }
+    Err(Error::netns("plugin's netns and netns from CNI_NETNS should not be the same")
+        .with_details(format!("CNI_NETNS is {}; set CNI_NETNS_OVERRIDE=1 to allow it", netns.display())))
+}
+
+/// Device and inode; `None` when there is nothing at the path, which is for the handler to judge.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
+}

@@ -1,0 +1,65 @@
+//! The one object on stdout.
+
+use std::io::{self, Write};
+use std::panic::{self, PanicHookInfo};
+use std::process::{self, ExitCode};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::Value;
+
+use crate::{Error, Version};
+
+static SPOKEN: OnceLock<Version> = OnceLock::new();
+static ANSWERED: AtomicBool = AtomicBool::new(false);
+
+/// Errors from here on carry this version.
+pub(super) fn speak(version: Version) {
+    // Only the first call counts, and there is one call per process.
+    let _ = SPOKEN.set(version);
+}
+
+pub(super) fn print(answer: &Value) -> ExitCode {
+    if ANSWERED.swap(true, Ordering::Relaxed) {
+        return ExitCode::FAILURE;
+    }
+    match write_line(answer) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("cannot write the answer to stdout: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+pub(super) fn print_error(error: &Error) {
+    let version = SPOKEN.get().copied().unwrap_or(Version::LATEST);
+    print(&error.to_value(version.as_str()));
+}
+
+fn write_line(answer: &Value) -> io::Result<()> {
+    let mut line = answer.to_string().into_bytes();
+    line.push(b'\n');
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(&line)?;
+    stdout.flush()
+}
+
+/// Lets a panic end like any other failure: a runtime that finds no JSON on stdout can say nothing but "exit status".
+pub(super) fn answer_panics() {
+    panic::set_hook(Box::new(|info| {
+        let error = Error::internal(format!("internal error: {}", message(info))).with_details(place(info));
+        let _ = writeln!(io::stderr(), "{error}");
+        print_error(&error);
+        process::exit(1);
+    }));
+}
+
+fn message<'a>(info: &'a PanicHookInfo<'_>) -> &'a str {
+    info.payload_as_str().unwrap_or("panic without a message")
+}
+
+fn place(info: &PanicHookInfo<'_>) -> String {
+    let binary = std::env::args().next().unwrap_or_default();
+    info.location().map_or_else(|| binary.clone(), |at| format!("{binary} panicked at {at}"))
+}
