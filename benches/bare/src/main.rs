@@ -1,0 +1,42 @@
+//! What the benchmark measures against: the netlink messages of one macvlan rail from buffers built by hand, without
+//! config, records or results. And a spawner so small that its own memory does not hide that of its child.
+
+mod message;
+mod rail;
+mod socket;
+
+use std::env::args;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result, bail};
+use nix::sys::resource::{UsageWho, getrusage};
+
+const USAGE: &str = "usage: bare add|del MASTER_INDEX NETNS ADDRESS/PREFIX GATEWAY
+       bare memory PROGRAM      (its most kilobytes in memory, as the last line of stderr)";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("bare: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<ExitCode> {
+    let args = args().skip(1).collect::<Vec<_>>();
+    match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["add", ref rail @ ..] => rail::Rail::parse(rail).context(USAGE)?.add()?,
+        ["del", ref rail @ ..] => rail::Rail::parse(rail).context(USAGE)?.del()?,
+        ["memory", program] => return memory(program),
+        _ => bail!(USAGE),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn memory(program: &str) -> Result<ExitCode> {
+    let status = Command::new(program).status().with_context(|| format!("run {program}"))?;
+    eprintln!("{}", getrusage(UsageWho::RUSAGE_CHILDREN)?.max_rss());
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
