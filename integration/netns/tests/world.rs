@@ -163,13 +163,14 @@ fn echo_and_capture_prove_the_way_of_a_packet() {
 #[test]
 fn a_removed_pod_takes_its_links_along() {
     let world = World::new();
-    let veth = world.pod("a").host_veth().to_owned();
-    let other = world.pod("b");
-    world.remove_pod("a");
+    let (pod, other) = (world.pod("a"), world.pod("b"));
+    let veth = pod.host_veth().to_owned();
+    world.remove(pod);
     assert!(!Path::new("/run/netns/a").exists());
     let gone = eventually(Duration::from_secs(5), || (!world.host().has_link(&veth)).then_some(()));
     assert!(gone.is_some(), "{veth} is still there");
     assert!(world.host().has_link(other.host_veth()));
+    assert_ne!(world.pod("c").host_veth(), other.host_veth());
 }
 
 #[test]

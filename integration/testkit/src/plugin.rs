@@ -131,9 +131,9 @@ impl Plugin {
 
     /// Any verb, with any bytes on standard input.
     pub fn run_bytes(&self, verb: &str, stdin: &[u8]) -> Outcome {
-        let name = self.program.display();
-        let child = must(&format!("run {name}"), self.command(verb).spawn());
-        let output = finish(child, stdin, &format!("{name} {verb}"));
+        let mut command = self.command(verb);
+        let child = must(&format!("run {}", command.get_program().display()), command.spawn());
+        let output = finish(child, stdin, &format!("{} {verb}", self.program.display()));
         Outcome {
             status: output.status,
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

@@ -4,7 +4,7 @@ use crate::mounts::{Home, cover, must, renew_sysfs};
 use crate::rail::{Pod, Rail};
 use crate::snapshot::Snapshot;
 use crate::space::Space;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs::create_dir_all;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 /// of the machine. Threads and commands that the thread starts are inside too.
 pub struct World {
     pods: RefCell<Vec<Space>>,
+    next_pod: Cell<u8>,
     switch: Space,
     host: Space,
     dirs: Dirs,
@@ -69,6 +70,7 @@ impl Dirs {
 impl World {
     /// Takes the calling thread into a new world with a host and a switch namespace.
     #[expect(clippy::new_without_default, reason = "it changes the thread: not something to get by default")]
+    #[track_caller]
     pub fn new() -> Self {
         require_root();
         let home = Home::leave();
@@ -84,7 +86,15 @@ impl World {
         for key in ["net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"] {
             switch.set_sysctl(key, "1");
         }
-        Self { pods: RefCell::default(), switch, host, dirs, _bound_to_thread: PhantomData, _home: home }
+        Self {
+            pods: RefCell::default(),
+            next_pod: Cell::new(1),
+            switch,
+            host,
+            dirs,
+            _bound_to_thread: PhantomData,
+            _home: home,
+        }
     }
 
     /// The namespace that plugins run in.
@@ -109,8 +119,9 @@ impl World {
 
     /// A pod with a default NIC `eth0`, routed through the host as Calico does it.
     pub fn pod(&self, name: &str) -> Pod {
-        let number = self.pods.borrow().len() + 1;
-        Pod::create(self, self.bare_pod(name), must("number the pod", u8::try_from(number)))
+        let number = self.next_pod.get();
+        self.next_pod.set(number + 1);
+        Pod::create(self, self.bare_pod(name), number)
     }
 
     /// A pod that has only lo.
@@ -120,13 +131,13 @@ impl World {
         space
     }
 
-    /// Removes a pod's namespace as a runtime does: the path goes, and the links with it once nobody holds it.
-    pub fn remove_pod(&self, name: &str) {
-        let path = Path::new("/run/netns").join(name);
-        self.pods.borrow_mut().retain(|pod| pod.name() != name);
-        let unmounted = nix::mount::umount2(&path, nix::mount::MntFlags::MNT_DETACH);
-        must(&format!("unmount {}", path.display()), unmounted);
-        must(&format!("remove {}", path.display()), std::fs::remove_file(&path));
+    /// Removes a pod's namespace as a runtime does: its path goes, and its links unless somebody else holds it.
+    pub fn remove(&self, pod: impl Into<Space>) {
+        let pod = pod.into();
+        self.pods.borrow_mut().retain(|other| other.id() != pod.id());
+        let unmounted = nix::mount::umount2(pod.path(), nix::mount::MntFlags::MNT_DETACH);
+        must(&format!("unmount {}", pod.path().display()), unmounted);
+        must(&format!("remove {}", pod.path().display()), std::fs::remove_file(pod.path()));
     }
 
     /// A file of the test below `scratch`, with this content.
@@ -148,6 +159,6 @@ impl World {
 fn require_root() {
     assert!(
         nix::unistd::geteuid().is_root(),
-        "this test makes network namespaces: run it as root (sudo -E cargo test, or make test-root)"
+        "this test makes network namespaces: run it as root, by `make test` or `sudo -E cargo test`"
     );
 }
