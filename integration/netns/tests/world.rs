@@ -165,8 +165,10 @@ fn a_removed_pod_takes_its_links_along() {
     let world = World::new();
     let (pod, other) = (world.pod("a"), world.pod("b"));
     let veth = pod.host_veth().to_owned();
-    world.remove(pod);
+    world.remove_pod("a");
     assert!(!Path::new("/run/netns/a").exists());
+    assert!(world.host().has_link(&veth), "the handle is the last process of the container");
+    drop(pod);
     let gone = eventually(Duration::from_secs(5), || (!world.host().has_link(&veth)).then_some(()));
     assert!(gone.is_some(), "{veth} is still there");
     assert!(world.host().has_link(other.host_veth()));

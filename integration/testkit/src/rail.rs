@@ -121,12 +121,6 @@ impl Deref for Pod {
     }
 }
 
-impl From<Pod> for Space {
-    fn from(pod: Pod) -> Self {
-        pod.space
-    }
-}
-
 /// Without duplicate address detection: the test's own links are ready at once, those of plugins are not spared.
 fn bring_up(space: &Space, link: &str, addresses: &[String]) {
     space.set_sysctl(&format!("net/ipv6/conf/{link}/accept_dad"), "0");

@@ -131,13 +131,14 @@ impl World {
         space
     }
 
-    /// Removes a pod's namespace as a runtime does: its path goes, and its links unless somebody else holds it.
-    pub fn remove(&self, pod: impl Into<Space>) {
-        let pod = pod.into();
-        self.pods.borrow_mut().retain(|other| other.id() != pod.id());
-        let unmounted = nix::mount::umount2(pod.path(), nix::mount::MntFlags::MNT_DETACH);
-        must(&format!("unmount {}", pod.path().display()), unmounted);
-        must(&format!("remove {}", pod.path().display()), std::fs::remove_file(pod.path()));
+    /// Removes a pod's namespace as a runtime does: its path goes at once, and its links with the last handle, as they
+    /// do with the last process of a container.
+    pub fn remove_pod(&self, name: &str) {
+        let path = Path::new("/run/netns").join(name);
+        self.pods.borrow_mut().retain(|pod| pod.name() != name);
+        let unmounted = nix::mount::umount2(&path, nix::mount::MntFlags::MNT_DETACH);
+        must(&format!("unmount {}", path.display()), unmounted);
+        must(&format!("remove {}", path.display()), std::fs::remove_file(&path));
     }
 
     /// A file of the test below `scratch`, with this content.
