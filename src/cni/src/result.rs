@@ -123,10 +123,16 @@ impl Dns {
     }
 }
 
+#[expect(clippy::ref_option, reason = "serde hands out a reference to the field")]
 fn blank(text: &Option<String>) -> bool {
     text.as_ref().is_none_or(String::is_empty)
 }
 
+#[expect(
+    clippy::ref_option,
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands out a reference to the field"
+)]
 fn zero(number: &Option<u32>) -> bool {
     number.is_none_or(|n| n == 0)
 }

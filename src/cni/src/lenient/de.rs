@@ -12,7 +12,7 @@ use super::{Error, find};
 #[derive(Clone, Copy)]
 pub(super) struct Lenient<'a>(pub(super) &'a Value);
 
-impl<'a> Lenient<'a> {
+impl Lenient<'_> {
     fn visit_any<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.0 {
             Value::Null => visitor.visit_unit(),

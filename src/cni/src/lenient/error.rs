@@ -52,7 +52,8 @@ impl Error {
         if self.missing_here {
             let strangers = strangers();
             if !strangers.is_empty() {
-                self.problem.push_str(&format!(", and these keys beside it mean nothing: {strangers:?}"));
+                self.problem =
+                    format!("{}, and these keys beside it mean nothing: {strangers:?}", self.problem);
             }
         }
         self

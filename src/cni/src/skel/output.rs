@@ -56,7 +56,9 @@ pub(super) fn answer_panics() {
 }
 
 fn message<'a>(info: &'a PanicHookInfo<'_>) -> &'a str {
-    info.payload_as_str().unwrap_or("panic without a message")
+    let payload = info.payload();
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("panic without a message")
 }
 
 fn place(info: &PanicHookInfo<'_>) -> String {
