@@ -1,0 +1,232 @@
+//! The decision which addresses an interface gets: a function of the pools, the leases, the request and the time.
+
+use std::net::IpAddr;
+
+use crate::{Change, Error, Key, Lease, Leases, Pool, Range, RangeSet, number};
+
+/// What an interface asks for.
+pub struct Request<'a> {
+    /// The owner of the leases.
+    pub key: &'a Key,
+    /// One address is given from each list of pools, tried in their order.
+    pub sets: &'a [Vec<&'a Pool>],
+    /// Particular addresses; each takes the place of one that would have been chosen.
+    pub requested: &'a [IpAddr],
+    /// Who the pod is over its restarts, for sticky pools.
+    pub owner: Option<&'a str>,
+    /// Addresses that another IPAM plugin has given to pods of the network.
+    pub foreign: &'a RangeSet,
+    /// Seconds since the epoch.
+    pub now: u64,
+}
+
+/// An address of a pool.
+#[derive(Clone, Copy, Debug)]
+pub struct Grant<'a> {
+    /// Where it is from.
+    pub pool: &'a Pool,
+    /// The address.
+    pub ip: IpAddr,
+}
+
+/// Grants in the order of the sets, and what has to be stored before anyone is told.
+#[derive(Debug)]
+pub struct Allocation<'a> {
+    /// One per set.
+    pub grants: Vec<Grant<'a>>,
+    /// Empty when the same request was granted before, and nothing has to be stored.
+    pub changes: Vec<Change>,
+}
+
+/// Chooses an address from each set, or says why one of them cannot give any; then nothing changes. Who has a fitting
+/// lease already keeps it: an ADD that was killed before it could answer is repeated by the runtime.
+///
+/// In a pool go first the addresses that nobody has had lately, one after the other and then from the beginning, then
+/// those released longest ago whose rest is over. Only when no pool of the set has such an address are others taken
+/// before their rest is over, and last those that another owner would like to have again.
+pub fn allocate<'a>(request: &Request<'a>, leases: &dyn Leases) -> Result<Allocation<'a>, Error> {
+    let wishes = assign(request)?;
+    let mut mine = leases.of(request.key)?;
+    let quarantined = leases.quarantined(request.now)?;
+    let turn = Turn { request, leases, quarantined };
+    let mut grants = Vec::with_capacity(request.sets.len());
+    let mut changes = Vec::new();
+    for (pools, wish) in request.sets.iter().zip(wishes) {
+        let grant = match kept(pools, wish, &mut mine) {
+            Some(grant) => grant,
+            None => turn.fresh(pools, wish)?,
+        };
+        turn.record(grant, &mut changes)?;
+        grants.push(grant);
+    }
+    // Leases that an earlier ADD of this owner got from a config that has changed since.
+    changes.splice(0..0, mine.iter().map(|lease| lease.release(request.now)));
+    Ok(Allocation { grants, changes })
+}
+
+type Wish<'a> = Option<Grant<'a>>;
+
+/// Gives each requested address to the first set that offers it and has none yet.
+fn assign<'a>(request: &Request<'a>) -> Result<Vec<Wish<'a>>, Error> {
+    let mut wishes = vec![None::<Grant<'a>>; request.sets.len()];
+    for &ip in request.requested {
+        let offering = |pools: &Vec<&'a Pool>| pools.iter().copied().find(|pool| pool.offered.contains(ip));
+        let offers = || request.sets.iter().map(offering).enumerate();
+        let free =
+            offers().find_map(|(set, pool)| pool.filter(|_| wishes[set].is_none()).map(|pool| (set, pool)));
+        match free {
+            Some((set, pool)) => wishes[set] = Some(Grant { pool, ip }),
+            None => return Err(refuse(request, ip, offers().find_map(|(set, pool)| pool.and(wishes[set])))),
+        }
+    }
+    Ok(wishes)
+}
+
+fn refuse(request: &Request<'_>, ip: IpAddr, instead: Wish<'_>) -> Error {
+    if let Some(got) = instead {
+        return Error::TooMany { ip, got: got.ip };
+    }
+    let pools = || request.sets.iter().flatten();
+    match pools().find(|pool| pool.subnet.contains(&ip)) {
+        Some(pool) => Error::NotOffered { ip, why: pool.objection(ip), pool: pool.name.clone() },
+        None => Error::Outside { ip, pools: pools().map(|pool| described(pool)).collect() },
+    }
+}
+
+fn described(pool: &Pool) -> String {
+    format!("pool {:?} ({})", pool.name, pool.subnet)
+}
+
+/// A lease that the owner has already and that still fits; it is taken out of `mine`.
+fn kept<'a>(pools: &[&'a Pool], wish: Wish<'a>, mine: &mut Vec<Lease>) -> Option<Grant<'a>> {
+    let fits = |lease: &Lease| match wish {
+        Some(wish) => (wish.ip == lease.ip).then_some(wish.pool),
+        None => pools.iter().copied().find(|pool| pool.offered.contains(lease.ip)),
+    };
+    let (index, pool) = mine.iter().enumerate().find_map(|(index, lease)| Some((index, fits(lease)?)))?;
+    Some(Grant { pool, ip: mine.swap_remove(index).ip })
+}
+
+struct Turn<'r, 'a> {
+    request: &'r Request<'a>,
+    leases: &'r dyn Leases,
+    quarantined: RangeSet,
+}
+
+impl<'a> Turn<'_, 'a> {
+    fn fresh(&self, pools: &[&'a Pool], wish: Wish<'a>) -> Result<Grant<'a>, Error> {
+        if let Some(wish) = wish {
+            return self.requested(wish);
+        }
+        if let Some(grant) = self.stuck(pools)? {
+            return Ok(grant);
+        }
+        let choices = [Self::rested, Self::resting, Self::others];
+        for choose in choices {
+            for pool in pools.iter().copied() {
+                if let Some(ip) = choose(self, pool)? {
+                    return Ok(Grant { pool, ip });
+                }
+            }
+        }
+        Err(Error::Exhausted { pools: pools.iter().map(|pool| described(pool)).collect() })
+    }
+
+    fn requested(&self, wish: Grant<'a>) -> Result<Grant<'a>, Error> {
+        let ip = wish.ip;
+        if self.quarantined.contains(ip) {
+            return Err(Error::NotOffered { ip, why: "a quarantined address", pool: wish.pool.name.clone() });
+        }
+        if self.request.foreign.contains(ip) {
+            return Err(Error::Taken { ip, holder: None });
+        }
+        if !self.leases.is_leased(ip)? {
+            return Ok(wish);
+        }
+        let holder = self.leases.all()?.into_iter().find(|lease| lease.ip == ip);
+        Err(Error::Taken { ip, holder: holder.map(Box::new) })
+    }
+
+    fn stuck(&self, pools: &[&'a Pool]) -> Result<Option<Grant<'a>>, Error> {
+        let Some(owner) = self.request.owner else { return Ok(None) };
+        for pool in pools.iter().copied().filter(|pool| pool.sticky) {
+            let Some(ip) = self.leases.stuck(owner, &pool.name)? else { continue };
+            if self.available(pool).contains(ip) && !self.leases.is_leased(ip)? {
+                return Ok(Some(Grant { pool, ip }));
+            }
+        }
+        Ok(None)
+    }
+
+    fn rested(&self, pool: &Pool) -> Result<Option<IpAddr>, Error> {
+        let free = self.not_stuck(pool)?;
+        if let Some(ip) = self.next_unused(pool, &free) {
+            return Ok(Some(ip));
+        }
+        let first = self.leases.released_first(&free)?;
+        Ok(first.filter(|resting| resting.until <= self.request.now).map(|resting| resting.ip))
+    }
+
+    fn resting(&self, pool: &Pool) -> Result<Option<IpAddr>, Error> {
+        let first = self.leases.released_first(&self.not_stuck(pool)?)?;
+        Ok(first.map(|resting| resting.ip))
+    }
+
+    fn others(&self, pool: &Pool) -> Result<Option<IpAddr>, Error> {
+        let free = self.available(pool);
+        if let Some(ip) = self.next_unused(pool, &free) {
+            return Ok(Some(ip));
+        }
+        Ok(self.leases.released_first(&free)?.map(|resting| resting.ip))
+    }
+
+    /// From the address after the last one given, and around.
+    fn next_unused(&self, pool: &Pool, free: &RangeSet) -> Option<IpAddr> {
+        let last = self.leases.last_given(&pool.name).map_or(0, number::of);
+        let (passed, ahead) = free.split_after(last);
+        ahead.chain(passed).find_map(|range| self.leases.unused(&range))
+    }
+
+    fn available(&self, pool: &Pool) -> RangeSet {
+        pool.offered.without(&self.quarantined).without(self.request.foreign)
+    }
+
+    fn not_stuck(&self, pool: &Pool) -> Result<RangeSet, Error> {
+        let available = self.available(pool);
+        if !pool.sticky {
+            return Ok(available);
+        }
+        Ok(available.without(&self.leases.stuck_to_others(self.request.owner, &pool.name)?))
+    }
+
+    fn record(&self, grant: Grant<'a>, changes: &mut Vec<Change>) -> Result<(), Error> {
+        let Grant { pool, ip } = grant;
+        let Request { key, owner, now, .. } = *self.request;
+        if !self.leases.of(key)?.iter().any(|lease| lease.ip == ip) {
+            let (key, pool_name) = (key.clone(), pool.name.clone());
+            changes.push(Change::Lease(Lease { key, ip, pool: pool_name, since: now, rest: pool.rest }));
+        }
+        if let Some(owner) = owner.filter(|_| pool.sticky)
+            && self.leases.stuck(owner, &pool.name)? != Some(ip)
+        {
+            changes.push(Change::Stick { owner: owner.to_owned(), pool: pool.name.clone(), ip });
+        }
+        Ok(())
+    }
+}
+
+impl RangeSet {
+    /// The ranges up to and including `number`, and those after it.
+    fn split_after(&self, number: u128) -> (impl Iterator<Item = Range>, impl Iterator<Item = Range>) {
+        let passed = self.ranges().iter().filter(move |range| range.first <= number);
+        let ahead = self.ranges().iter().filter(move |range| range.last > number);
+        let until = move |range: &Range| Range { first: range.first, last: range.last.min(number) };
+        // `last > number` holds in `ahead`, so there is a next number.
+        let from =
+            move |range: &Range| Range { first: range.first.max(number.saturating_add(1)), last: range.last };
+        (passed.map(until), ahead.map(from))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,291 @@
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::Model;
+use crate::{Catalog, Site, Wanted, select};
+
+struct World {
+    catalog: Catalog,
+    model: Model,
+    foreign: RangeSet,
+    now: u64,
+}
+
+impl World {
+    fn new(pools: &str) -> Self {
+        let mut catalog = Catalog::default();
+        for pool in pools.split("---\n").map(|text| crate::yaml::documents(text).unwrap()) {
+            for pool in pool {
+                catalog.add_inline("test", &pool);
+            }
+        }
+        let refused = catalog.refused().map(ToString::to_string).collect::<Vec<_>>();
+        assert!(refused.is_empty(), "{refused:?}");
+        Self { catalog: catalog.complete(), model: Model::default(), foreign: RangeSet::default(), now: 1000 }
+    }
+
+    fn ask(&mut self, name: &str, requested: &[&str], owner: Option<&str>) -> Result<Vec<String>, Error> {
+        let requested = requested.iter().map(|ip| ip.parse().unwrap()).collect::<Vec<_>>();
+        let wanted = |family| {
+            self.catalog.pools().filter(move |pool| pool.family() == family).map(|pool| pool.name.clone())
+        };
+        let wanted =
+            Wanted { ipv4: wanted(crate::Family::V4).collect(), ipv6: wanted(crate::Family::V6).collect() };
+        let site = Site { node: &[], namespace: None, network: "net", master: None };
+        let sets = select(&self.catalog, &wanted, &site)?;
+        let (key, foreign, now) = (key(name), &self.foreign, self.now);
+        let request = Request { key: &key, sets: &sets, requested: &requested, owner, foreign, now };
+        let allocation = allocate(&request, &self.model)?;
+        let ips = allocation.grants.iter().map(|grant| grant.ip.to_string()).collect();
+        let changes = allocation.changes;
+        self.model.apply(&changes);
+        Ok(ips)
+    }
+
+    fn add(&mut self, name: &str) -> Result<String, Error> {
+        self.ask(name, &[], None).map(|ips| ips.join(" "))
+    }
+
+    fn refusal(&mut self, name: &str, requested: &[&str]) -> String {
+        self.ask(name, requested, None).unwrap_err().to_string()
+    }
+
+    fn del(&mut self, name: &str) {
+        let changes = self
+            .model
+            .of(&key(name))
+            .unwrap()
+            .iter()
+            .map(|lease| lease.release(self.now))
+            .collect::<Vec<_>>();
+        self.model.apply(&changes);
+    }
+}
+
+fn key(name: &str) -> Key {
+    Key { network: "net".to_owned(), container_id: name.to_owned(), ifname: "net1".to_owned() }
+}
+
+const FOUR: &str = "{name: rail, subnet: 10.0.0.0/24, gateway: 10.0.0.1, ips: [10.0.0.2-10.0.0.5]}";
+
+#[test]
+fn round_robin_from_the_beginning_to_the_end_and_around() {
+    let mut world = World::new(FOUR);
+    assert_eq!(world.add("a").unwrap(), "10.0.0.2");
+    assert_eq!(world.add("b").unwrap(), "10.0.0.3");
+    world.del("a");
+    world.now += 3600;
+    assert_eq!(world.add("c").unwrap(), "10.0.0.4", "what has never been used goes first");
+    assert_eq!(world.add("d").unwrap(), "10.0.0.5");
+    assert_eq!(world.add("e").unwrap(), "10.0.0.2", "then what was released");
+}
+
+#[test]
+fn an_exhausted_pool_says_so_and_recovers() {
+    let mut world = World::new(FOUR);
+    for name in ["a", "b", "c", "d"] {
+        world.add(name).unwrap();
+    }
+    assert_eq!(world.add("e").unwrap_err().to_string(), r#"no address is left in pool "rail" (10.0.0.0/24)"#);
+    world.del("c");
+    assert_eq!(world.add("e").unwrap(), "10.0.0.4", "a resting address is better than none");
+}
+
+#[test]
+fn the_address_released_first_comes_back_first() {
+    let mut world = World::new(FOUR);
+    for name in ["a", "b", "c", "d"] {
+        world.add(name).unwrap();
+    }
+    world.del("d");
+    world.now += 5;
+    world.del("a");
+    assert_eq!(world.add("e").unwrap(), "10.0.0.5");
+    assert_eq!(world.add("f").unwrap(), "10.0.0.2");
+}
+
+#[test]
+fn the_next_pool_is_used_before_the_rest_is_over() {
+    let mut world = World::new(
+        "{name: a, subnet: 10.0.0.0/24, ips: [10.0.0.2], rest: 30}\n---\n{name: b, subnet: 10.0.0.0/24, ips: [10.0.0.3]}",
+    );
+    assert_eq!(world.add("x").unwrap(), "10.0.0.2");
+    world.del("x");
+    world.now += 29;
+    assert_eq!(world.add("y").unwrap(), "10.0.0.3");
+    world.del("y");
+    world.now += 1;
+    assert_eq!(world.add("z").unwrap(), "10.0.0.2", "rested again, and of the first pool");
+}
+
+#[test]
+fn the_same_owner_keeps_its_address() {
+    let mut world = World::new(FOUR);
+    assert_eq!(world.add("a").unwrap(), "10.0.0.2");
+    let before = world.model.leased.clone();
+    assert_eq!(world.add("a").unwrap(), "10.0.0.2");
+    assert_eq!(world.model.leased, before);
+}
+
+#[test]
+fn a_repeated_request_with_another_config_gives_the_old_address_back() {
+    let mut world = World::new(FOUR);
+    world.add("a").unwrap();
+    assert_eq!(world.ask("a", &["10.0.0.4"], None).unwrap(), ["10.0.0.4"]);
+    assert_eq!(world.model.leased.len(), 1);
+}
+
+#[test]
+fn a_requested_address_or_the_reason_why_not() {
+    let mut world = World::new(
+        "{name: rail, subnet: 10.0.0.0/24, gateway: 10.0.0.1, ips: [10.0.0.2-10.0.0.9], excludeIPs: [10.0.0.5]}",
+    );
+    assert_eq!(world.ask("a", &["10.0.0.7"], None).unwrap(), ["10.0.0.7"]);
+    let taken = "requested address 10.0.0.7 is taken by net1 of container a in network \"net\"";
+    assert_eq!(world.refusal("b", &["10.0.0.7"]), taken);
+    assert_eq!(
+        world.refusal("b", &["10.0.0.1"]),
+        "requested address 10.0.0.1 is the gateway of pool \"rail\""
+    );
+    assert_eq!(
+        world.refusal("b", &["10.0.0.5"]),
+        "requested address 10.0.0.5 is an excluded address of pool \"rail\""
+    );
+    let unlisted = "requested address 10.0.0.99 is in the subnet, but in none of the ranges of pool \"rail\"";
+    assert_eq!(world.refusal("b", &["10.0.0.99"]), unlisted);
+    let outside = "requested address 10.0.1.2 is in none of pool \"rail\" (10.0.0.0/24)";
+    assert_eq!(world.refusal("b", &["10.0.1.2"]), outside);
+    let one_too_many =
+        "requested address 10.0.0.3 is one too many: 10.0.0.2 has been taken from the same pools";
+    assert_eq!(world.refusal("b", &["10.0.0.2", "10.0.0.3"]), one_too_many);
+    assert_eq!(world.model.leased.len(), 1, "nothing was given with an error");
+}
+
+#[test]
+fn a_quarantined_or_foreign_address_is_not_given() {
+    let mut world = World::new(FOUR);
+    world.model.apply(&[Change::Quarantine { ip: "10.0.0.2".parse().unwrap(), until: 2000 }]);
+    world.foreign = RangeSet::from_iter(["10.0.0.3".parse::<Range>().unwrap()]);
+    assert_eq!(world.add("a").unwrap(), "10.0.0.4");
+    assert_eq!(
+        world.refusal("b", &["10.0.0.2"]),
+        "requested address 10.0.0.2 is a quarantined address of pool \"rail\""
+    );
+    assert_eq!(world.refusal("b", &["10.0.0.3"]), "requested address 10.0.0.3 is taken");
+    world.now = 2000;
+    assert_eq!(world.ask("b", &["10.0.0.2"], None).unwrap(), ["10.0.0.2"]);
+}
+
+const DUAL: &str = "{name: four, subnet: 10.0.0.0/24, ips: [10.0.0.2-10.0.0.5]}\n---\n\
+                    {name: six, subnet: 'fd00::/64', ips: ['fd00::2-fd00::3']}";
+
+#[test]
+fn both_families_or_none() {
+    let mut world = World::new(DUAL);
+    assert_eq!(world.add("a").unwrap(), "10.0.0.2 fd00::2");
+    assert_eq!(world.add("b").unwrap(), "10.0.0.3 fd00::3");
+    let before = world.model.leased.clone();
+    assert_eq!(world.add("c").unwrap_err().to_string(), r#"no address is left in pool "six" (fd00::/64)"#);
+    assert_eq!(world.model.leased, before);
+    world.del("a");
+    assert_eq!(world.ask("c", &["fd00::2", "10.0.0.5"], None).unwrap(), ["10.0.0.5", "fd00::2"]);
+}
+
+#[test]
+fn a_sticky_pool_gives_the_owner_its_address_again() {
+    let mut world =
+        World::new("{name: rail, subnet: 10.0.0.0/24, ips: [10.0.0.2-10.0.0.4], sticky: true, rest: 0}");
+    let mut ask = |name: &str, owner| world.ask(name, &[], Some(owner)).unwrap().remove(0);
+    assert_eq!(ask("a", "job/w-0/net1"), "10.0.0.2");
+    assert_eq!(ask("b", "job/w-1/net1"), "10.0.0.3");
+    world.del("a");
+    world.del("b");
+    world.now += 100;
+    let mut ask = |name: &str, owner| world.ask(name, &[], Some(owner)).unwrap().remove(0);
+    assert_eq!(ask("c", "job/w-2/net1"), "10.0.0.4", "others' addresses are left alone");
+    assert_eq!(ask("d", "job/w-1/net1"), "10.0.0.3");
+    assert_eq!(ask("e", "job/w-3/net1"), "10.0.0.2", "but not when nothing else is left");
+    world.del("e");
+    assert_eq!(world.ask("f", &[], Some("job/w-0/net1")).unwrap(), ["10.0.0.2"]);
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Add(u8),
+    AddAt(u8, u8),
+    Del(u8),
+    Wait(u8),
+    Quarantine(u8),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (0_u8..12).prop_map(Step::Add),
+        1 => (0_u8..12, 0_u8..32).prop_map(|(name, ip)| Step::AddAt(name, ip)),
+        3 => (0_u8..12).prop_map(Step::Del),
+        2 => (1_u8..50).prop_map(Step::Wait),
+        1 => (0_u8..32).prop_map(Step::Quarantine),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// Never two owners, never outside, never excluded, reserved, quarantined, foreign or the gateway, and a released
+    /// address only after its rest or when there is no other.
+    #[test]
+    fn what_is_given_may_be_given(steps in prop::collection::vec(step(), 1..80)) {
+        let mut world = World::new(
+            "{name: rail, subnet: 10.0.0.0/27, gateway: 10.0.0.9, ips: [10.0.0.1-10.0.0.12], excludeIPs: [10.0.0.3, 10.0.0.9], rest: 60}",
+        );
+        world.foreign = RangeSet::from_iter(["10.0.0.7".parse::<Range>().unwrap()]);
+        let offered: BTreeSet<IpAddr> = (1..=12).filter(|n| ![3, 7, 9].contains(n)).map(at).collect();
+        for step in steps {
+            let before = world.model.clone();
+            let free = |ip: &IpAddr| !before.leased.contains_key(ip) && before.quarantined.get(ip).is_none_or(|until| *until <= world.now);
+            let free = offered.iter().copied().filter(free).collect::<BTreeSet<_>>();
+            match step {
+                Step::Add(name) => {
+                    let held = before.leased.values().any(|lease| lease.key == key(&name.to_string()));
+                    match world.add(&name.to_string()) {
+                        Ok(ip) if !held => {
+                            let ip: IpAddr = ip.parse().unwrap();
+                            prop_assert!(free.contains(&ip));
+                            if before.resting.get(&ip).is_some_and(|resting| resting.until > world.now) {
+                                let all_rest = free.iter().all(|ip| before.resting.get(ip).is_some_and(|resting| resting.until > world.now));
+                                prop_assert!(all_rest, "{} had not rested, and another was free", ip);
+                            }
+                        }
+                        Ok(ip) => prop_assert!(before.leased.contains_key(&ip.parse().unwrap())),
+                        Err(_) => prop_assert!(free.is_empty()),
+                    }
+                }
+                Step::AddAt(name, ip) => {
+                    let held = before.leased.get(&at(ip)).is_some_and(|lease| lease.key == key(&name.to_string()));
+                    let given = world.ask(&name.to_string(), &[&at(ip).to_string()], None).is_ok();
+                    prop_assert_eq!(given, held || free.contains(&at(ip)));
+                }
+                Step::Del(name) => world.del(&name.to_string()),
+                Step::Wait(seconds) => world.now += u64::from(seconds),
+                Step::Quarantine(ip) => {
+                    let until = world.now + 40;
+                    world.model.apply(&[Change::Quarantine { ip: at(ip), until }]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_pool_gives_every_address_once(first in 1_u8..100, len in 1_u8..100) {
+        let mut world = World::new(&format!("{{name: rail, subnet: 10.0.0.0/24, ips: [10.0.0.{first}-10.0.0.{}]}}", first + len));
+        let given: BTreeSet<String> = (0..=len).map(|name| world.add(&name.to_string()).unwrap()).collect();
+        prop_assert_eq!(given.len(), usize::from(len) + 1);
+        prop_assert!(world.add("one more").is_err());
+    }
+}
+
+fn at(host: u8) -> IpAddr {
+    IpAddr::from([10, 0, 0, host])
+}

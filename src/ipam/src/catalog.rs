@@ -1,0 +1,202 @@
+//! The pools that a node knows: from documents, checked against each other.
+
+use std::collections::{BTreeMap, HashSet};
+
+use ipnet::IpNet;
+use serde_json::Value;
+
+use crate::document::{self, Place};
+use crate::{Family, Pool, PoolError, Range, RangeSet, yaml};
+
+/// Pools in the order in which they were added. A bad one does not take the good ones with it: its error shows when
+/// somebody selects it.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    entries: Vec<Entry>,
+    names: HashSet<String>,
+    unreadable: Vec<String>,
+    warnings: Vec<String>,
+    reserved: Vec<Range>,
+    reserved_error: Option<PoolError>,
+    subnets: BTreeMap<(Family, u128), (IpNet, String)>,
+    ranges: BTreeMap<u128, (Range, String)>,
+}
+
+/// A pool, or why it is none.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) name: String,
+    /// What the document says, however wrong the rest of it is.
+    pub(crate) default: bool,
+    pub(crate) outcome: Result<Pool, PoolError>,
+}
+
+impl Catalog {
+    /// Adds the documents of a YAML or JSON text; `source` names it in messages.
+    pub fn add_text(&mut self, source: &str, text: &str) {
+        let documents = if text.trim_start().starts_with('{') {
+            serde_json::from_str(text).map(|value| vec![value]).map_err(|error| error.to_string())
+        } else {
+            yaml::documents(text).map_err(|error| error.to_string())
+        };
+        match documents {
+            Ok(documents) => documents.iter().for_each(|document| self.add(source, document)),
+            Err(error) => self.unreadable.push(format!("{source}: {error}")),
+        }
+    }
+
+    /// Adds a document, or a list of them as kubectl prints it. Documents of other kinds are none of our business.
+    pub fn add(&mut self, source: &str, document: &Value) {
+        let kind = text_at(document, &["kind"]);
+        if let Some(items) =
+            document.get("items").and_then(Value::as_array).filter(|_| kind.is_some_and(is_list))
+        {
+            return items.iter().for_each(|item| self.add(source, item));
+        }
+        match kind {
+            Some("SpiderIPPool") => self.add_pool(source, document),
+            Some("SpiderReservedIP") => self.add_reserved(source, document),
+            Some(_) => (),
+            None => self.warnings.push(format!("{source}: a document without kind is ignored")),
+        }
+    }
+
+    /// Adds a pool of a network config: a document, or just its spec beside a `name`.
+    pub fn add_inline(&mut self, source: &str, document: &Value) {
+        match document.get("kind") {
+            Some(_) => self.add(source, document),
+            None => self.add_pool(source, document),
+        }
+    }
+
+    /// Adds one that has been validated elsewhere.
+    pub fn add_validated(&mut self, pool: Pool) {
+        self.entries.push(Entry { name: pool.name.clone(), default: pool.default, outcome: Ok(pool) });
+    }
+
+    /// Notes a source of pools that could not be read.
+    pub fn add_unreadable(&mut self, message: String) {
+        self.unreadable.push(message);
+    }
+
+    /// Takes reserved addresses out of all pools; call it when every document has been added.
+    #[must_use]
+    pub fn complete(mut self) -> Self {
+        let reserved = std::mem::take(&mut self.reserved).into_iter().collect::<RangeSet>();
+        if !reserved.is_empty() {
+            self.entries
+                .iter_mut()
+                .filter_map(|entry| entry.outcome.as_mut().ok())
+                .for_each(|pool| pool.reserve(&reserved));
+        }
+        self
+    }
+
+    /// The valid pools.
+    pub fn pools(&self) -> impl Iterator<Item = &Pool> {
+        self.entries.iter().filter_map(|entry| entry.outcome.as_ref().ok())
+    }
+
+    /// Why documents were refused.
+    pub fn refused(&self) -> impl Iterator<Item = &PoolError> {
+        self.entries.iter().filter_map(|entry| entry.outcome.as_ref().err()).chain(&self.reserved_error)
+    }
+
+    /// What was accepted, but is probably not meant so.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Sources that hold no documents at all, and why.
+    pub fn unreadable(&self) -> &[String] {
+        &self.unreadable
+    }
+
+    /// Going on without it would hand out what somebody wanted to keep.
+    pub(crate) fn reserved_error(&self) -> Option<&PoolError> {
+        self.reserved_error.as_ref()
+    }
+
+    pub(crate) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    fn add_pool(&mut self, source: &str, document: &Value) {
+        let spec = document.get("spec");
+        let path: &[&str] = if spec.is_some() { &["metadata", "name"] } else { &["name"] };
+        let Some(name) = text_at(document, path).filter(|name| !name.is_empty()) else {
+            let field = path.join(".");
+            return self.unreadable.push(format!("{source}: {field} of a pool is missing"));
+        };
+        let prefix = if spec.is_some() { "spec." } else { "" };
+        let place = Place { pool: format!("pool {name:?}"), prefix };
+        let spec = spec.unwrap_or(document);
+        let pool = document::pool(name, &place, spec, &mut self.warnings);
+        let outcome = pool.and_then(|pool| self.admit(&place, pool));
+        let default = spec.get("default") == Some(&Value::Bool(true));
+        self.entries.push(Entry { name: name.to_owned(), default, outcome });
+    }
+
+    fn add_reserved(&mut self, source: &str, document: &Value) {
+        let name = text_at(document, &["metadata", "name"]).unwrap_or(source);
+        let place = Place { pool: format!("reserved IPs {name:?}"), prefix: "spec." };
+        match document::reserved(&place, document.get("spec").unwrap_or(&Value::Null)) {
+            Ok(reserved) => self.reserved.extend(reserved.ranges()),
+            Err(error) => self.reserved_error = Some(error),
+        }
+    }
+
+    /// Pools share a subnet or do not meet at all, and no address is in two of them.
+    fn admit(&mut self, place: &Place<'_>, pool: Pool) -> Result<Pool, PoolError> {
+        let error = |field: &str, value: String, problem: String| {
+            PoolError::new(&place.pool, format!("{}{field}", place.prefix), &value, problem)
+        };
+        if !self.names.insert(pool.name.clone()) {
+            return Err(error("name", pool.name, "is taken by an earlier pool".to_owned()));
+        }
+        if let Some((subnet, other)) = self.other_subnet(&pool) {
+            let problem =
+                format!("overlaps {subnet} of pool {other:?}; give both the same subnet, or separate ones");
+            return Err(error("subnet", pool.subnet.to_string(), problem));
+        }
+        for range in pool.offered.ranges() {
+            if let Some((met, other)) = self.meeting(range) {
+                return Err(error("ips", range.to_string(), format!("overlaps {met} of pool {other:?}")));
+            }
+        }
+        self.remember(&pool);
+        Ok(pool)
+    }
+
+    fn other_subnet(&self, pool: &Pool) -> Option<&(IpNet, String)> {
+        let own = Range::subnet(&pool.subnet);
+        let before = self.subnets.range(..=(pool.family(), own.last)).next_back();
+        let ((family, _), found) = before?;
+        let meets = *family == pool.family() && Range::subnet(&found.0).last >= own.first;
+        (meets && found.0 != pool.subnet).then_some(found)
+    }
+
+    fn meeting(&self, range: &Range) -> Option<&(Range, String)> {
+        let (_, found) = self.ranges.range(..=range.last).next_back()?;
+        (found.0.last >= range.first).then_some(found)
+    }
+
+    fn remember(&mut self, pool: &Pool) {
+        let key = (pool.family(), Range::subnet(&pool.subnet).first);
+        self.subnets.entry(key).or_insert_with(|| (pool.subnet, pool.name.clone()));
+        for range in pool.offered.ranges() {
+            self.ranges.insert(range.first, (*range, pool.name.clone()));
+        }
+    }
+}
+
+fn is_list(kind: &str) -> bool {
+    kind.ends_with("List")
+}
+
+fn text_at<'a>(value: &'a Value, path: &[&str]) -> Option<&'a str> {
+    path.iter().try_fold(value, |value, key| value.get(key))?.as_str()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+use std::net::IpAddr;
+
+use crate::Lease;
+
+/// Why a pool document, or a range of a network config, cannot be used.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{pool}: {field}{}: {problem}", if value.is_empty() { String::new() } else { format!(" {value:?}") })]
+pub struct PoolError {
+    /// `pool "rail1"`, or where the document stands when it has no name.
+    pub pool: String,
+    /// Its path in the document, `spec.ips[0]`.
+    pub field: String,
+    /// As it was written; empty when it is missing.
+    pub value: String,
+    /// What is wrong, and what is allowed.
+    pub problem: String,
+}
+
+/// Why no address was given.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the message says what the fields are")]
+pub enum Error {
+    /// The documents or the config say something that has no meaning.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
+    /// The config names a pool that does not exist.
+    #[error("pool {name:?} is not defined{}", known_names(.known, .unreadable))]
+    UnknownPool { name: String, known: Vec<String>, unreadable: Vec<String> },
+    /// A name in the list of the other family.
+    #[error("pool {name:?} is {is}, but listed for {wanted}")]
+    WrongFamily { name: String, is: &'static str, wanted: &'static str },
+    /// `matchMasterSubnet` cannot be answered.
+    #[error("matchMasterSubnet: {0}")]
+    Master(String),
+    /// No pool of the names, or no default pool, may be used here.
+    #[error("no {family} pool is left for {wanted}: {}", joined(.reasons))]
+    NoPool { family: &'static str, wanted: String, reasons: Vec<String> },
+    /// Every address of these pools is taken.
+    #[error("no address is left in {}", .pools.join(", "))]
+    Exhausted { pools: Vec<String> },
+    /// The requested address is of no pool that may be used.
+    #[error("requested address {ip} is in none of {}", .pools.join(", "))]
+    Outside { ip: IpAddr, pools: Vec<String> },
+    /// The requested address is in the pool's subnet, but not to be handed out.
+    #[error("requested address {ip} is {why} of pool {pool:?}")]
+    NotOffered { ip: IpAddr, why: &'static str, pool: String },
+    /// The requested address is in use.
+    #[error("requested address {ip} is taken{}", held_by(.holder.as_deref()))]
+    Taken { ip: IpAddr, holder: Option<Box<Lease>> },
+    /// More addresses of a pool were requested than the interface gets.
+    #[error("requested address {ip} is one too many: {got} has been taken from the same pools")]
+    TooMany { ip: IpAddr, got: IpAddr },
+    /// The store on disk failed, is busy or damaged.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What can happen to the lease store.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the message says what the fields are")]
+pub enum StoreError {
+    /// A lock, a file or a directory.
+    #[error(transparent)]
+    State(#[from] state::Error),
+    /// A checksum is wrong where no crash can have made it so.
+    #[error("the lease store {path} is damaged ({what}): move it aside once no pod runs on this node")]
+    Damaged { path: String, what: String },
+}
+
+impl PoolError {
+    pub(crate) fn new(pool: &str, field: impl Into<String>, value: &str, problem: impl Into<String>) -> Self {
+        Self { pool: pool.to_owned(), field: field.into(), value: value.to_owned(), problem: problem.into() }
+    }
+}
+
+fn known_names(names: &[String], unreadable: &[String]) -> String {
+    let known = match names {
+        [] => "; no pool is".to_owned(),
+        names => format!("; known are {}", names.join(", ")),
+    };
+    unreadable.iter().fold(known, |text, source| format!("{text}; {source}"))
+}
+
+fn joined(reasons: &[String]) -> String {
+    match reasons {
+        [] => "none is defined".to_owned(),
+        reasons => reasons.join("; "),
+    }
+}
+
+fn held_by(lease: Option<&Lease>) -> String {
+    lease.map_or_else(String::new, |lease| {
+        let key = &lease.key;
+        format!(" by {} of container {} in network {:?}", key.ifname, key.container_id, key.network)
+    })
+}

@@ -1,0 +1,214 @@
+//! What host-local left: ranges in a network config, and the directory with one file per address.
+
+use std::fs;
+use std::io;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use nix::errno::Errno;
+use serde::Deserialize;
+use state::{Lock, file};
+
+use crate::pool::{Scope, Withheld, unusable};
+use crate::{DEFAULT_REST, Pool, PoolError, Range, RangeSet, StoreError};
+
+/// A range of a network config; addresses as texts, so that errors can show them.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct RangeSpec {
+    /// ADDRESS/LENGTH
+    pub subnet: Option<String>,
+    /// The first address; else the first of a host.
+    pub range_start: Option<String>,
+    /// The last address; else the last of a host.
+    pub range_end: Option<String>,
+    /// Else the first address of a host.
+    pub gateway: Option<String>,
+}
+
+/// Validates sets of ranges: each set gives one address, and its ranges are of one family. `field` is the set's path.
+pub fn range_sets(
+    sets: &[(String, Vec<RangeSpec>)],
+    warnings: &mut Vec<String>,
+) -> Result<Vec<Vec<Pool>>, PoolError> {
+    let mut valid: Vec<Vec<Pool>> = Vec::with_capacity(sets.len());
+    for (field, set) in sets {
+        let mut pools: Vec<Pool> = Vec::with_capacity(set.len());
+        for (index, spec) in set.iter().enumerate() {
+            let place = if set.len() == 1 { field.clone() } else { format!("{field}[{index}]") };
+            let pool = pool(&place, spec, warnings)?;
+            check_among(&place, &pool, &pools, valid.iter().flatten())?;
+            pools.push(pool);
+        }
+        if pools.is_empty() {
+            return Err(PoolError::new(field, "ranges", "", "are missing; write at least one with a subnet"));
+        }
+        valid.push(pools);
+    }
+    Ok(valid)
+}
+
+fn check_among<'a>(
+    place: &str,
+    pool: &Pool,
+    set: &'a [Pool],
+    others: impl Iterator<Item = &'a Pool>,
+) -> Result<(), PoolError> {
+    let error = |problem| Err(PoolError::new(place, "subnet", &pool.subnet.to_string(), problem));
+    if let Some(other) = set.iter().find(|other| other.family() != pool.family()) {
+        return error(format!("is {}, and {} of the same set is not", pool.family().name(), other.subnet));
+    }
+    let meets =
+        |other: &&Pool| pool.offered.ranges().iter().any(|range| other.offered.meeting(range).is_some());
+    match set.iter().chain(others).find(meets) {
+        Some(other) => error(format!("has the range {}, which overlaps {}", pool.name, other.name)),
+        None => Ok(()),
+    }
+}
+
+fn pool(place: &str, spec: &RangeSpec, warnings: &mut Vec<String>) -> Result<Pool, PoolError> {
+    let error = |field: &str, value: &str, problem: String| PoolError::new(place, field, value, problem);
+    let Some(text) = spec.subnet.as_deref() else {
+        return Err(error("subnet", "", "is missing; write ADDRESS/LENGTH such as 10.1.0.0/16".to_owned()));
+    };
+    let malformed =
+        |_| error("subnet", text, "is no subnet; write ADDRESS/LENGTH such as 10.1.0.0/16".to_owned());
+    let written = text.parse::<IpNet>().map_err(malformed)?;
+    let subnet = written.trunc();
+    if subnet != written {
+        warnings.push(error("subnet", text, format!("has host bits; taken as {subnet}")).to_string());
+    }
+    if subnet.max_prefix_len() - subnet.prefix_len() < 2 {
+        return Err(error("subnet", text, "is too small; it needs at least four addresses".to_owned()));
+    }
+    let hosts = hosts(&subnet);
+    let address = |field: &str, text: &Option<String>, default: IpAddr| match text {
+        None => Ok(default),
+        Some(text) => match text.parse::<IpAddr>() {
+            Ok(ip) if subnet.contains(&ip) => Ok(ip),
+            Ok(_) => Err(error(field, text, format!("is outside the subnet {subnet}"))),
+            Err(_) => Err(error(field, text, "is not an IP address".to_owned())),
+        },
+    };
+    let first = address("rangeStart", &spec.range_start, hosts.first())?;
+    let last = address("rangeEnd", &spec.range_end, hosts.last())?;
+    let gateway = address("gateway", &spec.gateway, hosts.first())?;
+    let range =
+        Range::new(first, last).map_err(|cause| error("rangeEnd", &last.to_string(), cause.to_string()))?;
+    Ok(Pool {
+        name: range.to_string(),
+        subnet,
+        offered: RangeSet::from(range).without(&Range::one(gateway).into()),
+        gateway: Some(gateway),
+        routes: Vec::new(),
+        scope: Scope::default(),
+        default: false,
+        disabled: false,
+        sticky: false,
+        rest: DEFAULT_REST,
+        withheld: Withheld::default(),
+    })
+}
+
+/// The first and last address that a host can have when nobody says otherwise.
+fn hosts(subnet: &IpNet) -> Range {
+    let all = Range::subnet(subnet);
+    let network = Range { first: all.first, last: all.first };
+    let hosts = RangeSet::from(all).without(&unusable(subnet)).without(&network.into());
+    hosts.ranges().first().copied().unwrap_or(all)
+}
+
+/// `<data dir>/<network>`: `lock`, `last_reserved_ip.N`, and a file for each address with the container and the ifname.
+#[derive(Clone, Debug)]
+pub struct Directory {
+    path: PathBuf,
+    timeout: Duration,
+}
+
+impl Directory {
+    /// `timeout` is how long a release waits for host-local's lock.
+    pub fn new(path: PathBuf, timeout: Duration) -> Self {
+        Self { path, timeout }
+    }
+
+    /// Every address that has a file. A file without content counts, too: whose address it is cannot be known.
+    pub fn held(&self) -> Result<RangeSet, StoreError> {
+        Ok(self.addresses()?.into_iter().map(Range::one).collect())
+    }
+
+    /// The addresses of one interface.
+    pub fn of(&self, container_id: &str, ifname: &str) -> Result<Vec<IpAddr>, StoreError> {
+        self.matching(|owner| owner.is(container_id, ifname))
+    }
+
+    /// Removes the files of one interface, under host-local's lock; nothing there is fine.
+    pub fn release(&self, container_id: &str, ifname: &str) -> Result<(), StoreError> {
+        self.remove(|owner| owner.is(container_id, ifname))
+    }
+
+    /// Removes every file whose owner is not valid. `valid` gets the container and, in all but old files, the ifname.
+    pub fn retain(&self, valid: impl Fn(&str, Option<&str>) -> bool) -> Result<(), StoreError> {
+        self.remove(|owner| !valid(&owner.container_id, owner.ifname.as_deref()))
+    }
+
+    fn remove(&self, doomed: impl Fn(&Owner) -> bool) -> Result<(), StoreError> {
+        if self.matching(&doomed)?.is_empty() {
+            return Ok(());
+        }
+        let _lock = Lock::acquire(&self.path.join("lock"), self.timeout)?;
+        for ip in self.matching(&doomed)? {
+            file::remove(&self.path.join(ip.to_string()))?;
+        }
+        Ok(())
+    }
+
+    fn matching(&self, wanted: impl Fn(&Owner) -> bool) -> Result<Vec<IpAddr>, StoreError> {
+        let mut found = Vec::new();
+        for ip in self.addresses()? {
+            let content = file::read(&self.path.join(ip.to_string()))?;
+            found.extend(content.is_some_and(|content| wanted(&Owner::parse(&content))).then_some(ip));
+        }
+        Ok(found)
+    }
+
+    fn addresses(&self) -> Result<Vec<IpAddr>, StoreError> {
+        let entries = match fs::read_dir(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(|error| failed(&self.path, &error))?,
+        };
+        let address = |entry: io::Result<fs::DirEntry>| {
+            let name = entry.map_err(|error| failed(&self.path, &error))?.file_name();
+            Ok(name.to_str().and_then(|name| name.parse().ok()))
+        };
+        entries.map(address).filter_map(Result::transpose).collect()
+    }
+}
+
+fn failed(path: &Path, error: &io::Error) -> StoreError {
+    let errno = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
+    state::Error::Io { op: "list", path: path.to_path_buf(), errno }.into()
+}
+
+struct Owner {
+    container_id: String,
+    /// Missing in the files of host-local before 0.8.
+    ifname: Option<String>,
+}
+
+impl Owner {
+    fn parse(content: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(content);
+        let mut lines = text.lines().map(str::trim);
+        let container_id = lines.next().unwrap_or_default().to_owned();
+        Self { container_id, ifname: lines.next().filter(|line| !line.is_empty()).map(str::to_owned) }
+    }
+
+    fn is(&self, container_id: &str, ifname: &str) -> bool {
+        self.container_id == container_id && self.ifname.as_deref().is_none_or(|own| own == ifname)
+    }
+}
+
+#[cfg(test)]
+mod tests;

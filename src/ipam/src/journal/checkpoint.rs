@@ -1,0 +1,326 @@
+//! The leases at one moment in a file of which an ADD reads a few pages, however many leases there are.
+//!
+//! | section | bytes | content |
+//! | --- | --- | --- |
+//! | header | 128 | magic, version, CRC; generation, boot id, counts and CRCs of the next sections, length of the file |
+//! | map | 48 each | which addresses are leased or rest, as blocks of 256 bits |
+//! | cursors | 24 each | hash of a pool's name, the address that it gave last |
+//! | resting | 32 each | released addresses, the first released first |
+//! | index | 16 each | hash of an owner, offset of a lease; sorted by hash |
+//! | leases | various | length, CRC, lease |
+//!
+//! Header, map and cursors are read at once, the resting addresses when the map is full, and of the leases those of one
+//! owner by a binary search. The file is only ever replaced by a rename.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::OFlag;
+
+use super::codec::{Reader, key_hash, put_lease, put_resting};
+use super::map::Map;
+use crate::{Key, Lease, Resting, StoreError};
+
+const MAGIC: [u8; 8] = *b"RAILIPAM";
+const VERSION: u32 = 1;
+const HEADER: usize = 128;
+const CURSOR: usize = 24;
+const RESTING: usize = 32;
+const INDEX: usize = 16;
+const BOOT_ID: usize = 40;
+/// The header, the map and the cursors of a full /16 in one read.
+const FIRST_READ: usize = 16 * 1024;
+/// Index entries that are read at once when the search has come so far: one page.
+const WINDOW: usize = 256;
+
+#[derive(Debug)]
+pub(super) struct Checkpoint {
+    path: PathBuf,
+    file: File,
+    header: Header,
+    pub(super) map: Map,
+    pub(super) cursors: BTreeMap<u64, u128>,
+    resting: OnceCell<Vec<Resting>>,
+}
+
+#[derive(Debug)]
+struct Header {
+    generation: u64,
+    boot_id: String,
+    blocks: usize,
+    cursors: usize,
+    resting: usize,
+    leases: usize,
+    head_crc: u32,
+    resting_crc: u32,
+    /// Of the whole file.
+    length: u64,
+}
+
+/// What a new checkpoint is written from.
+pub(super) struct Content<'a> {
+    pub(super) generation: u64,
+    pub(super) boot_id: &'a str,
+    pub(super) map: &'a Map,
+    pub(super) cursors: &'a BTreeMap<u64, u128>,
+    /// Sorted by the time of the release.
+    pub(super) resting: &'a [Resting],
+    pub(super) leases: &'a [Lease],
+}
+
+impl Checkpoint {
+    /// `None` when there is no file.
+    pub(super) fn open(path: &Path) -> Result<Option<Self>, StoreError> {
+        let file = match OpenOptions::new().read(true).custom_flags(OFlag::O_NOFOLLOW.bits()).open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened.map_err(|error| damaged(path, &error.to_string()))?,
+        };
+        let mut head = vec![0; FIRST_READ];
+        let got = read_some(&file, &mut head).map_err(|error| damaged(path, &error.to_string()))?;
+        head.truncate(got);
+        let header = Header::parse(&head).map_err(|what| damaged(path, what))?;
+        if file.metadata().map_err(|error| damaged(path, &error.to_string()))?.len() != header.length {
+            return Err(damaged(path, "it is cut off"));
+        }
+        let end = HEADER + header.head();
+        if head.len() < end {
+            let begin = head.len();
+            head.resize(end, 0);
+            file.read_exact_at(&mut head[begin..], begin as u64)
+                .map_err(|error| damaged(path, &error.to_string()))?;
+        }
+        let head = &head[HEADER..end];
+        if crc32fast::hash(head) != header.head_crc {
+            return Err(damaged(path, "the checksum of the map is wrong"));
+        }
+        let (map, cursors) = header.parse_head(head).ok_or_else(|| damaged(path, "the map is cut off"))?;
+        Ok(Some(Self { path: path.to_path_buf(), file, header, map, cursors, resting: OnceCell::new() }))
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        self.header.generation
+    }
+
+    pub(super) fn is_of_boot(&self, boot_id: &str) -> bool {
+        self.header.boot_id == boot_id
+    }
+
+    /// The resting addresses, the first released first.
+    pub(super) fn resting(&self) -> Result<&[Resting], StoreError> {
+        if let Some(resting) = self.resting.get() {
+            return Ok(resting);
+        }
+        let bytes = self.bytes(HEADER + self.header.head(), self.header.resting * RESTING)?;
+        if crc32fast::hash(&bytes) != self.header.resting_crc {
+            return Err(self.damaged("the checksum of the resting addresses is wrong"));
+        }
+        let mut reader = Reader::new(&bytes);
+        let resting = (0..self.header.resting).map(|_| reader.resting()).collect::<Option<Vec<_>>>();
+        let resting = resting.ok_or_else(|| self.damaged("the resting addresses are cut off"))?;
+        Ok(self.resting.get_or_init(|| resting))
+    }
+
+    /// The leases of one owner.
+    pub(super) fn of(&self, key: &Key) -> Result<Vec<Lease>, StoreError> {
+        let hash = key_hash(key);
+        let mut found = Vec::new();
+        let mut at = self.first_of(hash)?;
+        while at < self.header.leases {
+            let window = self.entries(at, WINDOW.min(self.header.leases - at))?;
+            for &(entry, offset) in &window {
+                if entry != hash {
+                    return Ok(found);
+                }
+                let lease = self.lease(offset)?;
+                found.extend((lease.key == *key).then_some(lease));
+            }
+            at += window.len();
+        }
+        Ok(found)
+    }
+
+    /// Every lease, in no particular order.
+    pub(super) fn leases(&self) -> Result<Vec<Lease>, StoreError> {
+        let begin = self.leases_begin();
+        let bytes = self
+            .bytes(begin, usize::try_from(self.header.length).unwrap_or(usize::MAX).saturating_sub(begin))?;
+        let mut reader = Reader::new(&bytes);
+        let leases = (0..self.header.leases).map(|_| record(&mut reader)).collect::<Option<Vec<_>>>();
+        leases.ok_or_else(|| self.damaged("a lease is not what was written"))
+    }
+
+    /// The place of the first index entry whose hash is not below.
+    fn first_of(&self, hash: u64) -> Result<usize, StoreError> {
+        let (mut low, mut high) = (0, self.header.leases);
+        while high - low > WINDOW {
+            let middle = low + (high - low) / 2;
+            if self.entries(middle, 1)?[0].0 < hash {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        Ok(low + self.entries(low, high - low)?.partition_point(|(entry, _)| *entry < hash))
+    }
+
+    fn entries(&self, at: usize, count: usize) -> Result<Vec<(u64, u64)>, StoreError> {
+        let bytes = self.bytes(self.index_begin() + at * INDEX, count * INDEX)?;
+        let mut reader = Reader::new(&bytes);
+        let entries = (0..count).map(|_| Some((reader.u64()?, reader.u64()?))).collect::<Option<_>>();
+        entries.ok_or_else(|| self.damaged("the index is cut off"))
+    }
+
+    fn lease(&self, offset: u64) -> Result<Lease, StoreError> {
+        let begin = usize::try_from(offset).ok().and_then(|offset| self.leases_begin().checked_add(offset));
+        let begin = begin.ok_or_else(|| self.damaged("the index points out of the file"))?;
+        let mut reader_bytes = self.bytes(begin, 8)?;
+        let len = Reader::new(&reader_bytes).u32().unwrap_or(0) as usize;
+        reader_bytes.extend(self.bytes(begin + 8, len)?);
+        record(&mut Reader::new(&reader_bytes)).ok_or_else(|| self.damaged("a lease is not what was written"))
+    }
+
+    fn index_begin(&self) -> usize {
+        HEADER + self.header.head() + self.header.resting * RESTING
+    }
+
+    fn leases_begin(&self) -> usize {
+        self.index_begin() + self.header.leases * INDEX
+    }
+
+    fn bytes(&self, begin: usize, len: usize) -> Result<Vec<u8>, StoreError> {
+        let mut bytes = vec![0; len];
+        self.file
+            .read_exact_at(&mut bytes, begin as u64)
+            .map_err(|error| self.damaged(&error.to_string()))?;
+        Ok(bytes)
+    }
+
+    fn damaged(&self, what: &str) -> StoreError {
+        damaged(&self.path, what)
+    }
+}
+
+pub(super) fn damaged(path: &Path, what: &str) -> StoreError {
+    StoreError::Damaged { path: path.display().to_string(), what: what.to_owned() }
+}
+
+fn read_some(file: &File, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut got = 0;
+    while got < buffer.len() {
+        match file.read_at(&mut buffer[got..], got as u64)? {
+            0 => break,
+            more => got += more,
+        }
+    }
+    Ok(got)
+}
+
+fn record(reader: &mut Reader<'_>) -> Option<Lease> {
+    let (len, crc) = (reader.u32()?, reader.u32()?);
+    let payload = reader.bytes(len as usize)?;
+    (crc32fast::hash(payload) == crc).then(|| Reader::new(payload).lease())?
+}
+
+impl Header {
+    fn parse(bytes: &[u8]) -> Result<Self, &'static str> {
+        let header = bytes.first_chunk::<HEADER>().ok_or("its header is cut off")?;
+        Self::fields(&mut Reader::new(header), header)?.ok_or("its header is cut off")
+    }
+
+    fn fields(reader: &mut Reader<'_>, all: &[u8; HEADER]) -> Result<Option<Self>, &'static str> {
+        let start = (|| Some((reader.array::<8>()?, reader.u32()?, reader.u32()?)))();
+        match start {
+            Some((MAGIC, VERSION, crc)) if crc == crc32fast::hash(&all[16..]) => (),
+            Some((MAGIC, VERSION, _)) => return Err("the checksum of its header is wrong"),
+            Some((MAGIC, ..)) => return Err("it is of another version"),
+            _ => return Err("it is no lease store"),
+        }
+        Ok((|| {
+            let generation = reader.u64()?;
+            let boot_id = reader.array::<BOOT_ID>()?;
+            let mut count = || Some(reader.u32()? as usize);
+            let (blocks, cursors, resting, leases) = (count()?, count()?, count()?, count()?);
+            let (head_crc, resting_crc, length) = (reader.u32()?, reader.u32()?, reader.u64()?);
+            let boot_id = String::from_utf8_lossy(&boot_id).trim_end_matches('\0').to_owned();
+            Some(Self {
+                generation,
+                boot_id,
+                blocks,
+                cursors,
+                resting,
+                leases,
+                head_crc,
+                resting_crc,
+                length,
+            })
+        })())
+    }
+
+    /// Bytes of the map and the cursors.
+    fn head(&self) -> usize {
+        self.blocks * Map::BLOCK + self.cursors * CURSOR
+    }
+
+    fn parse_head(&self, bytes: &[u8]) -> Option<(Map, BTreeMap<u64, u128>)> {
+        let mut reader = Reader::new(bytes);
+        let map = Map::read(&mut reader, self.blocks)?;
+        let cursors =
+            (0..self.cursors).map(|_| Some((reader.u64()?, reader.u128()?))).collect::<Option<_>>()?;
+        Some((map, cursors))
+    }
+}
+
+impl Content<'_> {
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        let mut head = Vec::new();
+        self.map.write(&mut head);
+        for (pool, ip) in self.cursors {
+            head.extend_from_slice(&pool.to_le_bytes());
+            head.extend_from_slice(&ip.to_le_bytes());
+        }
+        let mut resting = Vec::with_capacity(self.resting.len() * RESTING);
+        self.resting.iter().for_each(|entry| put_resting(&mut resting, entry));
+        let (index, leases) = self.leases();
+        let length = HEADER + head.len() + resting.len() + index.len() + leases.len();
+        [self.header(&head, &resting, length), head, resting, index, leases].concat()
+    }
+
+    fn header(&self, head: &[u8], resting: &[u8], length: usize) -> Vec<u8> {
+        let mut rest = self.generation.to_le_bytes().to_vec();
+        let mut boot_id = self.boot_id.as_bytes().to_vec();
+        boot_id.resize(BOOT_ID, 0);
+        rest.extend(boot_id);
+        for count in [self.map.blocks(), self.cursors.len(), self.resting.len(), self.leases.len()] {
+            rest.extend_from_slice(&u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes());
+        }
+        rest.extend_from_slice(&crc32fast::hash(head).to_le_bytes());
+        rest.extend_from_slice(&crc32fast::hash(resting).to_le_bytes());
+        rest.extend_from_slice(&(length as u64).to_le_bytes());
+        rest.resize(HEADER - 16, 0);
+        let crc = crc32fast::hash(&rest);
+        [&MAGIC[..], &VERSION.to_le_bytes(), &crc.to_le_bytes(), &rest].concat()
+    }
+
+    fn leases(&self) -> (Vec<u8>, Vec<u8>) {
+        let mut entries = Vec::with_capacity(self.leases.len());
+        let mut records = Vec::new();
+        let mut payload = Vec::new();
+        for lease in self.leases {
+            entries.push((key_hash(&lease.key), records.len() as u64));
+            payload.clear();
+            put_lease(&mut payload, lease);
+            let len = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+            records.extend_from_slice(&len.to_le_bytes());
+            records.extend_from_slice(&crc32fast::hash(&payload).to_le_bytes());
+            records.extend_from_slice(&payload);
+        }
+        entries.sort_unstable();
+        let index =
+            entries.iter().flat_map(|(hash, offset)| [hash.to_le_bytes(), offset.to_le_bytes()]).flatten();
+        (index.collect(), records)
+    }
+}

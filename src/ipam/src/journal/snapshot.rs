@@ -1,0 +1,142 @@
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use super::checkpoint::Checkpoint;
+use super::codec::text_hash;
+use super::map::Map;
+use super::marks::{Owners, Quarantined};
+use super::{Files, Journaled};
+use crate::{Change, Key, Lease, Leases, Range, RangeSet, Resting, StoreError, number};
+
+/// The leases as the checkpoint has them, and what the journal says since.
+pub(super) struct Snapshot<'a> {
+    files: &'a Files,
+    base: Option<Checkpoint>,
+    pub(super) map: Map,
+    pub(super) cursors: BTreeMap<u64, u128>,
+    changed: BTreeMap<u128, Slot>,
+    owners: OnceCell<Owners>,
+    quarantined: OnceCell<Quarantined>,
+}
+
+enum Slot {
+    Leased(Lease),
+    Resting(Resting),
+}
+
+impl<'a> Snapshot<'a> {
+    pub(super) fn new(files: &'a Files, journaled: Journaled) -> Self {
+        let Journaled { mut base, changes } = journaled;
+        let (map, cursors) = base
+            .as_mut()
+            .map(|base| (std::mem::take(&mut base.map), std::mem::take(&mut base.cursors)))
+            .unwrap_or_default();
+        let (changed, owners, quarantined) = (BTreeMap::new(), OnceCell::new(), OnceCell::new());
+        let mut snapshot = Self { files, base, map, cursors, changed, owners, quarantined };
+        for change in changes {
+            snapshot.apply(change);
+        }
+        snapshot
+    }
+
+    pub(super) fn apply(&mut self, change: Change) {
+        let (ip, slot) = match change {
+            Change::Lease(lease) => {
+                self.cursors.insert(text_hash(&lease.pool), number::of(lease.ip));
+                (lease.ip, Slot::Leased(lease))
+            }
+            Change::Release(resting) => (resting.ip, Slot::Resting(resting)),
+            // Kept elsewhere, and read anew by the next process.
+            Change::Stick { .. } | Change::Quarantine { .. } => return,
+        };
+        self.map.insert(number::of(ip));
+        self.changed.insert(number::of(ip), slot);
+    }
+
+    /// Every resting address, the first released first.
+    pub(super) fn resting(&self) -> Result<Vec<Resting>, StoreError> {
+        let base = self.base.as_ref().map_or(Ok(&[][..]), Checkpoint::resting)?;
+        let unchanged = base.iter().filter(|resting| !self.is_changed(resting.ip)).copied();
+        let since = self.changed.values().filter_map(|slot| match slot {
+            Slot::Resting(resting) => Some(*resting),
+            Slot::Leased(_) => None,
+        });
+        let mut all = unchanged.chain(since).collect::<Vec<_>>();
+        all.sort_by_key(|resting| (resting.released, number::of(resting.ip)));
+        Ok(all)
+    }
+
+    fn is_changed(&self, ip: IpAddr) -> bool {
+        self.changed.contains_key(&number::of(ip))
+    }
+
+    fn leased_since(&self) -> impl Iterator<Item = &Lease> {
+        self.changed.values().filter_map(|slot| match slot {
+            Slot::Leased(lease) => Some(lease),
+            Slot::Resting(_) => None,
+        })
+    }
+
+    fn owners(&self) -> Result<&Owners, StoreError> {
+        if self.owners.get().is_none() {
+            let read = self.files.owners()?;
+            return Ok(self.owners.get_or_init(|| read));
+        }
+        Ok(self.owners.get_or_init(Owners::default))
+    }
+}
+
+impl Leases for Snapshot<'_> {
+    fn of(&self, key: &Key) -> Result<Vec<Lease>, StoreError> {
+        let mut leases = self.base.as_ref().map_or(Ok(Vec::new()), |base| base.of(key))?;
+        leases.retain(|lease| !self.is_changed(lease.ip));
+        leases.extend(self.leased_since().filter(|lease| lease.key == *key).cloned());
+        Ok(leases)
+    }
+
+    fn all(&self) -> Result<Vec<Lease>, StoreError> {
+        let mut leases = self.base.as_ref().map_or(Ok(Vec::new()), Checkpoint::leases)?;
+        leases.retain(|lease| !self.is_changed(lease.ip));
+        leases.extend(self.leased_since().cloned());
+        Ok(leases)
+    }
+
+    fn is_leased(&self, ip: IpAddr) -> Result<bool, StoreError> {
+        match (self.changed.get(&number::of(ip)), &self.base) {
+            (Some(Slot::Leased(_)), _) => Ok(true),
+            (None, Some(base)) if self.map.contains(number::of(ip)) => {
+                Ok(!base.resting()?.iter().any(|resting| resting.ip == ip))
+            }
+            _ => Ok(false),
+        }
+    }
+
+    fn unused(&self, range: &Range) -> Option<IpAddr> {
+        self.map.next_clear(range.first, range.last).map(number::address)
+    }
+
+    fn released_first(&self, within: &RangeSet) -> Result<Option<Resting>, StoreError> {
+        Ok(self.resting()?.into_iter().find(|resting| within.contains(resting.ip)))
+    }
+
+    fn last_given(&self, pool: &str) -> Option<IpAddr> {
+        self.cursors.get(&text_hash(pool)).copied().map(number::address)
+    }
+
+    fn stuck(&self, owner: &str, pool: &str) -> Result<Option<IpAddr>, StoreError> {
+        Ok(self.owners()?.address(owner, pool))
+    }
+
+    fn stuck_to_others(&self, owner: Option<&str>, pool: &str) -> Result<RangeSet, StoreError> {
+        Ok(self.owners()?.others(owner, pool))
+    }
+
+    fn quarantined(&self, now: u64) -> Result<RangeSet, StoreError> {
+        if self.quarantined.get().is_none() {
+            let read = self.files.quarantined()?;
+            return Ok(self.quarantined.get_or_init(|| read).at(now));
+        }
+        Ok(self.quarantined.get_or_init(Quarantined::default).at(now))
+    }
+}

@@ -1,0 +1,264 @@
+use std::fs;
+use std::net::IpAddr;
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::*;
+use crate::model::Model;
+use crate::{Key, Lease, Leases, Range, RangeSet, Resting};
+
+struct Node {
+    directory: TempDir,
+    boot: BootId,
+}
+
+impl Node {
+    fn new() -> Self {
+        Self { directory: tempfile::tempdir().unwrap(), boot: BootId::new("one") }
+    }
+
+    /// As every process does: from the files.
+    fn store(&self) -> JournalStore {
+        JournalStore::of_boot(&Dirs::under(self.directory.path()), Duration::ZERO, &self.boot)
+    }
+
+    fn apply(&self, changes: &[Change]) {
+        self.store().update(&mut |_| Ok(changes.to_vec())).unwrap();
+    }
+
+    fn look<T>(&self, look: impl Fn(&dyn Leases) -> T) -> T {
+        let mut seen = None;
+        let store = self.store();
+        store
+            .view(&mut |leases| {
+                seen = Some(look(leases));
+                Ok(())
+            })
+            .unwrap();
+        seen.unwrap()
+    }
+
+    fn ips(&self) -> Vec<IpAddr> {
+        let mut ips =
+            self.look(|leases| leases.all().unwrap()).into_iter().map(|lease| lease.ip).collect::<Vec<_>>();
+        ips.sort_unstable();
+        ips
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.directory.path().join("state/ipam").join(name)
+    }
+}
+
+fn lease(n: u32) -> Lease {
+    let key = Key { network: "rail".to_owned(), container_id: format!("pod{n}"), ifname: "net1".to_owned() };
+    Lease { key, ip: ip(n), pool: "pool".to_owned(), since: 7, rest: 60 }
+}
+
+fn ip(n: u32) -> IpAddr {
+    IpAddr::from((0x0a00_0000 + n).to_be_bytes())
+}
+
+fn resting(n: u32) -> Change {
+    Change::Release(Resting { ip: ip(n), released: 9, until: u64::MAX })
+}
+
+#[test]
+fn what_one_process_stores_the_next_one_finds() {
+    let node = Node::new();
+    node.apply(&[Change::Lease(lease(1)), Change::Lease(lease(2))]);
+    node.apply(&[resting(1)]);
+    node.look(|leases| {
+        assert_eq!(leases.of(&lease(2).key).unwrap(), [lease(2)]);
+        assert_eq!(leases.of(&lease(1).key).unwrap(), []);
+        assert!(leases.is_leased(ip(2)).unwrap() && !leases.is_leased(ip(1)).unwrap());
+        assert_eq!(leases.unused(&Range::new(ip(1), ip(9)).unwrap()), Some(ip(3)));
+        assert_eq!(leases.last_given("pool"), Some(ip(2)));
+        let all = RangeSet::from(Range::new(ip(0), ip(9)).unwrap());
+        assert_eq!(leases.released_first(&all).unwrap().unwrap().ip, ip(1));
+    });
+}
+
+#[test]
+fn looking_leaves_no_trace() {
+    let node = Node::new();
+    assert!(node.ips().is_empty());
+    assert_eq!(fs::read_dir(node.directory.path()).unwrap().count(), 0);
+    let refused = node.store().update(&mut |_| Err(Error::Master("no".to_owned())));
+    assert!(refused.is_err());
+    assert!(node.ips().is_empty());
+}
+
+#[test]
+fn leases_are_found_through_the_index_of_a_large_checkpoint() {
+    let node = Node::new();
+    for first in (0..3000).step_by(10) {
+        node.apply(&(first..first + 10).map(|n| Change::Lease(lease(n))).collect::<Vec<_>>());
+    }
+    assert!(fs::metadata(node.file("leases")).unwrap().len() > 100_000, "the checkpoint was written");
+    node.look(|leases| {
+        for n in (0..3000).step_by(7) {
+            assert_eq!(leases.of(&lease(n).key).unwrap(), [lease(n)]);
+        }
+        assert_eq!(leases.of(&lease(3000).key).unwrap(), []);
+        assert_eq!(leases.all().unwrap().len(), 3000);
+        assert_eq!(leases.unused(&Range::new(ip(0), ip(9999)).unwrap()), Some(ip(3000)));
+    });
+}
+
+#[test]
+fn a_boot_ends_all_leases_and_keeps_the_marks() {
+    let mut node = Node::new();
+    let stick = Change::Stick { owner: "job/w-0/net1".to_owned(), pool: "pool".to_owned(), ip: ip(1) };
+    node.apply(&[Change::Lease(lease(1)), stick, Change::Quarantine { ip: ip(5), until: 100 }]);
+    node.boot = BootId::new("two");
+    node.look(|leases| {
+        assert!(leases.all().unwrap().is_empty());
+        assert_eq!(leases.unused(&Range::one(ip(1))), Some(ip(1)));
+        assert_eq!(leases.stuck("job/w-0/net1", "pool").unwrap(), Some(ip(1)));
+        assert!(leases.quarantined(99).unwrap().contains(ip(5)));
+        assert!(leases.quarantined(100).unwrap().is_empty());
+    });
+    node.apply(&[Change::Lease(lease(2))]);
+    assert_eq!(node.ips(), [ip(2)]);
+}
+
+#[test]
+fn wherever_a_writer_is_killed_a_decision_is_there_as_a_whole_or_not_at_all() {
+    let node = Node::new();
+    node.apply(&[Change::Lease(lease(1))]);
+    let before = fs::metadata(node.file("journal")).unwrap().len();
+    node.apply(&[Change::Lease(lease(2)), Change::Lease(lease(3))]);
+    let whole = fs::read(node.file("journal")).unwrap();
+    for len in before..whole.len() as u64 {
+        file::replace(&node.file("journal"), &whole[..usize::try_from(len).unwrap()]).unwrap();
+        assert_eq!(node.ips(), [ip(1)], "torn after {len} bytes");
+        node.apply(&[Change::Lease(lease(4))]);
+        assert_eq!(node.ips(), [ip(1), ip(4)], "written over a tear at {len}");
+    }
+}
+
+#[test]
+fn a_writer_killed_between_the_two_renames_loses_nothing_and_doubles_nothing() {
+    let node = Node::new();
+    let last = u32::try_from(LONGEST_JOURNAL).unwrap() - 1;
+    (0..last).for_each(|n| node.apply(&[Change::Lease(lease(n))]));
+    let journal = fs::read(node.file("journal")).unwrap();
+    node.apply(&[Change::Lease(lease(last))]);
+    assert!(fs::metadata(node.file("journal")).unwrap().len() < 100, "the journal starts again");
+    file::replace(&node.file("journal"), &journal).unwrap();
+    assert_eq!(node.ips().len(), LONGEST_JOURNAL);
+    node.apply(&[resting(0)]);
+    assert_eq!(node.ips().len(), LONGEST_JOURNAL - 1);
+}
+
+#[test]
+fn damage_is_named_and_never_taken_for_free_addresses() {
+    let node = Node::new();
+    (0..600).for_each(|n| node.apply(&[Change::Lease(lease(n))]));
+    let whole = fs::read(node.file("leases")).unwrap();
+    let outcome = |bytes: &[u8]| {
+        file::replace(&node.file("leases"), bytes).unwrap();
+        node.store().update(&mut |leases| leases.of(&lease(3).key).map(|_| Vec::new()).map_err(Error::from))
+    };
+    for at in [3, 9, 20, 60, 130, 200] {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x10;
+        let message = outcome(&bytes).unwrap_err().to_string();
+        assert!(message.contains("/state/ipam/leases is damaged ("), "{message}");
+    }
+    for len in [0, 100, 128, 300, whole.len() / 3] {
+        assert!(outcome(&whole[..len]).is_err(), "{len}");
+    }
+    outcome(&whole).unwrap();
+    fs::remove_file(node.file("leases")).unwrap();
+    let lost = node.store().update(&mut |_| Ok(Vec::new())).unwrap_err().to_string();
+    assert!(lost.contains("does not go with the leases"), "{lost}");
+}
+
+#[test]
+fn a_lock_that_stays_taken_is_a_timeout() {
+    let node = Node::new();
+    node.apply(&[Change::Lease(lease(1))]);
+    let _held = Lock::acquire(&node.file("lock"), Duration::ZERO).unwrap();
+    let outcome = node.store().update(&mut |_| Ok(Vec::new()));
+    assert!(matches!(outcome, Err(Error::Store(StoreError::State(state::Error::Timeout { .. })))));
+    assert_eq!(node.ips(), [ip(1)], "looking needs no lock");
+}
+
+#[test]
+fn marks_are_tidied_up() {
+    let node = Node::new();
+    for round in 0..600_u32 {
+        let owner = format!("job/w-{}/net1", round % 5);
+        node.apply(&[Change::Stick { owner, pool: "pool".to_owned(), ip: ip(round % 7) }]);
+    }
+    assert!(fs::metadata(node.directory.path().join("durable/ipam/owners")).unwrap().len() < 40_000);
+    node.look(|leases| {
+        assert_eq!(leases.stuck("job/w-4/net1", "pool").unwrap(), Some(ip(599 % 7)));
+        assert_eq!(leases.stuck_to_others(Some("job/w-4/net1"), "pool").unwrap().len(), 4);
+        assert!(leases.stuck_to_others(None, "other").unwrap().is_empty());
+    });
+}
+
+#[test]
+fn addresses_whose_rest_is_over_are_forgotten_with_the_next_checkpoint() {
+    let node = Node::new();
+    node.apply(&[Change::Lease(lease(0)), Change::Lease(lease(1))]);
+    node.apply(&[Change::Release(Resting { ip: ip(0), released: 1, until: 2 }), resting(1)]);
+    let first = || node.look(|leases| leases.unused(&Range::new(ip(0), ip(1)).unwrap()));
+    assert_eq!(first(), None);
+    (2..300).for_each(|n| node.apply(&[Change::Lease(lease(n))]));
+    assert_eq!(first(), Some(ip(0)));
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Give(Vec<u32>),
+    Release(u32),
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(8))]
+
+    /// Over many processes and several checkpoints the files say what plain maps say.
+    #[test]
+    fn the_files_agree_with_the_model(
+        steps in prop::collection::vec(
+            prop_oneof![
+                2 => prop::collection::vec(0_u32..700, 1..3).prop_map(Step::Give),
+                1 => (0_u32..700).prop_map(Step::Release),
+            ],
+            1..700,
+        ),
+    ) {
+        let (node, mut model) = (Node::new(), Model::default());
+        for step in steps {
+            let changes = match step {
+                Step::Give(numbers) => {
+                    let mut free = numbers.into_iter().filter(|n| !model.leased.contains_key(&ip(*n))).collect::<Vec<_>>();
+                    free.dedup();
+                    free.sort_unstable();
+                    free.dedup();
+                    free.into_iter().map(|n| Change::Lease(lease(n))).collect::<Vec<_>>()
+                }
+                Step::Release(n) if model.leased.contains_key(&ip(n)) => vec![resting(n)],
+                Step::Release(_) => Vec::new(),
+            };
+            node.apply(&changes);
+            model.apply(&changes);
+        }
+        node.look(|leases| {
+            for n in 0..700 {
+                assert_eq!(leases.is_leased(ip(n)).unwrap(), model.is_leased(ip(n)).unwrap());
+                assert_eq!(leases.of(&lease(n).key).unwrap(), model.of(&lease(n).key).unwrap());
+                let range = Range::new(ip(n), ip(700)).unwrap();
+                assert_eq!(leases.unused(&range), model.unused(&range));
+                let set = RangeSet::from(Range::new(ip(n / 2), ip(n)).unwrap());
+                assert_eq!(leases.released_first(&set).unwrap(), model.released_first(&set).unwrap());
+            }
+            assert_eq!(leases.last_given("pool"), model.last_given("pool"));
+        });
+    }
+}

@@ -1,0 +1,31 @@
+//! Addresses for pods: pool documents become validated pools, a selection of them, and the leases so far decide which
+//! address an interface gets. All of this is pure; only the store and the host-local directory touch files.
+
+mod allocate;
+mod catalog;
+mod document;
+mod error;
+mod glob;
+mod host_local;
+pub mod journal;
+mod lease;
+#[cfg(test)]
+mod model;
+mod number;
+mod pool;
+mod range;
+mod select;
+mod store;
+pub mod yaml;
+
+pub use allocate::{Allocation, Grant, Request, allocate};
+pub use catalog::Catalog;
+pub use document::DEFAULT_REST;
+pub use error::{Error, PoolError, StoreError};
+pub use host_local::{Directory, RangeSpec, range_sets};
+pub use journal::JournalStore;
+pub use lease::{Change, Key, Lease, Resting};
+pub use pool::{Family, Pool, PoolRoute, Scope};
+pub use range::{Range, RangeError, RangeSet};
+pub use select::{Site, Wanted, select};
+pub use store::{Decision, Leases, Look, Store};

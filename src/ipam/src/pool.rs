@@ -1,0 +1,132 @@
+//! A pool that has been validated: every address it offers can be handed out.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use crate::{Range, RangeSet};
+
+/// An address family.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Family {
+    /// IPv4
+    V4,
+    /// IPv6
+    V6,
+}
+
+impl Family {
+    /// That of an address.
+    pub fn of(ip: IpAddr) -> Self {
+        if ip.is_ipv4() { Self::V4 } else { Self::V6 }
+    }
+
+    /// `IPv4` or `IPv6`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::V4 => "IPv4",
+            Self::V6 => "IPv6",
+        }
+    }
+}
+
+/// Addresses of one subnet, and who may have them.
+#[derive(Clone, Debug)]
+pub struct Pool {
+    /// Unique among the pools of a node.
+    pub name: String,
+    /// Without host bits.
+    pub subnet: IpNet,
+    /// What may be handed out: `ips` without excluded ones, reserved ones and the gateway.
+    pub offered: RangeSet,
+    /// The default gateway of the interface.
+    pub gateway: Option<IpAddr>,
+    /// Beside the connected and the default route.
+    pub routes: Vec<PoolRoute>,
+    /// Where and for whom the pool may be used.
+    pub scope: Scope,
+    /// Used when nobody names a pool.
+    pub default: bool,
+    /// Gives no new addresses.
+    pub disabled: bool,
+    /// The same pod gets the same address again, over reboots.
+    pub sticky: bool,
+    /// Seconds for which a released address is left alone while others are free.
+    pub rest: u32,
+    pub(crate) withheld: Withheld,
+}
+
+/// Addresses within the subnet that are not offered, each set for one reason.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Withheld {
+    pub(crate) excluded: RangeSet,
+    pub(crate) reserved: RangeSet,
+}
+
+/// A route of a pool.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PoolRoute {
+    /// The destination, never a default route.
+    pub dst: IpNet,
+    /// A neighbour in the pool's subnet.
+    pub gw: IpAddr,
+}
+
+/// The selectors of a pool; an empty list means anybody.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    /// Kubernetes names of nodes.
+    pub nodes: Vec<String>,
+    /// Kubernetes namespaces of pods.
+    pub namespaces: Vec<String>,
+    /// Network names, of which only what follows the last `/` is compared.
+    pub networks: Vec<String>,
+    /// Selectors that only the Kubernetes API can answer.
+    pub unanswerable: Vec<&'static str>,
+}
+
+impl Pool {
+    /// The family of its addresses.
+    pub fn family(&self) -> Family {
+        Family::of(self.subnet.addr())
+    }
+
+    /// An address with the prefix length of the subnet.
+    pub fn with_prefix(&self, ip: IpAddr) -> IpNet {
+        // The length of a subnet fits every address in it.
+        IpNet::new(ip, self.subnet.prefix_len()).unwrap_or_else(|_| ip.into())
+    }
+
+    /// Why an address of the subnet is not offered.
+    pub(crate) fn objection(&self, ip: IpAddr) -> &'static str {
+        match () {
+            () if self.gateway == Some(ip) => "the gateway",
+            () if self.withheld.reserved.contains(ip) => "a reserved address",
+            () if self.withheld.excluded.contains(ip) => "an excluded address",
+            () => "in the subnet, but in none of the ranges",
+        }
+    }
+
+    /// Takes reserved addresses out of the offer.
+    pub(crate) fn reserve(&mut self, reserved: &RangeSet) {
+        self.withheld.reserved = self.offered.common(reserved);
+        self.offered = self.offered.without(reserved);
+    }
+}
+
+impl Scope {
+    /// The more specific, the greater: a node beats a namespace beats a network.
+    pub(crate) fn rank(&self) -> (bool, bool, bool) {
+        (!self.nodes.is_empty(), !self.namespaces.is_empty(), !self.networks.is_empty())
+    }
+}
+
+/// The addresses of an IPv4 subnet that no host can have: its own and the broadcast address (RFC 3021: not in a /31).
+pub(crate) fn unusable(subnet: &IpNet) -> RangeSet {
+    match subnet {
+        IpNet::V4(net) if net.prefix_len() < 31 => {
+            [net.network(), net.broadcast()].into_iter().map(|ip| Range::one(IpAddr::V4(ip))).collect()
+        }
+        _ => RangeSet::default(),
+    }
+}

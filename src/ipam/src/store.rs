@@ -1,0 +1,52 @@
+//! Where leases are kept. Nothing above this trait knows about files: the same calls fit a store that is shared between
+//! nodes and settles conflicts by trying again.
+
+use std::net::IpAddr;
+
+use crate::{Change, Error, Key, Lease, Range, RangeSet, Resting, StoreError};
+
+/// Sees the leases and says what is to change.
+pub type Decision<'d> = dyn FnMut(&dyn Leases) -> Result<Vec<Change>, Error> + 'd;
+
+/// Sees the leases.
+pub type Look<'d> = dyn FnMut(&dyn Leases) -> Result<(), Error> + 'd;
+
+/// Leases that can be looked at and changed.
+pub trait Store {
+    /// Shows the leases to `decide` while nobody else changes them, and keeps all of the changes that it returns, or
+    /// none. A store may call it again when somebody else was faster, so it must not have effects of its own.
+    fn update(&self, decide: &mut Decision<'_>) -> Result<(), Error>;
+
+    /// Shows the leases as they are at some moment; takes no lock and writes nothing.
+    fn view(&self, look: &mut Look<'_>) -> Result<(), Error>;
+}
+
+/// The state of the leases at one moment.
+pub trait Leases {
+    /// The leases of one owner.
+    fn of(&self, key: &Key) -> Result<Vec<Lease>, StoreError>;
+
+    /// Every lease; the cost is theirs.
+    fn all(&self) -> Result<Vec<Lease>, StoreError>;
+
+    /// Whether somebody has the address.
+    fn is_leased(&self, ip: IpAddr) -> Result<bool, StoreError>;
+
+    /// The lowest address of the range that is neither leased nor resting.
+    fn unused(&self, range: &Range) -> Option<IpAddr>;
+
+    /// Of the resting addresses in the set the one that was released first.
+    fn released_first(&self, within: &RangeSet) -> Result<Option<Resting>, StoreError>;
+
+    /// The address that the pool gave last.
+    fn last_given(&self, pool: &str) -> Option<IpAddr>;
+
+    /// The address of the pool that this owner had last.
+    fn stuck(&self, owner: &str, pool: &str) -> Result<Option<IpAddr>, StoreError>;
+
+    /// The addresses that other owners of the pool would like to have again.
+    fn stuck_to_others(&self, owner: Option<&str>, pool: &str) -> Result<RangeSet, StoreError>;
+
+    /// The addresses that nobody gets at this time.
+    fn quarantined(&self, now: u64) -> Result<RangeSet, StoreError>;
+}
