@@ -12,7 +12,6 @@ use serde::Deserialize;
 /// The keys of the reference plugin, as they stand in JSON.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-#[expect(dead_code, reason = "`mac` is read with its other sources, and known here for the list of keys")]
 struct Keys {
     master: Option<Master>,
     mode: Option<String>,
@@ -88,7 +87,7 @@ fn mode(mode: &str) -> Result<MacVlanMode, Error> {
         "" | "bridge" => Ok(MacVlanMode::Bridge),
         "private" => Ok(MacVlanMode::Private),
         "vepa" => Ok(MacVlanMode::Vepa),
-        "passthru" => Ok(MacVlanMode::Passthru),
+        "passthru" => Ok(MacVlanMode::Passthrough),
         "source" => Err(Error::unsupported(
             "mode \"source\" is not supported: it needs a list of allowed source addresses, for which there is no key; \
              use bridge, private, vepa or passthru",
