@@ -1,0 +1,254 @@
+//! The command line.
+#![expect(
+    clippy::doc_markdown,
+    reason = "doc comments are the help text here, which people read without backticks"
+)]
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// Attach pods to rails, look at what they have, and try it all without hardware.
+#[derive(Debug, Parser)]
+#[command(name = "railctl", version, propagate_version = true, max_term_width = 110)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Attach a network namespace to networks (ADD)
+    #[command(visible_alias = "add")]
+    Attach(Attach),
+    /// Take a network namespace off networks (DEL)
+    #[command(visible_alias = "del")]
+    Detach(Pod),
+    /// Compare attachments with what was made at attach (CHECK)
+    Check(Pod),
+    /// Release what no living network namespace holds any more (GC)
+    Gc(Gc),
+    /// Ask whether a network could serve an attach now (STATUS)
+    Status(Status),
+    /// Show attachments with their addresses, rules and routes
+    Show(Show),
+    /// Show how much of each address pool is used
+    Pools(Pools),
+    /// Bring up a pod with eight rails on this machine, without hardware, and prove that they work
+    Demo(Demo),
+    /// Print the completion script of a shell
+    Completion {
+        /// Which shell
+        shell: Shell,
+    },
+}
+
+/// Where configs and plugins are.
+#[derive(Args, Debug)]
+pub(crate) struct Places {
+    /// Directory of network configs
+    #[arg(long, value_name = "DIR", env = "NETCONFPATH", default_value = "/etc/cni/net.d")]
+    pub(crate) conf_dir: PathBuf,
+    /// Directories of plugins, separated by colons
+    #[arg(long, value_name = "DIRS", env = "CNI_PATH", default_value = "/opt/cni/bin", value_parser = parse_dirs)]
+    pub(crate) bin_dir: Directories,
+}
+
+/// A search path.
+#[derive(Clone, Debug)]
+pub(crate) struct Directories(pub(crate) Vec<PathBuf>);
+
+#[derive(Args, Debug)]
+pub(crate) struct Attach {
+    #[command(flatten)]
+    pub(crate) pod: Pod,
+    /// How the results are printed
+    #[arg(short, long, value_enum, default_value_t = Format::Json)]
+    pub(crate) output: Format,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Pod {
+    /// Names of networks in the config directory, or files: conflist, conf, NetworkAttachmentDefinition
+    #[arg(required = true, value_name = "NETWORK")]
+    pub(crate) networks: Vec<String>,
+    /// Network namespace: a path, or a name as `ip netns` has it
+    #[arg(required = true, value_name = "NETNS")]
+    pub(crate) netns: String,
+    /// Interface name, one for each network in their order [default: net1, net2, ...]
+    #[arg(short, long = "ifname", value_name = "IFNAME", env = "CNI_IFNAME", value_delimiter = ',')]
+    pub(crate) ifnames: Vec<String>,
+    /// Container ID [default: made from the path of the namespace, as cnitool does it]
+    #[arg(long, value_name = "ID")]
+    pub(crate) container_id: Option<String>,
+    /// Capability arguments, a JSON object such as {"mac":"c2:11:22:33:44:55"}
+    #[arg(long, value_name = "JSON", env = "CAP_ARGS", value_parser = parse_object)]
+    pub(crate) cap_args: Option<Object>,
+    /// CNI_ARGS for the plugins: K=V;K=V
+    #[arg(long, value_name = "K=V;..", env = "CNI_ARGS", value_parser = parse_pairs)]
+    pub(crate) args: Option<Pairs>,
+    #[command(flatten)]
+    pub(crate) places: Places,
+}
+
+/// A JSON object.
+pub(crate) type Object = serde_json::Map<String, serde_json::Value>;
+
+/// The pairs of `CNI_ARGS`, in their order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Pairs(pub(crate) Vec<[String; 2]>);
+
+#[derive(Args, Debug)]
+pub(crate) struct Gc {
+    /// Names of networks in the config directory, or files
+    #[arg(required = true, value_name = "NETWORK")]
+    pub(crate) networks: Vec<String>,
+    /// Release every attachment of the networks, in use or not
+    #[arg(long)]
+    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) places: Places,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Status {
+    /// Names of networks in the config directory, or files
+    #[arg(required = true, value_name = "NETWORK")]
+    pub(crate) networks: Vec<String>,
+    #[command(flatten)]
+    pub(crate) places: Places,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Show {
+    /// Only this pod: a network namespace (path or name) or a container ID
+    #[arg(value_name = "NETNS|CONTAINER")]
+    pub(crate) pod: Option<String>,
+    /// How it is printed
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    pub(crate) output: Format,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Pools {
+    /// How it is printed
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    pub(crate) output: Format,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Demo {
+    /// Leave the namespaces and say how to look at them
+    #[arg(long, conflicts_with = "remove")]
+    pub(crate) keep: bool,
+    /// Remove what --keep left: the demo of this number, or all of them
+    #[arg(long, value_name = "NUMBER")]
+    #[expect(clippy::option_option, reason = "clap's form of an option whose value is optional")]
+    pub(crate) remove: Option<Option<u32>>,
+    /// Directory of the plugins [default: the one that holds railctl]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) bin_dir: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Table,
+    /// For programs
+    Json,
+    /// For both
+    Yaml,
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "clap wants a Result")]
+fn parse_dirs(text: &str) -> Result<Directories, std::convert::Infallible> {
+    Ok(Directories(std::env::split_paths(text).filter(|path| !path.as_os_str().is_empty()).collect()))
+}
+
+fn parse_object(text: &str) -> Result<Object, serde_json::Error> {
+    serde_json::from_str(text)
+}
+
+/// An empty text holds no pairs; everything else has to be pairs, so that a slip of the pen does not reach a plugin.
+fn parse_pairs(text: &str) -> Result<Pairs, String> {
+    text.split(';').filter(|pair| !pair.is_empty()).map(parse_pair).collect::<Result<_, _>>().map(Pairs)
+}
+
+fn parse_pair(pair: &str) -> Result<[String; 2], String> {
+    match pair.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok([key.to_owned(), value.to_owned()]),
+        _ => Err(format!("{pair:?} is not KEY=VALUE")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Command, clap::Error> {
+        Cli::try_parse_from(line.split(' ')).map(|cli| cli.command)
+    }
+
+    fn pod(line: &str) -> Pod {
+        match parse(line).unwrap() {
+            Command::Attach(attach) => attach.pod,
+            Command::Detach(pod) | Command::Check(pod) => pod,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_last_word_is_the_namespace() {
+        let pod = pod("railctl attach rail1 ./rail2.conflist blue");
+        assert_eq!(pod.networks, ["rail1", "./rail2.conflist"]);
+        assert_eq!(pod.netns, "blue");
+    }
+
+    #[test]
+    fn one_word_is_not_enough() {
+        for line in ["railctl attach rail1", "railctl detach", "railctl gc", "railctl status"] {
+            parse(line).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn options_reach_their_fields() {
+        let line = r#"railctl add a b ns -i rail0,rail1 --container-id c --cap-args {"ips":["10.0.0.1"]} --args A=1;B=x=y"#;
+        let pod = pod(line);
+        assert_eq!(pod.ifnames, ["rail0", "rail1"]);
+        assert_eq!(pod.container_id.as_deref(), Some("c"));
+        assert_eq!(pod.cap_args.unwrap()["ips"][0], "10.0.0.1");
+        assert_eq!(pod.args.unwrap().0, [["A", "1"], ["B", "x=y"]].map(|pair| pair.map(str::to_owned)));
+    }
+
+    #[test]
+    fn bad_values_are_refused() {
+        for option in ["--cap-args [1]", "--cap-args {", "--args A", "--args =1", "-o xml"] {
+            assert!(parse(&format!("railctl attach a ns {option}")).is_err(), "{option}");
+        }
+    }
+
+    #[test]
+    fn the_search_path_is_split() {
+        let pod = pod("railctl check a ns --bin-dir /a:/b");
+        assert_eq!(pod.places.bin_dir.0, [PathBuf::from("/a"), "/b".into()]);
+    }
+
+    #[test]
+    fn remove_takes_a_number_or_none() {
+        for (line, expected) in [("railctl demo --remove", None), ("railctl demo --remove 7", Some(7))] {
+            assert!(
+                matches!(parse(line), Ok(Command::Demo(Demo { remove: Some(number), .. })) if number == expected)
+            );
+        }
+        parse("railctl demo --remove --keep").unwrap_err();
+    }
+}

@@ -1,0 +1,150 @@
+//! The runtime's side of CNI, call for call as libcni makes it: lists of plugins, chained results, cached attachments.
+
+pub(crate) mod cache;
+mod call;
+mod gc;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+use cni::conflist::Injection;
+use cni::{CniResult, Command, Version};
+use serde_json::Value;
+use state::Dirs;
+
+use crate::cli::{Object, Pairs};
+use crate::network::Network;
+use cache::{Cache, Entry};
+use call::Call;
+
+pub(crate) use gc::Keep;
+
+/// One attachment as a runtime names it to the plugins.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Runtime {
+    pub(crate) container_id: String,
+    /// `CNI_NETNS`; may lead nowhere at DEL.
+    pub(crate) netns: String,
+    pub(crate) ifname: String,
+    /// `CNI_ARGS`
+    pub(crate) args: Pairs,
+    /// Capability arguments; a plugin gets those that its config asks for.
+    pub(crate) capabilities: Object,
+}
+
+/// Calls the plugins of networks and remembers what they answered.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    /// `CNI_PATH`
+    path: Vec<PathBuf>,
+    pub(crate) cache: Cache,
+    /// Variables that the plugins get beside our own environment.
+    pub(crate) env: Vec<(String, OsString)>,
+}
+
+impl Driver {
+    /// A driver that looks for plugins in `path`, and keeps its cache below the state directory.
+    pub(crate) fn new(path: Vec<PathBuf>, dirs: &Dirs) -> Self {
+        Self { path, cache: Cache::new(dirs), env: Vec::new() }
+    }
+
+    /// ADD of every plugin in order; the last result. After a failure every plugin gets a DEL, as runtimes do it.
+    pub(crate) fn add(&self, network: &Network, runtime: &Runtime) -> Result<CniResult> {
+        let added = self.add_chain(network, runtime);
+        added.map_err(|error| match self.undo(network, runtime) {
+            None => error.context(format!(
+                "{:?} is not attached; what had been done was undone by DEL",
+                network.name()
+            )),
+            Some(left) => error.context(format!(
+                "{:?} is not attached, and DEL failed as well ({left}): detach it later",
+                network.name()
+            )),
+        })
+    }
+
+    fn add_chain(&self, network: &Network, runtime: &Runtime) -> Result<CniResult> {
+        let call = Call { verb: Command::Add, network, runtime };
+        let mut result: Option<CniResult> = None;
+        for plugin in &network.list.plugins {
+            let added = Injection { prev_result: result.as_ref(), ..injection(runtime) };
+            result = Some(self.call(call, plugin, added)?.result(network.version())?);
+        }
+        let result = result.unwrap_or_default();
+        let printed = result.to_value(network.version())?;
+        self.cache.save(&Entry::new(network, runtime, printed))?;
+        Ok(result)
+    }
+
+    /// DEL of every plugin, whatever becomes of the others; what failed.
+    fn undo(&self, network: &Network, runtime: &Runtime) -> Option<String> {
+        let call = Call { verb: Command::Del, network, runtime };
+        let calls =
+            network.list.plugins.iter().rev().map(|plugin| self.call(call, plugin, injection(runtime)));
+        let errors: Vec<_> = calls.filter_map(Result::err).map(|error| format!("{error:#}")).collect();
+        (!errors.is_empty()).then(|| errors.join("; "))
+    }
+
+    /// CHECK of every plugin in order, against the result of ADD; false when the network has `disableCheck`.
+    pub(crate) fn check(&self, network: &Network, runtime: &Runtime) -> Result<bool> {
+        if network.version() < Version::V0_4_0 {
+            bail!(
+                "network {:?} has cniVersion {}, and CHECK came with 0.4.0",
+                network.name(),
+                network.version()
+            );
+        }
+        if network.list.disable_check {
+            return Ok(false);
+        }
+        let cached = self.cache.load(network.name(), runtime)?;
+        let result = cached.map(|entry| cached_result(&entry.result, network)).transpose()?;
+        let added = Injection { prev_result: result.as_ref(), ..injection(runtime) };
+        for plugin in &network.list.plugins {
+            self.call(Call { verb: Command::Check, network, runtime }, plugin, added)?;
+        }
+        Ok(true)
+    }
+
+    /// DEL of every plugin, the last first, with the result of ADD as far as it is known. Stops at a failure and keeps
+    /// the cache for the next try.
+    pub(crate) fn del(&self, network: &Network, runtime: &Runtime) -> Result<()> {
+        // A damaged cache must not hold a container back: a plugin has to do without anyway.
+        let cached = self.cache.load(network.name(), runtime).ok().flatten();
+        let result = cached.and_then(|entry| cached_result(&entry.result, network).ok());
+        let result = result.filter(|_| network.version() >= Version::V0_4_0);
+        let added = Injection { prev_result: result.as_ref(), ..injection(runtime) };
+        for plugin in network.list.plugins.iter().rev() {
+            self.call(Call { verb: Command::Del, network, runtime }, plugin, added)?;
+        }
+        self.cache.remove(network.name(), runtime)
+    }
+
+    /// STATUS of every plugin in order; false when the network's version has no STATUS.
+    pub(crate) fn status(&self, network: &Network) -> Result<bool> {
+        if network.version() < Version::V1_1_0 {
+            return Ok(false);
+        }
+        let call = Call { verb: Command::Status, network, runtime: &Runtime::default() };
+        for plugin in &network.list.plugins {
+            self.call(call, plugin, Injection::default())?;
+        }
+        Ok(true)
+    }
+
+    /// The network as it was when this attachment was made, for one whose config is gone.
+    pub(crate) fn remembered(&self, name: &str, runtime: &Runtime) -> Result<Option<Network>> {
+        let Some(entry) = self.cache.load(name, runtime)? else { return Ok(None) };
+        Network::parse(&entry.config()?).map(Some).context("read the network from the cache")
+    }
+}
+
+fn injection(runtime: &Runtime) -> Injection<'_> {
+    Injection { capability_args: Some(&runtime.capabilities), ..Injection::default() }
+}
+
+/// The config's version may have changed since ADD; the result says which one it has.
+fn cached_result(cached: &Value, network: &Network) -> Result<CniResult> {
+    CniResult::from_value(cached, network.version()).context("the cached result is no result")
+}

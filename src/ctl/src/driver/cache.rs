@@ -1,0 +1,207 @@
+//! What CHECK, DEL and GC have to know of an ADD, in the files that libcni keeps: `results/<network>-<container>-<ifname>`
+//! of kind `cniCacheV1`. Ours lie below the state directory, which a reboot empties together with the namespaces.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use state::{Dirs, Root, file, name};
+
+use crate::cli::{Object, Pairs};
+use crate::driver::Runtime;
+use crate::network::Network;
+
+const KIND: &str = "cniCacheV1";
+const FOLDER: [&str; 2] = ["railctl", "results"];
+
+/// One file, in the shape of libcni's.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Entry {
+    kind: String,
+    pub(crate) container_id: String,
+    /// The network's config list as it was at ADD, base64.
+    config: String,
+    pub(crate) if_name: String,
+    pub(crate) network_name: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) netns: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    cni_args: Vec<[String; 2]>,
+    #[serde(skip_serializing_if = "Object::is_empty")]
+    capability_args: Object,
+    #[serde(skip_serializing_if = "Value::is_null")]
+    pub(crate) result: Value,
+}
+
+impl Entry {
+    /// What there is to remember of a finished ADD.
+    pub(crate) fn new(network: &Network, runtime: &Runtime, result: Value) -> Self {
+        Self {
+            kind: KIND.to_owned(),
+            container_id: runtime.container_id.clone(),
+            config: BASE64_STANDARD.encode(&network.bytes),
+            if_name: runtime.ifname.clone(),
+            network_name: network.name().to_owned(),
+            netns: runtime.netns.clone(),
+            cni_args: runtime.args.0.clone(),
+            capability_args: runtime.capabilities.clone(),
+            result,
+        }
+    }
+
+    /// The call that a DEL of this attachment has to repeat.
+    pub(crate) fn runtime(&self) -> Runtime {
+        Runtime {
+            container_id: self.container_id.clone(),
+            netns: self.netns.clone(),
+            ifname: self.if_name.clone(),
+            args: Pairs(self.cni_args.clone()),
+            capabilities: self.capability_args.clone(),
+        }
+    }
+
+    /// The network's config list as it was at ADD.
+    pub(crate) fn config(&self) -> Result<Vec<u8>> {
+        BASE64_STANDARD.decode(&self.config).context("the cached config is no base64")
+    }
+
+    fn is_of(&self, network: &str, runtime: &Runtime) -> bool {
+        (&*self.network_name, &self.container_id, &self.if_name)
+            == (network, &runtime.container_id, &runtime.ifname)
+    }
+}
+
+/// The folder of these files.
+#[derive(Clone, Debug)]
+pub(crate) struct Cache {
+    root: Root,
+}
+
+impl Cache {
+    pub(crate) fn new(dirs: &Dirs) -> Self {
+        Self { root: dirs.state.clone() }
+    }
+
+    pub(crate) fn save(&self, entry: &Entry) -> Result<()> {
+        let path = self.path(&entry.network_name, &entry.container_id, &entry.if_name)?;
+        self.root.create(&FOLDER)?;
+        Ok(file::replace(&path, &serde_json::to_vec(entry)?)?)
+    }
+
+    /// `None` when nothing is cached; a file that is damaged, or speaks of something else, is an error.
+    pub(crate) fn load(&self, network: &str, runtime: &Runtime) -> Result<Option<Entry>> {
+        let path = self.path(network, &runtime.container_id, &runtime.ifname)?;
+        let Some(bytes) = file::read(&path)? else { return Ok(None) };
+        let entry: Entry =
+            serde_json::from_slice(&bytes).with_context(|| format!("{} is damaged", path.display()))?;
+        if entry.kind != KIND || !entry.is_of(network, runtime) {
+            bail!("{} is the cache of another attachment", path.display());
+        }
+        Ok(Some(entry))
+    }
+
+    pub(crate) fn remove(&self, network: &str, runtime: &Runtime) -> Result<()> {
+        file::remove(&self.path(network, &runtime.container_id, &runtime.ifname)?)?;
+        Ok(())
+    }
+
+    /// Every attachment in the cache, by file name; what cannot be read is left out, as libcni does.
+    pub(crate) fn list(&self) -> Result<Vec<Entry>> {
+        let folder = self.root.path(&FOLDER)?;
+        let entries = match std::fs::read_dir(&folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.with_context(|| format!("list {}", folder.display()))?,
+        };
+        let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        paths.sort_unstable();
+        Ok(paths.iter().filter_map(|path| read(path)).collect())
+    }
+
+    fn path(&self, network: &str, container_id: &str, ifname: &str) -> Result<PathBuf> {
+        name::id("network name", network)?;
+        name::id("container ID", container_id)?;
+        name::ifname(ifname)?;
+        Ok(self.root.path(&FOLDER)?.join(format!("{network}-{container_id}-{ifname}")))
+    }
+}
+
+fn read(path: &std::path::Path) -> Option<Entry> {
+    let bytes = file::read(path).ok()??;
+    serde_json::from_slice(&bytes).ok().filter(|entry: &Entry| entry.kind == KIND)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn runtime() -> Runtime {
+        Runtime {
+            container_id: "pod-1".to_owned(),
+            netns: "/run/netns/pod-1".to_owned(),
+            ifname: "net1".to_owned(),
+            args: Pairs(vec![["K".to_owned(), "V".to_owned()]]),
+            capabilities: Object::new(),
+        }
+    }
+
+    const CONFIG: &[u8] = br#"{"name":"rail1","plugins":[{"type":"a"}]}"#;
+
+    fn network() -> Network {
+        Network::parse(CONFIG).unwrap()
+    }
+
+    fn cache() -> (tempfile::TempDir, Cache) {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::new(&Dirs::under(folder.path()));
+        (folder, cache)
+    }
+
+    #[test]
+    fn what_was_saved_is_loaded_listed_and_removed() {
+        let (_folder, cache) = cache();
+        let entry = Entry::new(&network(), &runtime(), json!({"cniVersion": "1.1.0"}));
+        assert!(cache.list().unwrap().is_empty());
+        cache.save(&entry).unwrap();
+        assert_eq!(cache.load("rail1", &runtime()).unwrap().as_ref(), Some(&entry));
+        assert_eq!(cache.list().unwrap(), std::slice::from_ref(&entry));
+        assert_eq!((entry.runtime(), entry.config().unwrap().as_slice()), (runtime(), CONFIG));
+        cache.remove("rail1", &runtime()).unwrap();
+        assert_eq!(cache.load("rail1", &runtime()).unwrap(), None);
+    }
+
+    #[test]
+    fn the_shape_is_that_of_libcni() {
+        let entry = Entry::new(&network(), &runtime(), json!({"cniVersion": "1.1.0"}));
+        let expected = json!({
+            "kind": "cniCacheV1", "containerId": "pod-1", "config": BASE64_STANDARD.encode(CONFIG), "ifName": "net1", "networkName": "rail1",
+            "netns": "/run/netns/pod-1", "cniArgs": [["K", "V"]], "result": {"cniVersion": "1.1.0"},
+        });
+        assert_eq!(serde_json::to_value(entry).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_damaged_or_foreign_file_is_an_error_and_not_listed() {
+        let (_folder, cache) = cache();
+        let entry = Entry::new(&network(), &runtime(), Value::Null);
+        cache.save(&entry).unwrap();
+        let path = cache.path("rail1", "pod-1", "net1").unwrap();
+        for bytes in [b"".as_slice(), b"{}", br#"{"kind":"cniCacheV1","networkName":"rail2"}"#] {
+            file::replace(&path, bytes).unwrap();
+            cache.load("rail1", &runtime()).unwrap_err();
+        }
+        file::replace(&path, b"{").unwrap();
+        assert!(cache.list().unwrap().is_empty());
+    }
+
+    #[test]
+    fn names_that_would_leave_the_folder_are_refused() {
+        let (_folder, cache) = cache();
+        assert!(cache.load("../rail1", &runtime()).is_err());
+        assert!(cache.load("rail1", &Runtime { ifname: "a/b".to_owned(), ..runtime() }).is_err());
+    }
+}

@@ -1,0 +1,54 @@
+//! One plugin called once.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use cni::conflist::{Injection, PluginConf};
+use cni::exec::{self, ExecError, Invocation, Output};
+use cni::{CniArgs, Command, Env};
+
+use super::{Driver, Runtime};
+use crate::network::Network;
+
+/// Whom a call concerns; for GC and STATUS the runtime is empty.
+#[derive(Clone, Copy)]
+pub(super) struct Call<'a> {
+    pub(super) verb: Command,
+    pub(super) network: &'a Network,
+    pub(super) runtime: &'a Runtime,
+}
+
+impl Driver {
+    /// Runs a plugin to its end. Its log goes where ours does.
+    pub(super) fn call(&self, call: Call<'_>, plugin: &PluginConf, added: Injection<'_>) -> Result<Output> {
+        let output = self.invoke(call, plugin, added);
+        output.with_context(|| format!("{} of plugin {:?}", call.verb.as_str(), plugin.plugin_type))
+    }
+
+    fn invoke(&self, call: Call<'_>, plugin: &PluginConf, added: Injection<'_>) -> Result<Output> {
+        let binary = exec::find(&plugin.plugin_type, &self.path)?;
+        let mut env = self.env.clone();
+        env.extend(call.runtime.env(call.verb, &self.path).variables(call.verb));
+        let stdin = call.network.list.stdin(plugin, added)?;
+        let output = Invocation { binary, env, stdin, timeout: None }.run();
+        let log = output.as_ref().map_or_else(ExecError::stderr, |output| &output.stderr);
+        // Without a stderr there is nobody to tell.
+        let _ = std::io::stderr().write_all(log);
+        Ok(output?)
+    }
+}
+
+impl Runtime {
+    fn env(&self, command: Command, path: &[PathBuf]) -> Env {
+        let args: Vec<_> = self.args.0.iter().map(|pair| pair.join("=")).collect();
+        Env {
+            command,
+            container_id: self.container_id.clone(),
+            netns: Some(self.netns.clone().into()),
+            ifname: self.ifname.clone(),
+            args: CniArgs::parse(&args.join(";")),
+            path: path.to_vec(),
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! `railctl`: for people who attach, inspect and try out rails.
+
+mod cli;
+mod demo;
+mod driver;
+mod network;
+mod output;
+mod pod;
+mod pools;
+mod records;
+mod show;
+mod verbs;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{CommandFactory as _, Parser as _};
+use cli::{Cli, Command};
+use output::{BAD, styled};
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nobody is left to hear it when stderr is closed.
+            let _ = std::io::Write::write_fmt(
+                &mut anstream::stderr().lock(),
+                format_args!("{} {error:#}\n", styled(BAD, "railctl:")),
+            );
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Attach(args) => verbs::attach(&args),
+        Command::Detach(args) => verbs::detach(&args),
+        Command::Check(args) => verbs::check(&args),
+        Command::Gc(args) => verbs::gc(&args),
+        Command::Status(args) => verbs::status(&args),
+        Command::Show(args) => show::run(&args),
+        Command::Pools(args) => pools::run(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Completion { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "railctl", &mut std::io::stdout());
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Finds the network that a word on the command line means.
+
+mod nad;
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use cni::Version;
+use cni::conflist::NetworkList;
+
+/// A network with its plugins, whatever kind of file it came from.
+#[derive(Clone, Debug)]
+pub(crate) struct Network {
+    pub(crate) list: NetworkList,
+    /// As it is cached.
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// The network of a name in `folder`, or of a file: conflist, conf or `NetworkAttachmentDefinition`.
+pub(crate) fn find(word: &str, folder: &Path) -> Result<Network> {
+    if is_path(word) { from_file(Path::new(word)) } else { by_name(word, folder) }
+}
+
+/// A network name has no slash, and the kinds of file have an extension that a name could have only by intent.
+fn is_path(word: &str) -> bool {
+    let known = ["conflist", "conf", "json", "yaml", "yml"];
+    word.contains('/')
+        || Path::new(word).extension().and_then(OsStr::to_str).is_some_and(|end| known.contains(&end))
+}
+
+/// As libcni does it: config lists first, then single configs, each kind in the order of the file names. A file that
+/// cannot be read ends the search, since it might have been the one.
+fn by_name(name: &str, folder: &Path) -> Result<Network> {
+    let lists = files(folder, &["conflist"])?;
+    let singles = files(folder, &["conf", "json"])?;
+    for path in lists.iter().chain(&singles) {
+        let network = from_file(path)?;
+        if network.name() == name {
+            return Ok(network);
+        }
+    }
+    let count = lists.len() + singles.len();
+    bail!("no network {name:?} is configured in {} ({count} config files): see --conf-dir", folder.display())
+}
+
+fn from_file(path: &Path) -> Result<Network> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+    let parsed = match path.extension().and_then(OsStr::to_str) {
+        Some("yaml" | "yml") => nad::parse(&text),
+        _ if nad::is_nad(&text) => nad::parse(&text),
+        _ => Network::parse(text.as_bytes()),
+    };
+    let mut network = parsed.with_context(|| path.display().to_string())?;
+    network.add_folder(path)?;
+    Ok(network)
+}
+
+/// The files of a folder with one of these extensions, by name; none when there is no folder.
+fn files(folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.with_context(|| format!("list {}", folder.display()))?,
+    };
+    let wanted = |path: &PathBuf| {
+        path.extension().and_then(OsStr::to_str).is_some_and(|end| extensions.contains(&end))
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry.with_context(|| format!("list {}", folder.display()))?.path();
+        files.extend(Some(path).filter(|path| wanted(path) && !path.is_dir()));
+    }
+    files.sort_unstable();
+    Ok(files)
+}
+
+impl Network {
+    /// A list, or the config of a single plugin.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self> {
+        Ok(Self { list: NetworkList::parse(bytes)?, bytes: bytes.to_vec() })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.list.name
+    }
+
+    pub(crate) fn version(&self) -> Version {
+        self.list.cni_version
+    }
+
+    /// Plugins may lie beside a list, in a folder of the network's name.
+    fn add_folder(&mut self, path: &Path) -> Result<()> {
+        if self.list.load_only_inlined_plugins || path.extension().and_then(OsStr::to_str) != Some("conflist")
+        {
+            return Ok(());
+        }
+        for path in files(&path.with_file_name(self.name()), &["conf"])? {
+            let conf = std::fs::read(&path).with_context(|| format!("read {}", path.display()))?;
+            self.list.append(&conf).with_context(|| path.display().to_string())?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,104 @@
+//! What the commands print: aligned tables for people, JSON and YAML for programs.
+
+mod yaml;
+
+use std::io::Write;
+
+use anyhow::Result;
+use clap::builder::styling::{AnsiColor, Style};
+use serde::Serialize;
+
+use crate::cli::Format;
+
+pub(crate) use yaml::to_yaml;
+
+/// Headings.
+pub(crate) const STRONG: Style = Style::new().bold();
+/// What is only there to be complete.
+pub(crate) const FAINT: Style = Style::new().dimmed();
+/// What went well.
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+/// What did not.
+pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
+/// What may need a look.
+pub(crate) const WARN: Style = AnsiColor::Yellow.on_default();
+
+/// The text in a style; [`anstream`] takes the style off where no terminal is or `NO_COLOR` is set.
+pub(crate) fn styled(style: Style, text: &str) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// Prints a value for programs.
+pub(crate) fn print<T: Serialize>(value: &T, format: Format) -> Result<()> {
+    let value = serde_json::to_value(value)?;
+    let text = match format {
+        Format::Yaml => to_yaml(&value),
+        Format::Json | Format::Table => format!("{value:#}\n"),
+    };
+    Ok(std::io::stdout().lock().write_all(text.as_bytes())?)
+}
+
+/// Prints a line for people.
+pub(crate) fn line(line: &str) -> Result<()> {
+    text(&format!("{line}\n"))
+}
+
+/// Prints for people: with colour where there is a terminal that wants it.
+pub(crate) fn text(text: &str) -> Result<()> {
+    Ok(anstream::stdout().lock().write_all(text.as_bytes())?)
+}
+
+/// Rows below headings, every column as wide as its widest cell.
+#[derive(Debug)]
+pub(crate) struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    pub(crate) fn new(headings: &[&str]) -> Self {
+        Self { rows: vec![headings.iter().map(ToString::to_string).collect()] }
+    }
+
+    pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
+        self.rows.push(cells.into());
+    }
+
+    /// The lines, without colour but for the headings.
+    pub(crate) fn render(&self) -> String {
+        let widths = self.widths();
+        let mut text = String::new();
+        for (number, row) in self.rows.iter().enumerate() {
+            let line = align(row, &widths);
+            text.push_str(&if number == 0 { styled(STRONG, &line) } else { line });
+            text.push('\n');
+        }
+        text
+    }
+
+    fn widths(&self) -> Vec<usize> {
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let width = |column: usize| {
+            self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
+        };
+        (0..columns).map(|column| width(column).unwrap_or(0)).collect()
+    }
+}
+
+fn align(row: &[String], widths: &[usize]) -> String {
+    let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+    cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let mut table = Table::new(&["POOL", "FREE"]);
+        table.row(["gpu1-net11".into(), "200".into()]);
+        table.row(["x".into(), String::new()]);
+        let plain = anstream::adapter::strip_str(&table.render()).to_string();
+        assert_eq!(plain, "POOL        FREE\ngpu1-net11  200\nx\n");
+    }
+}

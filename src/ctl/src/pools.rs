@@ -1,0 +1,137 @@
+//! `railctl pools`: how much of each address pool is used. Takes no lock and writes nothing.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, Result};
+use ipam::{Catalog, JournalStore, Leases, Pool, RangeSet, Store as _};
+use serde::Serialize;
+use state::Dirs;
+
+use crate::cli::{self, Format};
+use crate::output::{self, FAINT, Table, WARN, styled};
+
+/// A pool of the node in numbers of addresses.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Usage {
+    pool: String,
+    subnet: String,
+    /// What the pool can hand out at all.
+    offered: u64,
+    used: u64,
+    /// Neither used nor quarantined; those that rest are among them and are given last.
+    free: u64,
+    /// Released a short while ago.
+    resting: u64,
+    /// Used by somebody outside, so nobody gets them for a time.
+    quarantined: u64,
+    disabled: bool,
+}
+
+pub(crate) fn run(args: &cli::Pools) -> Result<()> {
+    let dirs = Dirs::from_env()?;
+    let catalog = catalog(&dirs)?;
+    let usage = count(&dirs, &catalog)?;
+    match args.output {
+        Format::Table => table(&usage, &dirs),
+        format => output::print(&usage, format),
+    }?;
+    let refused = catalog.refused().map(ToString::to_string);
+    for problem in
+        refused.chain(catalog.unreadable().iter().cloned()).chain(catalog.warnings().iter().cloned())
+    {
+        anstream::eprintln!("{} {problem}", styled(WARN, "!"));
+    }
+    Ok(())
+}
+
+/// How many addresses are leased on this node, from whatever pool.
+pub(crate) fn leases(dirs: &Dirs) -> Result<usize> {
+    let mut count = 0;
+    JournalStore::new(dirs, Duration::ZERO)?.view(&mut |leases| {
+        count = leases.all()?.len();
+        Ok(())
+    })?;
+    Ok(count)
+}
+
+fn catalog(dirs: &Dirs) -> Result<Catalog> {
+    let mut catalog = Catalog::default();
+    for path in files(&dirs.config.path(&["pools.d"])?)? {
+        let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+        catalog.add_text(&path.display().to_string(), &text);
+    }
+    Ok(catalog.complete())
+}
+
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.with_context(|| format!("list {}", folder.display()))?,
+    };
+    let is_pools =
+        |path: &PathBuf| matches!(path.extension().and_then(OsStr::to_str), Some("yaml" | "yml" | "json"));
+    let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_pools).collect();
+    paths.sort_unstable();
+    Ok(paths)
+}
+
+fn count(dirs: &Dirs, catalog: &Catalog) -> Result<Vec<Usage>> {
+    let store = JournalStore::new(dirs, Duration::ZERO)?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let mut usage = Vec::new();
+    store.view(&mut |leases| {
+        usage = catalog.pools().map(|pool| of_pool(pool, leases, now)).collect::<Result<_, _>>()?;
+        Ok(())
+    })?;
+    Ok(usage)
+}
+
+fn of_pool(pool: &Pool, leases: &dyn Leases, now: u64) -> Result<Usage, ipam::Error> {
+    let in_use =
+        leases.all()?.into_iter().map(|lease| lease.ip).filter(|ip| pool.offered.contains(*ip)).count();
+    let quarantined = pool.offered.common(&leases.quarantined(now)?).len();
+    let (offered, used) = (saturate(pool.offered.len()), u64::try_from(in_use).unwrap_or(u64::MAX));
+    Ok(Usage {
+        pool: pool.name.clone(),
+        subnet: pool.subnet.to_string(),
+        offered,
+        used,
+        free: offered.saturating_sub(used).saturating_sub(saturate(quarantined)),
+        resting: resting(pool, leases, now)?,
+        quarantined: saturate(quarantined),
+        disabled: pool.disabled,
+    })
+}
+
+/// An IPv6 pool may offer more than anybody counts to.
+fn saturate(count: u128) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+fn resting(pool: &Pool, leases: &dyn Leases, now: u64) -> Result<u64, ipam::Error> {
+    let (mut rest, mut count) = (pool.offered.clone(), 0);
+    while let Some(resting) = leases.released_first(&rest)? {
+        rest = rest.without(&RangeSet::from(ipam::Range::one(resting.ip)));
+        count += u64::from(resting.until > now);
+    }
+    Ok(count)
+}
+
+fn table(usage: &[Usage], dirs: &Dirs) -> Result<()> {
+    if usage.is_empty() {
+        let folder = dirs.config.path(&["pools.d"])?;
+        return output::line(&styled(FAINT, &format!("no pool is defined in {}", folder.display())));
+    }
+    let mut table = Table::new(&["POOL", "SUBNET", "OFFERED", "USED", "FREE", "RESTING", "QUARANTINED", ""]);
+    for pool in usage {
+        let numbers =
+            [pool.offered, pool.used, pool.free, pool.resting, pool.quarantined].map(|n| n.to_string());
+        let [offered, used, free, resting, quarantined] = numbers;
+        let note = if pool.disabled { "disabled" } else { "" }.to_owned();
+        table.row([pool.pool.clone(), pool.subnet.clone(), offered, used, free, resting, quarantined, note]);
+    }
+    output::text(&table.render())
+}

@@ -1,0 +1,93 @@
+//! What the plugins have on record below the state directory, one entry per attachment whichever plugins took part.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use netns::NetNs;
+use serde_json::Value;
+use state::record::{Entry, Loaded};
+use state::{Dirs, Key, Netns, Records};
+
+/// Every plugin of the suite that may have a record.
+const PLUGINS: [&str; 10] =
+    ["macvlan", "ipvlan", "sriov", "ib-sriov", "ipoib", "rdma", "coordinator", "ifacer", "rail-ipam", "rail"];
+
+/// One interface of one pod.
+#[derive(Clone, Debug)]
+pub(crate) struct Attachment {
+    pub(crate) key: Key,
+    /// As it was at ADD.
+    pub(crate) netns: Option<Netns>,
+    /// Seconds since 1970.
+    pub(crate) created: u64,
+    /// In the order of the suite's list, not of the chain.
+    pub(crate) plugins: Vec<String>,
+    /// Records that cannot be read; the pod has them all the same.
+    pub(crate) damaged: Vec<String>,
+}
+
+impl Attachment {
+    fn new(key: Key) -> Self {
+        Self { key, netns: None, created: 0, plugins: Vec::new(), damaged: Vec::new() }
+    }
+
+    /// The namespace of the record, unless it is gone or another one has taken its path.
+    pub(crate) fn open(&self) -> Option<NetNs> {
+        let recorded = self.netns.as_ref()?;
+        NetNs::open(&recorded.path)
+            .ok()
+            .filter(|netns| (netns.id().dev, netns.id().ino) == (recorded.dev, recorded.ino))
+    }
+
+    /// Whether the namespace still exists. Where that cannot be seen, it may.
+    pub(crate) fn is_alive(&self) -> bool {
+        let Some(recorded) = &self.netns else { return !self.damaged.is_empty() };
+        match NetNs::open(&recorded.path) {
+            Ok(netns) => (netns.id().dev, netns.id().ino) == (recorded.dev, recorded.ino),
+            Err(error) => !error.is_gone(),
+        }
+    }
+
+    fn add(&mut self, plugin: &str, loaded: Loaded<Value>) {
+        match loaded {
+            Loaded::Present(record) => {
+                self.plugins.push(plugin.to_owned());
+                self.created = record.created;
+                self.netns = self.netns.take().or(record.netns);
+            }
+            Loaded::Damaged(damage) => self.damaged.push(format!("{plugin}: {damage}")),
+            Loaded::Absent | Loaded::Void(_) => (),
+        }
+    }
+
+    fn is_something(&self) -> bool {
+        !self.plugins.is_empty() || !self.damaged.is_empty()
+    }
+}
+
+/// All attachments of this boot, by network, container and interface.
+pub(crate) fn attachments(dirs: &Dirs) -> Result<Vec<Attachment>> {
+    let mut found = BTreeMap::new();
+    for plugin in PLUGINS {
+        let records = Records::open(dirs, plugin)?;
+        for network in records.networks()? {
+            for entry in records.list::<Value>(&network)? {
+                collect(&mut found, plugin, entry);
+            }
+        }
+    }
+    Ok(found.into_values().filter(Attachment::is_something).collect())
+}
+
+fn collect(found: &mut BTreeMap<Key, Attachment>, plugin: &str, entry: Entry<Value>) {
+    let (key, outcome) = match entry {
+        Entry::Ours { key, loaded } => (key, Ok(loaded)),
+        Entry::Unreadable { key, error } => (key, Err(error)),
+        Entry::Foreign { .. } => return,
+    };
+    let attachment = found.entry(key.clone()).or_insert_with(|| Attachment::new(key));
+    match outcome {
+        Ok(loaded) => attachment.add(plugin, loaded),
+        Err(error) => attachment.damaged.push(format!("{plugin}: {error}")),
+    }
+}

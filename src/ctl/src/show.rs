@@ -1,0 +1,129 @@
+//! `railctl show`: what is on record about attachments, beside what the kernel has in the pod now.
+
+mod live;
+mod print;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use netlink::Route;
+use netns::NetNs;
+use serde::Serialize;
+use state::Dirs;
+
+use crate::cli::{self, Format};
+use crate::output;
+use crate::pod::netns_path;
+use crate::records::{self, Attachment};
+use live::{Interface, Routing};
+
+/// One pod with its attachments.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Pod {
+    container_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    netns: Option<String>,
+    /// Whether the namespace of the record is still there.
+    alive: bool,
+    attachments: Vec<Shown>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    routing: Option<Routing>,
+}
+
+/// One attachment; without `interface` the link is not there.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Shown {
+    network: String,
+    ifname: String,
+    /// Those that have a record.
+    plugins: Vec<String>,
+    /// Seconds since 1970.
+    created: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    damaged: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interface: Option<Interface>,
+}
+
+pub(crate) fn run(args: &cli::Show) -> Result<()> {
+    let attachments = records::attachments(&Dirs::from_env()?)?;
+    let chosen = choose(attachments, args.pod.as_deref())?;
+    let pods =
+        by_pod(chosen).into_values().map(|attachments| show(&attachments)).collect::<Result<Vec<_>>>()?;
+    match args.output {
+        Format::Table => print::pods(&pods, args.pod.is_some()),
+        format => output::print(&pods, format),
+    }
+}
+
+/// All, or those of a container ID or of a namespace.
+fn choose(attachments: Vec<Attachment>, pod: Option<&str>) -> Result<Vec<Attachment>> {
+    let Some(pod) = pod else { return Ok(attachments) };
+    let path = netns_path(pod)?;
+    let id = NetNs::open(&path).ok().map(|netns| netns.id());
+    let chosen: Vec<_> =
+        attachments.into_iter().filter(|attachment| is_of(attachment, pod, &path, id)).collect();
+    if chosen.is_empty() {
+        bail!(
+            "nothing is on record for {pod:?}, neither as a container ID nor as the namespace {}",
+            path.display()
+        );
+    }
+    Ok(chosen)
+}
+
+fn is_of(attachment: &Attachment, pod: &str, path: &Path, id: Option<netns::Id>) -> bool {
+    let same_netns = |netns: &state::Netns| match id {
+        Some(id) => (id.dev, id.ino) == (netns.dev, netns.ino),
+        None => netns.path == path,
+    };
+    attachment.key.container_id == pod || attachment.netns.as_ref().is_some_and(same_netns)
+}
+
+type PodKey = (String, Option<(u64, u64)>);
+
+fn by_pod(attachments: Vec<Attachment>) -> BTreeMap<PodKey, Vec<Attachment>> {
+    let mut pods: BTreeMap<PodKey, Vec<Attachment>> = BTreeMap::new();
+    for attachment in attachments {
+        let netns = attachment.netns.as_ref().map(|netns| (netns.dev, netns.ino));
+        pods.entry((attachment.key.container_id.clone(), netns)).or_default().push(attachment);
+    }
+    for attachments in pods.values_mut() {
+        attachments.sort_by(|a, b| a.key.ifname.cmp(&b.key.ifname));
+    }
+    pods
+}
+
+fn show(attachments: &[Attachment]) -> Result<Pod> {
+    let netns = attachments.iter().find_map(Attachment::open);
+    let mut inside = netns.as_ref().map(Route::open_in).transpose()?;
+    let mut host = Route::open()?;
+    let mut shown = Vec::new();
+    for attachment in attachments {
+        let interface =
+            inside.as_mut().map(|route| live::interface(route, &mut host, &attachment.key.ifname));
+        shown.push(Shown::new(attachment, interface.transpose()?.flatten()));
+    }
+    Ok(Pod {
+        container_id: attachments
+            .first()
+            .map(|attachment| attachment.key.container_id.clone())
+            .unwrap_or_default(),
+        netns: attachments
+            .iter()
+            .find_map(|attachment| Some(attachment.netns.as_ref()?.path.display().to_string())),
+        alive: netns.is_some(),
+        attachments: shown,
+        routing: inside.as_mut().map(live::routing).transpose()?,
+    })
+}
+
+impl Shown {
+    fn new(attachment: &Attachment, interface: Option<Interface>) -> Self {
+        let Attachment { key, created, plugins, damaged, .. } = attachment.clone();
+        Self { network: key.network, ifname: key.ifname, plugins, created, damaged, interface }
+    }
+}

@@ -1,0 +1,311 @@
+//! railctl as a runtime: which plugin is called when, and with what.
+
+mod fake;
+
+use std::fs;
+
+use fake::{Fake, NETNS, fails, result, succeeds};
+use serde_json::{Value, json};
+
+#[test]
+fn add_goes_forward_with_results_and_del_goes_back_with_the_last() {
+    let fake = Fake::new();
+    fake.network("net", "1.1.0", &["a", "b", "c"]);
+    let printed = succeeds(&fake.railctl(&["attach", "net", NETNS]));
+    assert_eq!(serde_json::from_str::<Value>(&printed).unwrap(), result("1.1.0", 3));
+
+    let calls = fake.take_calls();
+    assert_eq!(calls.iter().map(|call| call.what.as_str()).collect::<Vec<_>>(), ["ADD a", "ADD b", "ADD c"]);
+    let previous: Vec<_> = calls.iter().map(|call| call.stdin.get("prevResult").cloned()).collect();
+    assert_eq!(previous, [None, Some(result("1.1.0", 1)), Some(result("1.1.0", 2))]);
+    assert!(calls.iter().all(|call| call.stdin["name"] == "net" && call.stdin["cniVersion"] == "1.1.0"));
+
+    succeeds(&fake.railctl(&["check", "net", NETNS]));
+    let checks = fake.take_calls();
+    assert!(checks.iter().all(|call| call.stdin["prevResult"] == result("1.1.0", 3)));
+    assert_eq!(
+        checks.iter().map(|call| call.what.as_str()).collect::<Vec<_>>(),
+        ["CHECK a", "CHECK b", "CHECK c"]
+    );
+
+    succeeds(&fake.railctl(&["detach", "net", NETNS]));
+    let deletions = fake.take_calls();
+    assert_eq!(
+        deletions.iter().map(|call| call.what.as_str()).collect::<Vec<_>>(),
+        ["DEL c", "DEL b", "DEL a"]
+    );
+    assert!(deletions.iter().all(|call| call.stdin["prevResult"] == result("1.1.0", 3)));
+    assert!(fake.cached().is_empty());
+}
+
+#[test]
+fn all_six_variables_are_set_even_when_empty() {
+    let fake = Fake::new();
+    fake.network("net", "1.1.0", &["a"]);
+    succeeds(&fake.railctl(&[
+        "attach",
+        "net",
+        NETNS,
+        "--container-id",
+        "pod",
+        "-i",
+        "eth7",
+        "--args",
+        "K=V;L=W",
+    ]));
+    succeeds(&fake.railctl(&["status", "net"]));
+    let calls = fake.calls();
+    let path = format!("CNI_PATH={}", fake.path("bin").display());
+    let netns = format!("CNI_NETNS={NETNS}");
+    let add =
+        ["CNI_ARGS=K=V;L=W", "CNI_COMMAND=ADD", "CNI_CONTAINERID=pod", "CNI_IFNAME=eth7", &netns, &path];
+    assert_eq!(calls[0].env, add);
+    let status = ["CNI_ARGS=", "CNI_COMMAND=STATUS", "CNI_CONTAINERID=", "CNI_IFNAME=", "CNI_NETNS=", &path];
+    assert_eq!(calls[1].env, status);
+}
+
+#[test]
+fn the_cache_has_the_shape_of_libcni() {
+    let fake = Fake::new();
+    fake.network("net", "1.1.0", &["a"]);
+    let capabilities = r#"{"mac":"c2:00:00:00:00:01"}"#;
+    succeeds(&fake.railctl(&[
+        "attach",
+        "net",
+        NETNS,
+        "--container-id",
+        "pod",
+        "--cap-args",
+        capabilities,
+        "--args",
+        "K=V",
+    ]));
+    assert_eq!(fake.cached(), ["net-pod-net1"]);
+    let bytes = fs::read(fake.path("state/railctl/results/net-pod-net1")).unwrap();
+    let mut cached: Value = serde_json::from_slice(&bytes).unwrap();
+    let config = cached["config"].take();
+    let expected = json!({
+        "kind": "cniCacheV1", "containerId": "pod", "config": null, "ifName": "net1", "networkName": "net",
+        "netns": NETNS, "cniArgs": [["K", "V"]], "capabilityArgs": {"mac": "c2:00:00:00:00:01"},
+        "result": result("1.1.0", 1),
+    });
+    assert_eq!(cached, expected);
+    assert!(config.as_str().unwrap().starts_with("ey"), "base64 of a JSON object: {config}");
+}
+
+#[test]
+fn capability_arguments_go_to_plugins_that_ask() {
+    let fake = Fake::new();
+    let list = json!({ "cniVersion": "1.1.0", "name": "net", "plugins": [
+        { "type": "a", "capabilities": { "mac": true, "ips": false } }, { "type": "b" },
+    ]});
+    fake.write("net.d/net.conflist", &list.to_string());
+    let capabilities = r#"{"mac":"c2:00:00:00:00:01","ips":["10.0.0.9"]}"#;
+    succeeds(&fake.railctl(&["attach", "net", NETNS, "--cap-args", capabilities]));
+    // DEL gets what ADD got, from the command line as well as from a runtime's memory.
+    succeeds(&fake.railctl(&["detach", "net", NETNS, "--cap-args", capabilities]));
+    for call in fake.calls() {
+        let expected = call.what.ends_with('a').then(|| json!({ "mac": "c2:00:00:00:00:01" }));
+        assert_eq!(call.stdin.get("runtimeConfig").cloned(), expected, "{}", call.what);
+    }
+}
+
+#[test]
+fn a_failure_at_the_second_of_three_is_undone_by_del() {
+    let fake = Fake::new();
+    fake.network("net", "1.1.0", &["a", "b", "c"]);
+    fake.fail("ADD", "b");
+    let error = fails(&fake.railctl(&["attach", "net", NETNS]));
+    assert!(error.contains("ADD of b failed as the test wants it"), "{error}");
+    assert!(error.contains("is not attached; what had been done was undone by DEL"), "{error}");
+    let calls = fake.take_calls();
+    let order: Vec<_> = calls.iter().map(|call| call.what.as_str()).collect();
+    assert_eq!(order, ["ADD a", "ADD b", "DEL c", "DEL b", "DEL a"]);
+    assert!(calls[2..].iter().all(|call| call.stdin.get("prevResult").is_none()));
+    assert!(fake.cached().is_empty());
+}
+
+#[test]
+fn a_failure_of_both_names_both() {
+    let fake = Fake::new();
+    fake.network("net", "1.1.0", &["a", "b"]);
+    fake.fail("ADD", "b");
+    fake.fail("DEL", "b");
+    let error = fails(&fake.railctl(&["attach", "net", NETNS]));
+    assert!(error.contains("ADD of b failed") && error.contains("DEL of b failed"), "{error}");
+}
+
+#[test]
+fn several_networks_are_named_in_order_and_taken_back_together() {
+    let fake = Fake::new();
+    fake.network("one", "1.1.0", &["a"]);
+    fake.network("two", "1.1.0", &["b"]);
+    fake.network("three", "1.1.0", &["c"]);
+    let networks = ["attach", "one", "two", "three", NETNS];
+    let printed = succeeds(&fake.railctl(&networks));
+    let results: Vec<Value> = serde_json::from_str(&printed).unwrap();
+    assert_eq!(results, [1, 2, 3].map(|host| result("1.1.0", host)));
+    let ifnames: Vec<_> = fake.take_calls().iter().map(|call| call.env[3].clone()).collect();
+    assert_eq!(ifnames, ["CNI_IFNAME=net1", "CNI_IFNAME=net2", "CNI_IFNAME=net3"]);
+
+    succeeds(&fake.railctl(&["detach", "one", "two", "three", NETNS]));
+    assert_eq!(fake.order(), ["DEL c", "DEL b", "DEL a"]);
+
+    fake.fail("ADD", "c");
+    let error = fails(&fake.railctl(&networks));
+    assert!(error.contains("nothing is attached: the 2 before were detached again"), "{error}");
+    assert_eq!(fake.order(), ["ADD a", "ADD b", "ADD c", "DEL c", "DEL b", "DEL a"]);
+    assert!(fake.cached().is_empty());
+}
+
+#[test]
+fn a_config_error_in_one_network_attaches_none() {
+    let fake = Fake::new();
+    fake.network("one", "1.1.0", &["a"]);
+    let error = fails(&fake.railctl(&["attach", "one", "missing", NETNS]));
+    assert!(error.contains("no network \"missing\" is configured in"), "{error}");
+    let error = fails(&fake.railctl(&["attach", "one", "one", NETNS, "-i", "net1"]));
+    assert!(error.contains("2 networks and 1 interface names"), "{error}");
+    let error = fails(&fake.railctl(&["attach", "one", "./not-a-namespace"]));
+    assert!(error.contains("no network namespace to attach to"), "{error}");
+    assert!(fake.calls().is_empty());
+}
+
+#[test]
+fn a_failing_del_stops_and_keeps_the_cache() {
+    let fake = Fake::new();
+    fake.network("net", "1.1.0", &["a", "b", "c"]);
+    succeeds(&fake.railctl(&["attach", "net", NETNS]));
+    fake.take_calls();
+    fake.fail("DEL", "b");
+    let error = fails(&fake.railctl(&["detach", "net", NETNS]));
+    assert!(error.contains("DEL of b failed"), "{error}");
+    assert_eq!(fake.order(), ["DEL c", "DEL b"]);
+    fs::remove_file(fake.path("fail-DEL-b")).unwrap();
+    succeeds(&fake.railctl(&["detach", "net", NETNS]));
+    assert!(fake.calls().iter().all(|call| call.stdin["prevResult"] == result("1.1.0", 3)));
+}
+
+#[test]
+fn a_damaged_cache_does_not_hold_a_container_back() {
+    let fake = Fake::new();
+    fake.network("net", "1.1.0", &["a"]);
+    succeeds(&fake.railctl(&["attach", "net", NETNS, "--container-id", "pod"]));
+    fake.write("state/railctl/results/net-pod-net1", "");
+    fake.take_calls();
+    fails(&fake.railctl(&["check", "net", NETNS, "--container-id", "pod"]));
+    assert!(fake.calls().is_empty());
+    succeeds(&fake.railctl(&["detach", "net", NETNS, "--container-id", "pod"]));
+    assert!(fake.take_calls()[0].stdin.get("prevResult").is_none());
+    assert!(fake.cached().is_empty());
+}
+
+#[test]
+fn a_network_whose_config_is_gone_is_detached_from_memory() {
+    let fake = Fake::new();
+    fake.network("net", "1.1.0", &["a", "b"]);
+    succeeds(&fake.railctl(&["attach", "net", NETNS]));
+    fs::remove_file(fake.path("net.d/net.conflist")).unwrap();
+    fake.take_calls();
+    succeeds(&fake.railctl(&["detach", "net", NETNS]));
+    assert_eq!(fake.order(), ["DEL b", "DEL a"]);
+    fails(&fake.railctl(&["detach", "net", NETNS]));
+}
+
+#[test]
+fn versions_decide_which_verbs_there_are() {
+    let fake = Fake::new();
+    for version in ["0.3.1", "1.0.0"] {
+        fake.network("net", version, &["a"]);
+        fake.answer_in(version);
+        succeeds(&fake.railctl(&["attach", "net", NETNS]));
+        fake.take_calls();
+        let text = succeeds(&fake.railctl(&["status", "net"]));
+        assert!(text.contains("has no STATUS"), "{text}");
+        let checked = fake.railctl(&["check", "net", NETNS]);
+        if version == "0.3.1" {
+            fails(&checked)
+        } else {
+            succeeds(&checked)
+        };
+        succeeds(&fake.railctl(&["detach", "net", NETNS]));
+        let with_result = fake.take_calls().last().unwrap().stdin.get("prevResult").is_some();
+        assert_eq!(with_result, version == "1.0.0");
+    }
+}
+
+#[test]
+fn disabled_verbs_call_nobody() {
+    let fake = Fake::new();
+    let list = json!({ "cniVersion": "1.1.0", "name": "net", "disableCheck": true, "disableGC": true,
+                       "plugins": [{ "type": "a" }] });
+    fake.write("net.d/net.conflist", &list.to_string());
+    succeeds(&fake.railctl(&["check", "net", NETNS]));
+    succeeds(&fake.railctl(&["gc", "net"]));
+    succeeds(&fake.railctl(&["gc", "net", "--all"]));
+    assert!(fake.calls().is_empty());
+}
+
+#[test]
+fn gc_keeps_living_namespaces_and_releases_the_rest() {
+    let fake = Fake::new();
+    fake.network("net", "1.1.0", &["a", "b"]);
+    succeeds(&fake.railctl(&["attach", "net", NETNS, "--container-id", "living"]));
+    succeeds(&fake.railctl(&["attach", "net", NETNS, "--container-id", "dead"]));
+    let path = fake.path("state/railctl/results/net-dead-net1");
+    let text = fs::read_to_string(&path).unwrap().replace(NETNS, "/run/netns/gone");
+    fake.write("state/railctl/results/net-dead-net1", &text);
+    fake.take_calls();
+
+    succeeds(&fake.railctl(&["gc", "net"]));
+    let calls = fake.take_calls();
+    assert_eq!(
+        calls.iter().map(|call| call.what.as_str()).collect::<Vec<_>>(),
+        ["DEL b", "DEL a", "GC a", "GC b"]
+    );
+    assert!(calls[..2].iter().all(|call| call.env.contains(&"CNI_CONTAINERID=dead".to_owned())));
+    let valid = json!([{ "containerID": "living", "ifname": "net1" }]);
+    for call in &calls[2..] {
+        assert_eq!(
+            (&call.stdin["cni.dev/valid-attachments"], &call.stdin["cni.dev/attachments"]),
+            (&valid, &valid)
+        );
+    }
+    assert_eq!(fake.cached(), ["net-living-net1"]);
+
+    succeeds(&fake.railctl(&["gc", "net", "--all"]));
+    let calls = fake.take_calls();
+    assert_eq!(
+        calls.iter().map(|call| call.what.as_str()).collect::<Vec<_>>(),
+        ["DEL b", "DEL a", "GC a", "GC b"]
+    );
+    assert_eq!(calls[2].stdin["cni.dev/valid-attachments"], json!([]));
+    assert!(fake.cached().is_empty());
+}
+
+#[test]
+fn gc_goes_on_after_a_failure_and_tells_all() {
+    let fake = Fake::new();
+    fake.network("net", "1.1.0", &["a", "b"]);
+    fake.fail("GC", "a");
+    fake.fail("GC", "b");
+    let error = fails(&fake.railctl(&["gc", "net"]));
+    assert!(error.contains("GC of a failed") && error.contains("GC of b failed"), "{error}");
+}
+
+#[test]
+fn status_stops_at_the_first_that_is_not_ready() {
+    let fake = Fake::new();
+    fake.network("net", "1.1.0", &["a", "b"]);
+    fake.fail("STATUS", "a");
+    fails(&fake.railctl(&["status", "net"]));
+    assert_eq!(fake.order(), ["STATUS a"]);
+}
+
+#[test]
+fn a_plugin_that_is_not_installed_is_named() {
+    let fake = Fake::new();
+    fake.network("net", "1.1.0", &["a", "missing"]);
+    let error = fails(&fake.railctl(&["attach", "net", NETNS]));
+    assert!(error.contains("missing"), "{error}");
+}
