@@ -150,7 +150,8 @@ fn encode(address: &Address) -> AddressMessage {
 }
 
 fn optional(address: &Address) -> impl Iterator<Item = AddressAttribute> {
-    let flags = (!address.flags.is_empty()).then_some(AddressAttribute::Flags(address.flags));
+    // The header has room for the first eight flags.
+    let flags = (address.flags.bits() > 0xff).then_some(AddressAttribute::Flags(address.flags));
     [
         address.broadcast.map(AddressAttribute::Broadcast),
         address.label.clone().map(AddressAttribute::Label),
@@ -162,7 +163,6 @@ fn optional(address: &Address) -> impl Iterator<Item = AddressAttribute> {
     .flatten()
 }
 
-/// The header has room for the first eight flags only; the attribute for all.
 fn low_byte(flags: AddressFlags) -> u8 {
     flags.bits().to_le_bytes()[0]
 }
@@ -194,3 +194,6 @@ pub(crate) fn decode(message: &Message<'_>) -> Option<Address> {
     address.net = IpNet::new(own, prefix_len).ok()?;
     Some(address)
 }
+
+#[cfg(test)]
+mod tests;

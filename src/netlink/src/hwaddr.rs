@@ -185,3 +185,6 @@ fn hex_groups(text: &str) -> Option<Vec<u8>> {
     }
     Some(bytes)
 }
+
+#[cfg(test)]
+mod tests;

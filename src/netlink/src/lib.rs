@@ -1,4 +1,4 @@
-//! Blocking rtnetlink and `NETLINK_RDMA`: one socket type below, typed operations on [`Route`] above. No policy.
+//! Blocking rtnetlink and `NETLINK_RDMA`: one socket type below, typed operations on [`Route`] and [`Rdma`] above. No policy.
 //!
 //! Requests are encoded with the types of netlink-packet-route. Replies are read attribute by attribute, only those
 //! that are wanted: an attribute that a newer kernel adds or widens cannot fail a lookup, and the decoders of a hundred
@@ -14,9 +14,13 @@ pub mod link;
 mod message;
 mod monitor;
 mod neigh;
+mod rdma;
 mod route;
 mod rule;
 mod socket;
+pub mod vf;
+#[cfg(test)]
+mod witness;
 
 pub use addr::{Address, AddressFlags};
 pub use batch::Batch;
@@ -26,5 +30,7 @@ pub use hwaddr::{Guid, HwAddr, InvalidGuid, InvalidHwAddr};
 pub use link::{Link, LinkChange, LinkFlags, NewLink, OperState};
 pub use monitor::{Event, Group, Monitor};
 pub use neigh::{Neighbour, NeighbourState};
+pub use rdma::{NetnsMode, Rdma, RdmaDevice, RdmaPort};
 pub use route::{NextHop, RouteFilter, RouteKind, RouteLookup, RouteSpec, scope};
 pub use rule::{RuleAction, RuleSpec};
+pub use vf::{Vf, VfChange, VfLinkState, VfVlan};

@@ -131,3 +131,6 @@ impl Message<'_> {
         Err(refusal)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -132,3 +132,6 @@ pub(crate) fn decode(message: &Message<'_>) -> Option<Neighbour> {
     let state = u16_at(message.payload, 8)?.into();
     Some(Neighbour { index: u32_at(message.payload, 4)?, ip: ip?, address, state, protocol })
 }
+
+#[cfg(test)]
+mod tests;

@@ -54,7 +54,7 @@ pub struct RouteSpec {
     pub scope: Option<u8>,
     /// Metric; the kernel's default is 0 for IPv4 and 1024 for IPv6.
     pub priority: Option<u32>,
-    /// Who added it (`RTPROT_*`): 2 is the kernel.
+    /// Who added it (`RTPROT_*`): 2 is the kernel. A deletion with 0 takes anybody's.
     pub protocol: u8,
     /// Unicast, blackhole, unreachable and so on.
     pub kind: RouteKind,
@@ -62,8 +62,7 @@ pub struct RouteSpec {
     pub mtu: Option<u32>,
     /// Advertised MSS.
     pub advmss: Option<u32>,
-    /// The branches of a multipath route, in place of `gateway` and `oif`. Read only: IPv4 and IPv6 alike take them one
-    /// by one through [`Route::append_route`] with IPv6, or as one route through the tools.
+    /// The branches of a multipath route, in place of `gateway` and `oif`. Only listed, never sent.
     pub next_hops: Vec<NextHop>,
 }
 
@@ -265,3 +264,6 @@ fn delete(route: &RouteSpec) -> Request {
 fn request(operation: &'static str, route: &RouteSpec, kind: u16, flags: u16) -> Request {
     Request::new(operation, route, kind, flags, &encode::route(route))
 }
+
+#[cfg(test)]
+mod tests;

@@ -197,3 +197,6 @@ fn read(rule: &mut RuleSpec, attribute: Attribute<'_>) -> Option<()> {
     }
     Some(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,14 +12,22 @@ const RTM_DELLINKPROP: u16 = 109;
 impl Route {
     /// Gives a link one more name; [`Error::is_exists`] if any link has it.
     pub fn add_alt_name(&mut self, index: u32, name: &str) -> Result<(), Error> {
-        let flags = NLM_F_CREATE | NLM_F_EXCL | NLM_F_APPEND;
-        self.execute(&request("add alternative name", index, name, RTM_NEWLINKPROP, flags))
+        self.execute(&add(index, name))
     }
 
     /// Takes an alternative name from a link; [`Error::is_gone`] if it does not have it.
     pub fn delete_alt_name(&mut self, index: u32, name: &str) -> Result<(), Error> {
-        self.execute(&request("delete alternative name", index, name, RTM_DELLINKPROP, 0))
+        self.execute(&delete(index, name))
     }
+}
+
+pub(super) fn add(index: u32, name: &str) -> Request {
+    let flags = NLM_F_CREATE | NLM_F_EXCL | NLM_F_APPEND;
+    request("add alternative name", index, name, RTM_NEWLINKPROP, flags)
+}
+
+pub(super) fn delete(index: u32, name: &str) -> Request {
+    request("delete alternative name", index, name, RTM_DELLINKPROP, 0)
 }
 
 fn request(operation: &'static str, index: u32, name: &str, kind: u16, flags: u16) -> Request {

@@ -1,7 +1,8 @@
 use std::os::fd::{AsRawFd, BorrowedFd};
 
+use netlink_packet_core::DefaultNla;
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
-use nix::libc::RTM_SETLINK;
+use nix::libc::{IFLA_IFALIAS, RTM_SETLINK};
 
 use crate::hwaddr::HwAddr;
 use crate::message::Request;
@@ -82,7 +83,11 @@ fn attributes(change: &LinkChange<'_>) -> Vec<LinkAttribute> {
         change.address.map(|address| LinkAttribute::Address(address.as_bytes().to_vec())),
         change.tx_queue_len.map(LinkAttribute::TxQueueLen),
         change.group.map(LinkAttribute::Group),
-        change.alias.clone().map(LinkAttribute::IfAlias),
+        // Without a NUL, so that an empty alias is none (net/core/dev.c).
+        change
+            .alias
+            .as_ref()
+            .map(|alias| LinkAttribute::Other(DefaultNla::new(IFLA_IFALIAS, alias.clone().into_bytes()))),
         change.master.map(LinkAttribute::Controller),
     ];
     optional.into_iter().flatten().collect()

@@ -28,6 +28,7 @@ const IFLA_BOND_MODE: u16 = 1;
 const IFLA_BOND_MIIMON: u16 = 3;
 const IFLA_IPOIB_PKEY: u16 = 1;
 const IFLA_IPOIB_MODE: u16 = 2;
+const IFLA_IPOIB_UMCAST: u16 = 3;
 
 /// The link of an `RTM_NEWLINK` or `RTM_DELLINK`.
 pub(crate) fn decode(message: &Message<'_>) -> Option<Link> {
@@ -125,6 +126,7 @@ fn typed(name: &str, data: &Attributes<'_>) -> Option<LinkKind> {
         "ipoib" => LinkKind::Ipoib(Ipoib {
             pkey: field(IFLA_IPOIB_PKEY).and_then(Attribute::u16),
             mode: field(IFLA_IPOIB_MODE).and_then(Attribute::u16).map(Into::into),
+            umcast: field(IFLA_IPOIB_UMCAST).and_then(Attribute::u16).map(|on| on != 0),
         }),
         "veth" => LinkKind::Veth,
         "bridge" => LinkKind::Bridge,

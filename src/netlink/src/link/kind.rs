@@ -71,6 +71,8 @@ pub struct Ipoib {
     pub pkey: Option<u16>,
     /// Datagram or connected; `None` leaves it to the driver.
     pub mode: Option<IpoibMode>,
+    /// Whether user space takes part in multicast groups.
+    pub umcast: Option<bool>,
 }
 
 impl Macvlan {

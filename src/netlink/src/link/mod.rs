@@ -6,6 +6,8 @@ mod decode;
 mod kind;
 mod netnsid;
 mod new;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use netlink_packet_core::{DefaultNla, NLM_F_ECHO};

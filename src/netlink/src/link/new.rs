@@ -132,7 +132,12 @@ fn vlan_info(vlan: &Vlan) -> Vec<InfoVlan> {
 }
 
 fn ipoib_info(ipoib: &Ipoib) -> Vec<InfoIpoib> {
-    ipoib.pkey.map(InfoIpoib::Pkey).into_iter().chain(ipoib.mode.map(InfoIpoib::Mode)).collect()
+    let optional = [
+        ipoib.pkey.map(InfoIpoib::Pkey),
+        ipoib.mode.map(InfoIpoib::Mode),
+        ipoib.umcast.map(|on| InfoIpoib::UmCast(on.into())),
+    ];
+    optional.into_iter().flatten().collect()
 }
 
 fn bond_info(bond: &Bond) -> Vec<InfoBond> {

@@ -10,4 +10,5 @@ mod neigh;
 mod route;
 mod rule;
 mod socket;
+mod vf;
 mod world;
