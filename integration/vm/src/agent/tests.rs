@@ -1,0 +1,81 @@
+//! Runs test functions one after another, each in a process and namespaces of its own.
+
+use std::env;
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use crate::agent::kmsg::Log;
+use crate::agent::port::Port;
+use crate::agent::rails;
+use crate::lab::Fingerprint;
+use crate::wire::{Event, Job, Test};
+
+/// Runs `list`; whatever a test leaves behind is cleared before the next one.
+pub(crate) fn run_all(list: &[Test], job: &Job, port: &Port, log: &mut Log) -> Result<i32> {
+    let mut clean = Fingerprint::take()?;
+    for test in list {
+        port.send(&Event::Started(test.shown.clone()))?;
+        let started = Instant::now();
+        let mut failure = run_one(test, job)?.err();
+        let warnings = log.warnings()?;
+        if !warnings.is_empty() {
+            let logged = format!("the kernel warned:\n{}\n", warnings.join("\n"));
+            failure = Some(failure.unwrap_or_default() + &logged);
+        }
+        let millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        port.send(&Event::Finished { shown: test.shown.clone(), failure, millis })?;
+        if !clean.returns()? {
+            rails::rebuild(&job.rails, &clean)?;
+            clean = Fingerprint::take()?;
+            // Tearing down what a failed test left may well make the kernel speak up; that is the test's fault.
+            log.warnings()?;
+        }
+    }
+    Ok(0)
+}
+
+/// The inner result is the test's: why it failed, with its output.
+fn run_one(test: &Test, job: &Job) -> Result<Result<(), String>> {
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]);
+    command.arg(env::current_exe()?).arg("isolate").arg(&test.binary);
+    command.args(["--exact", &test.name, "--nocapture", "--test-threads=1"]);
+    command.env_clear().envs(&job.env).env("HOME", "/root").env("RAILCNI_VM_GUEST", "1");
+    let (mut reader, writer) = std::io::pipe()?;
+    command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
+    let mut child = command.spawn().context("run a test through unshare (package util-linux)")?;
+    // The command holds the pipe's writing end, which must close for the reader to see the end.
+    drop(command);
+    let (sender, output) = mpsc::channel();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = reader.read_to_end(&mut bytes);
+        let _ = sender.send(String::from_utf8_lossy(&bytes).into_owned());
+    });
+    Ok(verdict(&mut child, &output, Duration::from_secs(test.limit)))
+}
+
+fn verdict(child: &mut Child, output: &mpsc::Receiver<String>, limit: Duration) -> Result<(), String> {
+    let (text, late) = match output.recv_timeout(limit) {
+        Ok(text) => (text, false),
+        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+            // unshare takes its whole PID namespace with it, which closes the pipe.
+            let _ = child.kill();
+            (output.recv().unwrap_or_default(), true)
+        }
+    };
+    let status = child.wait().map_err(|error| error.to_string())?;
+    if late {
+        return Err(format!("{text}stopped after {} s\n", limit.as_secs()));
+    }
+    // A filter that matches nothing would exit with success.
+    if status.success() && text.contains("test result: ok. 1 passed") {
+        return Ok(());
+    }
+    Err(format!("{text}{status}\n"))
+}

@@ -1,0 +1,117 @@
+//! Results as libtest prints them.
+
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use crate::wire::Test;
+
+/// Counts and prints.
+pub(crate) struct Report<'a> {
+    out: &'a mut dyn Write,
+    running: Option<String>,
+    failures: Vec<(String, String)>,
+    passed: usize,
+    filtered: usize,
+    start: Instant,
+}
+
+impl<'a> Report<'a> {
+    pub(crate) fn start(
+        out: &'a mut dyn Write,
+        machine: &str,
+        selected: &[Test],
+        total: usize,
+    ) -> Result<Self> {
+        let count = selected.len();
+        writeln!(out, "\nrunning {count} test{} ({machine})", if count == 1 { "" } else { "s" })?;
+        let filtered = total - count;
+        Ok(Self { out, running: None, failures: Vec::new(), passed: 0, filtered, start: Instant::now() })
+    }
+
+    pub(crate) fn started(&mut self, shown: &str) -> Result<()> {
+        self.running = Some(shown.to_owned());
+        write!(self.out, "test {shown} ... ")?;
+        Ok(self.out.flush()?)
+    }
+
+    /// The test that has begun and not ended.
+    pub(crate) fn running(&self) -> Option<String> {
+        self.running.clone()
+    }
+
+    pub(crate) fn finished(&mut self, shown: &str, failure: Option<String>, time: Duration) -> Result<()> {
+        self.running = None;
+        let verdict = if failure.is_some() { "FAILED" } else { "ok" };
+        writeln!(self.out, "{verdict} ({:.1} s)", time.as_secs_f32())?;
+        match failure {
+            Some(text) => self.failures.push((shown.to_owned(), text)),
+            None => self.passed += 1,
+        }
+        Ok(())
+    }
+
+    /// A test that could not even begin.
+    pub(crate) fn failed(&mut self, shown: &str, why: &str) -> Result<()> {
+        self.started(shown)?;
+        self.finished(shown, Some(why.to_owned()), Duration::ZERO)
+    }
+
+    /// The boot itself counts as a test: it ends well when the guest powered off with a clean kernel log.
+    pub(crate) fn boot(&mut self, configuration: &str, ended: Result<Duration>) -> Result<()> {
+        let shown = format!("{configuration}::(boot, clean kernel log, power-off)");
+        self.started(&shown)?;
+        match ended {
+            Ok(time) => self.finished(&shown, None, time),
+            Err(error) => self.finished(&shown, Some(format!("{error:#}")), Duration::ZERO),
+        }
+    }
+
+    /// Prints the failures and the closing line; true without failures.
+    pub(crate) fn finish(self) -> Result<bool> {
+        let good = self.failures.is_empty();
+        if !good {
+            writeln!(self.out, "\nfailures:\n")?;
+        }
+        for (name, text) in &self.failures {
+            writeln!(self.out, "---- {name} ----\n{}\n", text.trim_end())?;
+        }
+        let verdict = if good { "ok" } else { "FAILED" };
+        let (passed, failed, filtered) = (self.passed, self.failures.len(), self.filtered);
+        let time = self.start.elapsed().as_secs_f32();
+        writeln!(
+            self.out,
+            "\ntest result: {verdict}. {passed} passed; {failed} failed; 0 ignored; 0 measured; \
+             {filtered} filtered out; finished in {time:.2}s\n"
+        )?;
+        Ok(good)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_shows_its_output_and_turns_the_result() {
+        let mut out = Vec::new();
+        let mut report = Report::start(&mut out, "a machine", &[], 0).expect("start");
+        report.started("eth::good").expect("write");
+        report.finished("eth::good", None, Duration::ZERO).expect("write");
+        report.failed("eth::bad", "because").expect("write");
+        assert!(!report.finish().expect("finish"));
+        let text = String::from_utf8(out).expect("text");
+        assert!(text.contains("test eth::good ... ok"), "{text}");
+        assert!(text.contains("---- eth::bad ----\nbecause"), "{text}");
+        assert!(text.contains("test result: FAILED. 1 passed; 1 failed;"), "{text}");
+    }
+
+    #[test]
+    fn a_boot_that_warned_is_a_failure() {
+        let mut out = Vec::new();
+        let mut report = Report::start(&mut out, "a machine", &[], 0).expect("start");
+        report.boot("ib", Err(anyhow::anyhow!("the guest's kernel warned"))).expect("write");
+        assert!(!report.finish().expect("finish"));
+    }
+}

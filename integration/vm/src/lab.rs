@@ -1,0 +1,19 @@
+//! What a guest test works with: PFs, VFs, knobs, pods, and the usual programs as witnesses.
+//!
+//! Everything here panics with the reason when the lab is not as it should be: a test has no use for the error.
+
+mod attributes;
+mod fingerprint;
+mod function;
+mod knob;
+mod pod;
+mod program;
+mod rdma;
+
+pub use attributes::VfAttributes;
+pub use fingerprint::Fingerprint;
+pub use function::{Function, Pf, Vf, pf, pfs, vf};
+pub use knob::Knob;
+pub use pod::Pod;
+pub use program::{Outcome, ip, run, try_run, until};
+pub use rdma::{Mode, rdma_devices, rdma_mode, set_rdma_mode};

@@ -1,0 +1,109 @@
+//! Everything a boot needs, fetched and built: QEMU, kernel, initramfs.
+
+use std::io::Read;
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::apt::Suite;
+use crate::cache::Cache;
+use crate::kernel::Kernel;
+use crate::machine::{agent, spawn};
+use crate::qemu::{self, Qemu};
+use crate::{hca, initramfs};
+
+const MEMORY_MIB: u32 = 2048;
+const PROBE_LIMIT: Duration = Duration::from_secs(15);
+
+/// A guest that is ready to boot.
+#[derive(Debug)]
+pub struct Image {
+    pub(crate) qemu: Qemu,
+    kernel: Kernel,
+    initramfs: PathBuf,
+    cache: Cache,
+    kvm: bool,
+}
+
+impl Image {
+    /// Fetches and builds what is missing. Without anything missing, no network is needed.
+    pub fn prepare(suite: Suite) -> Result<Self> {
+        let cache = Cache::open()?;
+        let busybox = qemu::busybox(&cache)?;
+        let qemu = Qemu::fetch(&cache)?;
+        let kernel = Kernel::fetch(&cache, suite, &busybox)?;
+        let initramfs = initramfs::build(&cache, &kernel, &busybox)?;
+        let mut image = Self { qemu, kernel, initramfs, cache, kvm: false };
+        image.kvm = qemu::kvm_works(&image.cache, &image.kernel.version, || image.boots_with_kvm())?;
+        Ok(image)
+    }
+
+    /// The HCA's module for this kernel.
+    pub fn module(&self) -> Result<PathBuf> {
+        hca::build(&self.cache, &self.kernel)
+    }
+
+    /// One line for the log: QEMU, accelerator, kernel.
+    pub fn describe(&self) -> Result<String> {
+        let accelerator = if self.kvm { "KVM" } else { "TCG" };
+        Ok(format!("{}, {accelerator}, Linux {}", qemu::version(&self.qemu)?, self.kernel.version))
+    }
+
+    pub(crate) fn arguments(&self, scratch: &Path, socket: i32) -> Vec<String> {
+        let console = scratch.join("console.log");
+        let (image, initramfs) = (self.kernel.image(), self.initramfs.clone());
+        let (accel, cpu) = if self.kvm { ("kvm", "host") } else { ("tcg,thread=multi", "max,la57=off") };
+        let line = format!(
+            "-nodefaults -no-user-config -display none -no-reboot -machine q35 -smp 2 -m {MEMORY_MIB} \
+             -accel {accel} -cpu {cpu} -kernel {} -initrd {} \
+             -chardev file,id=console,path={} -serial chardev:console -device virtio-serial-pci \
+             -chardev socket,id=agent,fd={socket} -device virtserialport,chardev=agent,name=lab.agent \
+             -virtfs local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap",
+            image.display(),
+            initramfs.display(),
+            console.display(),
+        );
+        line.split(' ').map(str::to_owned).collect()
+    }
+
+    pub(crate) fn command_line(&self) -> Result<String> {
+        let base =
+            "console=ttyS0 loglevel=4 panic=-1 oops=panic mitigations=off random.trust_cpu=on no_timer_check";
+        let (agent, modules) = (agent()?, self.kernel.modules());
+        let modules = modules.parent().unwrap_or(&modules);
+        Ok(format!("{base} LAB_AGENT={} LAB_MODULES={}", agent.display(), modules.display()))
+    }
+
+    /// Boots as far as the first program; `/dev/kvm` may exist and still not get there.
+    fn boots_with_kvm(&self) -> bool {
+        let image = Self { kvm: true, ..self.clone_parts() };
+        image.probe().unwrap_or(false)
+    }
+
+    fn clone_parts(&self) -> Self {
+        let (qemu, kernel, initramfs) = (self.qemu.clone(), self.kernel.clone(), self.initramfs.clone());
+        Self { qemu, kernel, initramfs, cache: self.cache.clone(), kvm: false }
+    }
+
+    fn probe(&self) -> Result<bool> {
+        let scratch = tempfile::tempdir()?;
+        let (mut ours, theirs) = UnixStream::pair()?;
+        let mut command = self.qemu.command(Some(&["setpriv", "--pdeathsig", "KILL"]));
+        command
+            .args(self.arguments(scratch.path(), theirs.as_raw_fd()))
+            .args(["-append", "console=ttyS0 panic=-1"]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = spawn(&mut command, theirs)?;
+        ours.set_read_timeout(Some(PROBE_LIMIT))?;
+        // QEMU's end closes the socket; until then nothing is said on it.
+        let ended = ours.read(&mut [0]).is_ok();
+        let _ = child.kill();
+        child.wait()?;
+        let console = std::fs::read(scratch.path().join("console.log")).unwrap_or_default();
+        Ok(ended && String::from_utf8_lossy(&console).contains("lab: boots"))
+    }
+}

@@ -1,0 +1,217 @@
+//! One boot of the guest, from QEMU's command line to its last words.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::io::{self, BufRead, BufReader, ErrorKind, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Child, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use tempfile::TempDir;
+
+use crate::command::tail;
+use crate::lab_image::Image;
+use crate::qemu;
+use crate::wire::{Action, Event, Job, Rails};
+
+/// A guest that shows no life for so long after power-on is not coming.
+const BOOT_LIMIT: Duration = Duration::from_secs(120);
+/// QEMU is gone this soon after the guest's last words.
+const POWER_OFF_LIMIT: Duration = Duration::from_secs(20);
+const LOG_LINES: usize = 40;
+
+/// Why a boot did not end as it should; every kind carries the end of the guest's console.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The kernel gave up.
+    #[error("the guest's kernel panicked; its console ends with:\n{0}")]
+    Panic(String),
+    /// Time ran out.
+    #[error("the guest was stopped after {} s; its console ends with:\n{console}", limit.as_secs())]
+    Timeout {
+        /// The limit that ran out.
+        limit: Duration,
+        /// End of the console.
+        console: String,
+    },
+    /// QEMU ended before the guest had said its last words.
+    #[error("QEMU ended early ({status}); it said:\n{stderr}the guest's console ends with:\n{console}")]
+    Died {
+        /// QEMU's exit status.
+        status: String,
+        /// End of QEMU's own messages.
+        stderr: String,
+        /// End of the console.
+        console: String,
+    },
+    /// The agent could not set the guest up.
+    #[error("the guest could not do its job: {message}; its console ends with:\n{console}")]
+    Agent {
+        /// What the agent said.
+        message: String,
+        /// End of the console.
+        console: String,
+    },
+}
+
+/// What to boot, and for how long at most.
+#[derive(Debug, Clone)]
+pub struct Boot {
+    /// The NICs.
+    pub rails: Rails,
+    /// What the guest does.
+    pub action: Action,
+    /// Time limit from power-on to power-off; none for a shell.
+    pub limit: Option<Duration>,
+}
+
+impl Boot {
+    fn job(&self) -> Result<Job> {
+        let kept = |name: &str| {
+            name == "PATH" || ["RAILCNI_", "CARGO", "RUST", "LAB_"].iter().any(|p| name.starts_with(p))
+        };
+        let env: BTreeMap<_, _> = env::vars().filter(|(name, _)| kept(name)).collect();
+        Ok(Job { rails: self.rails.clone(), action: self.action.clone(), env, dir: env::current_dir()? })
+    }
+}
+
+/// A running guest. Dropping it ends QEMU.
+#[derive(Debug)]
+pub struct Machine {
+    child: Child,
+    events: BufReader<UnixStream>,
+    scratch: TempDir,
+    limit: Option<Duration>,
+    started: Instant,
+    alive: bool,
+}
+
+impl Machine {
+    /// Powers the guest on and hands it its job.
+    pub fn boot(image: &Image, boot: &Boot) -> Result<Self> {
+        let scratch = tempfile::Builder::new().prefix("railcni-vm-").tempdir()?;
+        let (ours, theirs) = UnixStream::pair()?;
+        let mut command = image.qemu.command(Some(&["setpriv", "--pdeathsig", "KILL"]));
+        command.args(image.arguments(scratch.path(), theirs.as_raw_fd()));
+        command.args(qemu::rail_devices(&boot.rails));
+        command.args(match boot.action {
+            Action::Shell => vec!["-chardev", "stdio,id=shell,signal=off", "-serial", "chardev:shell"],
+            _ => vec!["-serial", "null"],
+        });
+        command.args(["-append", &image.command_line()?]);
+        if !matches!(boot.action, Action::Shell) {
+            command.stdin(Stdio::null()).stdout(Stdio::null());
+        }
+        command.stderr(fs::File::create(scratch.path().join("qemu.log"))?);
+        let child = spawn(&mut command, theirs)?;
+        let mut line = serde_json::to_vec(&boot.job()?)?;
+        line.push(b'\n');
+        (&ours).write_all(&line).context("hand the job to the guest")?;
+        let events = BufReader::new(ours);
+        Ok(Self { child, events, scratch, limit: boot.limit, started: Instant::now(), alive: false })
+    }
+
+    /// The guest's next event.
+    pub fn event(&mut self) -> Result<Event, Failure> {
+        let mut line = Vec::new();
+        let boot_limit = || self.limit.map_or(BOOT_LIMIT, |limit| limit.min(BOOT_LIMIT));
+        let limit = if self.alive { self.limit } else { Some(boot_limit()) };
+        loop {
+            self.set_timeout(limit)?;
+            match self.events.read_until(b'\n', &mut line) {
+                Ok(_) if line.ends_with(b"\n") => break,
+                Err(error) if is_passing(&error) => {}
+                Ok(_) | Err(_) => return Err(self.death()),
+            }
+        }
+        self.alive = true;
+        match serde_json::from_slice(&line) {
+            Ok(Event::Failed(message)) => Err(Failure::Agent { message, console: self.console() }),
+            Ok(event) => Ok(event),
+            Err(_) => {
+                let message = format!("unreadable event {:?}", String::from_utf8_lossy(&line));
+                Err(Failure::Agent { message, console: self.console() })
+            }
+        }
+    }
+
+    fn set_timeout(&self, limit: Option<Duration>) -> Result<(), Failure> {
+        let left = limit.map(|limit| limit.saturating_sub(self.started.elapsed()));
+        if left == Some(Duration::ZERO) {
+            let limit = limit.unwrap_or_default();
+            return Err(Failure::Timeout { limit, console: self.console() });
+        }
+        // Fails only for a zero timeout, which was excluded.
+        let _ = self.events.get_ref().set_read_timeout(left);
+        Ok(())
+    }
+
+    /// Waits until QEMU has ended after [`Event::Done`], and returns how long the guest was on.
+    pub fn finish(mut self) -> Result<Duration, Failure> {
+        self.limit = Some(self.started.elapsed() + POWER_OFF_LIMIT);
+        match self.event() {
+            Err(Failure::Died { .. }) => Ok(self.started.elapsed()),
+            Err(failure) => Err(failure),
+            Ok(event) => {
+                let message = format!("{event:?} after its last words");
+                Err(Failure::Agent { message, console: self.console() })
+            }
+        }
+    }
+
+    /// The end of the console.
+    pub fn console(&self) -> String {
+        self.read("console.log")
+    }
+
+    fn read(&self, name: &str) -> String {
+        let bytes = fs::read(self.scratch.path().join(name)).unwrap_or_default();
+        tail(&String::from_utf8_lossy(&bytes).replace('\r', ""), LOG_LINES)
+    }
+
+    fn death(&mut self) -> Failure {
+        let status =
+            self.child.wait().map_or("no status".to_owned(), |status: ExitStatus| status.to_string());
+        let console = self.console();
+        if console.contains("Kernel panic") {
+            return Failure::Panic(console);
+        }
+        Failure::Died { status, stderr: self.read("qemu.log"), console }
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        // Both fail only when the process has ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A read that ran into its timeout or a signal, after which the deadline decides.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
+}
+
+/// Spawns with `inherited` open under its present number.
+pub(crate) fn spawn(command: &mut std::process::Command, inherited: UnixStream) -> Result<Child> {
+    let inherited = OwnedFd::from(inherited);
+    fcntl(&inherited, FcntlArg::F_SETFD(FdFlag::empty())).context("hand the agent's socket to QEMU")?;
+    command.spawn().context("start QEMU through setpriv (package util-linux)")
+}
+
+/// The agent is this very program, or the `vm` binary beside the running test.
+pub(crate) fn agent() -> Result<PathBuf> {
+    let own = env::current_exe()?;
+    if own.file_name().is_some_and(|name| name == "vm") {
+        return Ok(own);
+    }
+    let dir =
+        own.parent().and_then(|deps| deps.parent()).context("a test binary lives in target/PROFILE/deps")?;
+    Ok(dir.join("vm"))
+}

@@ -1,0 +1,3 @@
+//! Eight Ethernet PFs with four VFs each.
+
+mod attributes;

@@ -1,0 +1,3 @@
+//! Tests that run inside a guest. The first module names the configuration that is booted for them.
+
+mod eth;
