@@ -85,3 +85,76 @@ impl CniArgs {
         Err(ArgsError::Unknown { unknown, allowed: known.iter().map(ToString::to_string).collect() })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn keys_are_case_sensitive_and_the_last_counts() {
+        let args = CniArgs::parse("IP=10.0.0.1;ip=10.0.0.2;IP=10.0.0.3;MAC=");
+        assert_eq!(args.get("IP"), Some("10.0.0.3"));
+        assert_eq!(args.get("ip"), Some("10.0.0.2"));
+        assert_eq!((args.get("MAC"), args.get("GATEWAY")), (None, None));
+    }
+
+    #[test]
+    fn values_may_hold_equal_signs_and_commas() {
+        let args = CniArgs::parse("TOKEN=a=b==;IP=10.0.0.5/24, fd00::5/64,");
+        assert_eq!(args.get("TOKEN"), Some("a=b=="));
+        assert_eq!(args.list("IP").collect::<Vec<_>>(), ["10.0.0.5/24", "fd00::5/64"]);
+        assert_eq!(args.list("MAC").count(), 0);
+    }
+
+    #[test]
+    fn unknown_keys_are_refused_unless_ignored() {
+        let unknown = CniArgs::parse("IP=10.0.0.1;FOO=bar").allow(&["IP", "MAC"]).unwrap_err();
+        assert!(matches!(&unknown, ArgsError::Unknown { unknown, .. } if unknown == &["FOO=bar"]));
+        assert_eq!(Error::from(unknown).code, crate::code::INVALID_ENV);
+        for yes in ["1", "true", "True", "TRUE"] {
+            assert_eq!(CniArgs::parse(&format!("FOO=bar;IgnoreUnknown={yes}")).allow(&[]), Ok(()));
+        }
+        for no in ["0", "false", "False", ""] {
+            assert!(CniArgs::parse(&format!("FOO=bar;IgnoreUnknown={no}")).allow(&[]).is_err());
+        }
+        assert_eq!(CniArgs::parse("IP=10.0.0.1;IgnoreUnknown=0").allow(&["IP"]), Ok(()));
+    }
+
+    #[test]
+    fn malformed_pairs_wait_for_the_check() {
+        for text in ["IP", "=x", "IgnoreUnknown=1;IP"] {
+            let error = CniArgs::parse(text).allow(&["IP"]).unwrap_err();
+            assert!(matches!(error, ArgsError::Malformed(_)), "{text}: {error}");
+        }
+        let error = CniArgs::parse("IgnoreUnknown=maybe").allow(&[]).unwrap_err();
+        assert_eq!(error.to_string(), "CNI_ARGS: IgnoreUnknown=maybe: expected 1, true, 0 or false");
+    }
+
+    #[test]
+    fn nothing_and_empty_pairs_are_fine() {
+        for text in ["", ";", ";;IP=10.0.0.1;"] {
+            assert_eq!(CniArgs::parse(text).allow(&["IP"]), Ok(()));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn pairs_come_back(pairs in proptest::collection::vec(("[A-Za-z_0-9]{1,9}", "[^;]{1,9}"), 0..6)) {
+            let text: Vec<_> = pairs.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            let args = CniArgs::parse(&text.join(";"));
+            for (key, _) in &pairs {
+                let last = pairs.iter().rfind(|(k, _)| k == key).map(|(_, value)| value.as_str());
+                prop_assert_eq!(args.get(key), last);
+            }
+        }
+
+        #[test]
+        fn any_text_is_read_without_panic(text in ".{0,40}") {
+            let args = CniArgs::parse(&text);
+            prop_assert_eq!(args.as_str(), text);
+            let _ = args.allow(&["IP"]);
+        }
+    }
+}

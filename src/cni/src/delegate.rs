@@ -3,6 +3,11 @@
 use crate::exec::{self, ExecError, Invocation, Output};
 use crate::{CniResult, Command, Error, Request, code};
 
+/// Whether the delegate can be run at all, to find out before anything is changed.
+pub fn require(request: &Request, plugin_type: &str) -> Result<(), Error> {
+    Ok(exec::find(plugin_type, &request.env.path).map(drop)?)
+}
+
 /// Runs the delegate's ADD. After a failure its DEL runs, too, before the failure is returned.
 pub fn add(request: &Request, plugin_type: &str) -> Result<CniResult, Error> {
     let result =
