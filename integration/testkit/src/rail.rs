@@ -129,15 +129,21 @@ fn bring_up(space: &Space, link: &str, addresses: &[String]) {
     space.ip_do(&lines.join("\n"));
 }
 
-/// Carrier and what IPv6 does when it comes arrive from a kernel worker; a snapshot must not race with it.
+/// Carrier and what IPv6 does when it comes arrive from a kernel worker; a snapshot must not race with it: every
+/// address has its local route by then, and one is link-local.
 fn settle(space: &Space, link: &str) {
     let ready = || {
-        let addresses = space.ip(&["-6", "addr", "show", "dev", link, "scope", "link"]);
-        let multicast =
-            space.ip(&["-6", "route", "show", "table", "local", "type", "multicast", "dev", link]);
+        let list = |args: &[&str]| space.ip(&[&["-6"], args, &["dev", link]].concat());
+        let count = |value: &serde_json::Value| value.as_array().map_or(0, Vec::len);
+        let addresses = &list(&["addr", "show"])[0]["addr_info"];
+        let is_local =
+            |address: &serde_json::Value| address["scope"] == "link" && address["tentative"].is_null();
+        let local = list(&["route", "show", "table", "local", "type", "local"]);
+        let multicast = list(&["route", "show", "table", "local", "type", "multicast"]);
         let operstate = &space.ip(&["link", "show", "dev", link])[0]["operstate"];
-        let has = |value: &serde_json::Value| value.as_array().is_some_and(|list| !list.is_empty());
-        (has(&addresses) && has(&multicast) && operstate == "UP").then_some(())
+        let has_link_local = addresses.as_array().is_some_and(|all| all.iter().any(is_local));
+        let settled = has_link_local && count(&local) == count(addresses) && count(&multicast) > 0;
+        (settled && operstate == "UP").then_some(())
     };
     assert!(
         eventually(SETTLE, ready).is_some(),

@@ -30,8 +30,11 @@ enum Master {
 }
 
 /// Keys of other plugins and guides that are written by mistake, and what they mean here.
-const MEANT: &[(&str, &str)] =
-    &[("enableRdma", "a resource of the RDMA shared device plugin"), ("masters", "master"), ("interface", "master")];
+const MEANT: &[(&str, &str)] = &[
+    ("enableRdma", "a resource of the RDMA shared device plugin"),
+    ("masters", "master"),
+    ("interface", "master"),
+];
 
 /// What a macvlan attachment is to be.
 #[derive(Debug, PartialEq)]
@@ -103,7 +106,9 @@ fn mtu(mtu: i64) -> Result<Option<u32>, Error> {
     match u32::try_from(mtu) {
         Ok(0) => Ok(None),
         Ok(mtu) => Ok(Some(mtu)),
-        Err(_) => Err(Error::invalid_config(format!("invalid MTU {mtu}, must be 0 (the master's) or positive"))),
+        Err(_) => {
+            Err(Error::invalid_config(format!("invalid MTU {mtu}, must be 0 (the master's) or positive")))
+        }
     }
 }
 
@@ -116,7 +121,8 @@ fn mac(request: &Request) -> Result<Option<HwAddr>, Error> {
 }
 
 fn parse_mac(key: &str, value: &str) -> Result<HwAddr, Error> {
-    let refuse = |why: &str| Error::invalid_config(format!("{key} \"{value}\": {why}, such as 02:00:5e:10:00:01"));
+    let refuse =
+        |why: &str| Error::invalid_config(format!("{key} \"{value}\": {why}, such as 02:00:5e:10:00:01"));
     let address: HwAddr = value.parse().map_err(|_| refuse("expected 6 bytes in hex"))?;
     if address.mac().is_none() {
         return Err(refuse("a macvlan has an address of 6 bytes"));

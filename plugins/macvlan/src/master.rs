@@ -27,7 +27,10 @@ pub(crate) fn check_mtu(mtu: Option<u32>, master: &Link) -> Result<(), Error> {
     match mtu {
         Some(mtu) if mtu > master.mtu => {
             Err(Error::invalid_config(format!("invalid MTU {mtu}, must be [0, master MTU({})]", master.mtu))
-                .with_details(format!("raise the MTU of {} on the host first, or leave out `mtu`", master.name)))
+                .with_details(format!(
+                    "raise the MTU of {} on the host first, or leave out `mtu`",
+                    master.name
+                )))
         }
         _ => Ok(()),
     }
@@ -66,7 +69,9 @@ fn check(namespace: &mut Route, link: &Link) -> Result<(), Error> {
                 "master \"{name}\" is an InfiniBand interface, on which the kernel makes no macvlan: use `ipoib` or `ib-sriov`"
             )));
         }
-        LOOPBACK => return Err(Error::invalid_config(format!("master \"{name}\" is the loopback interface"))),
+        LOOPBACK => {
+            return Err(Error::invalid_config(format!("master \"{name}\" is the loopback interface")));
+        }
         _ => (),
     }
     if let Some(port_of) = port_of(namespace, link)? {
@@ -75,7 +80,10 @@ fn check(namespace: &mut Route, link: &Link) -> Result<(), Error> {
         )));
     }
     if !link.is_up() {
-        return Err(Error::new(code::TRY_AGAIN, format!("master \"{name}\" is down: `ip link set {name} up`")));
+        return Err(Error::new(
+            code::TRY_AGAIN,
+            format!("master \"{name}\" is down: `ip link set {name} up`"),
+        ));
     }
     Ok(())
 }

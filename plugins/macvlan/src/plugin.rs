@@ -1,5 +1,5 @@
-use attach::child::{self, Child, Parent};
 use attach::Pod;
+use attach::child::{self, Child, Parent};
 use cni::{CniResult, Error, Plugin, Request, ValidAttachments};
 use netlink::link::{LinkKind, NewKind};
 use netlink::{Link, Route};

@@ -88,7 +88,8 @@ fn a_negative_mtu_is_refused() {
 
 #[test]
 fn wrong_types_are_refused_with_the_key() {
-    for config in [json!({ "mtu": "9000" }), json!({ "linkInContainer": "yes" }), json!({ "bcqueuelen": -1 })] {
+    for config in [json!({ "mtu": "9000" }), json!({ "linkInContainer": "yes" }), json!({ "bcqueuelen": -1 })]
+    {
         let key = config.as_object().unwrap().keys().next().unwrap().clone();
         let (code, msg) = refused(config);
         assert_eq!(code, 7);

@@ -17,6 +17,9 @@ pub fn add(
     let mut pod = Pod::open(netns)?;
     let mut host = Route::open().map_err(Error::from)?;
     let child = plan(&mut host, &mut pod)?;
+    if let Some(ipam) = &request.config.ipam_type {
+        delegate::require(request, ipam)?;
+    }
     let attachments = Attachments::open(&Dirs::from_env().map_err(Error::from)?, plugin)?;
     let prepared = attachments.prepare::<PodLink>(key_of(request)?, &pod.netns)?;
     require_free(&mut pod, &env.ifname)?;
