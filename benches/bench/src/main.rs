@@ -1,0 +1,51 @@
+//! Whole processes side by side with the reference plugins, in one run, in namespaces of their own; the budgets of
+//! the design are checked against what it measures.
+
+mod budget;
+mod chain;
+mod exec;
+mod measure;
+mod options;
+mod report;
+mod samples;
+mod suite;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use testkit::World;
+
+use crate::exec::Bench;
+use crate::options::Options;
+use crate::report::Report;
+use crate::suite::Suite;
+
+fn main() -> ExitCode {
+    match Options::parse(std::env::args().skip(1)).and_then(|options| run(&options)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<()> {
+    // Before the world covers /run and /var/lib.
+    let (ours, theirs) = (Suite::find(&options.bin_dir)?, Suite::find(&options.peer_dir)?);
+    let world = World::new();
+    let bench = Bench { world: &world, ours, theirs, bare: options.bare.clone(), rounds: options.rounds };
+    let mut report = Report::default();
+    for (name, measure) in measure::ALL {
+        eprintln!("bench: {name}");
+        measure(&bench, &mut report)?;
+    }
+    report.note(&report::machine());
+    let verdicts = budget::judge(&report);
+    report.print(&verdicts);
+    report.save(&options.json, &verdicts)?;
+    match verdicts.iter().filter(|verdict| !verdict.is_kept()).count() {
+        missed @ 1.. if options.check => bail!("{missed} of {} budgets are missed", verdicts.len()),
+        _ => Ok(()),
+    }
+}

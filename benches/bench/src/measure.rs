@@ -1,0 +1,25 @@
+//! What is measured, in the order of the report.
+
+mod leases;
+mod rails;
+mod startup;
+mod status;
+mod storm;
+
+use anyhow::Result;
+
+use crate::exec::Bench;
+use crate::report::Report;
+
+type Measure = fn(&Bench<'_>, &mut Report) -> Result<()>;
+
+pub(crate) const ALL: [(&str, Measure); 8] = [
+    ("start-up", startup::version),
+    ("instructions", startup::instructions),
+    ("size and memory", startup::size_and_memory),
+    ("one rail", rails::one),
+    ("eight rails", rails::eight),
+    ("leases", leases::by_count),
+    ("128 at once", storm::at_once),
+    ("status", status::status),
+];

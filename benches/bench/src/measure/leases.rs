@@ -1,0 +1,92 @@
+use std::fs::{DirBuilder, File};
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr};
+use std::ops::Range;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use ipam::{Change, JournalStore, Key, Lease, Store};
+use serde_json::{Value, json};
+use state::Dirs;
+
+use crate::exec::{Bench, Call};
+use crate::report::{Report, Unit};
+use crate::samples::{Samples, in_turns};
+use crate::suite::Suite;
+
+const COUNTS: [u16; 4] = [10, 1_000, 10_000, 60_000];
+/// The reference plugin takes 0.3 s for one ADD among as many.
+const MANY: u16 = 10_000;
+
+/// ADD and DEL of the IPAM plugin alone, by how many leases there are already.
+pub(crate) fn by_count(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
+    let mut filled = 0;
+    for count in COUNTS {
+        let rounds = if count < MANY { bench.rounds / 2 } else { bench.few_rounds() };
+        fill(bench, &bench.ours, filled..count)?;
+        fill(bench, &bench.theirs, filled..count)?;
+        filled = count;
+        let mut sides = (|| add_and_del(bench, &bench.ours), || add_and_del(bench, &bench.theirs));
+        let times = in_turns(rounds, [&mut sides.0, &mut sides.1])?;
+        let case = |verb| format!("IPAM among {count} leases, {verb}");
+        let part = |of: fn(&(Duration, Duration)) -> Duration| {
+            times.each_ref().map(|times| Samples::of(&times.iter().map(of).collect::<Vec<_>>()))
+        };
+        report.compare(case("ADD"), Unit::Seconds, part(|times| times.0));
+        report.compare(case("DEL"), Unit::Seconds, part(|times| times.1));
+    }
+    Ok(())
+}
+
+const NETWORK: &str = "leases";
+
+fn config(suite: &Suite) -> Value {
+    suite.pool(NETWORK, &json!({ "subnet": "10.100.0.0/15", "gateway": "10.101.255.254" }))
+}
+
+fn add_and_del(bench: &Bench<'_>, suite: &Suite) -> Result<(Duration, Duration)> {
+    let call = |verb| Call { verb, container_id: "bench-pod", netns: "/run/netns/none", ifname: "eth0" };
+    let run = |verb| Ok(bench.run(suite, suite.ipam(), &call(verb), &config(suite))?.0);
+    run("ADD").and_then(|add| Ok((add, run("DEL")?)))
+}
+
+/// The address of each pod that is there already.
+fn addresses(pods: Range<u16>) -> impl Iterator<Item = (String, Ipv4Addr)> {
+    let first = Ipv4Addr::new(10, 100, 0, 1).to_bits();
+    pods.map(move |number| (format!("pod-{number}"), Ipv4Addr::from_bits(first + u32::from(number))))
+}
+
+fn fill(bench: &Bench<'_>, suite: &Suite, pods: Range<u16>) -> Result<()> {
+    if suite.is_reference() { fill_host_local(pods) } else { fill_rail_ipam(bench, pods) }
+}
+
+/// One file per address (plugins/ipam/host-local/backend/disk), in the tmpfs that covers /var/lib.
+fn fill_host_local(pods: Range<u16>) -> Result<()> {
+    let folder = Path::new("/var/lib/cni/networks").join(NETWORK);
+    DirBuilder::new().recursive(true).create(&folder)?;
+    let mut last = String::new();
+    for (container_id, ip) in addresses(pods) {
+        last = ip.to_string();
+        write!(File::create(folder.join(&last))?, "{container_id}\r\neth0")?;
+    }
+    Ok(File::create(folder.join("last_reserved_ip.0"))?.write_all(last.as_bytes())?)
+}
+
+fn fill_rail_ipam(bench: &Bench<'_>, pods: Range<u16>) -> Result<()> {
+    let lease = |(container_id, ip)| {
+        let key = Key { network: NETWORK.into(), container_id, ifname: "eth0".into() };
+        Change::Lease(Lease { key, ip: IpAddr::V4(ip), pool: NETWORK.into(), since: 0, rest: 0 })
+    };
+    let store = JournalStore::new(&dirs(bench)?, Duration::from_secs(10))?;
+    Ok(store.update(&mut |_| Ok(addresses(pods.clone()).map(lease).collect()))?)
+}
+
+/// As the plugins get them by their environment.
+fn dirs(bench: &Bench<'_>) -> Result<Dirs> {
+    let theirs = bench.world.dirs();
+    let dirs = Dirs::under(theirs.state.parent().unwrap_or(Path::new("/")));
+    let same = dirs.state.as_path() == theirs.state && dirs.durable.as_path() == theirs.durable;
+    ensure!(same, "{} is not where the plugins keep their state", dirs.state.as_path().display());
+    Ok(dirs)
+}

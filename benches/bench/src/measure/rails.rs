@@ -1,0 +1,82 @@
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use testkit::Pod;
+
+use crate::chain::Attachment;
+use crate::exec::Bench;
+use crate::report::{Report, Unit};
+use crate::samples::{Samples, in_turns};
+use crate::suite::Suite;
+
+/// One macvlan rail by a chain of single plugins, and by its bare messages.
+pub(crate) fn one(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
+    let pod = bench.world.pod("one");
+    bench.world.rail(1);
+    compare(bench, report, &pod, "one rail by the chain", 1, bench.rounds / 2)?;
+    bare(bench, report, &pod)
+}
+
+/// As a runtime that attaches one network after another.
+pub(crate) fn eight(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
+    let pod = bench.world.pod("eight");
+    (2..=8).for_each(|number| drop(bench.world.rail(number)));
+    compare(bench, report, &pod, "eight rails by the chain", 8, bench.few_rounds())
+}
+
+fn compare(
+    bench: &Bench<'_>,
+    report: &mut Report,
+    pod: &Pod,
+    case: &str,
+    rails: u8,
+    rounds: usize,
+) -> Result<()> {
+    let netns = pod.path().display().to_string();
+    let attach = |suite: &Suite| attach_and_detach(bench, suite, &netns, rails);
+    let mut sides = (|| attach(&bench.ours), || attach(&bench.theirs));
+    let times = in_turns(rounds, [&mut sides.0, &mut sides.1])?;
+    let [adds, dels] = [|(add, _): &(_, _)| *add, |(_, del): &(_, _)| *del]
+        .map(|part| times.each_ref().map(|times| Samples::of(&times.iter().map(part).collect::<Vec<_>>())));
+    report.compare(format!("{case}, ADD"), Unit::Seconds, adds);
+    report.compare(format!("{case}, DEL"), Unit::Seconds, dels);
+    Ok(())
+}
+
+fn attach_and_detach(
+    bench: &Bench<'_>,
+    suite: &Suite,
+    netns: &str,
+    rails: u8,
+) -> Result<(Duration, Duration)> {
+    let (mut added, mut deleted) = (Duration::ZERO, Duration::ZERO);
+    let mut results = Vec::new();
+    for rail in 1..=rails {
+        let (took, result) = Attachment { suite, netns, rail }.add(bench)?;
+        added += took;
+        results.push(result);
+    }
+    for (rail, result) in (1..=rails).zip(results) {
+        deleted += Attachment { suite, netns, rail }.del(bench, &result)?;
+    }
+    Ok((added, deleted))
+}
+
+fn bare(bench: &Bench<'_>, report: &mut Report, pod: &Pod) -> Result<()> {
+    let master = bench.world.host().ifindex("rail1").to_string();
+    let run = |verb: &str| -> Result<Duration> {
+        let mut command = Command::new(&bench.bare);
+        command.args([verb, &master]).arg(pod.path()).args(["172.16.1.9/24", "172.16.1.254"]);
+        let start = Instant::now();
+        let status = command.status()?;
+        let took = start.elapsed();
+        ensure!(status.success(), "bare {verb}: {status}");
+        Ok(took)
+    };
+    let rounds = (0..=bench.rounds / 2).map(|_| Ok((run("add")?, run("del")?)));
+    let (adds, dels): (Vec<_>, Vec<_>) = rounds.collect::<Result<Vec<_>>>()?.into_iter().skip(1).unzip();
+    report.floor("bare messages of one rail, ADD", Samples::of(&adds));
+    report.floor("bare messages of one rail, DEL", Samples::of(&dels));
+    Ok(())
+}
