@@ -37,8 +37,8 @@ lint: ## formatting, clippy as errors, licences and advisories
 
 bench: build ## whole processes side by side with the peers; exits non-zero when a budget is missed
 	@scripts/setup bench
-	@$(CARGO) build --release -q -p bench -p bare
-	@scripts/as-root target/release/bench --bin-dir $(abspath $(DIST)) --check
+	@DIST=target/bench CARGO=$(CARGO) scripts/build bench bare
+	@scripts/as-root target/bench/bench --bin-dir $(abspath $(DIST)) --check
 
 install: build ## into $(DESTDIR)$(CNI_BIN_DIR); every file replaced atomically
 	@scripts/install $(DIST) "$(DESTDIR)$(CNI_BIN_DIR)" $(PLUGINS)
