@@ -3,7 +3,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 use netlink_packet_route::route::RouteFlags;
 use nix::libc::{
-    RTA_DST, RTA_GATEWAY, RTA_METRICS, RTA_MULTIPATH, RTA_OIF, RTA_PREFSRC, RTA_PRIORITY, RTA_TABLE, RTA_VIA,
+    RTA_DST, RTA_GATEWAY, RTA_METRICS, RTA_MULTIPATH, RTA_OIF, RTA_PREFSRC, RTA_PRIORITY, RTA_TABLE,
     RTM_DELROUTE, RTM_NEWROUTE,
 };
 
@@ -14,6 +14,8 @@ use crate::message::Message;
 
 const HEADER: usize = 12;
 const NEXT_HOP_HEADER: usize = 8;
+// Not in musl's headers (include/uapi/linux/rtnetlink.h).
+const RTA_VIA: u16 = 18;
 const RTAX_MTU: u16 = 2;
 const RTAX_ADVMSS: u16 = 8;
 /// `RTNH_F_ONLINK`
