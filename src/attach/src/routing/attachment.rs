@@ -1,12 +1,11 @@
 use std::net::IpAddr;
 
-use netlink::{HwAddr, LinkChange};
 use state::{Dirs, Key};
 
 use super::config::Settings;
 use super::plan::{self, Newcomer, Outcome, Plan};
 use super::record::PodRecord;
-use super::undo::{Own, Undo};
+use super::undo::Undo;
 use super::{PLUGIN, kernel};
 use crate::attachment::identity;
 use crate::{Adding, Attachments, Error, Pod};
@@ -38,7 +37,7 @@ pub fn attach(dirs: &Dirs, pod: &mut Pod, nic: &Attachment<'_>) -> Result<Outcom
     let undo = Undo { key: nic.key.clone(), netns, own: Some(plan.own.clone()) };
     let mut adding = prepared.begin(undo)?;
     let made = record.save().and_then(|()| {
-        make(pod, &plan)?;
+        kernel::apply(pod, &plan.changes)?;
         kernel::set_rp_filter(pod, &view, record.shared.rp_filter())?;
         let before = record.shared.clone();
         record.shared.reconciled(&view);
@@ -53,22 +52,15 @@ pub fn attach(dirs: &Dirs, pod: &mut Pod, nic: &Attachment<'_>) -> Result<Outcom
     Ok(plan.outcome)
 }
 
-fn make(pod: &mut Pod, plan: &Plan) -> Result<(), Error> {
-    kernel::apply(pod, &plan.changes, link_change(&plan.own))
-}
-
-fn link_change(own: &Own) -> Option<(u32, LinkChange<'static>)> {
-    let address = own.mac.map(|mac| HwAddr::from(mac.to));
-    let tx_queue_len = own.tx_queue_len.map(|length| length.to);
-    let change = LinkChange { address, tx_queue_len, ..LinkChange::default() };
-    (address.is_some() || tx_queue_len.is_some()).then_some((own.index, change))
-}
-
 /// The first error is what the caller has to know; what could not be undone stays on record.
 fn roll_back(adding: Adding<Undo>, error: Error) -> cni::Error {
     let left: Vec<String> = adding.fail().iter().map(ToString::to_string).collect();
     let error = cni::Error::from(error);
-    if left.is_empty() { error } else { error.with_details(format!("and not all of it could be undone: {}", left.join("; "))) }
+    if left.is_empty() {
+        error
+    } else {
+        error.with_details(format!("and not all of it could be undone: {}", left.join("; ")))
+    }
 }
 
 /// Best effort: who talks to the NIC has the old address in mind, and the kernel announces none when it changes.

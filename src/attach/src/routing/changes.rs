@@ -18,6 +18,22 @@ pub(super) enum Change {
     DeleteRoute(Route),
     AddRule(Rule),
     DeleteRule(Rule),
+    SetLink(LinkSetting),
+}
+
+/// What is set on the NIC itself; `None` leaves it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LinkSetting {
+    pub(super) index: u32,
+    pub(super) mac: Option<[u8; 6]>,
+    pub(super) tx_queue_len: Option<u32>,
+}
+
+impl LinkSetting {
+    /// No change when there is nothing to set.
+    pub(super) fn change(self) -> Option<Change> {
+        (self.mac.is_some() || self.tx_queue_len.is_some()).then_some(Change::SetLink(self))
+    }
 }
 
 /// Rules and routes that belong together.

@@ -21,7 +21,10 @@ pub fn differences(
     listed: &[cni::Route],
 ) -> Result<Vec<String>, Error> {
     if netns.is_some_and(|netns| !is(&pod.netns, netns)) {
-        return Ok(vec![format!("the record is about another namespace than {}", pod.netns.path().display())]);
+        return Ok(vec![format!(
+            "the record is about another namespace than {}",
+            pod.netns.path().display()
+        )]);
     }
     let record = PodRecord::lock(dirs, &undo.key.container_id, &identity(&pod.netns))?;
     let view = kernel::read(pod)?;
@@ -48,7 +51,9 @@ pub(super) fn compare(view: &View, shared: &Shared, undo: &Undo, listed: &[cni::
 }
 
 fn link(view: &View, own: &Own, ifname: &str) -> Vec<String> {
-    let Some(link) = view.link(ifname) else { return vec![format!("interface {ifname} is missing in the pod")] };
+    let Some(link) = view.link(ifname) else {
+        return vec![format!("interface {ifname} is missing in the pod")];
+    };
     let mut found = Vec::new();
     if link.index != own.index {
         found.push(format!("{ifname} has index {}, expected {}: it was made anew", link.index, own.index));
@@ -73,7 +78,10 @@ fn main_default(view: &View, shared: &Shared, own: &Own, listed: &[cni::Route]) 
         return Vec::new();
     }
     let owners = shared.owners(view);
-    [false, true].into_iter().filter_map(|is_v6| misplaced(view, shared, own, owners[usize::from(is_v6)]?, is_v6, listed)).collect()
+    [false, true]
+        .into_iter()
+        .filter_map(|is_v6| misplaced(view, shared, own, owners[usize::from(is_v6)]?, is_v6, listed))
+        .collect()
 }
 
 fn misplaced(
@@ -89,17 +97,25 @@ fn misplaced(
     let given_by_multus = lists_default(listed, is_v6, |route| route.table.is_none());
     if own.index != owner && has(own.index) && !given_by_multus {
         let name = view.name(own.index);
-        return Some(format!("main has an {family} default route of {name}, expected that of {} alone", view.name(owner)));
+        return Some(format!(
+            "main has an {family} default route of {name}, expected that of {} alone",
+            view.name(owner)
+        ));
     }
     // Whichever attachment Multus chose, its default route is in main instead.
     let elsewhere = || shared.members.iter().any(|member| member.index != owner && has(member.index));
     let excused = if own.index == owner { !given_by_multus } else { elsewhere() };
-    let stood = shared.defaults.0.iter().any(|entry| {
-        entry.route.dev == owner && entry.route.is_v6() == is_v6 && !entry.moved
-    });
-    (stood && !has(owner) && !excused).then(|| format!("main has lost the {family} default route of {}", view.name(owner)))
+    let stood = shared
+        .defaults
+        .0
+        .iter()
+        .any(|entry| entry.route.dev == owner && entry.route.is_v6() == is_v6 && !entry.moved);
+    (stood && !has(owner) && !excused)
+        .then(|| format!("main has lost the {family} default route of {}", view.name(owner)))
 }
 
 fn lists_default(listed: &[cni::Route], is_v6: bool, which: impl Fn(&cni::Route) -> bool) -> bool {
-    listed.iter().any(|route| route.dst.prefix_len() == 0 && route.dst.addr().is_ipv6() == is_v6 && which(route))
+    listed
+        .iter()
+        .any(|route| route.dst.prefix_len() == 0 && route.dst.addr().is_ipv6() == is_v6 && which(route))
 }

@@ -106,8 +106,11 @@ fn nic(key: &str, name: &str) -> Result<(), cni::Error> {
 }
 
 fn detours(keys: &Keys) -> Result<Vec<IpNet>, cni::Error> {
-    let lists =
-        [("hijackCIDR", &keys.hijack_cidr), ("overlayPodCIDR", &keys.overlay_pod_cidr), ("serviceCIDR", &keys.service_cidr)];
+    let lists = [
+        ("hijackCIDR", &keys.hijack_cidr),
+        ("overlayPodCIDR", &keys.overlay_pod_cidr),
+        ("serviceCIDR", &keys.service_cidr),
+    ];
     let mut detours = Vec::new();
     for (key, list) in lists {
         for (i, text) in list.iter().flatten().enumerate() {
@@ -121,7 +124,9 @@ fn detours(keys: &Keys) -> Result<Vec<IpNet>, cni::Error> {
 
 fn detour(key: &str, text: &str) -> Result<IpNet, cni::Error> {
     match network(key, text)? {
-        net if net.prefix_len() == 0 => Err(refuse(key, text, "for a default route there is podDefaultRouteNic")),
+        net if net.prefix_len() == 0 => {
+            Err(refuse(key, text, "for a default route there is podDefaultRouteNic"))
+        }
         net => Ok(net),
     }
 }
@@ -144,20 +149,27 @@ fn policy_routes(keys: &Keys) -> Result<Vec<PolicyRoute>, cni::Error> {
 }
 
 fn policy_route(key: &str, written: &keys::Written) -> Result<PolicyRoute, cni::Error> {
-    let missing = |part| cni::Error::invalid_config(format!("{key}.{part} is missing: a policy route is {{dst, gw}}"));
+    let missing =
+        |part| cni::Error::invalid_config(format!("{key}.{part} is missing: a policy route is {{dst, gw}}"));
     let dst_text = written.dst.as_deref().ok_or_else(|| missing("dst"))?;
     let gw_text = written.gw.as_deref().ok_or_else(|| missing("gw"))?;
     let dst = network(&format!("{key}.dst"), dst_text)?;
-    let gw: IpAddr = gw_text.parse().map_err(|_| refuse(&format!("{key}.gw"), gw_text, "expected an IP address"))?;
+    let gw: IpAddr =
+        gw_text.parse().map_err(|_| refuse(&format!("{key}.gw"), gw_text, "expected an IP address"))?;
     if dst.addr().is_ipv4() != gw.is_ipv4() {
-        return Err(refuse(&format!("{key}.gw"), gw_text, &format!("expected an address of the family of dst {dst}")));
+        return Err(refuse(
+            &format!("{key}.gw"),
+            gw_text,
+            &format!("expected an address of the family of dst {dst}"),
+        ));
     }
     Ok(PolicyRoute { dst, gw })
 }
 
 fn network(key: &str, text: &str) -> Result<IpNet, cni::Error> {
     let net = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-    net.map(|net| net.trunc()).map_err(|_| refuse(key, text, "expected a CIDR such as 10.96.0.0/12, or an IP address"))
+    net.map(|net| net.trunc())
+        .map_err(|_| refuse(key, text, "expected a CIDR such as 10.96.0.0/12, or an IP address"))
 }
 
 /// The kernel's values; any negative number means "as it is".
@@ -165,7 +177,11 @@ fn rp_filter(value: i64) -> Result<Option<u8>, cni::Error> {
     match value {
         ..0 => Ok(None),
         0..=2 => Ok(u8::try_from(value).ok()),
-        _ => Err(refuse("podRPFilter", &value.to_string(), "allowed are 0, 1, 2, and a negative number to leave it")),
+        _ => Err(refuse(
+            "podRPFilter",
+            &value.to_string(),
+            "allowed are 0, 1, 2, and a negative number to leave it",
+        )),
     }
 }
 
@@ -173,7 +189,9 @@ fn tx_queue_len(value: i64) -> Result<Option<u32>, cni::Error> {
     match i32::try_from(value) {
         Ok(0) => Ok(None),
         Ok(length @ 1..) => Ok(Some(length.cast_unsigned())),
-        _ => Err(refuse("txQueueLen", &value.to_string(), "allowed are 0 (leave it) and a number of packets")),
+        _ => {
+            Err(refuse("txQueueLen", &value.to_string(), "allowed are 0 (leave it) and a number of packets"))
+        }
     }
 }
 

@@ -47,12 +47,12 @@ impl Defaults {
     pub(super) fn settle(&mut self, present: &[Route], keep: impl Fn(&Route) -> bool) -> Vec<Change> {
         let mut now = present.to_vec();
         let mut changes = Vec::new();
-        for i in (0..self.0.len()).rev() {
-            let entry = &self.0[i];
-            if keep(&entry.route) && entry.moved && !now.contains(&entry.route) {
-                self.put_back(i, &mut now, &mut changes);
+        for entry in self.0.iter().rev().filter(|entry| keep(&entry.route) && entry.moved) {
+            if !now.contains(&entry.route) {
+                self.put_back(&entry.route, &mut now, &mut changes);
             }
         }
+        self.put_in_order(&mut now, &mut changes, &keep);
         for entry in self.0.iter_mut().filter(|entry| !keep(&entry.route) && now.contains(&entry.route)) {
             entry.moved = true;
             changes.push(Change::DeleteRoute(entry.route.clone()));
@@ -65,30 +65,47 @@ impl Defaults {
         self.0.iter_mut().filter(|entry| keep(&entry.route)).for_each(|entry| entry.moved = false);
     }
 
-    fn put_back(&mut self, i: usize, now: &mut Vec<Route>, changes: &mut Vec<Change>) {
-        let route = self.0[i].route.clone();
-        let peers: Vec<Route> = now.iter().filter(|other| rivals(other, &route)).cloned().collect();
-        let followers: Vec<usize> =
-            peers.iter().filter_map(|other| self.position(other)).filter(|&place| place > i).collect();
-        if !route.is_v6() && followers.len() == peers.len() {
-            changes.push(Change::AddRoute(route.clone(), Place::First));
-            now.insert(0, route);
-            return;
-        }
-        changes.push(Change::AddRoute(route.clone(), Place::Last));
-        now.push(route);
-        for follower in followers {
-            self.send_to_the_end(follower, now, changes);
+    fn put_back(&self, route: &Route, now: &mut Vec<Route>, changes: &mut Vec<Change>) {
+        let place = self.position(route);
+        let follows = |other: &Route| self.position(other).is_some_and(|of_other| Some(of_other) > place);
+        let leads = !route.is_v6() && now.iter().filter(|other| rivals(other, route)).all(follows);
+        now.insert(if leads { 0 } else { now.len() }, route.clone());
+        changes.push(Change::AddRoute(route.clone(), if leads { Place::First } else { Place::Last }));
+    }
+
+    /// The kernel can add at an end only: what has to follow is taken out and added anew. Looks only at what was put
+    /// back, now or by a try that was cut short; an order that somebody else made stays.
+    fn put_in_order(
+        &mut self,
+        now: &mut Vec<Route>,
+        changes: &mut Vec<Change>,
+        keep: &impl Fn(&Route) -> bool,
+    ) {
+        let stands = |entry: &Entry| keep(&entry.route) && now.contains(&entry.route);
+        let wanted: Vec<Route> =
+            self.0.iter().filter(|entry| stands(entry)).map(|entry| entry.route.clone()).collect();
+        let moved: Vec<Route> =
+            self.0.iter().filter(|e| stands(e) && e.moved).map(|e| e.route.clone()).collect();
+        for route in wanted.iter().filter(|route| moved.iter().any(|other| rivals(route, other))) {
+            let later = &wanted[wanted.iter().position(|other| other == route).unwrap_or_default()..];
+            let place = |route: &Route| now.iter().position(|other| other == route);
+            let is_early = |other: &&Route| rivals(other, route) && place(other) < place(route);
+            if later.iter().any(|other| is_early(&other)) {
+                let rest: Vec<Route> =
+                    later.iter().skip(1).filter(|other| rivals(other, route)).cloned().collect();
+                for follower in &rest {
+                    self.send_to_the_end(follower, now, changes);
+                }
+            }
         }
     }
 
-    fn send_to_the_end(&mut self, i: usize, now: &mut Vec<Route>, changes: &mut Vec<Change>) {
-        self.0[i].moved = true;
-        let route = self.0[i].route.clone();
-        now.retain(|other| *other != route);
+    fn send_to_the_end(&mut self, route: &Route, now: &mut Vec<Route>, changes: &mut Vec<Change>) {
+        self.0.iter_mut().filter(|entry| entry.route == *route).for_each(|entry| entry.moved = true);
+        now.retain(|other| other != route);
         now.push(route.clone());
         changes.push(Change::DeleteRoute(route.clone()));
-        changes.push(Change::AddRoute(route, Place::Last));
+        changes.push(Change::AddRoute(route.clone(), Place::Last));
     }
 
     fn position(&self, route: &Route) -> Option<usize> {

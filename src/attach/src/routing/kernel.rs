@@ -1,9 +1,9 @@
 //! Reading the pod and changing it: one dump per kind, one batch for all changes.
 
 use ipnet::IpNet;
-use netlink::{Family, LinkChange, RouteFilter, RouteKind, RouteSpec, RuleAction, RuleSpec};
+use netlink::{Family, HwAddr, LinkChange, RouteFilter, RouteKind, RouteSpec, RuleAction, RuleSpec};
 
-use super::changes::{Change, Place};
+use super::changes::{Change, LinkSetting, Place};
 use super::model::{Link, Route, Rule, View};
 use crate::{Error, Pod, sysctl};
 
@@ -15,7 +15,7 @@ pub(super) fn read(pod: &mut Pod) -> Result<View, Error> {
     let addresses = socket.addresses(None)?.into_iter().map(|address| (address.index, address.net)).collect();
     let mut view = View { links, addresses, rp_filter, ..View::default() };
     for spec in socket.routes(&RouteFilter::default())? {
-        take_route(&mut view, spec);
+        take_route(&mut view, &spec);
     }
     for family in Family::BOTH {
         for spec in socket.rules(family)? {
@@ -26,32 +26,22 @@ pub(super) fn read(pod: &mut Pod) -> Result<View, Error> {
 }
 
 /// Makes the changes of an ADD; the error is the first refusal.
-pub(super) fn apply(
-    pod: &mut Pod,
-    changes: &[Change],
-    link: Option<(u32, LinkChange<'_>)>,
-) -> Result<(), Error> {
-    let mut batch = pod.route.batch();
-    if let Some((index, change)) = &link {
-        batch.set_link(*index, change);
-    }
-    changes.iter().for_each(|change| push(&mut batch, change));
-    Ok(batch.commit()?)
+pub(super) fn apply(pod: &mut Pod, changes: &[Change]) -> Result<(), Error> {
+    Ok(batch(pod, changes).commit()?)
 }
 
 /// Makes the changes of a DEL. What is gone already is as it should be; everything else is returned.
-pub(super) fn undo(
-    pod: &mut Pod,
-    changes: &[Change],
-    link: Option<(u32, LinkChange<'_>)>,
-) -> Result<Vec<Error>, Error> {
-    let mut batch = pod.route.batch();
-    changes.iter().for_each(|change| push(&mut batch, change));
-    if let Some((index, change)) = &link {
-        batch.set_link(*index, change);
-    }
-    let failed = batch.outcomes()?.into_iter().filter_map(Result::err);
+pub(super) fn undo(pod: &mut Pod, changes: &[Change]) -> Result<Vec<Error>, Error> {
+    let failed = batch(pod, changes).outcomes()?.into_iter().filter_map(Result::err);
     Ok(failed.filter(|error| !error.is_gone()).map(Error::from).collect())
+}
+
+fn batch<'a>(pod: &'a mut Pod, changes: &[Change]) -> netlink::Batch<'a> {
+    let mut batch = pod.route.batch();
+    for change in changes {
+        push(&mut batch, change);
+    }
+    batch
 }
 
 /// Sets `all.rp_filter` of the pod unless it has that value.
@@ -74,6 +64,13 @@ fn push(batch: &mut netlink::Batch<'_>, change: &Change) {
         Change::DeleteRoute(route) => batch.delete_route(&route_spec(route)),
         Change::AddRule(rule) => batch.add_rule(&rule_spec(rule)),
         Change::DeleteRule(rule) => batch.delete_rule(&rule_spec(rule)),
+        Change::SetLink(LinkSetting { index, mac, tx_queue_len }) => {
+            let address = mac.map(HwAddr::from);
+            batch.set_link(
+                *index,
+                &LinkChange { address, tx_queue_len: *tx_queue_len, ..LinkChange::default() },
+            )
+        }
     };
 }
 
@@ -84,12 +81,12 @@ fn link(link: netlink::Link) -> Link {
 
 /// IPv6 lists the branches of a multipath route together and takes them one by one; in IPv4 they are one route, which
 /// belongs to no single NIC.
-fn take_route(view: &mut View, spec: RouteSpec) {
+fn take_route(view: &mut View, spec: &RouteSpec) {
     if !matches!(spec.kind, RouteKind::Unicast) {
         view.other_tables.push(spec.table);
         return;
     }
-    let whole = route(&spec);
+    let whole = route(spec);
     if spec.next_hops.is_empty() || !whole.is_v6() {
         view.routes.push(whole);
         return;

@@ -23,7 +23,9 @@ impl FromStr for Prefix {
         let pair = text.split_once([':', '-']).ok_or(FORM)?;
         let prefix = [byte(pair.0)?, byte(pair.1)?];
         if prefix[0] & 1 == 1 {
-            return Err("has the multicast bit (the lowest of the first byte) set, which no interface may have");
+            return Err(
+                "has the multicast bit (the lowest of the first byte) set, which no interface may have",
+            );
         }
         Ok(Self(prefix))
     }

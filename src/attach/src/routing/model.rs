@@ -127,7 +127,8 @@ impl View {
     /// Whether `gateway` answers on the link itself, by main's connected routes.
     pub(super) fn reaches(&self, index: u32, gateway: IpAddr) -> bool {
         let connected = |route: &&Route| route.dev == index && route.table == MAIN && route.gateway.is_none();
-        is_link_local_v6(gateway) || self.routes.iter().filter(connected).any(|route| route.dst.contains(&gateway))
+        is_link_local_v6(gateway)
+            || self.routes.iter().filter(connected).any(|route| route.dst.contains(&gateway))
     }
 
     pub(super) fn describe(&self, route: &Route) -> Description<'_> {
@@ -159,7 +160,12 @@ impl fmt::Display for Description<'_> {
         if let Some(gateway) = gateway {
             write!(f, " via {gateway}")?;
         }
-        write!(f, " dev {} table {}", self.view.name(*dev), if *table == MAIN { "main".to_owned() } else { table.to_string() })
+        write!(
+            f,
+            " dev {} table {}",
+            self.view.name(*dev),
+            if *table == MAIN { "main".to_owned() } else { table.to_string() }
+        )
     }
 }
 

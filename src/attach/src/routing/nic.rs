@@ -15,14 +15,15 @@ const METRIC_V6: u32 = 1024;
 
 /// Copies of what main says about the NIC, its default routes, and a rule per address.
 pub(super) fn table_of<'a>(
-    view: &View,
+    view: &'a View,
     index: u32,
     table: u32,
     defaults: impl Iterator<Item = &'a Route>,
 ) -> Made {
     let of_link = |route: &&Route| route.dev == index && route.table == MAIN && route.is_movable();
     let others = view.routes.iter().filter(of_link).filter(|route| !route.is_default());
-    let mut routes: Vec<Route> = others.chain(defaults).map(|route| route.copy_to(table)).collect();
+    let mut routes: Vec<Route> = others.map(|route| route.copy_to(table)).collect();
+    routes.extend(defaults.map(|route| route.copy_to(table)));
     put_in_order(&mut routes);
     let mut addresses: Vec<IpAddr> = view.addresses_of(index).map(|net| net.addr()).collect();
     addresses.sort_unstable();
@@ -87,7 +88,10 @@ fn has_subnet(view: &View, index: u32, gateway: IpAddr) -> bool {
 fn out_of_reach(view: &View, index: u32, gateway: IpAddr) -> String {
     let nets: Vec<String> = view.addresses_of(index).map(|net| net.to_string()).collect();
     let name = view.name(index);
-    format!("policyRoutes: gw {gateway} is in no subnet of {name} ({}), so nothing can be sent to it", nets.join(", "))
+    format!(
+        "policyRoutes: gw {gateway} is in no subnet of {name} ({}), so nothing can be sent to it",
+        nets.join(", ")
+    )
 }
 
 /// `preferred` in front of what is there for the same destinations.

@@ -66,7 +66,7 @@ pub(super) fn join(view: &View, shared: &mut Shared, newcomer: &Newcomer<'_>) ->
         mac: new_mac(view, link, settings),
         tx_queue_len: Changed::of(link.tx_queue_len, settings.tx_queue_len),
     };
-    let mut changes: Vec<Change> = own.made.additions().collect();
+    let mut changes: Vec<Change> = own.set_link().into_iter().chain(own.made.additions()).collect();
     changes.extend(shared.reconcile(view, &[]));
     let addresses = view.addresses_of(link.index).map(|net| net.addr()).collect();
     let outcome = outcome(view, shared, &own);
@@ -80,6 +80,7 @@ pub(super) fn leave(view: &View, shared: &mut Shared, undo: &Undo) -> Vec<Change
     let mut changes = shared.reconcile(view, &spares);
     let made = made.retain(|route| view.routes.contains(route), |rule| view.rules.contains(rule));
     changes.extend(made.deletions());
+    changes.extend(undo.reset_link(view));
     changes
 }
 
@@ -105,7 +106,11 @@ fn member(view: &View, shared: &Shared, newcomer: &Newcomer<'_>, index: u32, tab
         tracing::warn!("podDefaultRouteNic has no effect while tunePodRoutes is false");
     }
     if settings.first_nic != shared.first_nic {
-        tracing::warn!(configured = settings.first_nic, pod = shared.first_nic, "the pod's podDefaultCniNic is settled already");
+        tracing::warn!(
+            configured = settings.first_nic,
+            pod = shared.first_nic,
+            "the pod's podDefaultCniNic is settled already"
+        );
     }
     Member {
         network: newcomer.network.to_owned(),
@@ -132,7 +137,8 @@ fn own_routes(
     let defaults = shared.defaults.of(index).chain(shared.spares_of(index));
     let mut made = nic::table_of(view, index, table, defaults);
     let detours = settings.detours.iter().filter_map(|&dst| shared.detour(view, dst, table));
-    let detours: Vec<Route> = detours.filter(|detour| made.routes.iter().all(|route| route.dst != detour.dst)).collect();
+    let detours: Vec<Route> =
+        detours.filter(|detour| made.routes.iter().all(|route| route.dst != detour.dst)).collect();
     made.routes.extend(detours);
     nic::overlay(policy, &mut made.routes);
     Ok(made)
@@ -140,7 +146,8 @@ fn own_routes(
 
 fn in_main(view: &View, policy: Vec<Route>) -> Result<Made, String> {
     let rival = |route: &Route| {
-        let same = |other: &&Route| (other.dst, other.table, other.priority) == (route.dst, MAIN, route.priority);
+        let same =
+            |other: &&Route| (other.dst, other.table, other.priority) == (route.dst, MAIN, route.priority);
         view.routes.iter().find(same)
     };
     match policy.iter().find_map(rival) {
@@ -158,7 +165,8 @@ fn new_mac(view: &View, link: &Link, settings: &Settings) -> Option<Changed<[u8;
 
 fn outcome(view: &View, shared: &Shared, own: &Own) -> Outcome {
     let owners = shared.owners(view);
-    let defaults = || own.made.routes.iter().filter(|route| own.table == Some(route.table) && route.is_default());
+    let defaults =
+        || own.made.routes.iter().filter(|route| own.table == Some(route.table) && route.is_default());
     let in_main = |route: &&Route| owners[usize::from(route.is_v6())] == Some(own.index);
     Outcome {
         table: own.table,

@@ -51,7 +51,11 @@ impl PodRecord {
 /// A record of another namespace speaks of a pod that is gone.
 fn load(records: &Records, key: &Key, netns: &Netns) -> Result<Shared, Error> {
     Ok(match records.load::<Shared>(key)? {
-        Loaded::Present(Record { netns: Some(of), undo, .. }) if (of.dev, of.ino) == (netns.dev, netns.ino) => undo,
+        Loaded::Present(Record { netns: Some(of), undo, .. })
+            if (of.dev, of.ino) == (netns.dev, netns.ino) =>
+        {
+            undo
+        }
         Loaded::Damaged(damage) => {
             tracing::warn!(container = key.container_id, %damage, "the pod's record is started anew");
             Shared::default()

@@ -81,7 +81,8 @@ impl Shared {
     /// rules go before the tables they lead to. To be written down before it is done.
     pub(super) fn reconcile(&mut self, view: &View, left_over: &[Route]) -> Vec<Change> {
         let (wanted, universe) = (self.wanted(view), self.universe(left_over));
-        let missing = wanted.clone().retain(|route| !view.routes.contains(route), |rule| !view.rules.contains(rule));
+        let missing =
+            wanted.clone().retain(|route| !view.routes.contains(route), |rule| !view.rules.contains(rule));
         let mut changes: Vec<Change> = missing.additions().map(beside_others).collect();
         let present: Vec<Route> = view.main_defaults().cloned().collect();
         let owners = self.owners(view);
@@ -123,18 +124,18 @@ impl Shared {
         [self.owner(view, false), self.owner(view, true)]
     }
 
-    /// The NIC wished for, if it is there and has a default route of the family; else the pod's first NIC; else, where
-    /// there is none, the coordinated NIC with the lowest table.
+    /// The NIC wished for, once it is coordinated and has a default route of the family; else the pod's first NIC;
+    /// else, where there is none, the coordinated NIC with the lowest table.
     fn owner(&self, view: &View, is_v6: bool) -> Option<u32> {
         let has_default = |&index: &u32| view.has(index) && self.has_default(index, is_v6);
-        let wished = self.wish().and_then(|wish| view.link(&wish.nic)).map(|link| link.index).filter(has_default);
+        let wished = || self.tuned().find(|member| self.wish().is_some_and(|wish| wish.nic == member.ifname));
         let first = || view.link(&self.first_nic).map(|link| link.index);
         let lowest = || {
             let mut tuned: Vec<_> = self.tuned().map(|member| (member.table, member.index)).collect();
             tuned.sort_unstable();
             tuned.into_iter().map(|(_, index)| index).find(has_default)
         };
-        wished.or_else(first).or_else(lowest)
+        wished().map(|member| member.index).filter(has_default).or_else(first).or_else(lowest)
     }
 
     /// The pod's own word counts most, then that of the NIC with the lowest table: neither depends on who came first.
@@ -165,7 +166,8 @@ impl Shared {
         let owners = self.owners(view);
         let spares = self.tuned().flat_map(|member| &member.spares);
         let in_use = |route: &&Route| {
-            owners[usize::from(route.is_v6())] == Some(route.dev) && !self.defaults.has(route.dev, route.is_v6())
+            owners[usize::from(route.is_v6())] == Some(route.dev)
+                && !self.defaults.has(route.dev, route.is_v6())
         };
         spares.filter(in_use).cloned().collect()
     }
@@ -234,7 +236,8 @@ fn source_hint(view: &View, first: u32, is_v6: bool) -> Option<IpAddr> {
 /// The route if main has none to that destination; nothing if main leads there as wished already.
 fn free(view: &View, route: Route) -> Result<Option<Route>, String> {
     let rival = view.routes.iter().find(|other| {
-        (other.dst, other.table, other.priority) == (route.dst, route.table, route.priority) && **other != route
+        (other.dst, other.table, other.priority) == (route.dst, route.table, route.priority)
+            && **other != route
     });
     match rival {
         None => Ok(Some(route)),
@@ -251,7 +254,9 @@ fn free(view: &View, route: Route) -> Result<Option<Route>, String> {
 /// Main may hold other default routes beside a spare one.
 fn beside_others(change: Change) -> Change {
     match change {
-        Change::AddRoute(route, _) if route.table == MAIN && route.is_default() => Change::AddRoute(route, Place::Last),
+        Change::AddRoute(route, _) if route.table == MAIN && route.is_default() => {
+            Change::AddRoute(route, Place::Last)
+        }
         other => other,
     }
 }

@@ -29,7 +29,12 @@ pub(super) fn choose(view: &View, held: &[u32], first_nic: &str, ifname: &str) -
 fn taken(view: &View, held: &[u32]) -> BTreeSet<u32> {
     let routes = view.routes.iter().map(|route| route.table);
     let rules = view.rules.iter().map(|rule| rule.table);
-    routes.chain(rules).chain(view.other_tables.iter().copied()).chain(held.iter().copied()).chain(KERNELS).collect()
+    routes
+        .chain(rules)
+        .chain(view.other_tables.iter().copied())
+        .chain(held.iter().copied())
+        .chain(KERNELS)
+        .collect()
 }
 
 fn own(first_nic: &str, ifname: &str) -> Option<u32> {

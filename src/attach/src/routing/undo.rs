@@ -1,8 +1,7 @@
-use netlink::{HwAddr, LinkChange};
 use serde::{Deserialize, Serialize};
 use state::{Dirs, Key, Netns};
 
-use super::changes::Made;
+use super::changes::{Change, LinkSetting, Made};
 use super::model::{PROTOCOL, Route, View};
 use super::record::PodRecord;
 use super::shared::Shared;
@@ -28,6 +27,13 @@ pub(super) struct Own {
     pub(super) spares: Vec<Route>,
     pub(super) mac: Option<Changed<[u8; 6]>>,
     pub(super) tx_queue_len: Option<Changed<u32>>,
+}
+
+impl Own {
+    pub(super) fn set_link(&self) -> Option<Change> {
+        let (mac, tx_queue_len) = (self.mac.map(|mac| mac.to), self.tx_queue_len.map(|length| length.to));
+        LinkSetting { index: self.index, mac, tx_queue_len }.change()
+    }
 }
 
 /// A setting of the link.
@@ -59,7 +65,8 @@ impl Undo {
     }
 
     pub(super) fn spares<'a>(&'a self, shared: &'a Shared) -> Vec<Route> {
-        let member = || shared.member(&self.key.network, &self.key.ifname).map(|member| member.spares.clone());
+        let member =
+            || shared.member(&self.key.network, &self.key.ifname).map(|member| member.spares.clone());
         self.own.as_ref().map(|own| own.spares.clone()).or_else(member).unwrap_or_default()
     }
 
@@ -74,7 +81,7 @@ impl Undo {
         if !changes.is_empty() {
             record.save()?;
         }
-        let mut errors = kernel::undo(pod, &changes, self.link_change(&view))?;
+        let mut errors = kernel::undo(pod, &changes)?;
         errors.extend(kernel::set_rp_filter(pod, &view, record.shared.rp_filter()).err());
         if errors.is_empty() {
             record.shared.reconciled(&view);
@@ -84,13 +91,13 @@ impl Undo {
     }
 
     /// Back to what it was, unless somebody else has changed it since.
-    fn link_change(&self, view: &View) -> Option<(u32, LinkChange<'static>)> {
+    pub(super) fn reset_link(&self, view: &View) -> Option<Change> {
         let own = self.own.as_ref()?;
         let link = view.link(&self.key.ifname).filter(|link| link.index == own.index)?;
-        let mac = own.mac.filter(|mac| link.mac == Some(mac.to)).map(|mac| HwAddr::from(mac.from));
-        let tx_queue_len = own.tx_queue_len.filter(|length| link.tx_queue_len == length.to).map(|length| length.from);
-        let change = LinkChange { address: mac, tx_queue_len, ..LinkChange::default() };
-        (mac.is_some() || tx_queue_len.is_some()).then_some((link.index, change))
+        let mac = own.mac.filter(|mac| link.mac == Some(mac.to)).map(|mac| mac.from);
+        let tx_queue_len =
+            own.tx_queue_len.filter(|length| link.tx_queue_len == length.to).map(|length| length.from);
+        LinkSetting { index: link.index, mac, tx_queue_len }.change()
     }
 }
 

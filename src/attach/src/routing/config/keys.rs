@@ -68,7 +68,10 @@ impl Keys {
     pub(super) fn warn_of_what_does_nothing(&self) {
         let idle = self.idle();
         if !idle.is_empty() {
-            tracing::warn!(keys = idle.join(","), "accepted and without effect: the host's side and detection are not built yet");
+            tracing::warn!(
+                keys = idle.join(","),
+                "accepted and without effect: the host's side and detection are not built yet"
+            );
         }
     }
 

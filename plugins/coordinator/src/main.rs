@@ -1,0 +1,12 @@
+//! `coordinator`: policy routing in the pod, chained after the plugin that made an interface.
+
+mod plugin;
+mod result;
+
+/// musl's allocator gives every page back at once, which costs more than all the rest of an ADD.
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
+fn main() -> std::process::ExitCode {
+    cni::run(&plugin::Coordinator)
+}

@@ -1,0 +1,116 @@
+use std::path::Path;
+
+use attach::attachment::identity;
+use attach::routing::{self, Attachment, PLUGIN, Settings, Undo};
+use attach::{Attachments, Found, Pod, Scene};
+use cni::{CniResult, Error, Plugin, Request, ValidAttachments};
+use state::{Dirs, Key};
+
+use crate::result;
+
+/// The plugin.
+pub(crate) struct Coordinator;
+
+impl Plugin for Coordinator {
+    fn about(&self) -> &'static str {
+        "railcni coordinator: policy routing in the pod, after the plugin that made the interface"
+    }
+
+    fn add(&self, request: &Request) -> Result<CniResult, Error> {
+        let previous = chained(request)?;
+        let Some(settings) = Settings::of(&request.config, &request.env.ifname)? else {
+            return Ok(previous.clone());
+        };
+        let mut pod = Pod::open(netns(request)?)?;
+        let gateways = result::gateways(previous, &request.env.ifname);
+        let nic = Attachment { key: key_of(request)?, gateways, settings: &settings };
+        let outcome = routing::attach(&dirs()?, &mut pod, &nic)?;
+        Ok(result::with(previous.clone(), &request.env.ifname, &outcome))
+    }
+
+    fn del(&self, request: &Request) -> Result<(), Error> {
+        let attachments = Attachments::open(&dirs()?, PLUGIN)?;
+        let key = key_of(request)?;
+        let (undo, netns) = match attachments.find::<Undo>(&key)? {
+            Found::Nothing => return Ok(()),
+            Found::Attached { undo, netns } => (undo, netns),
+            Found::Damaged(damage) => match without_record(request, &key, &damage)? {
+                Some(undo) => (undo, None),
+                None => return Ok(attachments.forget(&key)?),
+            },
+        };
+        let cni_netns = request.env.netns.as_deref();
+        let mut scene =
+            if netns.is_some() { Scene::of(netns.as_ref(), cni_netns)? } else { Scene::at(cni_netns)? };
+        let errors = attachments.release(&key, &undo, &mut scene);
+        Error::join(errors.into_iter().map(Error::from)).map_or(Ok(()), Err)
+    }
+
+    fn check(&self, request: &Request) -> Result<(), Error> {
+        let previous = chained(request)?;
+        if Settings::of(&request.config, &request.env.ifname)?.is_none() {
+            return Ok(());
+        }
+        let mut pod = Pod::open(netns(request)?)?;
+        let dirs = dirs()?;
+        let found = match Attachments::open(&dirs, PLUGIN)?.find::<Undo>(&key_of(request)?)? {
+            Found::Nothing => {
+                vec!["there is no record of it: it was not coordinated, or its DEL has run".to_owned()]
+            }
+            Found::Damaged(damage) => vec![format!("its record is damaged: {damage}")],
+            Found::Attached { undo, netns } => {
+                routing::differences(&dirs, &mut pod, &undo, netns.as_ref(), &previous.routes)?
+            }
+        };
+        verdict(&request.env.ifname, &found)
+    }
+
+    fn gc(&self, request: &Request, valid: &ValidAttachments) -> Result<(), Error> {
+        let attachments = Attachments::open(&dirs()?, PLUGIN)?;
+        let (released, errors) = attachments.collect::<Undo>(&request.config.name, valid)?;
+        for key in &released {
+            tracing::info!(attachment = %key, "released: not among the valid attachments");
+        }
+        Error::join(errors.into_iter().map(Error::from)).map_or(Ok(()), Err)
+    }
+
+    fn status(&self, request: &Request) -> Result<(), Error> {
+        Settings::of(&request.config, &request.env.ifname).map(|_| ())
+    }
+}
+
+fn chained(request: &Request) -> Result<&CniResult, Error> {
+    request.config.prev_result.as_ref().ok_or_else(|| {
+        Error::invalid_config(
+            "prevResult is missing: coordinator makes no interface, so chain it after the plugin that does, \
+             as in \"plugins\": [{\"type\": \"macvlan\", ...}, {\"type\": \"coordinator\"}]",
+        )
+    })
+}
+
+fn netns(request: &Request) -> Result<&Path, Error> {
+    request.env.netns.as_deref().ok_or_else(|| Error::netns("CNI_NETNS is empty"))
+}
+
+fn key_of(request: &Request) -> Result<Key, Error> {
+    let key = Key::new(&request.config.name, &request.env.container_id, &request.env.ifname);
+    Ok(key.map_err(attach::Error::from)?)
+}
+
+fn dirs() -> Result<Dirs, Error> {
+    Ok(Dirs::from_env().map_err(attach::Error::from)?)
+}
+
+/// What a damaged record leaves to go by; `None` when the namespace is gone, and all that was in it.
+fn without_record(request: &Request, key: &Key, damage: &str) -> Result<Option<Undo>, Error> {
+    tracing::warn!(%damage, "the record of this attachment is damaged; what carries our mark is taken for it");
+    let scene = Scene::at(request.env.netns.as_deref())?;
+    Ok(scene.pod.map(|pod| Undo::without_record(key.clone(), identity(&pod.netns))))
+}
+
+fn verdict(ifname: &str, found: &[String]) -> Result<(), Error> {
+    match found {
+        [] => Ok(()),
+        several => Err(Error::internal(format!("{ifname} is not as ADD left it: {}", several.join("; ")))),
+    }
+}
