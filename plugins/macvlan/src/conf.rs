@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use cni::setting::Names;
+use cni::setting::{Names, Setting};
 use cni::{Error, Request};
 use netlink::HwAddr;
 use netlink::link::{MacVlanMode, Macvlan};
@@ -117,12 +117,12 @@ fn mac(request: &Request) -> Result<Option<HwAddr>, Error> {
     request.env.args.allow(&["MAC"])?;
     let names = Names { runtime_config: "mac", args_cni: "mac", cni_args: "MAC", config: "mac" };
     let setting = request.setting::<String>(names)?;
-    setting.map(|mac| parse_mac(&mac.source, &mac.value)).transpose()
+    setting.map(|mac| parse_mac(&mac)).transpose()
 }
 
-fn parse_mac(key: &str, value: &str) -> Result<HwAddr, Error> {
+fn parse_mac(Setting { value, source }: &Setting<String>) -> Result<HwAddr, Error> {
     let refuse =
-        |why: &str| Error::invalid_config(format!("{key} \"{value}\": {why}, such as 02:00:5e:10:00:01"));
+        |why: &str| Error::invalid_config(format!("{source} \"{value}\": {why}, such as 02:00:5e:10:00:01"));
     let address: HwAddr = value.parse().map_err(|_| refuse("expected 6 bytes in hex"))?;
     if address.mac().is_none() {
         return Err(refuse("a macvlan has an address of 6 bytes"));

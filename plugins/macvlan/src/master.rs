@@ -7,7 +7,7 @@ use netlink::{Family, Link, Route, RouteFilter};
 use crate::conf::Conf;
 
 const MAIN: u32 = 254;
-/// `ARPHRD_INFINIBAND` (include/uapi/linux/if_arp.h)
+/// `ARPHRD_INFINIBAND` (`include/uapi/linux/if_arp.h`)
 const INFINIBAND: u16 = 32;
 /// `ARPHRD_LOOPBACK`
 const LOOPBACK: u16 = 772;

@@ -38,10 +38,10 @@ impl Plugin for Macvlan {
 
     fn status(&self, request: &Request) -> Result<(), Error> {
         let conf = Conf::of(request)?;
-        child::status(request, |host| match conf.link_in_container {
-            true => Ok(()),
-            false => master::find(&conf, host).map(|_| ()),
-        })
+        let master_of_host = |host: &mut Route| {
+            if conf.link_in_container { Ok(()) } else { master::find(&conf, host).map(drop) }
+        };
+        child::status(request, master_of_host)
     }
 }
 

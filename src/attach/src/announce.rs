@@ -11,7 +11,7 @@ use crate::{Error, Pod};
 
 /// A child's carrier follows its parent's within a softirq; a VF's may take longer.
 const CARRIER: Duration = Duration::from_millis(200);
-/// ADD must not wait between the rounds. Several of them guard against the loss of one; arp_notify and ndisc_notify
+/// ADD must not wait between the rounds. Several of them guard against the loss of one; `arp_notify` and `ndisc_notify`
 /// repeat it whenever the link comes back.
 const PAUSE: Duration = Duration::ZERO;
 
@@ -30,7 +30,10 @@ pub fn addresses(pod: &mut Pod, link: &Link, result: &CniResult) {
 fn announce(pod: &mut Pod, link: &Link, addresses: &[IpAddr]) -> Result<(), Error> {
     let Some(address) = link.address else { return Ok(()) };
     if !has_carrier(pod, link)? {
-        tracing::warn!(ifname = link.name, "no carrier: the kernel announces the addresses when there is one");
+        tracing::warn!(
+            ifname = link.name,
+            "no carrier: the kernel announces the addresses when there is one"
+        );
         return Ok(());
     }
     let on = neighbour::Link::ethernet(link.index, address.as_bytes())?;

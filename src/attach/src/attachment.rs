@@ -113,7 +113,7 @@ impl Attachments {
     /// Whether an unfinished ADD had to be undone.
     fn clear<T: Undo>(&self, key: &Key, pod: &NetNs) -> Result<bool, Error> {
         match self.records.load::<Held<T>>(key)? {
-            Loaded::Present(old) => self.supersede(&old, pod).map(|()| true),
+            Loaded::Present(old) => Self::supersede(&old, pod).map(|()| true),
             Loaded::Damaged(damage) => {
                 tracing::warn!(attachment = %key, %damage, "an old record is replaced");
                 Ok(true)
@@ -122,7 +122,7 @@ impl Attachments {
         }
     }
 
-    fn supersede<T: Undo>(&self, old: &Record<Held<T>>, pod: &NetNs) -> Result<(), Error> {
+    fn supersede<T: Undo>(old: &Record<Held<T>>, pod: &NetNs) -> Result<(), Error> {
         let same_pod = old.netns.as_ref().is_some_and(|netns| is(pod, netns));
         if same_pod && old.undo.phase == Phase::Attached {
             return Err(Error::Attached { key: old.key.clone(), netns: pod.path().to_owned() });

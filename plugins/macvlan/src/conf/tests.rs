@@ -19,12 +19,12 @@ fn request(config: &Value, args: &str) -> Request {
     Request { env, config: Config::parse(whole.to_string().into_bytes(), Command::Add).unwrap() }
 }
 
-fn conf(config: Value) -> Conf {
-    Conf::of(&request(&config, "")).unwrap()
+fn conf(config: &Value) -> Conf {
+    Conf::of(&request(config, "")).unwrap()
 }
 
-fn refused(config: Value) -> (u32, String) {
-    let error = Conf::of(&request(&config, "")).unwrap_err();
+fn refused(config: &Value) -> (u32, String) {
+    let error = Conf::of(&request(config, "")).unwrap_err();
     (error.code, error.msg)
 }
 
@@ -38,21 +38,21 @@ fn everything_has_a_default() {
         link_in_container: false,
         bc_queue_len: None,
     };
-    assert_eq!(conf(json!({})), expected);
-    assert_eq!(conf(json!({ "mode": "", "mtu": 0, "bcqueuelen": 0, "mac": "" })), expected);
+    assert_eq!(conf(&json!({})), expected);
+    assert_eq!(conf(&json!({ "mode": "", "mtu": 0, "bcqueuelen": 0, "mac": "" })), expected);
 }
 
 #[test]
 fn keys_match_in_any_case() {
-    let conf = conf(json!({ "Master": "ens1", "MTU": 9000, "linkincontainer": true, "bcQueueLen": 4096 }));
+    let conf = conf(&json!({ "Master": "ens1", "MTU": 9000, "linkincontainer": true, "bcQueueLen": 4096 }));
     assert_eq!(conf.master.as_deref(), Some("ens1"));
     assert_eq!((conf.mtu, conf.link_in_container, conf.bc_queue_len), (Some(9000), true, Some(4096)));
 }
 
 #[test]
 fn a_list_with_one_master_is_that_master() {
-    assert_eq!(conf(json!({ "master": ["enp11s0f0np0"] })).master.as_deref(), Some("enp11s0f0np0"));
-    let (code, msg) = refused(json!({ "master": ["a", "b"] }));
+    assert_eq!(conf(&json!({ "master": ["enp11s0f0np0"] })).master.as_deref(), Some("enp11s0f0np0"));
+    let (code, msg) = refused(&json!({ "master": ["a", "b"] }));
     assert_eq!(code, 7);
     assert!(msg.contains(r#"master ["a", "b"]"#) && msg.contains("ifacer"), "{msg}");
 }
@@ -65,23 +65,23 @@ fn every_mode_of_the_reference_plugin_is_known() {
         ("vepa", MacVlanMode::Vepa),
         ("passthru", MacVlanMode::Passthrough),
     ] {
-        assert_eq!(conf(json!({ "mode": name })).mode, mode);
+        assert_eq!(conf(&json!({ "mode": name })).mode, mode);
     }
 }
 
 #[test]
 fn other_modes_are_refused_by_name() {
-    let (code, msg) = refused(json!({ "mode": "source" }));
+    let (code, msg) = refused(&json!({ "mode": "source" }));
     assert_eq!(code, 2);
     assert!(msg.contains("\"source\""), "{msg}");
-    let (code, msg) = refused(json!({ "mode": "brigde" }));
+    let (code, msg) = refused(&json!({ "mode": "brigde" }));
     assert_eq!(code, 7);
     assert!(msg.contains("unknown macvlan mode: \"brigde\"") && msg.contains("bridge"), "{msg}");
 }
 
 #[test]
 fn a_negative_mtu_is_refused() {
-    let (code, msg) = refused(json!({ "mtu": -1 }));
+    let (code, msg) = refused(&json!({ "mtu": -1 }));
     assert_eq!(code, 7);
     assert!(msg.contains("invalid MTU -1"), "{msg}");
 }
@@ -91,7 +91,7 @@ fn wrong_types_are_refused_with_the_key() {
     for config in [json!({ "mtu": "9000" }), json!({ "linkInContainer": "yes" }), json!({ "bcqueuelen": -1 })]
     {
         let key = config.as_object().unwrap().keys().next().unwrap().clone();
-        let (code, msg) = refused(config);
+        let (code, msg) = refused(&config);
         assert_eq!(code, 7);
         assert!(msg.contains(&key), "{msg}");
     }
@@ -126,7 +126,7 @@ fn a_mac_that_no_interface_can_have_is_refused_with_its_source() {
         ("02:00:00:00:00:00:00:01", "6 bytes"),
         ("nonsense", "6 bytes"),
     ] {
-        let (code, msg) = refused(json!({ "runtimeConfig": { "mac": mac } }));
+        let (code, msg) = refused(&json!({ "runtimeConfig": { "mac": mac } }));
         assert_eq!(code, 7);
         assert!(msg.contains("runtimeConfig.mac") && msg.contains(mac) && msg.contains(why), "{msg}");
     }

@@ -34,7 +34,9 @@ impl Attachments {
         match loaded {
             Loaded::Present(record) => self.undo_record(&record),
             // Nothing of it is left in the kernel (older boot), or nothing is known of it (damaged).
-            Loaded::Void(_) | Loaded::Damaged(_) | Loaded::Absent => self.forget(key).err().into_iter().collect(),
+            Loaded::Void(_) | Loaded::Damaged(_) | Loaded::Absent => {
+                self.forget(key).err().into_iter().collect()
+            }
         }
     }
 

@@ -76,7 +76,9 @@ impl Build<'_> {
         let mut result = delegate::add(self.request, ipam)?;
         self.addressed = true;
         if result.ips.is_empty() {
-            return Err(cni::Error::internal(format!("IPAM plugin {ipam} returned missing IP config: no address")));
+            return Err(cni::Error::internal(format!(
+                "IPAM plugin {ipam} returned missing IP config: no address"
+            )));
         }
         result.dns = addresses::merge_dns(own_dns, result.dns);
         Ok(result)

@@ -94,7 +94,9 @@ fn result_differences(request: &Request, pod: &mut Pod, link: &Link) -> Result<V
     };
     let mut found = Vec::new();
     let mac = link.address.map(|address| address.to_string());
-    if let Some(expected) = result.interfaces[mine].mac.as_ref().filter(|expected| mac.as_ref() != Some(expected)) {
+    if let Some(expected) =
+        result.interfaces[mine].mac.as_ref().filter(|expected| mac.as_ref() != Some(expected))
+    {
         found.push(format!("its MAC is {}, expected {expected}", mac.unwrap_or_default()));
     }
     found.extend(addresses::differences(pod, link, result, mine)?);

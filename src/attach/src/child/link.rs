@@ -71,12 +71,14 @@ impl Child {
         };
         match echoed {
             Some(link) => Ok(link),
-            None => pod.route.link_by_name(ifname)?.ok_or_else(|| Error::Vanished { ifname: ifname.to_owned() }),
+            None => {
+                pod.route.link_by_name(ifname)?.ok_or_else(|| Error::Vanished { ifname: ifname.to_owned() })
+            }
         }
     }
 
     /// Up to Linux 6.13 the kernel looks for the new name in the namespace of the socket, and finds the host's own eth0
-    /// (rtnl_newlink in net/core/rtnetlink.c). Then the request goes through the pod's socket.
+    /// (`rtnl_newlink` in net/core/rtnetlink.c). Then the request goes through the pod's socket.
     fn create_from_host(&self, host: &mut Route, pod: &mut Pod, ifname: &str) -> Result<Option<Link>, Error> {
         let from_host = NewLink { netns: Some(pod.netns.fd()), ..self.new_link(ifname) };
         match host.create_link(&from_host) {

@@ -1,0 +1,122 @@
+use std::path::Path;
+
+use nix::sched::{CloneFlags, unshare};
+use tempfile::TempDir;
+
+use super::*;
+
+/// An undo that leaves a mark instead of changing the kernel, and fails as often as it is told to.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Marked {
+    dir: std::path::PathBuf,
+    fails: bool,
+}
+
+impl Undo for Marked {
+    fn undo(&self, scene: &mut Scene) -> Vec<Error> {
+        let mark = if scene.pod.is_some() { "in-pod" } else { "pod-gone" };
+        std::fs::File::create(self.dir.join(mark)).unwrap();
+        if self.fails { vec![Error::HostUnknown] } else { Vec::new() }
+    }
+}
+
+struct Place {
+    dir: TempDir,
+    pod: NetNs,
+}
+
+impl Place {
+    fn new() -> Self {
+        unshare(CloneFlags::CLONE_NEWNET)
+            .expect("run the tests of attach as root: they make a network namespace");
+        Self { dir: TempDir::new().unwrap(), pod: NetNs::current().unwrap() }
+    }
+
+    fn attachments(&self) -> Attachments {
+        Attachments::open(&Dirs::under(self.dir.path()), "test").unwrap()
+    }
+
+    fn undo(&self, fails: bool) -> Marked {
+        Marked { dir: self.dir.path().to_owned(), fails }
+    }
+
+    fn begin(&self, fails: bool) -> Result<Adding<Marked>, Error> {
+        self.attachments().prepare::<Marked>(key(), &self.pod)?.begin(self.undo(fails))
+    }
+
+    fn undone(&self) -> bool {
+        self.dir.path().join("in-pod").exists()
+    }
+}
+
+fn key() -> Key {
+    Key::new("rail1", "c", "net1").unwrap()
+}
+
+#[test]
+fn what_a_killed_add_left_is_undone_by_the_next() {
+    let place = Place::new();
+    drop(place.begin(false).unwrap());
+    let prepared = place.attachments().prepare::<Marked>(key(), &place.pod).unwrap();
+    assert!(prepared.superseded() && place.undone());
+}
+
+#[test]
+fn an_attachment_that_stands_is_no_leftover() {
+    let place = Place::new();
+    place.begin(false).unwrap().attached().unwrap();
+    assert!(matches!(place.begin(false), Err(Error::Attached { .. })));
+    assert!(!place.undone());
+}
+
+#[test]
+fn a_leftover_that_cannot_be_undone_stops_the_add_and_stays() {
+    let place = Place::new();
+    drop(place.begin(true).unwrap());
+    assert!(matches!(place.begin(false), Err(Error::Leftover { .. })));
+    assert!(matches!(place.attachments().find::<Marked>(&key()).unwrap(), Found::Attached { .. }));
+}
+
+#[test]
+fn a_failed_add_undoes_itself_and_forgets() {
+    let place = Place::new();
+    assert!(place.begin(false).unwrap().fail().is_empty());
+    assert!(place.undone());
+    assert!(matches!(place.attachments().find::<Marked>(&key()).unwrap(), Found::Nothing));
+}
+
+#[test]
+fn a_failed_undo_keeps_the_record_for_del() {
+    let place = Place::new();
+    assert_eq!(place.begin(true).unwrap().fail().len(), 1);
+    let Found::Attached { undo, netns } = place.attachments().find::<Marked>(&key()).unwrap() else {
+        panic!("the record is gone");
+    };
+    let mut scene = Scene::of(netns.as_ref(), None).unwrap();
+    assert_eq!(place.attachments().release(&key(), &undo, &mut scene).len(), 1);
+    assert!(matches!(place.attachments().find::<Marked>(&key()).unwrap(), Found::Attached { .. }));
+}
+
+#[test]
+fn another_namespace_at_the_same_path_is_not_the_pod() {
+    let place = Place::new();
+    let netns = identity(&place.pod);
+    let older = Netns { ino: netns.ino + 1, ..netns };
+    assert!(Scene::of(Some(&older), None).unwrap().pod.is_none());
+    assert!(Scene::of(Some(&older), Some(Path::new("/run/netns/nosuch"))).unwrap().pod.is_none());
+}
+
+#[test]
+fn gc_keeps_what_is_valid_and_goes_on_after_a_failure() {
+    let place = Place::new();
+    for (container, fails) in [("kept", false), ("stuck", true), ("gone", false)] {
+        let key = Key::new("rail1", container, "net1").unwrap();
+        let prepared = place.attachments().prepare::<Marked>(key, &place.pod).unwrap();
+        prepared.begin(place.undo(fails)).unwrap().attached().unwrap();
+    }
+    let valid = [cni::Attachment { container_id: "kept".to_owned(), ifname: "net1".to_owned() }];
+    let (released, errors) =
+        place.attachments().collect::<Marked>("rail1", &valid.into_iter().collect()).unwrap();
+    assert_eq!(released.iter().map(|key| key.container_id.as_str()).collect::<Vec<_>>(), ["gone"]);
+    assert_eq!(errors.len(), 1);
+}
