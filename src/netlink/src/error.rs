@@ -3,6 +3,9 @@ use std::io;
 
 use nix::errno::Errno;
 
+/// ENXIO: IPv6 is off on the link, so that it has no such address.
+const GONE: &[Errno] = &[Errno::ENODEV, Errno::ENOENT, Errno::ESRCH, Errno::EADDRNOTAVAIL, Errno::ENXIO];
+
 /// A request that failed. Says what was attempted, on which object, and what the kernel answered.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -113,9 +116,7 @@ impl Error {
     pub fn is_gone(&self) -> bool {
         match self {
             Self::NetNs(error) => error.is_gone(),
-            _ => {
-                self.is_any(&[Errno::ENODEV, Errno::ENOENT, Errno::ESRCH, Errno::EADDRNOTAVAIL, Errno::ENXIO])
-            }
+            _ => self.is_any(GONE),
         }
     }
 
@@ -131,8 +132,10 @@ impl Error {
 
     /// This kernel or driver does not know the request.
     pub fn is_unsupported(&self) -> bool {
-        self.is_any(&[Errno::EOPNOTSUPP, Errno::EPROTONOSUPPORT, Errno::EAFNOSUPPORT])
-            || matches!(self, Self::Open { source, .. } if source.raw_os_error() == Some(Errno::EPROTONOSUPPORT as i32))
+        match self {
+            Self::Open { source, .. } => source.raw_os_error() == Some(Errno::EPROTONOSUPPORT as i32),
+            _ => self.is_any(&[Errno::EOPNOTSUPP, Errno::EPROTONOSUPPORT, Errno::EAFNOSUPPORT]),
+        }
     }
 
     fn is_any(&self, errnos: &[Errno]) -> bool {

@@ -125,7 +125,7 @@ fn lost_events_are_reported_and_survived() {
     let mut route = world::enter();
     let index = world::master(&mut route);
     let mut monitor = Monitor::subscribe(&[Group::Link]).unwrap();
-    for mtu in (0..400).map(|n| 1300 + n % 2) {
+    for mtu in (0..4000).map(|n| 1300 + n % 2) {
         route.set_link(index, &LinkChange { mtu: Some(mtu), ..LinkChange::default() }).unwrap();
     }
     let lost = monitor.wait(within(3000), |event| (event == Event::Lost).then_some(())).unwrap();
