@@ -80,6 +80,13 @@ impl Config {
         unknown::in_config(&self.raw, lenient::fields_of::<T>(), meant)
     }
 
+    /// Logs a warning for each of [`Config::unknown_keys`].
+    pub fn warn_unknown_keys<T: DeserializeOwned>(&self, meant: &[(&str, &str)]) {
+        for key in self.unknown_keys::<T>(meant) {
+            tracing::warn!("{key}");
+        }
+    }
+
     /// As [`Config::unknown_keys`] for the object at a path, such as `["ipam"]`.
     pub fn unknown_keys_at<T: DeserializeOwned>(
         &self,
@@ -188,3 +195,6 @@ fn string(raw: &Value, key: &str) -> Result<String, Error> {
     lenient::from_value(value)
         .map_err(|e| Error::decode(format!("cannot decode the network config: {}", e.below(key))))
 }
+
+#[cfg(test)]
+mod tests;

@@ -74,6 +74,3 @@ fn undo(request: &Request, plugin_type: &str) {
         tracing::warn!(delegate = plugin_type, "DEL after the failed ADD failed, too: {error}");
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -121,3 +121,26 @@ impl From<lenient::Error> for Error {
         Self::invalid_config(format!("invalid network config: {error}"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_has_details_only_if_there_are_any() {
+        assert_eq!(Error::netns("no").to_string(), "no");
+        assert_eq!(Error::netns("no").with_details("why").to_string(), "no; why");
+        assert_eq!(
+            Error::netns("no").to_value("1.0.0"),
+            json!({ "cniVersion": "1.0.0", "code": 8, "msg": "no" })
+        );
+    }
+
+    #[test]
+    fn joined_errors_keep_the_first_code_and_every_text() {
+        let errors =
+            [Error::try_again("a"), Error::internal("b").with_details("c"), Error::io("d").with_details("e")];
+        assert_eq!(Error::join(errors), Some(Error::try_again("a; b; d").with_details("c; e")));
+        assert_eq!(Error::join([]), None);
+    }
+}

@@ -1,5 +1,7 @@
 //! One setting that several sources may carry.
 
+use std::fmt;
+
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -25,8 +27,26 @@ pub struct Names<'a> {
 pub struct Setting<T> {
     /// The value that counts.
     pub value: T,
-    /// Such as `runtimeConfig.mac` or `MAC in CNI_ARGS`.
-    pub source: String,
+    /// Where it stands.
+    pub source: Source,
+}
+
+/// Where a setting stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// In the config, such as `runtimeConfig.mac`.
+    Config(String),
+    /// A key of `CNI_ARGS`.
+    CniArgs(String),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(path) => f.write_str(path),
+            Self::CniArgs(key) => write!(f, "CNI_ARGS.{key}"),
+        }
+    }
 }
 
 impl Request {
@@ -43,18 +63,19 @@ impl Request {
         self.first(names).map(|(value, source)| decode(&split(value), source)).transpose()
     }
 
-    fn first(&self, names: Names<'_>) -> Option<(Value, String)> {
-        self.in_config(&["runtimeConfig", names.runtime_config])
-            .or_else(|| self.in_config(&["args", "cni", names.args_cni]))
+    fn first(&self, names: Names<'_>) -> Option<(Value, Source)> {
+        self.in_config(&["runtimeConfig"], names.runtime_config)
+            .or_else(|| self.in_config(&["args", "cni"], names.args_cni))
             .or_else(|| {
-                Some((self.env.args.get(names.cni_args)?.into(), format!("{} in CNI_ARGS", names.cni_args)))
+                Some((self.env.args.get(names.cni_args)?.into(), Source::CniArgs(names.cni_args.to_owned())))
             })
-            .or_else(|| self.in_config(&[names.config]))
+            .or_else(|| self.in_config(&[], names.config))
     }
 
-    fn in_config(&self, path: &[&str]) -> Option<(Value, String)> {
-        let value = self.config.at(path).filter(|value| !is_blank(value))?;
-        Some((value.clone(), path.join(".")))
+    fn in_config(&self, object: &[&str], key: &str) -> Option<(Value, Source)> {
+        let path = [object, &[key]].concat();
+        let value = self.config.at(&path).filter(|value| !key.is_empty() && !is_blank(value))?;
+        Some((value.clone(), Source::Config(path.join("."))))
     }
 }
 
@@ -69,7 +90,13 @@ fn split(value: Value) -> Value {
     }
 }
 
-fn decode<T: DeserializeOwned>(value: &Value, source: String) -> Result<Setting<T>, Error> {
-    let value = lenient::from_value(value).map_err(|e| e.below(&source))?;
-    Ok(Setting { value, source })
+fn decode<T: DeserializeOwned>(value: &Value, source: Source) -> Result<Setting<T>, Error> {
+    match (lenient::from_value(value).map_err(|e| e.below(&source.to_string())), source) {
+        (Ok(value), source) => Ok(Setting { value, source }),
+        (Err(error), Source::Config(_)) => Err(error.into()),
+        (Err(error), Source::CniArgs(_)) => Err(Error::invalid_env(error.to_string())),
+    }
 }
+
+#[cfg(test)]
+mod tests;

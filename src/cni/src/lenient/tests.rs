@@ -42,8 +42,8 @@ struct Nested {
     pool: Option<Vec<u8>>,
 }
 
-fn read(value: serde_json::Value) -> Result<Conf, String> {
-    from_value(&value).map_err(|e| e.to_string())
+fn read(value: impl std::borrow::Borrow<Value>) -> Result<Conf, String> {
+    from_value(value.borrow()).map_err(|e| e.to_string())
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn keys_match_in_any_case_and_the_exact_one_wins() {
 
 #[test]
 fn last_of_equal_keys_counts() {
-    let value: serde_json::Value = serde_json::from_str(r#"{"master":"a","master":"b"}"#).unwrap();
+    let value: Value = serde_json::from_str(r#"{"master":"a","master":"b"}"#).unwrap();
     assert_eq!(read(value).unwrap().master, "b");
 }
 

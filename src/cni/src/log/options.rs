@@ -20,8 +20,11 @@ pub(super) fn read(config: &Value) -> Options<'_> {
 
 fn text<'a>(config: &'a Value, keys: &[&str]) -> Option<&'a str> {
     let nested = lenient::member(config, "logOptions");
-    let find = |object: &'a Value| keys.iter().find_map(|key| lenient::member(object, key)?.as_str());
-    find(config).or_else(|| find(nested?)).filter(|text| !text.is_empty())
+    let find = |object: &'a Value| {
+        let texts = keys.iter().filter_map(|key| lenient::member(object, key)?.as_str());
+        texts.into_iter().find(|text| !text.is_empty())
+    };
+    find(config).or_else(|| find(nested?))
 }
 
 fn level(name: &str) -> LevelFilter {

@@ -1,1 +1,55 @@
+use std::time::{Duration, UNIX_EPOCH};
 
+use serde_json::json;
+use tracing::level_filters::LevelFilter;
+
+use super::*;
+
+#[test]
+fn time_is_rfc3339_in_utc() {
+    let cases = [
+        (0, "1970-01-01T00:00:00.007Z"),
+        (951_782_400, "2000-02-29T00:00:00.007Z"),
+        (951_868_799, "2000-02-29T23:59:59.007Z"),
+        (1_772_323_199, "2026-02-28T23:59:59.007Z"),
+        (1_772_323_200, "2026-03-01T00:00:00.007Z"),
+        (4_107_542_400, "2100-03-01T00:00:00.007Z"),
+    ];
+    for (seconds, expected) in cases {
+        assert_eq!(clock::rfc3339(UNIX_EPOCH + Duration::new(seconds, 7_999_999)), expected);
+    }
+    assert_eq!(clock::rfc3339(UNIX_EPOCH - Duration::from_secs(1)), "1970-01-01T00:00:00.000Z");
+}
+
+#[test]
+fn levels_have_the_names_of_all_peers() {
+    let level = |value: Value| options::read(&json!({ "logLevel": value })).level;
+    for (name, expected) in [
+        ("panic", LevelFilter::ERROR),
+        ("Error", LevelFilter::ERROR),
+        ("warning", LevelFilter::WARN),
+        ("warn", LevelFilter::WARN),
+        ("info", LevelFilter::INFO),
+        ("DEBUG", LevelFilter::DEBUG),
+        ("verbose", LevelFilter::TRACE),
+        ("loud", LevelFilter::INFO),
+        ("", LevelFilter::INFO),
+    ] {
+        assert_eq!(level(name.into()), expected, "{name}");
+    }
+    assert_eq!(level(json!(7)), LevelFilter::INFO);
+}
+
+#[test]
+fn keys_have_the_names_of_all_peers() {
+    let cases = [
+        json!({ "logLevel": "debug", "logFile": "/a" }),
+        json!({ "log_level": "debug", "log_file_path": "/a" }),
+        json!({ "logOptions": { "logLevel": "debug", "logFile": "/a" } }),
+        json!({ "logLevel": "debug", "logFile": "", "logOptions": { "logLevel": "error", "logFile": "/a" } }),
+    ];
+    for config in &cases {
+        let options = options::read(config);
+        assert_eq!((options.level, options.file), (LevelFilter::DEBUG, Some("/a")), "{config}");
+    }
+}
