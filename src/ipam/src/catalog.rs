@@ -13,7 +13,7 @@ use crate::{Family, Pool, PoolError, Range, RangeSet, yaml};
 #[derive(Debug, Default)]
 pub struct Catalog {
     entries: Vec<Entry>,
-    names: HashSet<String>,
+    known: HashSet<String>,
     unreadable: Vec<String>,
     warnings: Vec<String>,
     reserved: Vec<Range>,
@@ -69,11 +69,6 @@ impl Catalog {
         }
     }
 
-    /// Adds one that has been validated elsewhere.
-    pub fn add_validated(&mut self, pool: Pool) {
-        self.entries.push(Entry { name: pool.name.clone(), default: pool.default, outcome: Ok(pool) });
-    }
-
     /// Notes a source of pools that could not be read.
     pub fn add_unreadable(&mut self, message: String) {
         self.unreadable.push(message);
@@ -90,6 +85,11 @@ impl Catalog {
                 .for_each(|pool| pool.reserve(&reserved));
         }
         self
+    }
+
+    /// The names of all pools, valid or not, in the order in which they were added.
+    pub fn names(&self) -> Vec<String> {
+        self.entries.iter().map(|entry| entry.name.clone()).collect()
     }
 
     /// The valid pools.
@@ -151,7 +151,7 @@ impl Catalog {
         let error = |field: &str, value: String, problem: String| {
             PoolError::new(&place.pool, format!("{}{field}", place.prefix), &value, problem)
         };
-        if !self.names.insert(pool.name.clone()) {
+        if !self.known.insert(pool.name.clone()) {
             return Err(error("name", pool.name, "is taken by an earlier pool".to_owned()));
         }
         if let Some((subnet, other)) = self.other_subnet(&pool) {

@@ -27,5 +27,5 @@ pub use journal::JournalStore;
 pub use lease::{Change, Key, Lease, Resting};
 pub use pool::{Family, Pool, PoolRoute, Scope};
 pub use range::{Range, RangeError, RangeSet};
-pub use select::{Site, Wanted, select};
+pub use select::{Namespace, Site, Wanted, select};
 pub use store::{Decision, Leases, Look, Store};

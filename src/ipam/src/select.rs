@@ -22,12 +22,23 @@ impl Wanted {
     }
 }
 
+/// What is known of the namespace that a pod is in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Namespace<'a> {
+    /// The runtime says it.
+    Named(&'a str),
+    /// The runtime does not say it, so pools of particular namespaces are not for this pod.
+    Unknown,
+    /// No pod is meant: pools of any namespace count.
+    Any,
+}
+
 /// Where the interface is going to be.
 pub struct Site<'a> {
     /// Names of this node.
     pub node: &'a [String],
-    /// The pod's namespace, when the runtime says it.
-    pub namespace: Option<&'a str>,
+    /// The pod's namespace.
+    pub namespace: Namespace<'a>,
     /// The name of the CNI network.
     pub network: &'a str,
     /// The addresses of the PF or master, when only pools of its subnets may be used.
@@ -119,8 +130,11 @@ fn literal<'c>(catalog: &'c Catalog, family: Family, name: &str) -> Result<&'c P
 }
 
 fn unknown(catalog: &Catalog, name: &str) -> Error {
-    let known = catalog.entries().iter().map(|entry| entry.name.clone()).collect();
-    Error::UnknownPool { name: name.to_owned(), known, unreadable: catalog.unreadable().to_vec() }
+    Error::UnknownPool {
+        name: name.to_owned(),
+        known: catalog.names(),
+        unreadable: catalog.unreadable().to_vec(),
+    }
 }
 
 fn matching<'c>(catalog: &'c Catalog, family: Family, pattern: &str) -> Result<Vec<&'c Pool>, Error> {
@@ -181,11 +195,12 @@ impl Filter<'_> {
         let allowed = &pool.scope.namespaces;
         match self.site.namespace {
             _ if allowed.is_empty() => None,
-            Some(namespace) if allowed.iter().any(|name| name == namespace) => None,
-            Some(namespace) => {
+            Namespace::Any => None,
+            Namespace::Named(namespace) if allowed.iter().any(|name| name == namespace) => None,
+            Namespace::Named(namespace) => {
                 Some(format!("namespaceName is {}, and the pod is in {namespace:?}", list(allowed)))
             }
-            None => {
+            Namespace::Unknown => {
                 Some(format!("namespaceName is {}, and CNI_ARGS has no K8S_POD_NAMESPACE", list(allowed)))
             }
         }

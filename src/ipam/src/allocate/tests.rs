@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::Model;
-use crate::{Catalog, Site, Wanted, select};
+use crate::{Catalog, Namespace, Site, Wanted, select};
 
 struct World {
     catalog: Catalog,
@@ -33,7 +33,7 @@ impl World {
         };
         let wanted =
             Wanted { ipv4: wanted(crate::Family::V4).collect(), ipv6: wanted(crate::Family::V6).collect() };
-        let site = Site { node: &[], namespace: None, network: "net", master: None };
+        let site = Site { node: &[], namespace: Namespace::Unknown, network: "net", master: None };
         let sets = select(&self.catalog, &wanted, &site)?;
         let (key, foreign, now) = (key(name), &self.foreign, self.now);
         let request = Request { key: &key, sets: &sets, requested: &requested, owner, foreign, now };

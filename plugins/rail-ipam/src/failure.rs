@@ -1,0 +1,33 @@
+use cni::Error;
+use state::Error as State;
+
+/// Every address of the pools is taken; ADD only, STATUS says 50.
+const EXHAUSTED: u32 = 100;
+/// The requested address is somebody else's.
+const TAKEN: u32 = 101;
+
+/// What the runtime is told.
+pub(crate) fn of(error: ipam::Error) -> Error {
+    let text = error.to_string();
+    match error {
+        ipam::Error::Exhausted { .. } => Error::new(EXHAUSTED, text),
+        ipam::Error::Taken { .. } => Error::new(TAKEN, text),
+        ipam::Error::Store(error) => of_store(&error),
+        _ => Error::invalid_config(text),
+    }
+}
+
+pub(crate) fn of_store(error: &ipam::StoreError) -> Error {
+    match error {
+        ipam::StoreError::State(error) => of_state(error),
+        ipam::StoreError::Damaged { .. } => Error::io(error.to_string()),
+    }
+}
+
+pub(crate) fn of_state(error: &State) -> Error {
+    match error {
+        State::Timeout { .. } => Error::try_again(error.to_string()),
+        State::Name { .. } | State::Directory { .. } => Error::invalid_env(error.to_string()),
+        _ => Error::io(error.to_string()),
+    }
+}

@@ -1,0 +1,12 @@
+//! The IPAM of one node: addresses from pool documents, inline pools or host-local's ranges. A library, so that other
+//! plugins of the suite can have their addresses without starting a process.
+
+mod conf;
+mod failure;
+mod master;
+mod plugin;
+mod pools;
+mod reply;
+mod resolv;
+
+pub use plugin::RailIpam;

@@ -1,0 +1,214 @@
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use cni::{CniResult, Error, Plugin, ValidAttachments};
+use ipam::{Directory, JournalStore, Key, Lease, Namespace, RangeSet, Request, Store, allocate};
+use state::Dirs;
+
+use crate::conf::{self, Conf};
+use crate::pools::Pools;
+use crate::{failure, reply};
+
+/// Releases wait as long for a lock as an ADD does by default: they must not depend on the config.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Keys of `CNI_ARGS` that mean something to an IPAM or come along with every pod.
+const ARGS: &[&str] = &[
+    "IP",
+    "MAC",
+    "GATEWAY",
+    "K8S_POD_NAMESPACE",
+    "K8S_POD_NAME",
+    "K8S_POD_UID",
+    "K8S_POD_INFRA_CONTAINER_ID",
+];
+
+/// The plugin `rail-ipam`.
+#[derive(Debug)]
+pub struct RailIpam;
+
+impl Plugin for RailIpam {
+    fn about(&self) -> &'static str {
+        "rail-ipam: addresses from pools"
+    }
+
+    fn add(&self, request: &cni::Request) -> Result<CniResult, Error> {
+        let args = &request.env.args;
+        args.allow(ARGS)?;
+        let conf = Conf::of(request)?;
+        let requested = conf::requested(request)?;
+        let dns = reply::dns(&conf)?;
+        let dirs = dirs()?;
+        let pools = Pools::load(&conf, &dirs)?;
+        let namespace = args.get("K8S_POD_NAMESPACE");
+        let sets = pools
+            .select(request, namespace.map_or(Namespace::Unknown, Namespace::Named))
+            .map_err(failure::of)?;
+        conf::fits_version(request.config.cni_version, &families(&sets))?;
+        let owner = namespace
+            .zip(args.get("K8S_POD_NAME"))
+            .map(|(ns, pod)| format!("{ns}/{pod}/{}", request.env.ifname));
+        let foreign = directory(request, conf.data_dir.as_deref(), &dirs, conf.lock_timeout)?.held();
+        let foreign = foreign.map_err(|error| failure::of_store(&error))?;
+        let key = key(request);
+        let (requested, owner) = (requested.as_slice(), owner.as_deref());
+        let wish = Request {
+            key: &key,
+            sets: &sets,
+            requested,
+            owner,
+            foreign: &foreign,
+            now: ipam::journal::now(),
+        };
+        let mut result = CniResult::default();
+        let decide = &mut |leases: &dyn ipam::Leases| {
+            let allocation = allocate(&wish, leases)?;
+            result = reply::result(&conf, &allocation.grants, pools.have_default_route());
+            Ok(allocation.changes)
+        };
+        store(&dirs, conf.lock_timeout)?.update(decide).map_err(failure::of)?;
+        Ok(CniResult { dns, ..result })
+    }
+
+    fn del(&self, request: &cni::Request) -> Result<(), Error> {
+        let dirs = dirs()?;
+        let key = key(request);
+        let ours = release(&dirs, &|leases| leases.of(&key));
+        let data_dir = data_dir(request);
+        let theirs = directory(request, data_dir.as_deref(), &dirs, RELEASE_TIMEOUT)?
+            .release(&key.container_id, &key.ifname);
+        together(ours, theirs)
+    }
+
+    fn check(&self, request: &cni::Request) -> Result<(), Error> {
+        let conf = Conf::of(request)?;
+        let previous = request.config.require_prev_result()?;
+        let dirs = dirs()?;
+        let key = key(request);
+        let directory = directory(request, conf.data_dir.as_deref(), &dirs, conf.lock_timeout)?;
+        let mut held =
+            directory.of(&key.container_id, &key.ifname).map_err(|error| failure::of_store(&error))?;
+        let look = &mut |leases: &dyn ipam::Leases| {
+            held.extend(leases.of(&key)?.iter().map(|lease| lease.ip));
+            Ok(())
+        };
+        store(&dirs, conf.lock_timeout)?.view(look).map_err(failure::of)?;
+        compare(&key, previous, &held)
+    }
+
+    fn gc(&self, request: &cni::Request, valid: &ValidAttachments) -> Result<(), Error> {
+        let dirs = dirs()?;
+        let network = &request.config.name;
+        let stale = |lease: &Lease| {
+            lease.key.network == *network && !valid.contains(&lease.key.container_id, &lease.key.ifname)
+        };
+        let ours = release(&dirs, &|leases| Ok(leases.all()?.into_iter().filter(stale).collect()));
+        let data_dir = data_dir(request);
+        let is_valid = |container_id: &str, ifname: Option<&str>| match ifname {
+            Some(ifname) => valid.contains(container_id, ifname),
+            None => valid.contains_container(container_id),
+        };
+        together(ours, directory(request, data_dir.as_deref(), &dirs, RELEASE_TIMEOUT)?.retain(is_valid))
+    }
+
+    fn status(&self, request: &cni::Request) -> Result<(), Error> {
+        let conf = Conf::of(request)?;
+        let dirs = dirs()?;
+        let pools = Pools::load(&conf, &dirs)?;
+        let not_available = |error: ipam::Error| Error::not_available(error.to_string());
+        let sets = pools.select(request, Namespace::Any).map_err(not_available)?;
+        // The request of a pod that does not exist, of which nothing is kept.
+        let (key, foreign) = (Key { network: String::new(), ..key(request) }, RangeSet::default());
+        let now = ipam::journal::now();
+        let wish = Request { key: &key, sets: &sets, requested: &[], owner: None, foreign: &foreign, now };
+        let look = &mut |leases: &dyn ipam::Leases| allocate(&wish, leases).map(drop);
+        store(&dirs, conf.lock_timeout)?.view(look).map_err(not_available)
+    }
+}
+
+fn dirs() -> Result<Dirs, Error> {
+    Dirs::from_env().map_err(|error| failure::of_state(&error))
+}
+
+fn store(dirs: &Dirs, timeout: Duration) -> Result<JournalStore, Error> {
+    JournalStore::new(dirs, timeout).map_err(|error| failure::of_store(&error))
+}
+
+fn key(request: &cni::Request) -> Key {
+    Key {
+        network: request.config.name.clone(),
+        container_id: request.env.container_id.clone(),
+        ifname: request.env.ifname.clone(),
+    }
+}
+
+fn families(sets: &[Vec<&ipam::Pool>]) -> Vec<ipam::Family> {
+    sets.iter().filter_map(|set| set.first().map(|pool| pool.family())).collect()
+}
+
+/// A release needs no valid config; whatever else is wrong with it, this key may be right.
+fn data_dir(request: &cni::Request) -> Option<PathBuf> {
+    request.config.decode_at(&["ipam", "dataDir"]).unwrap_or_default()
+}
+
+/// Where host-local kept the addresses of this network.
+fn directory(
+    request: &cni::Request,
+    data_dir: Option<&Path>,
+    dirs: &Dirs,
+    timeout: Duration,
+) -> Result<Directory, Error> {
+    let network = request.config.name.as_str();
+    let path = match data_dir {
+        Some(data_dir) => data_dir.join(network),
+        None => dirs.peer.path(&["networks", network]).map_err(|error| failure::of_state(&error))?,
+    };
+    Ok(Directory::new(path, timeout))
+}
+
+/// Leases that are to end.
+type Find<'f> = dyn Fn(&dyn ipam::Leases) -> Result<Vec<Lease>, ipam::StoreError> + 'f;
+
+/// Releases what `find` finds. Where there is nothing, nothing is locked and nothing written, so that it works on a
+/// read-only file system, too.
+fn release(dirs: &Dirs, find: &Find<'_>) -> Result<(), Error> {
+    let store = store(dirs, RELEASE_TIMEOUT)?;
+    let mut found = false;
+    let look = &mut |leases: &dyn ipam::Leases| {
+        found = !find(leases)?.is_empty();
+        Ok(())
+    };
+    store.view(look).map_err(failure::of)?;
+    if !found {
+        return Ok(());
+    }
+    let now = ipam::journal::now();
+    let decide =
+        &mut |leases: &dyn ipam::Leases| Ok(find(leases)?.iter().map(|lease| lease.release(now)).collect());
+    store.update(decide).map_err(failure::of)
+}
+
+fn together(ours: Result<(), Error>, theirs: Result<(), ipam::StoreError>) -> Result<(), Error> {
+    let theirs = theirs.map_err(|error| failure::of_store(&error));
+    Error::join([ours.err(), theirs.err()].into_iter().flatten()).map_or(Ok(()), Err)
+}
+
+/// Each address of the interface has a lease, and each lease is an address of the interface.
+fn compare(key: &Key, previous: &CniResult, held: &[std::net::IpAddr]) -> Result<(), Error> {
+    let of_interface =
+        |ip: &&cni::IpConfig| match ip.interface.and_then(|index| previous.interfaces.get(index)) {
+            Some(interface) => interface.name == key.ifname,
+            None => true,
+        };
+    let reported = previous.ips.iter().filter(of_interface).map(|ip| ip.address.addr()).collect::<Vec<_>>();
+    let of = format!("of {} of container {} in network {:?}", key.ifname, key.container_id, key.network);
+    let unleased =
+        reported.iter().filter(|ip| !held.contains(ip)).map(|ip| format!("address {ip} {of} has no lease"));
+    let unused = held.iter().filter(|ip| !reported.contains(ip));
+    let unused = unused.map(|ip| format!("lease {ip} {of} is not an address of prevResult"));
+    let mut differences = unleased.chain(unused).collect::<Vec<_>>();
+    if held.is_empty() && reported.is_empty() {
+        differences.push(format!("no address {of} is leased"));
+    }
+    Error::join(differences.into_iter().map(Error::internal)).map_or(Ok(()), Err)
+}
