@@ -105,7 +105,7 @@ impl fmt::Display for Of {
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { case, unit, of, limit, measured } = self;
-        let text = |value| unit.map_or_else(|| format!("{value:.3}"), |unit| quantity(unit, value));
+        let text = |value| unit.map_or_else(|| format!("{value:.4}"), |unit| quantity(unit, value));
         let budget = text(*limit);
         match *measured {
             None => write!(f, "MISSED {case}: not measured, the budget is {budget}{of}"),
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn a_budget_is_kept_up_to_its_limit() {
         let good = report(0.05);
-        assert_eq!(said(&good, "128"), "kept   128 IPAM ADDs at once: 0.250 of 0.300 x peers");
+        assert_eq!(said(&good, "128"), "kept   128 IPAM ADDs at once: 0.2500 of 0.3000 x peers");
         assert_eq!(said(&good, "STATUS"), "kept   STATUS of rail-ipam: 0.50 ms of 1.00 ms");
     }
 
@@ -146,7 +146,7 @@ mod tests {
         let bad = report(0.12);
         assert_eq!(
             said(&bad, "128"),
-            "MISSED 128 IPAM ADDs at once: 0.600 of 0.300 x peers, 2.0 times too much"
+            "MISSED 128 IPAM ADDs at once: 0.6000 of 0.3000 x peers, 2.0 times too much"
         );
         assert_eq!(
             said(&bad, "STATUS"),

@@ -28,6 +28,7 @@ pub(crate) struct Row {
 pub(crate) struct Report {
     rows: Vec<Row>,
     notes: Vec<String>,
+    failures: Vec<String>,
 }
 
 impl Report {
@@ -49,6 +50,14 @@ impl Report {
         self.notes.push(note.to_owned());
     }
 
+    pub(crate) fn failure(&mut self, failure: &str) {
+        self.failures.push(failure.to_owned());
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        !self.failures.is_empty()
+    }
+
     /// The rows whose case begins so.
     pub(crate) fn rows<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a Row> {
         self.rows.iter().filter(move |row| row.case.starts_with(prefix))
@@ -66,6 +75,9 @@ impl Report {
         }
         for note in &self.notes {
             println!("note: {note}");
+        }
+        for failure in &self.failures {
+            println!("FAILED {failure}");
         }
     }
 
@@ -117,7 +129,7 @@ impl Row {
 impl std::fmt::Display for Row {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (ours, theirs) = (self.cell(self.ours.as_ref()), self.cell(self.theirs.as_ref()));
-        let ratio = self.ratio().map(|ratio| format!("{ratio:.3}")).unwrap_or_default();
+        let ratio = self.ratio().map(|ratio| format!("{ratio:.4}")).unwrap_or_default();
         write!(f, "{:<44} {ours:>33} {theirs:>33} {ratio:>7}", self.case)
     }
 }

@@ -73,13 +73,15 @@ fn fill_host_local(pods: Range<u16>) -> Result<()> {
     Ok(File::create(folder.join("last_reserved_ip.0"))?.write_all(last.as_bytes())?)
 }
 
+/// One after another, as the pods came.
 fn fill_rail_ipam(bench: &Bench<'_>, pods: Range<u16>) -> Result<()> {
-    let lease = |(container_id, ip)| {
-        let key = Key { network: NETWORK.into(), container_id, ifname: "eth0".into() };
-        Change::Lease(Lease { key, ip: IpAddr::V4(ip), pool: NETWORK.into(), since: 0, rest: 0 })
-    };
     let store = JournalStore::new(&dirs(bench)?, Duration::from_secs(10))?;
-    Ok(store.update(&mut |_| Ok(addresses(pods.clone()).map(lease).collect()))?)
+    for (container_id, ip) in addresses(pods) {
+        let key = Key { network: NETWORK.into(), container_id, ifname: "eth0".into() };
+        let lease = Lease { key, ip: IpAddr::V4(ip), pool: NETWORK.into(), since: 0, rest: 0 };
+        store.update(&mut |_| Ok(vec![Change::Lease(lease.clone())]))?;
+    }
+    Ok(())
 }
 
 /// As the plugins get them by their environment.

@@ -12,7 +12,8 @@ use crate::suite::Suite;
 
 const PODS: usize = 128;
 
-/// As many pods as a node starts after its boot; each has to get an address of its own.
+/// As many pods as a node starts after its boot; each has to get an address of its own. Our store still holds the leases
+/// of the measurement before, while the reference plugin keeps each network apart.
 pub(crate) fn at_once(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     let mut sides = (|| storm(bench, &bench.ours), || storm(bench, &bench.theirs));
     let times = in_turns(bench.few_rounds(), [&mut sides.0, &mut sides.1])?;
