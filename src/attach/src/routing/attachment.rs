@@ -33,15 +33,15 @@ pub fn attach(dirs: &Dirs, pod: &mut Pod, nic: &Attachment<'_>) -> Result<Outcom
         gateways: &nic.gateways,
         settings: nic.settings,
     };
-    let plan = plan::join(&view, &mut record.shared, &newcomer).map_err(cni::Error::invalid_config)?;
+    let plan = plan::join(&view, record.shared(), &newcomer).map_err(cni::Error::invalid_config)?;
     let undo = Undo { key: nic.key.clone(), netns, own: Some(plan.own.clone()) };
     let mut adding = prepared.begin(undo)?;
     let made = record.save().and_then(|()| {
         kernel::apply(pod, &plan.changes)?;
-        kernel::set_rp_filter(pod, &view, record.shared.rp_filter())?;
-        let before = record.shared.clone();
-        record.shared.reconciled(&view);
-        if record.shared != before {
+        kernel::set_rp_filter(pod, &view, record.shared().rp_filter())?;
+        let before = record.shared().clone();
+        record.shared().reconciled(&view);
+        if *record.shared() != before {
             record.save()?;
         }
         adding.attached()

@@ -26,9 +26,9 @@ pub fn differences(
             pod.netns.path().display()
         )]);
     }
-    let record = PodRecord::lock(dirs, &undo.key.container_id, &identity(&pod.netns))?;
+    let mut record = PodRecord::lock(dirs, &undo.key.container_id, &identity(&pod.netns))?;
     let view = kernel::read(pod)?;
-    Ok(compare(&view, &record.shared, undo, listed))
+    Ok(compare(&view, record.shared(), undo, listed))
 }
 
 pub(super) fn compare(view: &View, shared: &Shared, undo: &Undo, listed: &[cni::Route]) -> Vec<String> {

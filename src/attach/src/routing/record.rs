@@ -15,9 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The pod's record, and the right to change it and the pod's routing.
 #[derive(Debug)]
 pub(super) struct PodRecord {
-    pub(super) shared: Shared,
     records: Records,
-    record: Record<()>,
+    record: Record<Shared>,
     _lock: Lock,
 }
 
@@ -28,19 +27,22 @@ impl PodRecord {
         let lock = Lock::acquire(&folder.join(format!("pod-{}-{}", netns.dev, netns.ino)), PATIENCE)?;
         let records = Records::open(dirs, PLUGIN)?;
         let key = Key::new(WHOLE_POD.0, container_id, WHOLE_POD.1)?;
-        let shared = load(&records, &key, netns)?;
-        let record = records.draft(key, Some(netns.clone()), ());
-        Ok(Self { shared, records, record, _lock: lock })
+        let known = load(&records, &key, netns)?;
+        let record = known.unwrap_or_else(|| records.draft(key, Some(netns.clone()), Shared::default()));
+        Ok(Self { records, record, _lock: lock })
+    }
+
+    pub(super) fn shared(&mut self) -> &mut Shared {
+        &mut self.record.undo
     }
 
     pub(super) fn save(&self) -> Result<(), Error> {
-        let Record { key, netns, .. } = self.record.clone();
-        Ok(self.records.save(&self.records.draft(key, netns, &self.shared))?)
+        Ok(self.records.save(&self.record)?)
     }
 
     /// As it is now; none when nobody is left.
     pub(super) fn store(&self) -> Result<(), Error> {
-        if self.shared.members.is_empty() {
+        if self.record.undo.members.is_empty() {
             self.records.remove(&self.record.key)?;
             return Ok(());
         }
@@ -49,17 +51,14 @@ impl PodRecord {
 }
 
 /// A record of another namespace speaks of a pod that is gone.
-fn load(records: &Records, key: &Key, netns: &Netns) -> Result<Shared, Error> {
+fn load(records: &Records, key: &Key, netns: &Netns) -> Result<Option<Record<Shared>>, Error> {
+    let is_pods = |of: &Netns| (of.dev, of.ino) == (netns.dev, netns.ino);
     Ok(match records.load::<Shared>(key)? {
-        Loaded::Present(Record { netns: Some(of), undo, .. })
-            if (of.dev, of.ino) == (netns.dev, netns.ino) =>
-        {
-            undo
-        }
+        Loaded::Present(record) => Some(record).filter(|record| record.netns.as_ref().is_some_and(is_pods)),
+        Loaded::Absent | Loaded::Void(_) => None,
         Loaded::Damaged(damage) => {
             tracing::warn!(container = key.container_id, %damage, "the pod's record is started anew");
-            Shared::default()
+            None
         }
-        Loaded::Present(_) | Loaded::Absent | Loaded::Void(_) => Shared::default(),
     })
 }

@@ -73,18 +73,18 @@ impl Undo {
     fn put_back(&self, pod: Option<&mut Pod>) -> Result<Vec<Error>, Error> {
         let mut record = PodRecord::lock(&Dirs::from_env()?, &self.key.container_id, &self.netns)?;
         let Some(pod) = pod else {
-            record.shared.remove(&self.key.network, &self.key.ifname);
+            record.shared().remove(&self.key.network, &self.key.ifname);
             return record.store().map(|()| Vec::new());
         };
         let view = kernel::read(pod)?;
-        let changes = plan::leave(&view, &mut record.shared, self);
+        let changes = plan::leave(&view, record.shared(), self);
         if !changes.is_empty() {
             record.save()?;
         }
         let mut errors = kernel::undo(pod, &changes)?;
-        errors.extend(kernel::set_rp_filter(pod, &view, record.shared.rp_filter()).err());
+        errors.extend(kernel::set_rp_filter(pod, &view, record.shared().rp_filter()).err());
         if errors.is_empty() {
-            record.shared.reconciled(&view);
+            record.shared().reconciled(&view);
             record.store()?;
         }
         Ok(errors)

@@ -1,0 +1,16 @@
+//! `coordinator` in a pod whose NICs were made by `ip`, with `ip` and real packets as witnesses.
+
+#[path = "coordinator/check.rs"]
+mod check;
+#[path = "coordinator/input.rs"]
+mod input;
+#[path = "coordinator/owner.rs"]
+mod owner;
+#[path = "coordinator/pod.rs"]
+mod pod;
+#[path = "coordinator/rails.rs"]
+mod rails;
+#[path = "coordinator/traffic.rs"]
+mod traffic;
+#[path = "coordinator/undo.rs"]
+mod undo;

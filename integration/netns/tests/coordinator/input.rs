@@ -1,0 +1,128 @@
+//! What is refused changes nothing.
+
+use serde_json::json;
+use testkit::assert_same;
+
+use crate::pod::{Scene, Stack, merge, nic};
+
+#[test]
+fn bad_input_is_refused_and_changes_nothing() {
+    let scene = Scene::new(1, Stack::V4);
+    scene.pod.ip_do("route add 10.7.0.0/16 via 172.16.1.1 dev net1");
+    let before = scene.world.snapshot();
+    let cases = [
+        (json!({ "mode": "underlay" }), 2, "mode \"underlay\" is not built yet"),
+        (json!({ "mode": "sideways" }), 7, "mode \"sideways\""),
+        (json!({ "podDefaultCniNic": "net1" }), 2, "net1 is the pod's first NIC"),
+        (json!({ "podDefaultRouteNic": "no/slash" }), 7, "podDefaultRouteNic \"no/slash\""),
+        (json!({ "hijackCIDR": ["10.0.0.0/33"] }), 7, "hijackCIDR[0] \"10.0.0.0/33\""),
+        (
+            json!({ "policyRoutes": [{ "dst": "10.0.0.0/8", "gw": "fd00::1" }] }),
+            7,
+            "policyRoutes[0].gw \"fd00::1\"",
+        ),
+        (
+            json!({ "policyRoutes": [{ "dst": "10.0.0.0/8", "gw": "192.0.2.1" }] }),
+            7,
+            "gw 192.0.2.1 is in no subnet of net1",
+        ),
+        (json!({ "podMACPrefix": "03:00" }), 7, "podMACPrefix \"03:00\": has the multicast bit"),
+        (json!({ "podRPFilter": 5 }), 7, "podRPFilter \"5\""),
+        (json!({ "txQueueLen": "many" }), 7, "txQueueLen"),
+        (json!({ "prevResult": null }), 7, "prevResult is missing"),
+        // Upstream takes "exists already" for success, whatever it is that exists (hazard 3).
+        (
+            json!({ "hijackCIDR": ["10.7.0.0/16"] }),
+            7,
+            "there is 10.7.0.0/16 via 172.16.1.1 dev net1 table main already",
+        ),
+    ];
+    for (more, code, expected) in cases {
+        let mut config = scene.config(&scene.rails[0], &json!({}));
+        merge(&mut config, &more);
+        let error = scene.plugin("net1").add(&config).error();
+        assert!(error.code == code && error.msg.contains(expected), "{more}: {error:?}");
+        assert_same(&before, &scene.snapshot().without("file state/locks/"));
+    }
+}
+
+#[test]
+fn an_interface_that_is_missing_or_has_no_address_is_refused() {
+    let scene = Scene::new(1, Stack::V4);
+    let config = scene.config(&scene.rails[0], &json!({}));
+    let error = scene.plugin("net7").add(&config).error();
+    assert!(error.msg.contains("no interface net7"), "{error:?}");
+    scene.pod.ip_do("addr flush dev net1");
+    let error = scene.plugin("net1").add(&config).error();
+    assert!(error.msg.contains("net1 has no address"), "{error:?}");
+}
+
+#[test]
+fn disable_passes_the_result_on_and_leaves_no_trace() {
+    let scene = Scene::new(1, Stack::Dual);
+    let before = scene.world.snapshot();
+    for mode in ["disable", "disabled"] {
+        let result = scene.add(1, &json!({ "mode": mode }));
+        assert_eq!(result["routes"], scene.previous(&scene.rails[0], "net1")["routes"]);
+        assert_eq!(scene.check(1, &json!({ "mode": mode }), &result), "");
+        scene.del(1);
+    }
+    assert_same(&before, &scene.world.snapshot());
+}
+
+/// Hazard 6: upstream writes -2 into the sysctl.
+#[test]
+fn a_negative_rp_filter_leaves_it() {
+    let scene = Scene::new(1, Stack::V4);
+    scene.pod.set_sysctl("net/ipv4/conf/all/rp_filter", "2");
+    scene.add(1, &json!({ "podRPFilter": -2 }));
+    assert_eq!(scene.pod.sysctl("net/ipv4/conf/all/rp_filter"), "2");
+}
+
+#[test]
+fn keys_of_the_hosts_side_are_accepted_with_one_warning() {
+    let scene = Scene::new(1, Stack::V4);
+    let more = json!({ "hostRuleTable": 500, "vethMTU": 1500, "detectGateway": true, "podCIDRType": "auto" });
+    let outcome = scene.plugin("net1").add(&scene.config(&scene.rails[0], &more));
+    let warnings: Vec<&str> = outcome.stderr.lines().filter(|line| line.contains("without effect")).collect();
+    assert_eq!(warnings.len(), 1, "{outcome}");
+    assert!(warnings[0].contains("hostRuleTable,vethMTU,podCIDRType,detectGateway"), "{warnings:?}");
+    outcome.success();
+}
+
+#[test]
+fn a_second_add_without_del_is_refused_and_breaks_nothing() {
+    let scene = Scene::new(1, Stack::V4);
+    scene.add(1, &json!({}));
+    let before = scene.world.snapshot();
+    let error = scene.plugin(&nic(&scene.rails[0])).add(&scene.config(&scene.rails[0], &json!({}))).error();
+    assert!(error.msg.contains("already"), "{error:?}");
+    assert_same(&before, &scene.world.snapshot());
+}
+
+#[test]
+fn older_results_are_understood() {
+    for version in ["0.3.1", "0.4.0", "1.0.0", "1.1.0"] {
+        let scene = Scene::new(1, Stack::V4);
+        let mut previous = scene.previous(&scene.rails[0], "net1");
+        previous["cniVersion"] = version.into();
+        if version.starts_with('0') {
+            previous["ips"][0]["version"] = "4".into();
+        }
+        let result = scene.add(1, &json!({ "cniVersion": version, "prevResult": previous }));
+        assert_eq!(result["cniVersion"], version);
+        assert_eq!(result["routes"][0]["table"], 101);
+        assert_eq!(scene.rules("-4").len(), 5);
+    }
+}
+
+#[test]
+fn status_takes_no_lock_and_writes_nothing() {
+    let scene = Scene::new(1, Stack::V4);
+    let before = scene.world.snapshot();
+    scene.plugin("net1").status(&scene.bare_config(1)).success();
+    let mut config = scene.bare_config(1);
+    config["mode"] = "underlay".into();
+    assert_eq!(scene.plugin("net1").status(&config).error().code, 2);
+    assert_same(&before, &scene.world.snapshot());
+}

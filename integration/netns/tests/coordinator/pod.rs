@@ -1,0 +1,153 @@
+//! A pod with rails that `ip` made, and the configs and results that a runtime would hand on.
+
+use serde_json::{Value, json};
+use testkit::{Plugin, Pod, Rail, Snapshot, World};
+
+/// Which families a rail's NIC has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stack {
+    V4,
+    V6,
+    Dual,
+}
+
+/// A world with one pod and its rails' NICs, not coordinated yet.
+pub(crate) struct Scene {
+    pub(crate) world: World,
+    pub(crate) pod: Pod,
+    pub(crate) rails: Vec<Rail>,
+    stack: Stack,
+}
+
+impl Scene {
+    pub(crate) fn new(rails: u8, stack: Stack) -> Self {
+        let world = World::new();
+        let pod = world.pod("a");
+        let rails = (1..=rails).map(|number| world.rail(number)).collect();
+        let scene = Self { world, pod, rails, stack };
+        for rail in &scene.rails {
+            scene.add_nic(rail, &nic(rail));
+        }
+        scene
+    }
+
+    /// A macvlan on the rail with addresses `.10`, and a default route after those that are there.
+    pub(crate) fn add_nic(&self, rail: &Rail, name: &str) {
+        let pod = self.pod.name();
+        self.world.host().ip_do(&format!(
+            "link add link {master} name tmp{number} netns {pod} address 02:00:00:00:04:{number:02x} type macvlan mode bridge",
+            master = rail.master,
+            number = rail.number,
+        ));
+        self.pod.ip_do(&format!("link set tmp{} name {name}", rail.number));
+        self.pod.set_sysctl(&format!("net/ipv6/conf/{name}/accept_dad"), "0");
+        self.pod.ip_do(&format!("link set {name} up"));
+        if self.stack != Stack::V6 {
+            let (address, gateway) = (rail.address4(10), rail.gateway4());
+            self.pod.ip_do(&format!(
+                "addr add {address}/24 dev {name}\nroute append default via {gateway} dev {name}"
+            ));
+        }
+        if self.stack != Stack::V4 {
+            let (address, gateway) = (rail.address6(0x10), rail.gateway6());
+            self.pod.ip_do(&format!(
+                "addr add {address}/64 dev {name}\nroute append default via {gateway} dev {name}"
+            ));
+        }
+        testkit::eventually(std::time::Duration::from_secs(10), || {
+            let ready = self.pod.ip(&["-6", "addr", "show", "dev", name, "scope", "link"]);
+            let multicast =
+                self.pod.ip(&["-6", "route", "show", "table", "local", "type", "multicast", "dev", name]);
+            let has = |value: &Value| value.as_array().is_some_and(|list| !list.is_empty());
+            (has(&ready) && has(&multicast)).then_some(())
+        })
+        .unwrap_or_else(|| panic!("{name} has no link-local address"));
+    }
+
+    pub(crate) fn plugin(&self, ifname: &str) -> Plugin {
+        self.world.plugin("coordinator").netns(self.pod.path()).ifname(ifname)
+    }
+
+    /// The config of a rail's network, with what its plugin answered.
+    pub(crate) fn config(&self, rail: &Rail, more: &Value) -> Value {
+        let mut config =
+            json!({ "cniVersion": "1.1.0", "name": format!("rail{}", rail.number), "type": "coordinator" });
+        config["prevResult"] = self.previous(rail, &nic(rail));
+        merge(&mut config, more);
+        config
+    }
+
+    pub(crate) fn previous(&self, rail: &Rail, name: &str) -> Value {
+        let (mut ips, mut routes) = (Vec::new(), Vec::new());
+        if self.stack != Stack::V6 {
+            ips.push(json!({ "interface": 0, "address": format!("{}/24", rail.address4(10)), "gateway": rail.gateway4() }));
+            routes.push(json!({ "dst": "0.0.0.0/0", "gw": rail.gateway4() }));
+        }
+        if self.stack != Stack::V4 {
+            ips.push(json!({ "interface": 0, "address": format!("{}/64", rail.address6(0x10)), "gateway": rail.gateway6() }));
+            routes.push(json!({ "dst": "::/0", "gw": rail.gateway6() }));
+        }
+        let interface = json!({ "name": name, "mac": format!("02:00:00:00:04:{:02x}", rail.number), "sandbox": self.pod.path() });
+        json!({ "cniVersion": "1.1.0", "interfaces": [interface], "ips": ips, "routes": routes })
+    }
+
+    pub(crate) fn add(&self, number: usize, more: &Value) -> Value {
+        let rail = &self.rails[number - 1];
+        self.plugin(&nic(rail)).add(&self.config(rail, more)).success()
+    }
+
+    /// DEL with nothing but what the specification promises.
+    pub(crate) fn del(&self, number: usize) {
+        let rail = &self.rails[number - 1];
+        self.plugin(&nic(rail)).del(&self.bare_config(number)).success();
+    }
+
+    pub(crate) fn bare_config(&self, number: usize) -> Value {
+        json!({ "cniVersion": "1.1.0", "name": format!("rail{}", self.rails[number - 1].number), "type": "coordinator" })
+    }
+
+    /// CHECK with the result of ADD; the differences, empty when there are none.
+    pub(crate) fn check(&self, number: usize, more: &Value, result: &Value) -> String {
+        let rail = &self.rails[number - 1];
+        let mut config = self.config(rail, more);
+        config["prevResult"] = result.clone();
+        let outcome = self.plugin(&nic(rail)).check(&config);
+        if outcome.status.success() { String::new() } else { outcome.error().msg }
+    }
+
+    /// As `ip rule`, one line each.
+    pub(crate) fn rules(&self, family: &str) -> Vec<String> {
+        lines(&self.pod.exec(&["ip", family, "rule", "show"]))
+    }
+
+    /// As `ip route show table TABLE`, one line each.
+    pub(crate) fn table(&self, family: &str, table: &str) -> Vec<String> {
+        lines(&self.pod.exec(&["ip", family, "route", "show", "table", table]))
+    }
+
+    /// Everything of the pod that the coordinator may touch; not the locks, which stay.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        self.world.snapshot().without("file state/locks/")
+    }
+
+    /// The device that unbound traffic to the world outside leaves by.
+    pub(crate) fn way_out(&self, family: &str) -> String {
+        let target = if family == "-4" { "198.51.100.1" } else { "2001:db8::1" };
+        self.pod.ip(&[family, "route", "get", target])[0]["dev"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+pub(crate) fn nic(rail: &Rail) -> String {
+    format!("net{}", rail.number)
+}
+
+pub(crate) fn merge(config: &mut Value, more: &Value) {
+    for (key, value) in more.as_object().unwrap_or_else(|| panic!("{more} is no object")) {
+        config[key] = value.clone();
+    }
+}
+
+fn lines(output: &std::process::Output) -> Vec<String> {
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+}

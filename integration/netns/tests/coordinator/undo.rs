@@ -1,0 +1,239 @@
+//! DEL, GC and what a killed process leaves: the pod is what it was, byte for byte.
+
+use std::os::unix::process::ExitStatusExt;
+
+use serde_json::{Value, json};
+use testkit::{Call, Scope, Snapshot, assert_same};
+
+use crate::pod::{Scene, Stack};
+
+/// What can leave a trace.
+const CHANGES: &str = "sendto,sendmsg,sendmmsg,write,writev,pwrite64,rename,renameat,renameat2,unlink,unlinkat,mkdir,\
+                       mkdirat,openat,setns,flock";
+
+fn config() -> Value {
+    json!({
+        "serviceCIDR": ["10.96.0.0/12"], "policyRoutes": [{ "dst": "10.9.0.0/16", "gw": "172.16.1.1" }],
+        "podMACPrefix": "0a:1b", "txQueueLen": 2000, "podRPFilter": 2, "podDefaultRouteNic": "net1",
+    })
+}
+
+#[test]
+fn killed_at_any_change_of_add_the_next_del_leaves_nothing() {
+    let scene = with_a_default_in_front();
+    let bare = scene.snapshot();
+    scene.add(2, &json!({}));
+    let before = scene.snapshot();
+    let config = scene.config(&scene.rails[0], &config());
+    // The folders of the state directory are there from then on.
+    scene.plugin("net1").add(&config).success();
+    scene.del(1);
+    let points = points(&scene, "ADD", &config);
+    scene.del(1);
+    for point in &points {
+        kill(&scene, "ADD", &config, point);
+        scene.del(1);
+        same_at(&before, &scene.snapshot(), point);
+    }
+    scene.del(2);
+    same_at(&bare, &scene.snapshot(), &points[0]);
+}
+
+#[test]
+fn killed_at_any_change_of_del_the_next_del_goes_on() {
+    let scene = with_a_default_in_front();
+    let before = scene.snapshot();
+    scene.add(1, &config());
+    for point in points(&scene, "DEL", &scene.bare_config(1)) {
+        scene.add(1, &config());
+        kill(&scene, "DEL", &scene.bare_config(1), &point);
+        scene.del(1);
+        same_at(&before, &scene.snapshot(), &point);
+    }
+}
+
+#[test]
+fn the_next_add_makes_good_what_a_killed_one_left() {
+    let scene = Scene::new(1, Stack::Dual);
+    let before = scene.snapshot();
+    let (plugin, config) = (scene.plugin("net1"), scene.config(&scene.rails[0], &config()));
+    plugin.add(&config).success();
+    let whole = scene.snapshot().without("file ");
+    scene.del(1);
+    let points = points(&scene, "ADD", &config);
+    scene.del(1);
+    for point in points {
+        kill(&scene, "ADD", &config, &point);
+        // Killed after its last record, an ADD has done all: then it takes a DEL first.
+        if !plugin.add(&config).status.success() {
+            scene.del(1);
+            plugin.add(&config).success();
+        }
+        same_at(&whole, &scene.snapshot().without("file "), &point);
+        scene.del(1);
+        same_at(&before, &scene.snapshot(), &point);
+    }
+}
+
+/// Two rails, the first with its default route in front of eth0's: the hardest to put back.
+fn with_a_default_in_front() -> Scene {
+    let scene = Scene::new(2, Stack::Dual);
+    scene.pod.ip_do(
+        "route del default via 172.16.1.254 dev net1\nroute prepend default via 172.16.1.254 dev net1",
+    );
+    scene
+}
+
+/// Runs `verb` to its end and says where it could have been killed.
+fn points(scene: &Scene, verb: &str, config: &Value) -> Vec<Call> {
+    let trace = scene.plugin("net1").trace(verb, config, CHANGES, Scope::Plugin);
+    let points = trace.points();
+    trace.outcome.success();
+    assert!(points.len() > 20, "only {} points of {verb}", points.len());
+    points
+}
+
+fn kill(scene: &Scene, verb: &str, config: &Value, point: &Call) {
+    let killed = scene.plugin("net1").kill_at(verb, config, Scope::Plugin, point);
+    assert_eq!(killed.outcome.status.signal(), Some(9), "{verb} was not killed at {point}: {killed:?}");
+}
+
+/// The temporary file of a killed process is swept by no one before its name is needed again.
+#[track_caller]
+fn same_at(before: &Snapshot, after: &Snapshot, point: &Call) {
+    let diff = before.clone().without_temporaries().diff(&after.clone().without_temporaries());
+    assert!(diff.is_empty(), "killed at {point}:\n{diff}");
+}
+
+trait WithoutTemporaries {
+    fn without_temporaries(self) -> Self;
+}
+
+impl WithoutTemporaries for Snapshot {
+    fn without_temporaries(self) -> Self {
+        let folders = ["rail1", "rail2", "pods"];
+        folders.iter().fold(self, |snapshot, folder| {
+            snapshot.without(&format!("file state/attachments/{folder}/.tmp."))
+        })
+    }
+}
+
+#[test]
+fn del_twice_and_without_any_add_is_success() {
+    let scene = Scene::new(1, Stack::V4);
+    let before = scene.snapshot();
+    scene.del(1);
+    scene.add(1, &config());
+    scene.del(1);
+    scene.del(1);
+    assert_same(&before, &scene.snapshot());
+}
+
+/// Hazard 11: upstream's DEL needs its agent. Ours needs the record, and not even a valid config.
+#[test]
+fn del_needs_no_namespace_no_link_and_no_valid_config() {
+    let scene = Scene::new(3, Stack::V4);
+    scene.add(1, &config());
+    scene.add(2, &json!({}));
+    scene.add(3, &json!({ "podRPFilter": 1 }));
+    scene.pod.ip_do("link del net1");
+    let broken = json!({ "cniVersion": "1.1.0", "name": "rail1", "type": "coordinator", "mode": "nonsense", "policyRoutes": 7 });
+    scene.plugin("net1").del(&broken).success();
+    assert_eq!(scene.way_out("-4"), "eth0");
+    assert!(!scene.rules("-4").join("\n").contains("lookup 101"));
+    scene.plugin("net2").without_env("CNI_NETNS").del(&scene.bare_config(2)).success();
+    assert!(!scene.rules("-4").join("\n").contains("lookup 102"), "found by the path of ADD");
+    let path = scene.pod.path().to_owned();
+    scene.world.remove_pod("a");
+    scene.world.plugin("coordinator").netns(&path).ifname("net3").del(&scene.bare_config(3)).success();
+    let left = scene.snapshot().to_string();
+    assert!(!left.lines().any(|line| line.starts_with("file state/attachments")), "{left}");
+}
+
+#[test]
+fn a_late_del_of_an_old_sandbox_leaves_a_newer_pod_alone() {
+    let scene = Scene::new(1, Stack::V4);
+    scene.add(1, &config());
+    let path = scene.pod.path().to_owned();
+    scene.world.remove_pod("a");
+    let newer = scene.world.pod("a");
+    newer.ip_do("rule add from 172.16.1.10 lookup 101 priority 10101 protocol 211\nroute add default via 169.254.1.1 dev eth0 table 101 protocol 211");
+    let before = scene.world.snapshot().without("file ");
+    scene.world.plugin("coordinator").netns(&path).ifname("net1").del(&scene.bare_config(1)).success();
+    assert_same(&before, &scene.world.snapshot().without("file "));
+}
+
+#[test]
+fn rules_and_routes_of_others_stay() {
+    let scene = Scene::new(1, Stack::V4);
+    scene.add(1, &config());
+    scene.pod.ip_do(
+        "rule add from 172.16.1.10 lookup 101 priority 9\nroute add 203.0.113.0/24 dev net1 table 101",
+    );
+    scene.del(1);
+    assert!(scene.rules("-4").contains(&"9: from 172.16.1.10 lookup 101".to_owned()));
+    assert_eq!(scene.table("-4", "101"), ["203.0.113.0/24 dev net1 scope link"]);
+}
+
+#[test]
+fn a_damaged_record_is_undone_by_our_mark() {
+    let scene = Scene::new(1, Stack::V4);
+    let before = scene.snapshot();
+    scene.add(1, &json!({ "serviceCIDR": ["10.96.0.0/12"] }));
+    let record = scene.world.dirs().state.join("attachments/rail1/cid,coordinator,net1");
+    std::fs::File::options().write(true).open(record).and_then(|file| file.set_len(20)).unwrap();
+    scene.del(1);
+    assert_same(&before, &scene.snapshot());
+}
+
+#[test]
+fn gc_undoes_what_is_not_valid_and_nothing_else() {
+    let scene = Scene::new(2, Stack::Dual);
+    let before = scene.snapshot();
+    scene.add(1, &config());
+    scene.add(2, &json!({}));
+    let gc = |network: &str, valid: Value| {
+        let config = json!({ "cniVersion": "1.1.0", "name": network, "type": "coordinator", "cni.dev/valid-attachments": valid });
+        scene.world.plugin("coordinator").gc(&config)
+    };
+    let both = scene.snapshot();
+    gc("rail1", json!([{ "containerID": "cid", "ifname": "net1" }])).success();
+    gc("rail9", json!([])).success();
+    assert_same(&both, &scene.snapshot());
+    let refused = scene.world.plugin("coordinator").gc(&scene.bare_config(1)).error();
+    assert_eq!(refused.code, 7, "{refused:?}");
+    gc("rail1", json!([{ "containerID": "other", "ifname": "net1" }])).success();
+    assert_eq!(scene.way_out("-4"), "eth0");
+    assert!(scene.rules("-4").join("\n").contains("lookup 102"), "the other network's is left");
+    gc("rail2", Value::Null).success();
+    assert_same(&before, &scene.snapshot());
+}
+
+#[test]
+fn gc_drops_the_records_of_a_pod_whose_namespace_is_gone() {
+    let scene = Scene::new(1, Stack::V4);
+    scene.add(1, &config());
+    scene.world.remove_pod("a");
+    let config = json!({ "cniVersion": "1.1.0", "name": "rail1", "type": "coordinator", "cni.dev/valid-attachments": [] });
+    scene.world.plugin("coordinator").gc(&config).success();
+    assert!(!scene.snapshot().to_string().contains("file state/attachments"));
+}
+
+/// A pod whose lock is held is not waited for without end, and its state is not touched.
+#[test]
+fn a_held_lock_is_try_again_later() {
+    let scene = Scene::new(1, Stack::V4);
+    scene.add(1, &json!({}));
+    scene.del(1);
+    let before = scene.world.snapshot();
+    let (_, ino) = scene.pod.id();
+    let locks = scene.world.dirs().state.join("locks");
+    let lock = std::fs::read_dir(&locks).unwrap().map(|entry| entry.unwrap().path());
+    let lock = lock.filter(|path| path.to_string_lossy().ends_with(&ino.to_string())).next().unwrap();
+    let file = std::fs::File::open(lock).unwrap();
+    file.lock().unwrap();
+    let error = scene.plugin("net1").add(&scene.config(&scene.rails[0], &json!({}))).error();
+    assert_eq!(error.code, 11, "{error:?}");
+    drop(file);
+    assert_same(&before, &scene.world.snapshot());
+}
