@@ -5,16 +5,15 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
 use crate::Error;
 
-/// The temporary names of [`replace`] start so; a process killed in between leaves one behind.
+/// What [`replace`] puts before the name until the file is whole. There is one such name for a path, so that whatever a
+/// killed writer leaves is found again: by the next [`replace`], or by [`remove`].
 pub(crate) const TEMPORARY: &str = ".tmp.";
-const ABANDONED: Duration = Duration::from_secs(60);
 
 /// The whole file; `None` when there is none.
 pub fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
@@ -27,6 +26,7 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
 }
 
 /// Puts `bytes` at `path` so that a reader sees the old file or the new one, never less. Not kept over a power loss.
+/// Writers of one path take turns.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     with_temporary(path, |file| file.write_all(bytes))
 }
@@ -37,21 +37,14 @@ pub fn replace_durable(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     sync_parent(path)
 }
 
-/// Removes the file; false when there was none.
+/// Removes the file, and what a killed writer left of a newer one; false when there was no file.
 pub fn remove(path: &Path) -> Result<bool, Error> {
-    let removed = fs::remove_file(path).map_err(|error| Error::io("remove", path, &error));
-    Ok(absent_as_none(removed)?.is_some())
-}
-
-/// Removes what killed processes left in the middle of [`replace`]: temporary files older than a minute.
-pub fn sweep(directory: &Path) -> Result<(), Error> {
-    let stale = |path: &Path| {
-        let age = fs::symlink_metadata(path).and_then(|status| status.modified()).map(|time| time.elapsed());
-        age.is_ok_and(|age| age.is_ok_and(|age| age > ABANDONED))
+    let unlink = |path: &Path| {
+        absent_as_none(fs::remove_file(path).map_err(|error| Error::io("remove", path, &error)))
     };
-    let temporary = |name: &OsString| name.as_encoded_bytes().starts_with(TEMPORARY.as_bytes());
-    let paths = names(directory)?.into_iter().filter(temporary).map(|name| directory.join(name));
-    paths.filter(|path| stale(path)).try_for_each(|path| remove(&path).map(drop))
+    let removed = unlink(path)?.is_some();
+    unlink(&temporary(path))?;
+    Ok(removed)
 }
 
 /// Opens without following a link in the last component; a file that `options` create gets mode 0600.
@@ -74,7 +67,9 @@ pub(crate) fn sync_parent(path: &Path) -> Result<(), Error> {
 }
 
 fn with_temporary(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), Error> {
-    let (temporary, mut file) = create_temporary(path)?;
+    let temporary = temporary(path);
+    let mut file =
+        open(&temporary, OpenOptions::new().write(true).create(true).truncate(true), OFlag::empty())?;
     let written = write(&mut file).map_err(|error| Error::io("write", path, &error));
     let renamed = written.and_then(|()| rename(&temporary, path));
     if renamed.is_err() {
@@ -84,20 +79,14 @@ fn with_temporary(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) 
     renamed
 }
 
-pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), Error> {
-    fs::rename(from, to).map_err(|error| Error::io("replace", to, &error))
+fn temporary(path: &Path) -> PathBuf {
+    let mut name = OsString::from(TEMPORARY);
+    name.push(path.file_name().unwrap_or_default());
+    path.with_file_name(name)
 }
 
-/// A name is taken only by another thread, or by a dead process that had our pid: the next number is free.
-fn create_temporary(path: &Path) -> Result<(PathBuf, File), Error> {
-    let mut number = 0_u32;
-    loop {
-        let temporary = path.with_file_name(format!("{TEMPORARY}{}.{number}", std::process::id()));
-        match open(&temporary, OpenOptions::new().write(true).create_new(true), OFlag::empty()) {
-            Err(Error::Io { errno: Errno::EEXIST, .. }) => number += 1,
-            opened => return opened.map(|file| (temporary, file)),
-        }
-    }
+pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), Error> {
+    fs::rename(from, to).map_err(|error| Error::io("replace", to, &error))
 }
 
 /// The names in a directory, sorted; none when there is no directory.

@@ -93,7 +93,7 @@ impl Records {
         Ok(bytes.map_or(Loaded::Absent, |bytes| self.judge(key, &bytes)))
     }
 
-    /// Removes the record after the last undo; false when there was none.
+    /// Removes the record after the last undo, or what a killed writer left of one; false when there was no record.
     pub fn remove(&self, key: &Key) -> Result<bool, Error> {
         file::remove(&self.path(key)?)
     }
@@ -108,11 +108,6 @@ impl Records {
         Ok(entries)
     }
 
-    /// Removes what killed processes left half-written in the network's folder; no record of anyone's.
-    pub fn sweep(&self, network: &str) -> Result<(), Error> {
-        file::sweep(&self.root.path(&[FOLDER, network])?)
-    }
-
     /// The networks that have, or had, a record in this boot, by name.
     pub fn networks(&self) -> Result<Vec<String>, Error> {
         let names = file::names(&self.root.path(&[FOLDER])?)?;
@@ -122,14 +117,15 @@ impl Records {
     fn entry<T: DeserializeOwned>(&self, network: &str, folder: &Path, name: &OsStr) -> Option<Entry<T>> {
         let path = folder.join(name);
         let text = name.to_str().unwrap_or_default();
-        if text.starts_with(file::TEMPORARY) {
-            return None;
-        }
-        let Some((plugin, key)) = Key::parse(network, text) else {
+        let unfinished = text.strip_prefix(file::TEMPORARY);
+        let Some((plugin, key)) = Key::parse(network, unfinished.unwrap_or(text)) else {
             return Some(Entry::Foreign { path });
         };
         if plugin != self.plugin {
             return None;
+        }
+        if unfinished.is_some() {
+            return Some(Entry::Ours { key, loaded: Loaded::Damaged(Damage::Unfinished) });
         }
         match file::read(&path) {
             Ok(bytes) => Some(Entry::Ours { loaded: self.judge(&key, &bytes?), key }),

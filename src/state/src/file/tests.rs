@@ -1,6 +1,4 @@
-use std::fs::FileTimes;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::time::SystemTime;
 
 use super::*;
 
@@ -23,7 +21,6 @@ fn absence_is_no_error() {
     assert_eq!(read(&path).unwrap(), None);
     assert!(!remove(&path).unwrap());
     assert!(names(&path).unwrap().is_empty());
-    sweep(&path).unwrap();
 }
 
 #[test]
@@ -39,35 +36,20 @@ fn a_link_is_not_followed_and_its_target_not_touched() {
 }
 
 #[test]
-fn writers_at_once_leave_one_whole_file() {
+fn what_a_killed_writer_left_is_taken_over_or_removed() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("file");
-    let write = |byte: u8| (0..50).for_each(|_| replace(&path, &[byte; 5000]).unwrap());
-    std::thread::scope(|scope| (0..4).for_each(|byte| drop(scope.spawn(move || write(byte)))));
-    let bytes = read(&path).unwrap().unwrap();
-    assert!(bytes.len() == 5000 && bytes.iter().all(|byte| *byte == bytes[0]));
+    let (path, left) = (folder.path().join("file"), folder.path().join(".tmp.file"));
+    let leave = || File::create(&left).unwrap().write_all(&[b'x'; 9000]).unwrap();
+    leave();
+    replace(&path, b"new").unwrap();
+    assert_eq!(read(&path).unwrap().unwrap(), b"new");
     assert_eq!(names(folder.path()).unwrap(), ["file"]);
-}
-
-#[test]
-fn a_stale_temporary_of_our_own_pid_is_stepped_over() {
-    let folder = tempfile::tempdir().unwrap();
-    let stale = folder.path().join(format!("{TEMPORARY}{}.0", std::process::id()));
-    File::create(&stale).unwrap();
-    replace(&folder.path().join("file"), b"new").unwrap();
-    assert_eq!(read(&stale).unwrap().unwrap(), b"");
-}
-
-#[test]
-fn sweeping_takes_old_temporaries_only() {
-    let folder = tempfile::tempdir().unwrap();
-    let old = SystemTime::now() - 2 * ABANDONED;
-    for (name, time) in [(".tmp.1.0", old), (".tmp.2.0", SystemTime::now()), ("file", old)] {
-        let file = File::create(folder.path().join(name)).unwrap();
-        file.set_times(FileTimes::new().set_modified(time)).unwrap();
-    }
-    sweep(folder.path()).unwrap();
-    assert_eq!(names(folder.path()).unwrap(), [".tmp.2.0", "file"]);
+    leave();
+    assert!(remove(&path).unwrap());
+    assert!(names(folder.path()).unwrap().is_empty());
+    leave();
+    assert!(!remove(&path).unwrap());
+    assert!(names(folder.path()).unwrap().is_empty());
 }
 
 #[test]

@@ -22,6 +22,9 @@ pub enum Loaded<T> {
 /// Why a record cannot be used.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Damage {
+    /// Its writer was killed, before the first change to the kernel or after the last.
+    #[error("it was never written to its end")]
+    Unfinished,
     /// Cut short, or changed by someone else.
     #[error("its checksum is wrong or missing")]
     Checksum,

@@ -3,6 +3,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::file::TEMPORARY;
 use crate::name::{self, NAME_MAX};
 
 /// Which attachment: what CNI tells one from another by.
@@ -31,10 +32,10 @@ impl Key {
     pub(super) fn file_name(&self, plugin: &str) -> Result<String, Error> {
         self.check()?;
         let value = format!("{},{plugin},{}", self.container_id, self.ifname);
-        if value.len() <= NAME_MAX {
+        if value.len() + TEMPORARY.len() <= NAME_MAX {
             return Ok(value);
         }
-        let allowed = "255 bytes at most, together with plugin and interface name";
+        let allowed = "250 bytes at most, together with plugin and interface name";
         Err(Error::Name { what: "container ID", value, allowed })
     }
 

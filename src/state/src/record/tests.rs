@@ -131,9 +131,12 @@ fn nothing_bad_hides_a_good_record_from_a_listing() {
     fs::OpenOptions::new().write(true).open(folder.join("torn,macvlan,net1")).unwrap().set_len(20).unwrap();
     symlink("good,macvlan,net1", folder.join("link,macvlan,net1")).unwrap();
     fs::create_dir(folder.join("notes")).unwrap();
-    fs::File::create(folder.join(".tmp.1.0")).unwrap();
+    fs::File::create(folder.join(".tmp.killed,macvlan,net1")).unwrap();
     let seen = records.list::<Undo>("rail-1").unwrap();
-    let [ours, link, foreign, torn] = seen.as_slice() else { panic!("{seen:?}") };
+    let [killed, ours, link, foreign, torn] = seen.as_slice() else { panic!("{seen:?}") };
+    assert!(
+        matches!(killed, Entry::Ours { key, loaded: Loaded::Damaged(Damage::Unfinished) } if key.container_id == "killed")
+    );
     assert!(matches!(ours, Entry::Ours { key, loaded: Loaded::Present(_) } if key.container_id == "good"));
     assert!(
         matches!(link, Entry::Unreadable { key, error: Error::Symlink { .. } } if key.container_id == "link")
@@ -163,7 +166,7 @@ fn a_key_that_cannot_name_a_file_is_refused_before_any_path_is_built() {
     let node = Node::new();
     let long = Key::new("n", &"c".repeat(250), "net1").unwrap();
     let said = node.records("macvlan").load::<Undo>(&long).unwrap_err().to_string();
-    assert!(said.ends_with("255 bytes at most, together with plugin and interface name"), "{said}");
+    assert!(said.ends_with("250 bytes at most, together with plugin and interface name"), "{said}");
 }
 
 proptest! {
