@@ -45,10 +45,7 @@ fn vanish(stage: &Stage, plugins: &Path) -> Result<()> {
         privacy::hide_run()?;
         let mut narrator = Narrator::start();
         stage.set()?;
-        narrator.did(
-            "stage",
-            "a host with 8 NICs, their switches, and a pod: in namespaces of this process only",
-        );
+        narrator.did("stage", "a host with 8 NICs, their switches, and a pod, all private to this process");
         let mut scene = Scene::open(stage, plugins, narrator)?;
         scene.attach_and_prove()?;
         scene.detach_and_prove()?;
@@ -61,11 +58,11 @@ fn vanish(stage: &Stage, plugins: &Path) -> Result<()> {
 fn keep(stage: &Stage, plugins: &Path) -> Result<()> {
     let mut narrator = Narrator::start();
     let outcome = stage.set().and_then(|()| {
-        narrator.did("stage", "a host with 8 NICs, their switches, and a pod: in named namespaces");
+        narrator.did("stage", "a host with 8 NICs, their switches, and a pod, in named namespaces");
         privacy::alone(|| Scene::open(stage, plugins, narrator)?.attach_and_prove())
     });
     match outcome {
-        Ok(()) => narrate::kept(stage),
+        Ok(()) => narrate::kept(stage, plugins),
         Err(error) => {
             let removed = stage.remove();
             Err(removed.err().map_or(error, |left| left.context("the demo failed, and so did its clean-up")))

@@ -1,10 +1,11 @@
 //! What the demo says, and how long each step took.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::stage::{Stage, netns_path};
+use super::stage::Stage;
 use crate::output::{FAINT, GOOD, STRONG, line, styled};
 
 /// Prints one line per step with the time since the one before.
@@ -12,6 +13,8 @@ use crate::output::{FAINT, GOOD, STRONG, line, styled};
 pub(crate) struct Narrator {
     start: Instant,
     step: Instant,
+    /// The last words were something to look at.
+    shown: bool,
 }
 
 impl Narrator {
@@ -19,20 +22,22 @@ impl Narrator {
         let title = "a pod with eight rails: veth instead of NICs, everything else as on a GPU node";
         // Nobody listens when stdout is closed; the exit code still tells.
         let _ = line(&format!("{} {title}\n", styled(STRONG, "railctl demo")));
-        Self { start: Instant::now(), step: Instant::now() }
+        Self { start: Instant::now(), step: Instant::now(), shown: false }
     }
 
     /// The step that has just ended well.
     pub(crate) fn did(&mut self, step: &str, what: &str) {
         let took = styled(FAINT, &milliseconds(self.step.elapsed()));
-        let _ = line(&format!("{} {step:<10}{what}  {took}", styled(GOOD, "✓")));
+        let gap = if std::mem::take(&mut self.shown) { "\n" } else { "" };
+        let _ = line(&format!("{gap}{} {step:<10}{what}  {took}", styled(GOOD, "✓")));
         self.step = Instant::now();
     }
 
     /// Something to look at, indented.
     pub(crate) fn show(&mut self, heading: &str, text: &str) {
         let text = text.trim_end().replace('\n', "\n    ");
-        let _ = line(&format!("\n    {}\n    {text}\n", styled(STRONG, heading)));
+        let _ = line(&format!("\n    {}\n    {text}", styled(STRONG, heading)));
+        self.shown = true;
         self.step = Instant::now();
     }
 
@@ -42,25 +47,25 @@ impl Narrator {
 }
 
 /// How to look at what `--keep` left, and how to be rid of it.
-pub(crate) fn kept(stage: &Stage) -> Result<()> {
-    let (host, pod, folder) = (stage.host(), stage.pod(), stage.folder());
-    let path = netns_path(&pod);
-    line(&format!(
-        "\n{explore}\n\
-         \x20   ip netns exec {pod} ip rule\n\
-         \x20   ip netns exec {pod} ip route show table all\n\
-         \x20   ip netns exec {pod} ping -I net3 172.16.13.254\n\
-         \x20   export RAILCNI_STATE_DIR={folder}/state RAILCNI_CONFIG_DIR={folder}/config RAILCNI_DURABLE_DIR={folder}/durable\n\
-         \x20   railctl show {pod}\n\
-         \x20   ip netns exec {host} railctl check gpu1-macvlan {path} -i net1 --conf-dir {folder}/net.d --bin-dir ...\n\
-         {remove}\n\
-         \x20   railctl demo --remove {number}",
-        explore = styled(STRONG, "explore"),
-        remove = styled(STRONG, "remove"),
-        folder = folder.display(),
-        path = path.display(),
-        number = stage.number(),
-    ))
+pub(crate) fn kept(stage: &Stage, plugins: &Path) -> Result<()> {
+    let (pod, folder) = (stage.pod(), stage.folder().display().to_string());
+    let railctl = std::env::current_exe()?.display().to_string();
+    let driven = format!(
+        "{railctl} check gpu1-macvlan {pod} --conf-dir {folder}/net.d --bin-dir {}",
+        plugins.display()
+    );
+    let explore = [
+        format!("ip netns exec {pod} ip rule"),
+        format!("ip netns exec {pod} ping -c 1 -I net3 172.16.13.254"),
+        format!(
+            "export RAILCNI_STATE_DIR={folder}/state RAILCNI_DURABLE_DIR={folder}/durable RAILCNI_CONFIG_DIR={folder}/config"
+        ),
+        format!("ip netns exec {} {railctl} show {pod}", stage.host()),
+        format!("ip netns exec {} {driven}", stage.host()),
+        format!("{railctl} pools"),
+    ];
+    line(&format!("\n{}\n    {}", styled(STRONG, "explore"), explore.join("\n    ")))?;
+    line(&format!("{}\n    {railctl} demo --remove {}", styled(STRONG, "remove"), stage.number()))
 }
 
 fn milliseconds(time: Duration) -> String {

@@ -2,11 +2,12 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use cni::CniResult;
+use ipnet::IpNet;
 use state::Dirs;
 
 use super::narrate::Narrator;
@@ -30,14 +31,16 @@ const NETWORKS: [&str; RAILS as usize] = [
     include_str!("../../../../conf-examples/macvlan/rail8.conflist"),
 ];
 
-/// One rail of the pod.
+/// One rail of the pod, and what the plugins answered.
 #[derive(Debug)]
 pub(crate) struct Rail {
     pub(crate) number: u8,
     pub(crate) address: Ipv4Addr,
+    prefix: IpNet,
+    gateway: IpAddr,
+    table: u32,
     network: Network,
     runtime: Runtime,
-    result: CniResult,
 }
 
 impl Rail {
@@ -45,12 +48,31 @@ impl Rail {
         &self.runtime.ifname
     }
 
-    fn table(&self) -> String {
-        self.result
-            .routes
-            .iter()
-            .find_map(|route| route.table)
-            .map_or_else(|| "-".to_owned(), |table| table.to_string())
+    fn new(number: u8, network: Network, runtime: Runtime, result: &CniResult) -> Result<Self> {
+        let ip = result.ips.first().context("the result has no address")?;
+        let IpAddr::V4(address) = ip.address.addr() else { bail!("{} is no IPv4 address", ip.address) };
+        let table = result.routes.iter().find_map(|route| route.table);
+        Ok(Self {
+            number,
+            address,
+            prefix: ip.address,
+            gateway: ip.gateway.context("the result has no gateway")?,
+            table: table
+                .context("the result has no route in a table of the rail: was the coordinator run?")?,
+            network,
+            runtime,
+        })
+    }
+
+    fn row(&self) -> [String; 6] {
+        [
+            self.number.to_string(),
+            self.link().to_owned(),
+            stage::master(self.number),
+            self.prefix.to_string(),
+            self.gateway.to_string(),
+            self.table.to_string(),
+        ]
     }
 }
 
@@ -83,8 +105,7 @@ impl<'a> Scene<'a> {
 
     pub(crate) fn attach_and_prove(&mut self) -> Result<()> {
         for (text, number) in NETWORKS.into_iter().zip(1..) {
-            let rail = self.attach(text, number).with_context(|| format!("attach rail {number}"))?;
-            self.rails.push(rail);
+            self.rails.push(self.attach(text, number).with_context(|| format!("attach rail {number}"))?);
         }
         self.narrator.did("attach", "8 rails: macvlan -> rail-ipam -> coordinator");
         self.show()?;
@@ -94,8 +115,8 @@ impl<'a> Scene<'a> {
             &format!("{asked} of {asked} pings answered: every gateway from every rail, on that rail"),
         );
         let answers = proof::symmetry(self.stage, &self.rails)?;
-        self.narrator.did("symmetry", "a request on rail N from beyond its switch is answered on rail N:");
-        self.narrator.show("requests from addresses that only a default route knows", &answers);
+        self.narrator.did("symmetry", "a request that comes in on rail N is answered on rail N");
+        self.narrator.show("requests from addresses that no connected route covers", &answers);
         self.check()
     }
 
@@ -124,44 +145,28 @@ impl<'a> Scene<'a> {
             ..Runtime::default()
         };
         let result = self.driver.add(&network, &runtime)?;
-        let address = result.ips.iter().find_map(|ip| match ip.address.addr() {
-            std::net::IpAddr::V4(address) => Some(address),
-            std::net::IpAddr::V6(_) => None,
-        });
-        let address = address.context("the result has no IPv4 address")?;
-        Ok(Rail { number, address, network, runtime, result })
+        Rail::new(number, network, runtime, &result)
     }
 
     fn show(&mut self) -> Result<()> {
         let mut table = Table::new(&["RAIL", "LINK", "MASTER", "ADDRESS", "GATEWAY", "TABLE"]);
-        for rail in &self.rails {
-            let ip = rail.result.ips.first().context("the result has no address")?;
-            let gateway = ip.gateway.map_or_else(|| "-".to_owned(), |gateway| gateway.to_string());
-            let master = stage::master(rail.number);
-            table.row([
-                rail.number.to_string(),
-                rail.link().to_owned(),
-                master,
-                ip.address.to_string(),
-                gateway,
-                rail.table(),
-            ]);
-        }
+        self.rails.iter().for_each(|rail| table.row(rail.row()));
         self.narrator.show("what the plugins answered", &table.render());
-        let pod = self.stage.pod();
-        let table = self.rails.first().map(Rail::table).unwrap_or_default();
-        let first = self.rails.first().context("no rail")?;
-        let (from, stranger) = (first.address.to_string(), stage::stranger(1).to_string());
-        for args in [
-            vec!["-4", "rule"],
-            vec!["route", "show", "table", &table],
-            vec!["route", "show", "table", "main"],
-            vec!["route", "get", &stranger, "from", &from],
-            vec!["route", "get", &stranger],
-        ] {
-            let output = ip(&[&["-n", pod.as_str()], args.as_slice()].concat())?;
-            self.narrator.show(&format!("pod$ ip {}", args.join(" ")), &output);
-        }
+        let rail = self.rails.first().context("no rail is attached")?;
+        let (own_table, from) = (rail.table.to_string(), rail.address.to_string());
+        let stranger = stage::stranger(rail.number).to_string();
+        self.ip(&["-4", "rule"])?;
+        self.ip(&["route", "show", "table", &own_table])?;
+        self.ip(&["route", "show", "table", "main"])?;
+        self.ip(&["route", "get", &stranger, "from", &from])?;
+        self.ip(&["route", "get", &stranger])
+    }
+
+    /// What ip(8) says in the pod.
+    fn ip(&mut self, args: &[&str]) -> Result<()> {
+        let output = ip(&[&["-n", &self.stage.pod()], args].concat())?;
+        let output = output.replace("\n    cache", "");
+        self.narrator.show(&format!("pod$ ip {}", args.join(" ")), &output);
         Ok(())
     }
 

@@ -3,13 +3,14 @@
 //! ip(8) sets it up, so that what railcni's own netlink code does later is seen by something else, too.
 
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::{self, File};
 use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use netns::NetNs;
 
 pub(crate) const RAILS: u8 = 8;
 const PREFIX: &str = "railcni-demo-";
@@ -75,8 +76,18 @@ impl Stage {
             ip(&["netns", "add", &name])?;
         }
         batch(&self.host(), &self.host_lines())?;
+        self.filter_strays()?;
         batch(&self.switch(), &switch_lines())?;
         batch(&self.pod(), &pod_lines())
+    }
+
+    /// The switch drops what comes in by another rail than its source address is of, so that nothing can be answered
+    /// that was not sent on the right one.
+    fn filter_strays(&self) -> Result<()> {
+        let set = || -> std::io::Result<()> {
+            File::options().write(true).open("/proc/sys/net/ipv4/conf/all/rp_filter")?.write_all(b"1")
+        };
+        NetNs::open(&netns_path(&self.switch()))?.run(set)?.context("set rp_filter in the switch")
     }
 
     /// Removes what there is of it; the links go with their namespaces.

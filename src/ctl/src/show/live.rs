@@ -93,12 +93,7 @@ pub(crate) fn routing(pod: &mut Route) -> Result<Routing> {
     let names: BTreeMap<u32, String> = pod.links()?.into_iter().map(|link| (link.index, link.name)).collect();
     let mut rules = Vec::new();
     for family in Family::BOTH {
-        rules.extend(
-            pod.rules(family)?
-                .iter()
-                .filter(|rule| rule.table != LOCAL && rule.table != DEFAULT)
-                .map(rule_text),
-        );
+        rules.extend(pod.rules(family)?.iter().filter(|rule| !is_standard(rule)).map(rule_text));
     }
     let mut tables: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for route in pod.routes(&RouteFilter::default())?.iter().filter(|route| is_of_interest(route)) {
@@ -107,8 +102,15 @@ pub(crate) fn routing(pod: &mut Route) -> Result<Routing> {
     Ok(Routing { rules, tables })
 }
 
+/// Those of every namespace: local, main and default.
+fn is_standard(rule: &RuleSpec) -> bool {
+    matches!((rule.priority, rule.table), (Some(0), LOCAL) | (Some(32766), MAIN) | (Some(32767), DEFAULT))
+}
+
+/// What everybody has says nothing: the kernel's own table, multicast, and the link-local prefix of each IPv6 link.
 fn is_of_interest(route: &RouteSpec) -> bool {
-    route.table != LOCAL && route.kind != RouteKind::Multicast
+    let link_local = matches!(route.dst, IpNet::V6(net) if net.addr().is_unicast_link_local());
+    route.table != LOCAL && route.kind != RouteKind::Multicast && !link_local
 }
 
 fn table_name(table: u32) -> String {
@@ -123,7 +125,9 @@ fn rule_text(rule: &RuleSpec) -> String {
     if let Some((mark, mask)) = rule.fwmark {
         text = text.replace(" lookup 0", &format!(" fwmark {mark:#x}/{mask:#x} lookup 0"));
     }
-    text.replace(" lookup 0", &format!(" lookup {}", table_name(rule.table)))
+    let text = text.replace(" lookup 0", &format!(" lookup {}", table_name(rule.table)));
+    // ip(8) leaves out the length of a prefix that is one address.
+    text.replace("/32 ", " ").replace("/128 ", " ")
 }
 
 fn route_text(route: &RouteSpec, names: &BTreeMap<u32, String>) -> String {
