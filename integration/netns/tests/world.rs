@@ -10,7 +10,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use testkit::{Ping, Plugin, Protocol, Scope, SpaceId, World, assert_same, eventually};
+use testkit::{Call, Ping, Plugin, Protocol, Scope, SpaceId, World, assert_same, eventually};
 
 /// The namespaces that any thread or descriptor of any process holds.
 fn held_namespaces() -> BTreeSet<SpaceId> {
@@ -253,7 +253,8 @@ fn a_kill_point_stops_the_run_before_the_call() {
     assert!(whole.outcome.status.success());
     assert_eq!(entries(&marks).count(), 3);
     let plugin = script(&world, "mkdir", &format!("exec mkdir {0}/4 {0}/5 {0}/6", marks.display()));
-    let killed = plugin.kill_at("ADD", &json!({}), "mkdir", Scope::Plugin, 2);
+    let second = Call { name: "mkdir".into(), nth: 2 };
+    let killed = plugin.kill_at("ADD", &json!({}), Scope::Plugin, &second);
     assert!(!killed.outcome.status.success());
     assert_eq!(killed.calls.len(), 2);
     assert!(marks.join("4").exists() && !marks.join("5").exists());

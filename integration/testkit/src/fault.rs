@@ -3,6 +3,8 @@
 use crate::mounts::must;
 use crate::plugin::{Outcome, Plugin};
 use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -11,7 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub enum Scope {
     /// The plugin's main thread: a delegate lives on, as when one process is killed.
     Plugin,
-    /// Every process of the run, each killed at its own n-th call.
+    /// Every process of the run, each killed when it comes to the point.
     Delegates,
 }
 
@@ -20,24 +22,51 @@ pub enum Scope {
 pub struct Trace {
     /// What the plugin itself did.
     pub outcome: Outcome,
-    /// The calls that were begun, in order, as strace prints them.
-    pub calls: Vec<String>,
+    /// The calls that were begun, in order.
+    pub calls: Vec<Call>,
+}
+
+/// A point at which a process can be killed. strace's `when=` counts each kind of call for itself, so a point is the
+/// n-th call of one kind.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Call {
+    /// Of the system call, such as `sendto`.
+    pub name: String,
+    /// 1 for the first of its kind in its process.
+    pub nth: usize,
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} number {}", self.name, self.nth)
+    }
+}
+
+impl Trace {
+    /// Each point once, in the order of the run; processes of a run share points.
+    pub fn points(&self) -> Vec<Call> {
+        let mut points: Vec<Call> = Vec::new();
+        for call in &self.calls {
+            if !points.contains(call) {
+                points.push(call.clone());
+            }
+        }
+        points
+    }
 }
 
 impl Plugin {
     /// Runs `verb` and lists its calls in `set` (strace's names: `sendto,%file,fdatasync`).
-    ///
-    /// A call that `kill_at` can hit is number 1 to `calls.len()`.
     pub fn trace(&self, verb: &str, config: &Value, set: &str, scope: Scope) -> Trace {
         self.strace(verb, config, set, scope, None)
     }
 
-    /// Runs `verb` and kills it when it enters its `nth` call in `set`, before the call has any effect.
-    pub fn kill_at(&self, verb: &str, config: &Value, set: &str, scope: Scope, nth: usize) -> Trace {
-        self.strace(verb, config, set, scope, Some(nth))
+    /// Runs `verb` and kills it when it enters `point`, before the call has any effect.
+    pub fn kill_at(&self, verb: &str, config: &Value, scope: Scope, point: &Call) -> Trace {
+        self.strace(verb, config, &point.name, scope, Some(point))
     }
 
-    fn strace(&self, verb: &str, config: &Value, set: &str, scope: Scope, nth: Option<usize>) -> Trace {
+    fn strace(&self, verb: &str, config: &Value, set: &str, scope: Scope, point: Option<&Call>) -> Trace {
         let log = log_path();
         let mut traced = self.clone();
         let mut wrapper = vec!["strace".into(), "-qq".into(), "-o".into(), log.clone()];
@@ -45,14 +74,14 @@ impl Plugin {
         if scope == Scope::Delegates {
             wrapper.push("-f".into());
         }
-        if let Some(nth) = nth {
-            wrapper.push(format!("--inject={set}:signal=SIGKILL:when={nth}"));
+        if let Some(Call { name, nth }) = point {
+            wrapper.push(format!("--inject={name}:signal=SIGKILL:when={nth}"));
         }
         traced.wrapper = wrapper.into_iter().map(Into::into).collect();
         let outcome = traced.run(verb, config);
         let text = must("read the trace", std::fs::read_to_string(Path::new(&log)));
         must("remove the trace", std::fs::remove_file(&log));
-        Trace { outcome, calls: text.lines().filter(|line| begins_call(line)).map(Into::into).collect() }
+        Trace { outcome, calls: calls(&text) }
     }
 }
 
@@ -62,22 +91,43 @@ fn log_path() -> String {
     format!("/run/world/strace.{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Neither a signal, an exit, nor the end of a call that was interrupted by another process.
-fn begins_call(line: &str) -> bool {
-    let call = line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ');
-    call.starts_with(|c: char| c.is_ascii_lowercase() || c == '_') && call.contains('(')
+fn calls(log: &str) -> Vec<Call> {
+    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    let begun = log.lines().filter_map(begun);
+    begun
+        .map(|(process, name)| {
+            let nth = counts.entry((process, name)).or_default();
+            *nth += 1;
+            Call { name: name.to_owned(), nth: *nth }
+        })
+        .collect()
+}
+
+/// Process (empty for a lone one) and name of a call; neither a signal, an exit, nor the end of a call that was
+/// interrupted by another process.
+fn begun(line: &str) -> Option<(&str, &str)> {
+    let (name, _) = line.split_once('(')?;
+    let (process, name) = name.rsplit_once(' ').unwrap_or(("", name));
+    let is_call = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
+    let is_process = process.trim().chars().all(|c| c.is_ascii_digit());
+    (is_call && is_process).then_some((process.trim(), name))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::begins_call;
+    use super::{Call, calls};
 
     #[test]
-    fn counts_each_call_once() {
-        assert!(begins_call("write(1, \"a\", 1) = 1"));
-        assert!(begins_call("12 openat(AT_FDCWD, \"x\" <unfinished ...>"));
-        assert!(!begins_call("12 <... openat resumed>) = 3"));
-        assert!(!begins_call("+++ killed by SIGKILL +++"));
-        assert!(!begins_call("12 --- SIGCHLD {si_signo=SIGCHLD} ---"));
+    fn counts_each_call_once_by_kind_and_process() {
+        let log = "12 openat(AT_FDCWD, \"x\" <unfinished ...>\n\
+                   13    openat(AT_FDCWD, \"y\") = 3\n\
+                   12 <... openat resumed>) = 3\n\
+                   12 write(1, \"a (b\", 1) = 1\n\
+                   12 openat(AT_FDCWD, \"z\") = 3\n\
+                   12 --- SIGCHLD {si_signo=SIGCHLD, si_pid=13 (x)} ---\n\
+                   +++ killed by SIGKILL (core dumped) +++\n";
+        let call = |name: &str, nth| Call { name: name.to_owned(), nth };
+        assert_eq!(calls(log), [call("openat", 1), call("openat", 1), call("write", 1), call("openat", 2)]);
+        assert_eq!(calls("write(1, \"a\", 1) = 1\n"), [call("write", 1)]);
     }
 }

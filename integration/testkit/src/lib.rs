@@ -13,7 +13,7 @@ mod traffic;
 mod wait;
 mod world;
 
-pub use fault::{Scope, Trace};
+pub use fault::{Call, Scope, Trace};
 pub use plugin::{CniError, Outcome, Plugin, binary};
 pub use rail::{Pod, Rail};
 pub use snapshot::{Snapshot, assert_same};
