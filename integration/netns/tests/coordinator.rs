@@ -1,5 +1,9 @@
 //! `coordinator` in a pod whose NICs were made by `ip`, with `ip` and real packets as witnesses.
 
+#![expect(clippy::unwrap_used, reason = "the functions between the tests are tests too")]
+
+#[path = "coordinator/chain.rs"]
+mod chain;
 #[path = "coordinator/check.rs"]
 mod check;
 #[path = "coordinator/input.rs"]

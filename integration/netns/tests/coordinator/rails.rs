@@ -125,7 +125,9 @@ fn all_rails_at_once_are_served_one_after_another() {
         std::thread::scope(|scope| {
             let running: Vec<_> =
                 jobs.iter().map(|(plugin, config)| scope.spawn(move || plugin.run(verb, config))).collect();
-            running.into_iter().for_each(|job| drop(job.join().unwrap().success()));
+            for job in running {
+                job.join().unwrap().success();
+            }
         });
     };
     run("ADD");
@@ -245,4 +247,22 @@ fn without_tuning_there_are_no_rules() {
     assert_eq!(result["routes"], json!([{ "dst": "0.0.0.0/0", "gw": "172.16.1.254" }]));
     assert_eq!(scene.rules("-4").len(), 3);
     assert_eq!(scene.table("-4", "main").iter().filter(|line| line.starts_with("default")).count(), 2);
+}
+
+/// A listing says of a multipath route only who added its first branch.
+#[test]
+fn the_branches_of_a_multipath_default_keep_who_added_them() {
+    let scene = Scene::new(1, Stack::V6);
+    scene.pod.ip_do(
+        "route del default via fd00:16:1::fe dev net1\nroute append default via fd00:16:1::fe dev net1 protocol 211",
+    );
+    let before = scene.snapshot();
+    scene.add(1, &json!({ "podDefaultRouteNic": "net1" }));
+    let main = scene.table("-6", "main");
+    let owned = "default via fd00:16:1::fe dev net1 proto 211 metric 1024 pref medium".to_owned();
+    assert!(main.contains(&owned), "{main:?}");
+    scene.del(1);
+    assert_same(&before, &scene.snapshot());
+    scene.pod.ip_do("route del default via fe80::1 dev eth0");
+    assert!(scene.table("-6", "main").contains(&owned), "put back as it was");
 }

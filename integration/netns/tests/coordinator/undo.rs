@@ -228,8 +228,8 @@ fn a_held_lock_is_try_again_later() {
     let before = scene.world.snapshot();
     let (_, ino) = scene.pod.id();
     let locks = scene.world.dirs().state.join("locks");
-    let lock = std::fs::read_dir(&locks).unwrap().map(|entry| entry.unwrap().path());
-    let lock = lock.filter(|path| path.to_string_lossy().ends_with(&ino.to_string())).next().unwrap();
+    let mut lock = std::fs::read_dir(&locks).unwrap().map(|entry| entry.unwrap().path());
+    let lock = lock.find(|path| path.to_string_lossy().ends_with(&ino.to_string())).unwrap();
     let file = std::fs::File::open(lock).unwrap();
     file.lock().unwrap();
     let error = scene.plugin("net1").add(&scene.config(&scene.rails[0], &json!({}))).error();

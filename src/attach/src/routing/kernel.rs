@@ -1,11 +1,18 @@
 //! Reading the pod and changing it: one dump per kind, one batch for all changes.
 
+use std::net::Ipv6Addr;
+
 use ipnet::IpNet;
-use netlink::{Family, HwAddr, LinkChange, RouteFilter, RouteKind, RouteSpec, RuleAction, RuleSpec};
+use netlink::{
+    Family, HwAddr, LinkChange, NextHop, RouteFilter, RouteKind, RouteLookup, RouteSpec, RuleAction, RuleSpec,
+};
 
 use super::changes::{Change, LinkSetting, Place};
 use super::model::{Link, Route, Rule, View};
 use crate::{Error, Pod, sysctl};
+
+/// `100::/64` is for discarding (RFC 6666): nobody has a route to it but the default one.
+const UNROUTED: Ipv6Addr = Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 1);
 
 /// Everything that planning looks at.
 pub(super) fn read(pod: &mut Pod) -> Result<View, Error> {
@@ -15,7 +22,7 @@ pub(super) fn read(pod: &mut Pod) -> Result<View, Error> {
     let addresses = socket.addresses(None)?.into_iter().map(|address| (address.index, address.net)).collect();
     let mut view = View { links, addresses, rp_filter, ..View::default() };
     for spec in socket.routes(&RouteFilter::default())? {
-        take_route(&mut view, &spec);
+        take_route(&mut view, socket, &spec);
     }
     for family in Family::BOTH {
         for spec in socket.rules(family)? {
@@ -81,23 +88,39 @@ fn link(link: netlink::Link) -> Link {
 
 /// IPv6 lists the branches of a multipath route together and takes them one by one; in IPv4 they are one route, which
 /// belongs to no single NIC.
-fn take_route(view: &mut View, spec: &RouteSpec) {
+fn take_route(view: &mut View, socket: &mut netlink::Route, spec: &RouteSpec) {
     if !matches!(spec.kind, RouteKind::Unicast) {
         view.other_tables.push(spec.table);
         return;
     }
     let whole = route(spec);
-    if spec.next_hops.is_empty() || !whole.is_v6() {
-        view.routes.push(whole);
-        return;
+    match spec.next_hops.split_first().filter(|_| whole.is_v6()) {
+        None => view.routes.push(whole),
+        Some((first, later)) => {
+            let head =
+                Route { gateway: first.gateway, dev: first.oif, onlink: first.onlink, ..whole.clone() };
+            view.routes.push(head);
+            view.routes.extend(later.iter().map(|hop| later_branch(socket, &whole, hop)));
+        }
     }
-    let branches = spec.next_hops.iter();
-    view.routes.extend(branches.map(|hop| Route {
+}
+
+/// The listing has the attributes of the first branch only (`rt6_fill_node` in net/ipv6/route.c). Who added another one
+/// is what the lookup of an address that no other route fits says of it.
+fn later_branch(socket: &mut netlink::Route, whole: &Route, hop: &NextHop) -> Route {
+    let packet = RouteLookup { oif: Some(hop.oif), ..RouteLookup::new(UNROUTED.into()) };
+    let answer = socket.route_to(&packet).ok().flatten();
+    let answer = answer.filter(|answer| (answer.table, answer.gateway) == (whole.table, hop.gateway));
+    Route {
         gateway: hop.gateway,
         dev: hop.oif,
         onlink: hop.onlink,
+        protocol: answer.map_or(whole.protocol, |answer| answer.protocol),
+        src: None,
+        mtu: None,
+        advmss: None,
         ..whole.clone()
-    }));
+    }
 }
 
 fn route(spec: &RouteSpec) -> Route {
