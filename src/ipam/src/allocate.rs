@@ -46,7 +46,8 @@ pub struct Allocation<'a> {
 /// before their rest is over, and last those that another owner would like to have again.
 pub fn allocate<'a>(request: &Request<'a>, leases: &dyn Leases) -> Result<Allocation<'a>, Error> {
     let wishes = assign(request)?;
-    let mut mine = leases.of(request.key)?;
+    let held = leases.of(request.key)?;
+    let mut mine = held.clone();
     let quarantined = leases.quarantined(request.now)?;
     let turn = Turn { request, leases, quarantined };
     let mut grants = Vec::with_capacity(request.sets.len());
@@ -56,7 +57,7 @@ pub fn allocate<'a>(request: &Request<'a>, leases: &dyn Leases) -> Result<Alloca
             Some(grant) => grant,
             None => turn.fresh(pools, wish)?,
         };
-        turn.record(grant, &mut changes)?;
+        turn.record(grant, &held, &mut changes)?;
         grants.push(grant);
     }
     // Leases that an earlier ADD of this owner got from a config that has changed since.
@@ -199,10 +200,10 @@ impl<'a> Turn<'_, 'a> {
         Ok(available.without(&self.leases.stuck_to_others(self.request.owner, &pool.name)?))
     }
 
-    fn record(&self, grant: Grant<'a>, changes: &mut Vec<Change>) -> Result<(), Error> {
+    fn record(&self, grant: Grant<'a>, held: &[Lease], changes: &mut Vec<Change>) -> Result<(), Error> {
         let Grant { pool, ip } = grant;
         let Request { key, owner, now, .. } = *self.request;
-        if !self.leases.of(key)?.iter().any(|lease| lease.ip == ip) {
+        if !held.iter().any(|lease| lease.ip == ip) {
             let (key, pool_name) = (key.clone(), pool.name.clone());
             changes.push(Change::Lease(Lease { key, ip, pool: pool_name, since: now, rest: pool.rest }));
         }

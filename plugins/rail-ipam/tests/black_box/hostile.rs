@@ -1,0 +1,71 @@
+use std::time::Duration;
+
+use state::Lock;
+
+use crate::node::{Node, network, pool, using};
+
+fn node() -> Node {
+    Node::with_pools(&pool("rail", "{subnet: 10.0.0.0/24, ips: [10.0.0.2-10.0.0.4]}"))
+}
+
+#[test]
+fn a_lock_that_stays_taken_is_try_again_later() {
+    let node = node();
+    let mut config = using(&["rail"]);
+    config["ipam"]["lockTimeout"] = 0.into();
+    node.add("a", &config);
+    let held = Lock::acquire(&node.path("state/ipam/lock"), Duration::ZERO).unwrap();
+    let (code, message) = node.refusal("b", &config);
+    assert_eq!(code, 11);
+    assert!(message.contains(&format!("by process {}", std::process::id())), "{message}");
+    assert!(node.run("STATUS", "", &config).ok, "asking needs no lock");
+    drop(held);
+    assert_eq!(node.add("b", &config), ["10.0.0.3/24"]);
+}
+
+#[test]
+fn a_state_directory_that_cannot_be_written() {
+    let node = node();
+    let call =
+        |verb: &str| node.call(verb, "a", &using(&["rail"])).env("RAILCNI_STATE_DIR", "/proc/railcni").run();
+    let (code, message) = call("ADD").error();
+    assert_eq!(code, 5, "{message}");
+    assert!(message.contains("/proc/railcni"), "{message}");
+    assert!(call("DEL").ok && call("STATUS").ok);
+}
+
+#[test]
+fn a_full_disk_is_an_error_and_no_lease() {
+    let node = node();
+    let full = "trap '' XFSZ; ulimit -f 0; exec \"$0\"";
+    let (code, message) = node.call("ADD", "a", &using(&["rail"])).under(full).run().error();
+    assert_eq!(code, 5, "{message}");
+    node.add("b", &using(&["rail"]));
+    assert_eq!(node.call("ADD", "c", &using(&["rail"])).under(full).run().error().0, 5);
+    assert_eq!(node.add("d", &using(&["rail"])), ["10.0.0.3/24"]);
+}
+
+#[test]
+fn a_damaged_store_is_named_and_nothing_is_given() {
+    let node = node();
+    node.add("a", &using(&["rail"]));
+    node.put("state/ipam/leases", &"no lease store, but long enough for a header".repeat(4));
+    let (code, message) = node.refusal("b", &using(&["rail"]));
+    assert_eq!(code, 5);
+    assert!(message.contains("leases is damaged (it is no lease store): move it aside"), "{message}");
+}
+
+#[test]
+fn configs_that_mean_two_things_or_nothing() {
+    let node = node();
+    let refusal = |ipam: serde_json::Value| node.refusal("a", &network(&ipam));
+    let both = "ipam has both ranges (subnet, ranges or ipRanges) and pools (ippools, default_ipv4_ippool or pools): keep one of them";
+    let ipam = serde_json::json!({"subnet": "10.0.0.0/24", "ippools": {"ipv4": ["rail"]}});
+    assert_eq!(refusal(ipam), (7, both.to_owned()));
+    let (code, message) = refusal(serde_json::json!({"ippools": {"ipv4": "rail"}}));
+    assert_eq!(code, 7);
+    assert!(message.contains("\"ipam.ippools.ipv4\"") && message.contains("\"rail\""), "{message}");
+    let outcome = node.run("ADD", "a", &network(&serde_json::json!({"ippool": {"ipv4": ["rail"]}})));
+    assert!(outcome.log.contains("did you mean \\\"ippools\\\"?"), "{}", outcome.log);
+    assert!(node.is_untouched());
+}

@@ -1,0 +1,80 @@
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::node::{Node, network};
+
+fn ranges() -> Value {
+    let routes = json!([{"dst": "0.0.0.0/0"}, {"dst": "192.168.0.0/16", "gw": "10.1.2.1"}]);
+    network(
+        &json!({"ranges": [[{"subnet": "10.1.2.0/24", "rangeEnd": "10.1.2.5"}], [{"subnet": "fd00::/64"}]], "routes": routes}),
+    )
+}
+
+#[test]
+fn a_host_local_config_gets_a_host_local_result() {
+    let node = Node::new();
+    node.put("resolv.conf", "nameserver 10.96.0.10\nsearch cluster.local\n");
+    let mut config = ranges();
+    config["ipam"]["resolvConf"] = node.path("resolv.conf").to_str().unwrap().into();
+    let expected = json!({
+        "cniVersion": "1.1.0",
+        "ips": [{"address": "10.1.2.2/24", "gateway": "10.1.2.1"}, {"address": "fd00::2/64", "gateway": "fd00::1"}],
+        "routes": [{"dst": "0.0.0.0/0"}, {"dst": "192.168.0.0/16", "gw": "10.1.2.1"}],
+        "dns": {"nameservers": ["10.96.0.10"], "search": ["cluster.local"]},
+    });
+    assert_eq!(node.run("ADD", "a", &config).answer, expected);
+}
+
+#[test]
+fn the_old_form_and_the_runtimes_ranges() {
+    let node = Node::new();
+    let mut config =
+        network(&json!({"subnet": "10.1.2.0/24", "rangeStart": "10.1.2.9", "gateway": "10.1.2.254"}));
+    assert_eq!(node.add("a", &config), ["10.1.2.9/24"]);
+    config["runtimeConfig"] = json!({"ipRanges": [[{"subnet": "10.9.0.0/24"}]]});
+    assert_eq!(node.add("b", &config), ["10.9.0.2/24", "10.1.2.10/24"]);
+}
+
+#[test]
+fn addresses_of_running_pods_are_left_alone_until_their_del() {
+    let node = Node::new();
+    node.put("peer/networks/rail1/10.1.2.2", "old-pod\r\nnet1");
+    node.put("peer/networks/rail1/10.1.2.3", "");
+    node.put("peer/networks/rail1/fd00::2", "old-pod\r\nnet1");
+    node.put("peer/networks/rail1/last_reserved_ip.0", "10.1.2.3");
+    node.put("peer/networks/rail2/10.1.2.4", "other network\r\nnet1");
+    assert_eq!(node.add("new-pod", &ranges()), ["10.1.2.4/24", "fd00::3/64"]);
+    let taken = node.call("ADD", "b", &ranges()).args("IP=10.1.2.2").run().error();
+    assert_eq!(taken, (101, "requested address 10.1.2.2 is taken".to_owned()));
+    let mut check = ranges();
+    check["prevResult"] =
+        json!({"cniVersion": "1.1.0", "ips": [{"address": "10.1.2.2/24"}, {"address": "fd00::2/64"}]});
+    assert!(node.run("CHECK", "old-pod", &check).ok);
+    node.del("old-pod", &ranges());
+    assert!(
+        !node.path("peer/networks/rail1/10.1.2.2").exists()
+            && !node.path("peer/networks/rail1/fd00::2").exists()
+    );
+    assert!(node.path("peer/networks/rail1/last_reserved_ip.0").exists());
+    assert_eq!(node.add("b", &ranges()), ["10.1.2.5/24", "fd00::4/64"]);
+    assert_eq!(node.add("c", &ranges()), ["10.1.2.2/24", "fd00::5/64"]);
+}
+
+#[test]
+fn gc_clears_what_host_local_leaked() {
+    let node = Node::new();
+    for (ip, content) in [("10.1.2.2", "dead\r\nnet1"), ("10.1.2.3", ""), ("10.1.2.4", "alive")] {
+        node.put(&format!("store/rail1/{ip}"), content);
+    }
+    let mut config = ranges();
+    config["ipam"]["dataDir"] = node.path("store").to_str().unwrap().into();
+    config["cni.dev/valid-attachments"] = json!([{"containerID": "alive", "ifname": "net1"}]);
+    assert!(node.run("GC", "", &config).ok);
+    let mut left = fs::read_dir(node.path("store/rail1"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect::<Vec<_>>();
+    left.sort_unstable();
+    assert_eq!(left, ["10.1.2.4", "lock"]);
+}
