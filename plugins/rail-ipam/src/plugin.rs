@@ -45,21 +45,10 @@ impl Plugin for RailIpam {
             .select(request, namespace.map_or(Namespace::Unknown, Namespace::Named))
             .map_err(failure::of)?;
         conf::fits_version(request.config.cni_version, &families(&sets))?;
-        let owner = namespace
-            .zip(args.get("K8S_POD_NAME"))
-            .map(|(ns, pod)| format!("{ns}/{pod}/{}", request.env.ifname));
-        let foreign = directory(request, conf.data_dir.as_deref(), &dirs, conf.lock_timeout)?.held();
-        let foreign = foreign.map_err(|error| failure::of_store(&error))?;
-        let key = key(request);
-        let (requested, owner) = (requested.as_slice(), owner.as_deref());
-        let wish = Request {
-            key: &key,
-            sets: &sets,
-            requested,
-            owner,
-            foreign: &foreign,
-            now: ipam::journal::now(),
-        };
+        let foreign = foreign(request, &conf, &dirs)?;
+        let (key, owner) = (key(request), owner(request));
+        let (owner, requested, now) = (owner.as_deref(), requested.as_slice(), ipam::journal::now());
+        let wish = Request { key: &key, sets: &sets, requested, owner, foreign: &foreign, now };
         let mut result = CniResult::default();
         let decide = &mut |leases: &dyn ipam::Leases| {
             let allocation = allocate(&wish, leases)?;
@@ -118,7 +107,8 @@ impl Plugin for RailIpam {
         let not_available = |error: ipam::Error| Error::not_available(error.to_string());
         let sets = pools.select(request, Namespace::Any).map_err(not_available)?;
         // The request of a pod that does not exist, of which nothing is kept.
-        let (key, foreign) = (Key { network: String::new(), ..key(request) }, RangeSet::default());
+        let (key, foreign) =
+            (Key { network: String::new(), ..key(request) }, foreign(request, &conf, &dirs)?);
         let now = ipam::journal::now();
         let wish = Request { key: &key, sets: &sets, requested: &[], owner: None, foreign: &foreign, now };
         let look = &mut |leases: &dyn ipam::Leases| allocate(&wish, leases).map(drop);
@@ -140,6 +130,19 @@ fn key(request: &cni::Request) -> Key {
         container_id: request.env.container_id.clone(),
         ifname: request.env.ifname.clone(),
     }
+}
+
+/// Who the pod is over its restarts; unknown outside Kubernetes.
+fn owner(request: &cni::Request) -> Option<String> {
+    let pod = |key| request.env.args.get(key);
+    let (namespace, name) = (pod("K8S_POD_NAMESPACE")?, pod("K8S_POD_NAME")?);
+    Some(format!("{namespace}/{name}/{}", request.env.ifname))
+}
+
+/// What host-local has given to pods that still run.
+fn foreign(request: &cni::Request, conf: &Conf, dirs: &Dirs) -> Result<RangeSet, Error> {
+    let directory = directory(request, conf.data_dir.as_deref(), dirs, conf.lock_timeout)?;
+    directory.held().map_err(|error| failure::of_store(&error))
 }
 
 fn families(sets: &[Vec<&ipam::Pool>]) -> Vec<ipam::Family> {

@@ -1,5 +1,7 @@
 //! `SpiderIPPool` and `SpiderReservedIP` documents (`spiderpool.spidernet.io/v2beta1`) and what is wrong with them.
 
+mod routes;
+
 use std::net::IpAddr;
 
 use cni::lenient;
@@ -8,7 +10,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::pool::{PoolRoute, Scope, Withheld, unusable};
+use crate::pool::{Scope, Withheld, unusable};
 use crate::{Family, Pool, PoolError, Range, RangeSet};
 
 /// How long a released address rests when neither the pool nor the config says so, in seconds.
@@ -44,7 +46,7 @@ struct Spec {
     exclude_ips: Vec<String>,
     gateway: Option<String>,
     #[serde(default)]
-    routes: Vec<RouteSpec>,
+    routes: Vec<routes::RouteSpec>,
     pod_affinity: Option<Value>,
     namespace_affinity: Option<Value>,
     node_affinity: Option<Value>,
@@ -64,14 +66,6 @@ struct Spec {
     /// Only in an inline pool, which needs no metadata.
     #[serde(rename = "name")]
     _name: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct RouteSpec {
-    #[serde(alias = "to")]
-    dst: Option<String>,
-    #[serde(alias = "via")]
-    gw: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -135,7 +129,7 @@ pub(crate) fn pool(
     Ok(Pool {
         name: name.to_owned(),
         gateway: gateway(place, spec.gateway.as_deref(), &subnet, &offered)?,
-        routes: routes(place, &spec.routes, &subnet)?,
+        routes: routes::parse(place, &spec.routes, &subnet)?,
         scope: scope(&spec),
         default: spec.default,
         disabled: spec.disable,
@@ -270,44 +264,6 @@ fn gateway(
         )));
     }
     Ok(Some(gateway))
-}
-
-fn routes(place: &Place<'_>, specs: &[RouteSpec], subnet: &IpNet) -> Result<Vec<PoolRoute>, PoolError> {
-    let mut routes: Vec<PoolRoute> = Vec::with_capacity(specs.len());
-    for (index, spec) in specs.iter().enumerate() {
-        let route = route(place, &format!("routes[{index}]"), spec, subnet)?;
-        if routes.iter().any(|other| other.dst == route.dst) {
-            return Err(place.error(
-                format!("routes[{index}].dst"),
-                &route.dst.to_string(),
-                "has a route already",
-            ));
-        }
-        routes.push(route);
-    }
-    Ok(routes)
-}
-
-fn route(place: &Place<'_>, field: &str, spec: &RouteSpec, subnet: &IpNet) -> Result<PoolRoute, PoolError> {
-    let given = |key: &str, value: &Option<String>| match value {
-        Some(value) => Ok(value.clone()),
-        None => Err(place.error(format!("{field}.{key}"), "", "is missing; a route needs dst and gw")),
-    };
-    let (to, via) = (given("dst", &spec.dst)?, given("gw", &spec.gw)?);
-    let bad_dst = |problem: &str| place.error(format!("{field}.dst"), &to, problem);
-    let bad_gw = |problem: String| place.error(format!("{field}.gw"), &via, problem);
-    let dst = to.parse::<IpNet>().map_err(|_| bad_dst("is no subnet; write ADDRESS/LENGTH"))?.trunc();
-    if dst.prefix_len() == 0 {
-        return Err(bad_dst("is the default route; the pool's gateway stands for it"));
-    }
-    if Family::of(dst.addr()) != Family::of(subnet.addr()) {
-        return Err(bad_dst("is not of the pool's family"));
-    }
-    let gw = via.parse::<IpAddr>().map_err(|_| bad_gw("is not an IP address".to_owned()))?;
-    if !subnet.contains(&gw) {
-        return Err(bad_gw(format!("is outside the subnet {subnet}")));
-    }
-    Ok(PoolRoute { dst, gw })
 }
 
 /// A name list beats the affinity of the same kind, and an affinity that says nothing selects everything.
