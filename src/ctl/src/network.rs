@@ -17,9 +17,10 @@ pub(crate) struct Network {
     pub(crate) bytes: Vec<u8>,
 }
 
-/// The network of a name in `folder`, or of a file: conflist, conf or `NetworkAttachmentDefinition`.
-pub(crate) fn find(word: &str, folder: &Path) -> Result<Network> {
-    if is_path(word) { from_file(Path::new(word)) } else { by_name(word, folder) }
+/// The network of a name in `folder`, or of a file: conflist, conf, or `NetworkAttachmentDefinition`, of which a file may
+/// hold several.
+pub(crate) fn find(word: &str, folder: &Path) -> Result<Vec<Network>> {
+    if is_path(word) { from_file(Path::new(word)) } else { Ok(vec![by_name(word, folder)?]) }
 }
 
 /// A network name has no slash, and the kinds of file have an extension that a name could have only by intent.
@@ -35,8 +36,8 @@ fn by_name(name: &str, folder: &Path) -> Result<Network> {
     let lists = files(folder, &["conflist"])?;
     let singles = files(folder, &["conf", "json"])?;
     for path in lists.iter().chain(&singles) {
-        let network = from_file(path)?;
-        if network.name() == name {
+        let networks = from_file(path)?;
+        if let Some(network) = networks.into_iter().find(|network| network.name() == name) {
             return Ok(network);
         }
     }
@@ -44,16 +45,16 @@ fn by_name(name: &str, folder: &Path) -> Result<Network> {
     bail!("no network {name:?} is configured in {} ({count} config files): see --conf-dir", folder.display())
 }
 
-fn from_file(path: &Path) -> Result<Network> {
+fn from_file(path: &Path) -> Result<Vec<Network>> {
     let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
     let parsed = match path.extension().and_then(OsStr::to_str) {
         Some("yaml" | "yml") => nad::parse(&text),
         _ if nad::is_nad(&text) => nad::parse(&text),
-        _ => Network::parse(text.as_bytes()),
+        _ => Network::parse(text.as_bytes()).map(|network| vec![network]),
     };
-    let mut network = parsed.with_context(|| path.display().to_string())?;
-    network.add_folder(path)?;
-    Ok(network)
+    let mut networks = parsed.with_context(|| path.display().to_string())?;
+    networks.iter_mut().try_for_each(|network| network.add_folder(path))?;
+    Ok(networks)
 }
 
 /// The files of a folder with one of these extensions, by name; none when there is no folder.

@@ -1,6 +1,6 @@
 //! `NetworkAttachmentDefinition` (`k8s.cni.cncf.io/v1`): the CNI config is a JSON text in `spec.config`.
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use super::Network;
@@ -12,18 +12,17 @@ pub(super) fn is_nad(text: &str) -> bool {
     serde_json::from_str::<Value>(text).is_ok_and(|value| value["kind"] == KIND)
 }
 
-/// The network of the only definition in a YAML or JSON text; without a `name` of its own it has that of the definition,
-/// as Multus gives it.
-pub(super) fn parse(text: &str) -> Result<Network> {
+/// The networks of the definitions in a YAML or JSON text, in order; other documents are none of our business.
+pub(super) fn parse(text: &str) -> Result<Vec<Network>> {
     let documents = ipam::yaml::documents(text)?;
-    let definitions: Vec<_> = documents.iter().filter(|document| document["kind"] == KIND).collect();
-    let definition = match definitions.as_slice() {
-        [definition] => definition,
-        [] => bail!("holds no {KIND}"),
-        several => {
-            bail!("holds {} of {KIND}, and one is expected: put each into a file of its own", several.len())
-        }
-    };
+    let definitions = documents.iter().filter(|document| document["kind"] == KIND);
+    let networks = definitions.map(network).collect::<Result<Vec<_>>>()?;
+    ensure!(!networks.is_empty(), "holds no {KIND}");
+    Ok(networks)
+}
+
+/// A config without a `name` has that of its definition, as Multus gives it.
+fn network(definition: &Value) -> Result<Network> {
     let name = definition["metadata"]["name"].as_str().context("metadata.name is missing")?;
     let config = definition["spec"]["config"]
         .as_str()
@@ -48,18 +47,20 @@ mod tests {
 
     #[test]
     fn the_name_of_the_definition_fills_in() {
-        let network = parse(&definition(r#"{"cniVersion":"1.1.0","plugins":[{"type":"macvlan"}]}"#)).unwrap();
-        assert_eq!((network.name(), network.list.plugins.len()), ("rail1", 1));
-        let network = parse(&definition(r#"{"cniVersion":"1.0.0","name":"own","type":"macvlan"}"#)).unwrap();
-        assert_eq!((network.name(), network.list.plugins.len()), ("own", 1));
+        for (config, name) in [
+            (r#"{"cniVersion":"1.1.0","plugins":[{"type":"macvlan"}]}"#, "rail1"),
+            (r#"{"cniVersion":"1.0.0","name":"own","type":"macvlan"}"#, "own"),
+        ] {
+            let networks = parse(&definition(config)).unwrap();
+            assert_eq!((networks[0].name(), networks[0].list.plugins.len()), (name, 1));
+        }
     }
 
     #[test]
-    fn other_documents_are_passed_over_but_not_two_definitions() {
+    fn a_file_may_hold_several_beside_other_documents() {
         let one = definition(r#"{"type":"macvlan"}"#);
-        parse(&format!("kind: ConfigMap\n---\n{one}")).unwrap();
-        let error = parse(&format!("{one}---\n{one}")).unwrap_err().to_string();
-        assert!(error.starts_with("holds 2 of"), "{error}");
+        assert_eq!(parse(&format!("kind: ConfigMap\n---\n{one}")).unwrap().len(), 1);
+        assert_eq!(parse(&format!("{one}---\n{one}")).unwrap().len(), 2);
         assert!(parse("kind: Pod\n").is_err());
     }
 
