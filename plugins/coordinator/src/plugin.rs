@@ -32,7 +32,8 @@ impl Plugin for Coordinator {
         let attachments = Attachments::open(&dirs()?, PLUGIN)?;
         let key = key_of(request)?;
         let (undo, netns) = match attachments.find::<Undo>(&key)? {
-            Found::Nothing => return Ok(()),
+            // A killed ADD may have left half a record under a temporary name.
+            Found::Nothing => return Ok(attachments.forget(&key)?),
             Found::Attached { undo, netns } => (undo, netns),
             Found::Damaged(damage) => match without_record(request, &key, &damage)? {
                 Some(undo) => (undo, None),

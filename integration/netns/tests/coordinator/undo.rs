@@ -98,24 +98,10 @@ fn kill(scene: &Scene, verb: &str, config: &Value, point: &Call) {
     assert_eq!(killed.outcome.status.signal(), Some(9), "{verb} was not killed at {point}: {killed:?}");
 }
 
-/// The temporary file of a killed process is swept by no one before its name is needed again.
 #[track_caller]
 fn same_at(before: &Snapshot, after: &Snapshot, point: &Call) {
-    let diff = before.clone().without_temporaries().diff(&after.clone().without_temporaries());
+    let diff = before.diff(after);
     assert!(diff.is_empty(), "killed at {point}:\n{diff}");
-}
-
-trait WithoutTemporaries {
-    fn without_temporaries(self) -> Self;
-}
-
-impl WithoutTemporaries for Snapshot {
-    fn without_temporaries(self) -> Self {
-        let folders = ["rail1", "rail2", "pods"];
-        folders.iter().fold(self, |snapshot, folder| {
-            snapshot.without(&format!("file state/attachments/{folder}/.tmp."))
-        })
-    }
 }
 
 #[test]
