@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use cni::{CniResult, IpConfig};
 use netlink::{Address, Link, RouteSpec};
 
-use crate::{Error, Pod, sysctl};
+use crate::{Error, Pod, announce, sysctl};
 
 pub use check::differences;
 pub use merge::merge_dns;
@@ -18,8 +18,8 @@ pub use merge::merge_dns;
 /// can tell it from the rest.
 pub const PROTOCOL: u8 = 211;
 
-/// Gives the link its addresses, brings it up, and adds the routes; then waits for duplicate address detection if
-/// there is an IPv6 gateway to be reached from an address.
+/// Gives the link its addresses, brings it up, which announces them, and adds the routes; then waits for duplicate
+/// address detection if there is an IPv6 gateway to be reached from an address.
 pub fn configure(pod: &mut Pod, link: &Link, result: &CniResult) -> Result<(), Error> {
     let has_ipv6 = result.ips.iter().any(|ip| ip.address.addr().is_ipv6());
     pod.netns.run(|| prepare(&link.name, has_ipv6))??;
@@ -37,6 +37,9 @@ pub fn configure(pod: &mut Pod, link: &Link, result: &CniResult) -> Result<(), E
     if result.ips.iter().any(|ip| ip.gateway.is_some_and(|gateway| gateway.is_ipv6())) {
         dad::wait(pod, link)?;
     }
+    if !result.ips.is_empty() {
+        announce::repeat(pod, link);
+    }
     Ok(())
 }
 
@@ -51,14 +54,9 @@ fn refusal(outcomes: Vec<Result<(), netlink::Error>>, before_routes: usize) -> R
     Ok(())
 }
 
-/// The kernel announces the link's addresses by itself whenever it comes up again. IPv6 may be off by default in the
-/// pod, and its addresses are to survive the link going down, as those of IPv4 do.
+/// IPv6 may be off by default in the pod, and its addresses are to survive the link going down, as those of IPv4 do.
 fn prepare(ifname: &str, has_ipv6: bool) -> Result<(), Error> {
-    for (family, name) in [("ipv4", "arp_notify"), ("ipv6", "ndisc_notify")] {
-        if let Err(error) = sysctl::write(&sysctl::of_interface(family, ifname, name), "1") {
-            tracing::debug!(%error, "the kernel will not announce the address when the link comes up again");
-        }
-    }
+    announce::enable(ifname);
     if has_ipv6 {
         for interface in ["lo", ifname] {
             sysctl::write(&sysctl::of_interface("ipv6", interface, "disable_ipv6"), "0")?;

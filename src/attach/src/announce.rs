@@ -1,34 +1,44 @@
 //! Telling the neighbours where an address is now: they may remember its last owner (plugins#858, cni#194).
+//!
+//! The kernel does it: with `arp_notify` and `ndisc_notify` on, it sends a gratuitous ARP and an unsolicited neighbour
+//! advertisement, from the link itself, when the link comes up, when duplicate address detection ends, and whenever
+//! the hardware address is set, to the same value too (`inetdev_event` in net/ipv4/devinet.c, `ndisc_netdev_event` in
+//! net/ipv6/ndisc.c). A packet socket of our own would do the same and hold up ADD for a grace period when it is
+//! closed (`packet_release` in net/packet/af_packet.c): 6 to 20 ms.
 
-use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use cni::CniResult;
-use neighbour::Announcer;
-use netlink::{Group, Link, Monitor};
+use netlink::{Group, Link, LinkChange, Monitor};
 
-use crate::{Error, Pod};
+use crate::{Error, Pod, sysctl};
 
+/// Besides the announcement that the kernel makes by itself: one packet may get lost.
+const REPEATS: usize = 2;
 /// A child's carrier follows its parent's within a softirq; a VF's may take longer.
 const CARRIER: Duration = Duration::from_millis(200);
-/// ADD must not wait between the rounds. Several of them guard against the loss of one; `arp_notify` and `ndisc_notify`
-/// repeat it whenever the link comes back.
-const PAUSE: Duration = Duration::ZERO;
+/// `ARPHRD_ETHER` (include/uapi/linux/if_arp.h)
+const ETHERNET: u16 = 1;
 
-/// Announces the result's addresses on the link, once it has carrier. A neighbour that misses it finds out by itself,
-/// later: that is no reason for ADD to fail.
-pub fn addresses(pod: &mut Pod, link: &Link, result: &CniResult) {
-    let addresses: Vec<IpAddr> = result.ips.iter().map(|ip| ip.address.addr()).collect();
-    if addresses.is_empty() {
-        return;
-    }
-    if let Err(error) = announce(pod, link, &addresses) {
-        tracing::warn!(ifname = link.name, %error, "addresses are not announced");
+/// Has the kernel announce the link's addresses from now on. Call it inside the namespace.
+pub fn enable(ifname: &str) {
+    for (family, name) in [("ipv4", "arp_notify"), ("ipv6", "ndisc_notify")] {
+        if let Err(error) = sysctl::write(&sysctl::of_interface(family, ifname, name), "1") {
+            tracing::debug!(%error, "the kernel will not announce the addresses");
+        }
     }
 }
 
-fn announce(pod: &mut Pod, link: &Link, addresses: &[IpAddr]) -> Result<(), Error> {
-    let Some(address) = link.address else { return Ok(()) };
+/// Announces the addresses of a link that is up once more. A neighbour that misses it finds out by itself, later: that
+/// is no reason for ADD to fail.
+pub fn repeat(pod: &mut Pod, link: &Link) {
+    if let Err(error) = try_repeat(pod, link) {
+        tracing::debug!(ifname = link.name, %error, "addresses are announced only once");
+    }
+}
+
+/// Setting the address of an IPoIB link is more than an announcement: it has the first one only.
+fn try_repeat(pod: &mut Pod, link: &Link) -> Result<(), Error> {
+    let Some(address) = link.address.filter(|_| link.hardware_type == ETHERNET) else { return Ok(()) };
     if !has_carrier(pod, link)? {
         tracing::warn!(
             ifname = link.name,
@@ -36,9 +46,12 @@ fn announce(pod: &mut Pod, link: &Link, addresses: &[IpAddr]) -> Result<(), Erro
         );
         return Ok(());
     }
-    let on = neighbour::Link::ethernet(link.index, address.as_bytes())?;
-    pod.netns.run(|| Announcer::new(on, addresses)?.announce_repeatedly(PAUSE))??;
-    Ok(())
+    let same = LinkChange { address: Some(address), ..LinkChange::default() };
+    let mut batch = pod.route.batch();
+    for _ in 0..REPEATS {
+        batch.set_link(link.index, &same);
+    }
+    Ok(batch.commit()?)
 }
 
 fn has_carrier(pod: &mut Pod, link: &Link) -> Result<bool, Error> {

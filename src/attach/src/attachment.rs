@@ -104,7 +104,7 @@ impl Attachments {
         errors
     }
 
-    /// Removes the record, whatever it says.
+    /// Removes the record, whatever it says, and what a writer that was killed left of one.
     pub fn forget(&self, key: &Key) -> Result<(), Error> {
         self.records.remove(key)?;
         Ok(())
@@ -151,6 +151,11 @@ impl Prepared {
 }
 
 impl<T: Undo> Adding<T> {
+    /// Whose it is.
+    pub fn key(&self) -> &Key {
+        &self.record.key
+    }
+
     /// What will be undone.
     pub fn undo(&self) -> &T {
         &self.record.undo.undo

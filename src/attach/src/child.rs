@@ -5,11 +5,16 @@ mod add;
 mod check;
 mod del;
 mod link;
+pub mod parent;
 
 pub use add::add;
 pub use check::{check, status};
 pub use del::{del, gc};
-pub use link::{Child, Parent, PodLink};
+pub use link::{Child, PodLink};
+pub use parent::{Master, Parent};
+
+pub(crate) use check::{result_differences, verdict};
+pub(crate) use link::require_free;
 
 use cni::Request;
 use state::Key;

@@ -15,7 +15,11 @@ pub enum Error {
     #[error(transparent)]
     State(#[from] state::Error),
     #[error(transparent)]
-    Neighbour(#[from] neighbour::Error),
+    Sysfs(#[from] sysfs::Error),
+    #[error(transparent)]
+    Vf(#[from] crate::vf::Error),
+    #[error(transparent)]
+    Rdma(#[from] crate::rdma::Error),
     #[error("{doing}: {source}")]
     Sysctl { doing: String, source: std::io::Error },
     #[error("{key} is attached to {} already: run DEL before another ADD", netns.display())]
@@ -24,12 +28,23 @@ pub enum Error {
     Leftover { key: Key, source: Box<Error> },
     #[error("the pod has an interface {ifname} already: choose another name, or detach what made it")]
     IfnameTaken { ifname: String },
-    #[error("interface {ifname} was made in the pod and is not there any more: something else deletes or renames it")]
+    #[error(
+        "interface {ifname} was made in the pod and is not there any more: something else deletes or renames it"
+    )]
     Vanished { ifname: String },
-    #[error("address {address} on {ifname} is in use by another host: IPv6 duplicate address detection failed")]
+    #[error(
+        "address {address} on {ifname} is in use by another host: IPv6 duplicate address detection failed"
+    )]
     Duplicate { address: String, ifname: String },
-    #[error("address {address} on {ifname} was still tentative after {waited_ms} ms of duplicate address detection")]
+    #[error(
+        "address {address} on {ifname} was still tentative after {waited_ms} ms of duplicate address detection"
+    )]
     Tentative { address: String, ifname: String, waited_ms: u128 },
+    #[error(
+        "the kernel makes no {kind} on {parent}, which is in use by another kind of link, such as {other}: one master \
+         has children of one kind, so use plugin {other} for this network too, or another master ({source})"
+    )]
+    ParentBusy { parent: String, kind: &'static str, other: &'static str, source: netlink::Error },
     #[error("the pod's namespace has no id for the host's, although it has just been given one")]
     HostUnknown,
     #[error("{first}; {rest}")]
@@ -53,11 +68,13 @@ impl Error {
             Self::Netns(_) => code::INVALID_NETNS,
             Self::State(state::Error::Timeout { .. }) => code::TRY_AGAIN,
             Self::State(_) => code::IO,
-            Self::IfnameTaken { .. } => code::INVALID_CONFIG,
+            Self::IfnameTaken { .. } | Self::ParentBusy { .. } => code::INVALID_CONFIG,
+            Self::Vf(error) => error.code(),
+            Self::Rdma(error) => error.code(),
             Self::Leftover { source, .. } => source.code(),
             Self::Several { first, .. } => first.code(),
             Self::Netlink(_)
-            | Self::Neighbour(_)
+            | Self::Sysfs(_)
             | Self::Sysctl { .. }
             | Self::Attached { .. }
             | Self::Vanished { .. }

@@ -7,11 +7,15 @@ pub mod addresses;
 pub mod announce;
 pub mod attachment;
 pub mod child;
+mod claim;
 mod error;
+mod lease;
 mod pod;
+pub mod rdma;
 pub mod routing;
 mod scene;
 pub mod sysctl;
+pub mod vf;
 
 pub use attachment::{Adding, Attachments, Found, Prepared, Undo};
 pub use error::Error;

@@ -12,7 +12,7 @@ use crate::{Error, Pod};
 pub struct Scene {
     /// `None` when the namespace is gone, and with it all that was in it.
     pub pod: Option<Pod>,
-    host: Option<Route>,
+    pub(crate) host: Option<Route>,
 }
 
 impl Scene {

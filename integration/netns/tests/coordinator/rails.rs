@@ -209,6 +209,8 @@ fn pool_routes_stay_in_main_and_are_copied() {
 fn mac_and_queue_length_are_the_pods_and_the_result_says_so() {
     let scene = Scene::new(1, Stack::Dual);
     scene.world.host().ip_do("link add eth0 type veth peer name eth0peer");
+    // As the plugin that made the NIC leaves it: the kernel announces a new MAC address then.
+    scene.pod.set_sysctl("net/ipv4/conf/net1/arp_notify", "1");
     let before = scene.snapshot();
     let capture = scene.world.switch().capture();
     let config = json!({ "txQueueLen": 4321, "podMACPrefix": "0a:1b" });

@@ -8,7 +8,12 @@ use crate::{Error, Pod};
 ///
 /// Addresses and routes that others have added are none of our business. A default route may have been moved to
 /// another table by a plugin later in the chain; then `prevResult` says so.
-pub fn differences(pod: &mut Pod, link: &Link, result: &CniResult, mine: usize) -> Result<Vec<String>, Error> {
+pub fn differences(
+    pod: &mut Pod,
+    link: &Link,
+    result: &CniResult,
+    mine: usize,
+) -> Result<Vec<String>, Error> {
     let mut found = missing_addresses(pod, link, result, mine)?;
     let present = pod.route.routes(&RouteFilter { oif: Some(link.index), ..RouteFilter::default() })?;
     for wanted in routes(link.index, result).iter().filter(|route| reaches(result, mine, route)) {
@@ -34,9 +39,8 @@ fn missing_addresses(
 /// `prevResult` is that of the whole chain: a route by another interface's gateway is not this link's.
 fn reaches(result: &CniResult, mine: usize, route: &RouteSpec) -> bool {
     let Some(gateway) = route.gateway else { return true };
-    let of_other = |ip: &cni::IpConfig| {
-        ip.interface.is_some_and(|index| index != mine) && ip.address.contains(&gateway)
-    };
+    let of_other =
+        |ip: &cni::IpConfig| ip.interface.is_some_and(|index| index != mine) && ip.address.contains(&gateway);
     !result.ips.iter().any(of_other)
 }
 

@@ -1,10 +1,11 @@
-use cni::{CniResult, Interface, Request, delegate};
+use cni::{CniResult, Interface, IpConfig, Request, delegate};
 use netlink::{Link, Route};
 use state::Dirs;
 
 use super::link::require_free;
 use super::{Child, PodLink, key_of};
-use crate::{Adding, Attachments, Error, Pod, addresses, announce};
+use crate::lease::{self, Lease};
+use crate::{Adding, Attachments, Error, Pod, addresses};
 
 /// ADD of a child link. `plan` looks at host and pod, and changes nothing.
 pub fn add(
@@ -24,15 +25,16 @@ pub fn add(
     let prepared = attachments.prepare::<PodLink>(key_of(request)?, &pod.netns)?;
     require_free(&mut pod, &env.ifname)?;
     if prepared.superseded() {
-        release_addresses(request)?;
+        lease::release(request)?;
     }
     let adding = prepared.begin(PodLink {
         ifname: env.ifname.clone(),
         kind: child.kind.name().to_owned(),
         index: None,
+        staged: None,
         ipam: request.config.ipam_type.clone(),
     })?;
-    Build { request, pod, host, child, addressed: false }.run(adding)
+    Build { request, pod, host, child, lease: Lease::of(request) }.run(adding)
 }
 
 struct Build<'a> {
@@ -40,8 +42,7 @@ struct Build<'a> {
     pod: Pod,
     host: Route,
     child: Child,
-    /// The IPAM holds a lease for this attachment.
-    addressed: bool,
+    lease: Lease<'a>,
 }
 
 impl Build<'_> {
@@ -50,38 +51,24 @@ impl Build<'_> {
             adding.attached()?;
             Ok(result)
         });
-        built.map_err(|error| self.roll_back(adding, error))
+        built.map_err(|error| self.lease.roll_back(error, adding.fail()))
     }
 
     fn build(&mut self, adding: &mut Adding<PodLink>) -> Result<CniResult, cni::Error> {
         let ifname = &self.request.env.ifname;
-        let link = self.child.create(&mut self.host, &mut self.pod, ifname)?;
+        let link = self.child.create(&mut self.host, &mut self.pod, ifname, adding)?;
         adding.note(|undo| undo.index = Some(link.index));
-        let mut result = self.allocate()?;
+        let mut result = self.addresses()?;
         result.interfaces = vec![self.interface(&link)];
-        for ip in &mut result.ips {
-            ip.interface = Some(0);
-        }
         addresses::configure(&mut self.pod, &link, &result)?;
-        announce::addresses(&mut self.pod, &link, &result);
         Ok(result)
     }
 
-    /// The addresses of the IPAM; none without one, and the link works on layer 2.
-    fn allocate(&mut self) -> Result<CniResult, cni::Error> {
-        let own_dns = self.request.config.dns.clone();
-        let Some(ipam) = &self.request.config.ipam_type else {
-            return Ok(CniResult { dns: own_dns, ..CniResult::default() });
-        };
-        let mut result = delegate::add(self.request, ipam)?;
-        self.addressed = true;
-        if result.ips.is_empty() {
-            return Err(cni::Error::internal(format!(
-                "IPAM plugin {ipam} returned missing IP config: no address"
-            )));
-        }
-        result.dns = addresses::merge_dns(own_dns, result.dns);
-        Ok(result)
+    fn addresses(&mut self) -> Result<CniResult, cni::Error> {
+        let Some(inherited) = self.child.inherited.take() else { return self.lease.take() };
+        let ips = inherited.ips.into_iter().map(|ip| IpConfig { interface: Some(0), ..ip }).collect();
+        let dns = addresses::merge_dns(self.request.config.dns.clone(), inherited.dns);
+        Ok(CniResult { ips, dns, ..inherited })
     }
 
     fn interface(&self, link: &Link) -> Interface {
@@ -93,23 +80,4 @@ impl Build<'_> {
             ..Interface::default()
         }
     }
-
-    /// The link goes before its addresses are free for others.
-    fn roll_back(&self, adding: Adding<PodLink>, error: cni::Error) -> cni::Error {
-        let mut failures: Vec<_> = adding.fail().into_iter().map(cni::Error::from).collect();
-        if self.addressed {
-            failures.extend(release_addresses(self.request).err());
-        }
-        match cni::Error::join(failures) {
-            None => error,
-            Some(undo) => {
-                let details = format!("{}; the undo is left to DEL: {}", error.details, undo.msg);
-                error.with_details(details.trim_start_matches("; "))
-            }
-        }
-    }
-}
-
-fn release_addresses(request: &Request) -> Result<(), cni::Error> {
-    request.config.ipam_type.as_ref().map_or(Ok(()), |ipam| delegate::del(request, ipam))
 }

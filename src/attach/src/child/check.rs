@@ -43,7 +43,7 @@ pub fn status(
     request.config.ipam_type.as_ref().map_or(Ok(()), |ipam| delegate::status(request, ipam))
 }
 
-fn verdict(ifname: &str, found: &[String]) -> Result<(), cni::Error> {
+pub(crate) fn verdict(ifname: &str, found: &[String]) -> Result<(), cni::Error> {
     match found {
         [] => Ok(()),
         [one] => Err(cni::Error::internal(format!("{ifname} is not as ADD left it: {one}"))),
@@ -84,7 +84,11 @@ fn link_differences(child: &Child, link: &Link) -> Vec<String> {
     found
 }
 
-fn result_differences(request: &Request, pod: &mut Pod, link: &Link) -> Result<Vec<String>, cni::Error> {
+pub(crate) fn result_differences(
+    request: &Request,
+    pod: &mut Pod,
+    link: &Link,
+) -> Result<Vec<String>, cni::Error> {
     let result = request.config.require_prev_result()?;
     let sandbox = pod.netns.path().display().to_string();
     let is_ours =

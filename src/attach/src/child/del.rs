@@ -35,12 +35,10 @@ fn delete_link(
             errors.extend(attachments.release(&key, &undo, &mut scene));
             Ok(undo.ipam)
         }
-        Found::Nothing => {
-            errors.extend(unrecorded(&key, kind, &mut Scene::at(cni_netns)?));
-            Ok(None)
-        }
-        Found::Damaged(damage) => {
-            tracing::warn!(%damage, "the record of this attachment is damaged; the link is deleted by its name");
+        unusable => {
+            if let Found::Damaged(damage) = unusable {
+                tracing::warn!(%damage, "the record of this attachment is damaged; the link is deleted by its name");
+            }
             errors.extend(unrecorded(&key, kind, &mut Scene::at(cni_netns)?));
             attachments.forget(&key)?;
             Ok(None)
@@ -50,7 +48,8 @@ fn delete_link(
 
 /// A link that the plugin which ours replaced made before the upgrade: its name and kind say enough.
 fn unrecorded(key: &Key, kind: &str, scene: &mut Scene) -> Vec<Error> {
-    PodLink { ifname: key.ifname.clone(), kind: kind.to_owned(), index: None, ipam: None }.undo(scene)
+    PodLink { ifname: key.ifname.clone(), kind: kind.to_owned(), index: None, staged: None, ipam: None }
+        .undo(scene)
 }
 
 /// GC of this network: links whose attachment is not valid any more, then the IPAM's own GC.

@@ -1,9 +1,14 @@
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use cni::CniResult;
 use netlink::link::NewKind;
-use netlink::{HwAddr, Link, NewLink, Route};
+use netlink::{HwAddr, Link, LinkChange, NewLink, Route};
 use netns::NetNs;
 use serde::{Deserialize, Serialize};
+use state::Key;
 
-use crate::{Error, Pod, Scene, Undo};
+use super::Parent;
+use crate::{Adding, Error, Pod, Scene, Undo};
 
 /// The link to be made.
 #[derive(Clone, Debug)]
@@ -16,15 +21,8 @@ pub struct Child {
     pub mtu: Option<u32>,
     /// `None`: left to the kernel.
     pub address: Option<HwAddr>,
-}
-
-/// The link that a child sits on.
-#[derive(Clone, Debug)]
-pub struct Parent {
-    /// As it was found.
-    pub link: Link,
-    /// In the pod rather than on the host.
-    pub in_pod: bool,
+    /// Addresses and routes of an earlier plugin in the chain, in the place of an IPAM's.
+    pub inherited: Option<CniResult>,
 }
 
 /// How to undo a link in the pod.
@@ -36,14 +34,18 @@ pub struct PodLink {
     pub kind: String,
     /// Known once it is made: the pod may have renamed it by the time it goes.
     pub index: Option<u32>,
+    /// Its name on the host, where it cannot be made in the pod at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub staged: Option<String>,
     /// The IPAM plugin that gave its addresses.
     pub ipam: Option<String>,
 }
 
 impl Undo for PodLink {
     fn undo(&self, scene: &mut Scene) -> Vec<Error> {
-        let deleted = scene.pod.as_mut().map(|pod| self.delete(&mut pod.route));
-        deleted.and_then(Result::err).into_iter().collect()
+        let in_pod = scene.pod.as_mut().map(|pod| self.delete(&mut pod.route));
+        let on_host = self.staged.as_ref().map(|name| self.delete_staged(name, scene.host()?));
+        [in_pod, on_host].into_iter().flatten().filter_map(Result::err).collect()
     }
 }
 
@@ -53,8 +55,17 @@ impl PodLink {
             Some(index) => pod.link_by_index(index)?,
             None => pod.link_by_name(&self.ifname)?,
         };
+        self.delete_found(found, pod)
+    }
+
+    fn delete_staged(&self, name: &str, host: &mut Route) -> Result<(), Error> {
+        let found = host.link_by_name(name)?;
+        self.delete_found(found, host)
+    }
+
+    fn delete_found(&self, found: Option<Link>, route: &mut Route) -> Result<(), Error> {
         let Some(link) = found.filter(|link| link.kind.name() == self.kind) else { return Ok(()) };
-        match pod.delete_link(link.index) {
+        match route.delete_link(link.index) {
             Err(error) if !error.is_gone() => Err(error.into()),
             _ => Ok(()),
         }
@@ -63,31 +74,66 @@ impl PodLink {
 
 impl Child {
     /// Makes the link where it belongs, complete and under its final name.
-    pub fn create(&self, host: &mut Route, pod: &mut Pod, ifname: &str) -> Result<Link, Error> {
+    pub fn create(
+        &self,
+        host: &mut Route,
+        pod: &mut Pod,
+        ifname: &str,
+        adding: &mut Adding<PodLink>,
+    ) -> Result<Link, Error> {
         let echoed = if self.parent.in_pod {
-            pod.route.create_link(&self.new_link(ifname))?
+            pod.route.create_link(&self.new_link(ifname)).map_err(|error| self.refused(error))?
         } else {
-            self.create_from_host(host, pod, ifname)?
+            self.create_from_host(host, pod, ifname, adding)?
         };
         match echoed {
             Some(link) => Ok(link),
-            None => {
-                pod.route.link_by_name(ifname)?.ok_or_else(|| Error::Vanished { ifname: ifname.to_owned() })
-            }
+            None => in_pod(pod, ifname),
         }
     }
 
     /// Up to Linux 6.13 the kernel looks for the new name in the namespace of the socket, and finds the host's own eth0
     /// (`rtnl_newlink` in net/core/rtnetlink.c). Then the request goes through the pod's socket.
-    fn create_from_host(&self, host: &mut Route, pod: &mut Pod, ifname: &str) -> Result<Option<Link>, Error> {
+    fn create_from_host(
+        &self,
+        host: &mut Route,
+        pod: &mut Pod,
+        ifname: &str,
+        adding: &mut Adding<PodLink>,
+    ) -> Result<Option<Link>, Error> {
         let from_host = NewLink { netns: Some(pod.netns.fd()), ..self.new_link(ifname) };
         match host.create_link(&from_host) {
             Err(error) if error.is_exists() => (),
-            other => return Ok(other?),
+            other => return other.map_err(|error| self.refused(error)),
         }
         require_free(pod, ifname)?;
         let host_id = id_of_host(&mut pod.route)?;
-        Ok(pod.route.create_link(&NewLink { parent_netnsid: Some(host_id), ..self.new_link(ifname) })?)
+        let from_pod = NewLink { parent_netnsid: Some(host_id), ..self.new_link(ifname) };
+        match pod.route.create_link(&from_pod) {
+            Err(error) if error.is_exists() => (),
+            other => return other.map_err(|error| self.refused(error)),
+        }
+        self.create_by_way_of_host(host, pod, ifname, adding).map(|()| None)
+    }
+
+    /// Drivers whose links register in the parent's namespace first meet the host's names even so.
+    fn create_by_way_of_host(
+        &self,
+        host: &mut Route,
+        pod: &mut Pod,
+        ifname: &str,
+        adding: &mut Adding<PodLink>,
+    ) -> Result<(), Error> {
+        let staged = staging_name(adding.key());
+        adding.amend(|undo| undo.staged = Some(staged.clone()))?;
+        let echoed = host.create_link(&self.new_link(&staged)).map_err(|error| self.refused(error))?;
+        let index = echoed.map(|link| link.index);
+        let index = index.or(host.link_by_name(&staged)?.map(|link| link.index));
+        let index = index.ok_or_else(|| Error::Vanished { ifname: staged })?;
+        let name = Some(ifname.to_owned());
+        host.set_link(index, &LinkChange { netns: Some(pod.netns.fd()), name, ..LinkChange::default() })?;
+        adding.note(|undo| undo.staged = None);
+        Ok(())
     }
 
     fn new_link(&self, ifname: &str) -> NewLink<'static> {
@@ -97,6 +143,29 @@ impl Child {
         link.address = self.address;
         link
     }
+
+    /// EBUSY from a parent's receive handler tells nobody what the matter is.
+    fn refused(&self, source: netlink::Error) -> Error {
+        let kind = self.kind.name();
+        let other = if kind == "ipvlan" { "macvlan" } else { "ipvlan" };
+        match source {
+            source if source.is_busy() => {
+                Error::ParentBusy { parent: self.parent.link.name.clone(), kind, other, source }
+            }
+            source => source.into(),
+        }
+    }
+}
+
+/// The same for every try of an attachment, and another for every attachment.
+fn staging_name(key: &Key) -> String {
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    format!("rail{:011x}", hasher.finish() >> 20)
+}
+
+fn in_pod(pod: &mut Pod, ifname: &str) -> Result<Link, Error> {
+    pod.route.link_by_name(ifname)?.ok_or_else(|| Error::Vanished { ifname: ifname.to_owned() })
 }
 
 fn id_of_host(pod: &mut Route) -> Result<i32, Error> {
@@ -109,7 +178,7 @@ fn id_of_host(pod: &mut Route) -> Result<i32, Error> {
 }
 
 /// CNI: an interface of that name in the container is an error.
-pub(super) fn require_free(pod: &mut Pod, ifname: &str) -> Result<(), Error> {
+pub(crate) fn require_free(pod: &mut Pod, ifname: &str) -> Result<(), Error> {
     match pod.route.link_by_name(ifname)? {
         None => Ok(()),
         Some(_) => Err(Error::IfnameTaken { ifname: ifname.to_owned() }),

@@ -3,7 +3,7 @@ use std::net::IpAddr;
 use state::{Dirs, Key};
 
 use super::config::Settings;
-use super::plan::{self, Newcomer, Outcome, Plan};
+use super::plan::{self, Newcomer, Outcome};
 use super::record::PodRecord;
 use super::undo::Undo;
 use super::{PLUGIN, kernel};
@@ -48,7 +48,6 @@ pub fn attach(dirs: &Dirs, pod: &mut Pod, nic: &Attachment<'_>) -> Result<Outcom
     });
     drop(record);
     made.map_err(|error| roll_back(adding, error))?;
-    announce(pod, &plan);
     Ok(plan.outcome)
 }
 
@@ -60,19 +59,5 @@ fn roll_back(adding: Adding<Undo>, error: Error) -> cni::Error {
         error
     } else {
         error.with_details(format!("and not all of it could be undone: {}", left.join("; ")))
-    }
-}
-
-/// Best effort: who talks to the NIC has the old address in mind, and the kernel announces none when it changes.
-fn announce(pod: &Pod, plan: &Plan) {
-    let Some(mac) = plan.outcome.mac else { return };
-    let sent = pod.netns.run(|| {
-        let link = neighbour::Link::ethernet(plan.own.index, &mac)?;
-        neighbour::Announcer::new(link, &plan.addresses)?.announce()
-    });
-    match sent {
-        Ok(Ok(())) => (),
-        Ok(Err(error)) => tracing::warn!(%error, "the new MAC address is not announced"),
-        Err(error) => tracing::warn!(%error, "the new MAC address is not announced"),
     }
 }

@@ -28,8 +28,6 @@ pub(super) struct Plan {
     pub(super) own: Own,
     /// Everything for rtnetlink's rules and routes, in order.
     pub(super) changes: Vec<Change>,
-    /// The NIC's, to be announced.
-    pub(super) addresses: Vec<IpAddr>,
     pub(super) outcome: Outcome,
 }
 
@@ -68,9 +66,8 @@ pub(super) fn join(view: &View, shared: &mut Shared, newcomer: &Newcomer<'_>) ->
     };
     let mut changes: Vec<Change> = own.set_link().into_iter().chain(own.made.additions()).collect();
     changes.extend(shared.reconcile(view, &[]));
-    let addresses = view.addresses_of(link.index).map(|net| net.addr()).collect();
     let outcome = outcome(view, shared, &own);
-    Ok(Plan { own, changes, addresses, outcome })
+    Ok(Plan { own, changes, outcome })
 }
 
 /// Plans a DEL or a rollback: of what the record says, that which is there. `shared` is without the NIC afterwards.

@@ -1,0 +1,51 @@
+use cni::Request;
+use netlink::{Rdma, RdmaDevice};
+use state::Dirs;
+
+use super::{NAME, Policy, RdmaUndo, Wanted, require_exclusive};
+use crate::child::verdict;
+use crate::{Attachments, Error, Found, Pod, attachment};
+
+/// CHECK: the device is in the pod, under the name of the record.
+pub fn check(request: &Request, wanted: &Wanted) -> Result<(), cni::Error> {
+    let netns = request.env.netns.as_deref().ok_or_else(|| cni::Error::netns("CNI_NETNS is empty"))?;
+    request.config.require_prev_result()?;
+    let pod = Pod::open(netns)?;
+    if !require_exclusive(wanted.policy)? {
+        return Ok(());
+    }
+    let found = Attachments::open(&Dirs::from_env().map_err(Error::from)?, NAME)?
+        .find::<RdmaUndo>(&super::del::key_of(request)?)?;
+    verdict(&request.env.ifname, &differences(&found, &pod)?)
+}
+
+/// STATUS: the RDMA netns mode is one in which ADD can do its work.
+pub fn status(policy: Policy) -> Result<(), cni::Error> {
+    match require_exclusive(policy) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(cni::Error::not_available(error.to_string())),
+    }
+}
+
+/// An attachment made by the plugin that ours replaced has no record, and that is no fault.
+fn differences(found: &Found<RdmaUndo>, pod: &Pod) -> Result<Vec<String>, Error> {
+    match found {
+        Found::Attached { netns: Some(netns), .. } if !attachment::is(&pod.netns, netns) => {
+            Ok(vec![format!("the record is about another namespace than {}", pod.netns.path().display())])
+        }
+        Found::Attached { undo, .. } => Ok(of_device(undo, &Rdma::open_in(&pod.netns)?.devices()?)),
+        Found::Damaged(damage) => Ok(vec![format!("the record is damaged: {damage}")]),
+        Found::Nothing => Ok(Vec::new()),
+    }
+}
+
+fn of_device(undo: &RdmaUndo, devices: &[RdmaDevice]) -> Vec<String> {
+    let by_index = devices.iter().find(|device| Some(device.index) == undo.index);
+    match by_index {
+        Some(device) if device.name == undo.pod_name => Vec::new(),
+        Some(device) => {
+            vec![format!("its RDMA device is called {}, expected {}", device.name, undo.pod_name)]
+        }
+        None => vec![format!("RDMA device {} is not in the pod", undo.pod_name)],
+    }
+}

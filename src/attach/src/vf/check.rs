@@ -1,0 +1,96 @@
+use cni::{Request, delegate};
+use netlink::{Link, Route};
+use state::Dirs;
+use sysfs::Root;
+
+use super::apply::Admin;
+use super::device::Device;
+use super::netdev::in_pod;
+use super::{Plugin, VfUndo, Wanted};
+use crate::child::{result_differences, verdict};
+use crate::{Attachments, Error, Found, Pod, attachment};
+
+/// CHECK of a VF: what the PF and the pod have against config, record and `prevResult`, then the IPAM's own CHECK.
+pub fn check(request: &Request, plugin: Plugin, wanted: &Wanted) -> Result<(), cni::Error> {
+    let netns = request.env.netns.as_deref().ok_or_else(|| cni::Error::netns("CNI_NETNS is empty"))?;
+    request.config.require_prev_result()?;
+    let mut pod = Pod::open(netns)?;
+    let mut host = Route::open().map_err(Error::from)?;
+    let device = Device::require(&Root::system(), &wanted.device)?;
+    let undo = recorded(request, plugin)?;
+    let mut found = owner_differences(&undo, &pod, &device);
+    found.extend(attribute_differences(&device, wanted, &mut host)?);
+    if !device.is_userspace() {
+        found.extend(link_differences(request, wanted, &device, &mut pod)?);
+    }
+    if let Some(ipam) = &request.config.ipam_type {
+        found.extend(delegate::check(request, ipam).err().map(|error| error.to_string()));
+    }
+    verdict(&request.env.ifname, &found)
+}
+
+/// STATUS: the IPAM can give addresses. Which device it will be is known at ADD only.
+pub fn status(request: &Request) -> Result<(), cni::Error> {
+    request.config.ipam_type.as_ref().map_or(Ok(()), |ipam| delegate::status(request, ipam))
+}
+
+fn recorded(request: &Request, plugin: Plugin) -> Result<Found<VfUndo>, Error> {
+    Attachments::open(&Dirs::from_env()?, plugin.name)?.find(&super::del::key_of(request)?)
+}
+
+/// An attachment made by the plugin that ours replaced has no record, and that is no fault.
+fn owner_differences(found: &Found<VfUndo>, pod: &Pod, device: &Device) -> Vec<String> {
+    match found {
+        Found::Attached { netns: Some(netns), .. } if !attachment::is(&pod.netns, netns) => {
+            vec![format!("the record is about another namespace than {}", pod.netns.path().display())]
+        }
+        Found::Attached { undo, .. } if undo.device != device.id().to_string() => {
+            vec![format!("the record is about device {}, the config about {}", undo.device, device.id())]
+        }
+        Found::Attached { undo, .. } if undo.driver.as_deref() != device.driver() => {
+            let (now, then) = (device.driver().unwrap_or("none"), undo.driver.as_deref().unwrap_or("none"));
+            vec![format!("its driver is {now}, expected {then}")]
+        }
+        Found::Damaged(damage) => vec![format!("the record is damaged: {damage}")],
+        Found::Attached { .. } | Found::Nothing => Vec::new(),
+    }
+}
+
+fn attribute_differences(device: &Device, wanted: &Wanted, host: &mut Route) -> Result<Vec<String>, Error> {
+    let Some(pf) = device.pf() else { return Ok(Vec::new()) };
+    let admin = Admin::open(device.id(), pf, host)?;
+    Ok(wanted.attributes.differences(&admin.read(host)?))
+}
+
+fn link_differences(
+    request: &Request,
+    wanted: &Wanted,
+    device: &Device,
+    pod: &mut Pod,
+) -> Result<Vec<String>, cni::Error> {
+    let ifname = &request.env.ifname;
+    let Some(link) = in_pod(&mut pod.route, device.id(), None, ifname)? else {
+        return Ok(vec![format!("the interface of device {} is not in the pod", device.id())]);
+    };
+    let mut found = own_differences(&link, wanted, ifname);
+    found.extend(result_differences(request, pod, &link)?);
+    Ok(found)
+}
+
+fn own_differences(link: &Link, wanted: &Wanted, ifname: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    if link.name != *ifname {
+        found.push(format!("its name is {}, expected {ifname}", link.name));
+    }
+    if let Some(mtu) = wanted.mtu.filter(|mtu| *mtu != link.mtu) {
+        found.push(format!("its MTU is {}, expected {mtu}", link.mtu));
+    }
+    if let Some(mac) = wanted.mac.filter(|mac| link.address != Some(*mac)) {
+        let now = link.address.map_or("none".to_owned(), |address| address.to_string());
+        found.push(format!("its own MAC is {now}, expected {mac}"));
+    }
+    if !link.is_up() {
+        found.push("it is down".to_owned());
+    }
+    found
+}

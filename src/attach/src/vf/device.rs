@@ -1,0 +1,210 @@
+use std::fmt;
+use std::path::Path;
+
+use netlink::{Link, Route};
+use sysfs::{Bdf, Root};
+
+use super::Error;
+
+/// A VF (or another PCI function) or a subfunction, as sysfs has it.
+#[derive(Clone, Debug)]
+pub struct Device {
+    id: Id,
+    sysfs: sysfs::Device,
+    pf: Option<Pf>,
+    driver: Option<String>,
+}
+
+/// How a device is called in configs: a PCI address, or the name of an auxiliary device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Id {
+    /// `0000:3b:02.5`
+    Pci(Bdf),
+    /// `mlx5_core.sf.4`
+    Auxiliary(String),
+}
+
+/// The PF of a VF.
+#[derive(Clone, Debug)]
+pub struct Pf {
+    /// Its function.
+    pub function: sysfs::PciFunction,
+    /// Number of the VF, the N of `virtfnN`.
+    pub vf: u32,
+}
+
+impl Id {
+    /// What is no PCI address must look like a device of the auxiliary bus: `driver.kind.number`.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        if let Ok(bdf) = text.to_ascii_lowercase().parse() {
+            return Ok(Self::Pci(bdf));
+        }
+        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+        let number = text.rsplit_once('.').map(|(_, number)| number.parse::<u32>());
+        if text.chars().all(legal) && matches!(number, Some(Ok(_))) {
+            return Ok(Self::Auxiliary(text.to_owned()));
+        }
+        let problem =
+            "expected a PCI address such as 0000:3b:02.5, or an auxiliary device such as mlx5_core.sf.4";
+        Err(Error::Device { id: text.to_owned(), problem: problem.to_owned() })
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pci(bdf) => bdf.fmt(f),
+            Self::Auxiliary(name) => f.write_str(name),
+        }
+    }
+}
+
+impl Device {
+    /// Looks it up; `None` if there is no such device.
+    pub fn find(root: &Root, id: &Id) -> Result<Option<Self>, crate::Error> {
+        let found = match id {
+            Id::Pci(bdf) => root.pci(*bdf).map(|function| Self::of_function(id, &function)),
+            Id::Auxiliary(name) => root.auxiliary(name).map(|device| Self::of(id, device, None)),
+        };
+        match found {
+            Ok(device) => device.map(Some),
+            Err(error) if error.is_absent() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// As [`Device::find`], for an ADD.
+    pub fn require(root: &Root, id: &Id) -> Result<Self, crate::Error> {
+        let absent = || Error::Device {
+            id: id.to_string(),
+            problem: "this node has no such device: check `lspci -D` and the node's resource list".to_owned(),
+        };
+        Ok(Self::find(root, id)?.ok_or_else(absent)?)
+    }
+
+    fn of_function(id: &Id, function: &sysfs::PciFunction) -> Result<Self, crate::Error> {
+        let pf = match (function.physfn()?, function.vf_index()?) {
+            (Some(pf), Some(vf)) => Some(Pf { function: pf, vf }),
+            _ => None,
+        };
+        if let Some(vfs @ 1..) = function.sriov_numvfs()? {
+            let problem = format!("this is a PF with {vfs} VFs: give one of its VFs to a pod, not the PF");
+            return Err(Error::Device { id: id.to_string(), problem }.into());
+        }
+        Self::of(id, sysfs::Device::clone(function), pf)
+    }
+
+    fn of(id: &Id, sysfs: sysfs::Device, pf: Option<Pf>) -> Result<Self, crate::Error> {
+        let driver = sysfs.driver()?;
+        Ok(Self { id: id.clone(), sysfs, pf, driver })
+    }
+
+    /// As in configs.
+    pub fn id(&self) -> &Id {
+        &self.id
+    }
+
+    /// Whether it has a PCI address of its own.
+    pub fn is_pci(&self) -> bool {
+        matches!(self.id, Id::Pci(_))
+    }
+
+    /// Its PF; `None` inside a virtual machine, for a whole function and for a subfunction.
+    pub fn pf(&self) -> Option<&Pf> {
+        self.pf.as_ref()
+    }
+
+    /// The driver as it was found.
+    pub fn driver(&self) -> Option<&str> {
+        self.driver.as_deref()
+    }
+
+    /// Its directory in sysfs.
+    pub fn path(&self) -> &Path {
+        self.sysfs.path()
+    }
+
+    /// Names of its RDMA devices in the namespace that sysfs shows.
+    pub fn rdma(&self) -> Result<Vec<String>, crate::Error> {
+        Ok(self.sysfs.infiniband()?)
+    }
+
+    /// Whether its driver hands it to user space: then it has no interface and needs none.
+    pub fn is_userspace(&self) -> bool {
+        self.driver.as_deref().is_some_and(is_userspace)
+    }
+
+    /// Its interface in the host's namespace. A name in sysfs is good for a moment only, an index for longer.
+    pub fn link(&self, host: &mut Route) -> Result<Option<Link>, crate::Error> {
+        let index = self.sysfs.netdev().and_then(|netdev| netdev.map(|netdev| netdev.ifindex()).transpose());
+        match index {
+            Ok(Some(index)) => Ok(host.link_by_index(index)?),
+            Ok(None) => Ok(None),
+            // It was renamed, or it left, between two readings.
+            Err(error) if error.is_absent() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Its interface, for an ADD; `None` with a user space driver.
+    pub fn require_link(&self, host: &mut Route) -> Result<Option<Link>, crate::Error> {
+        match self.link(host)? {
+            Some(link) => Ok(Some(link)),
+            None if self.is_userspace() => Ok(None),
+            None => Err(self.no_interface().into()),
+        }
+    }
+
+    fn no_interface(&self) -> Error {
+        let hint = match self.driver {
+            None => "bind it to its kernel driver, or to vfio-pci for user space".to_owned(),
+            Some(_) => "another namespace may hold it, or the driver is still starting".to_owned(),
+        };
+        let driver = self.driver.clone().unwrap_or_else(|| "none".to_owned());
+        Error::NoInterface { device: self.id.to_string(), driver, hint }
+    }
+}
+
+impl Pf {
+    /// The PF's interface in the host's namespace.
+    pub fn link(&self, device: &Id, host: &mut Route) -> Result<Link, crate::Error> {
+        let away = || Error::PfAway { device: device.to_string(), pf: self.function.bdf().to_string() };
+        let netdev = self.function.netdev()?.ok_or_else(away)?;
+        Ok(host.link_by_index(netdev.ifindex()?)?.ok_or_else(away)?)
+    }
+
+    /// The driver that its VF attributes go to.
+    pub fn driver(&self) -> String {
+        self.function.driver().ok().flatten().unwrap_or_else(|| "unknown".to_owned())
+    }
+}
+
+/// The three that the peer knows, and the variants of vfio-pci that carry a vendor's name.
+fn is_userspace(driver: &str) -> bool {
+    matches!(driver, "uio_pci_generic" | "igb_uio") || driver.replace('_', "-").ends_with("vfio-pci")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_pci_addresses_in_any_case_or_auxiliary_names() {
+        assert_eq!(Id::parse("0000:3B:02.5").unwrap().to_string(), "0000:3b:02.5");
+        assert_eq!(Id::parse("mlx5_core.sf.4").unwrap(), Id::Auxiliary("mlx5_core.sf.4".to_owned()));
+        for bad in ["", "eth0", "3b:02.5", "../0000:3b:02.5", "mlx5_core.sf", "a/b.1", "mlx5_0"] {
+            let said = Id::parse(bad).unwrap_err().to_string();
+            assert!(said.contains(&format!("\"{bad}\"")) && said.contains("0000:3b:02.5"), "{said}");
+        }
+    }
+
+    #[test]
+    fn vendors_variants_of_vfio_are_known() {
+        for driver in ["vfio-pci", "mlx5_vfio_pci", "hisi_acc_vfio_pci", "uio_pci_generic", "igb_uio"] {
+            assert!(is_userspace(driver), "{driver}");
+        }
+        for driver in ["mlx5_core", "iavf", "vfio", "igbvf"] {
+            assert!(!is_userspace(driver), "{driver}");
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Whose a VF is, by the claims of this suite and the peer's allocation files.
+
+use std::path::{Path, PathBuf};
+
+use netns::NetNs;
+use state::{Dirs, Key};
+
+use super::device::Id;
+use super::peer::{self, Allocation};
+use super::{Error, VfUndo};
+use crate::claim::{Claims, Evicted};
+
+/// Whether an undo may touch the device.
+pub(crate) enum Verdict {
+    Ours,
+    /// Names whose it is now.
+    Other(String),
+}
+
+fn claims(dirs: &Dirs) -> Claims<'_> {
+    Claims { dirs, folder: "devices" }
+}
+
+/// Ours, unless a claim or the peer's allocation file names another pod that lives.
+pub(super) fn judge(dirs: &Dirs, id: &Id, key: &Key, files: &peer::Files) -> Result<Verdict, crate::Error> {
+    if let Some(owner) = claims(dirs).owner(id)?.filter(|owner| owner.key != *key) {
+        return Ok(Verdict::Other(owner.key.to_string()));
+    }
+    let user = Allocation::of(dirs, files, id)?.user()?;
+    let other = user.filter(|netns| *netns != files.netns && is_alive(netns));
+    Ok(other.map_or(Verdict::Ours, |netns| Verdict::Other(netns.display().to_string())))
+}
+
+/// The same for a device of the VF, by another plugin of the chain: its key differs in nothing but the plugin.
+pub(crate) fn judge_chained(
+    dirs: &Dirs,
+    id: &Id,
+    key: &Key,
+    netns: PathBuf,
+) -> Result<Verdict, crate::Error> {
+    let files =
+        peer::Files { folder: "sriov".to_owned(), allocations: true, netns, ..peer::Files::default() };
+    judge(dirs, id, key, &files)
+}
+
+/// Takes the device for `key`. One whose pod is gone is put back first; one whose pod lives is an error. The caller
+/// has the lock.
+pub(super) fn claim(
+    dirs: &Dirs,
+    plugin: &str,
+    id: &Id,
+    key: &Key,
+    pod: &NetNs,
+    files: &peer::Files,
+) -> Result<(), crate::Error> {
+    let evicted = claims(dirs).evict::<VfUndo>(id, |undo, scene| undo.undo_locked(dirs, id, scene))?;
+    if let Evicted::Alive(owner) = evicted {
+        return Err(allocated(id, owner.key.to_string(), owner.netns()));
+    }
+    let allocation = Allocation::of(dirs, files, id)?;
+    if let Some(netns) = allocation.user()? {
+        if is_alive(&netns) {
+            return Err(allocated(id, "a pod".to_owned(), netns));
+        }
+        peer::repair(dirs, files, id)?;
+    }
+    claims(dirs).take(plugin, id, key, pod)?;
+    allocation.take(pod.path())
+}
+
+/// Gives the device up, if it is still `key`'s.
+pub(super) fn release(dirs: &Dirs, id: &Id, key: &Key) -> Result<(), crate::Error> {
+    claims(dirs).release(id, key)
+}
+
+fn allocated(id: &Id, owner: String, netns: PathBuf) -> crate::Error {
+    Error::Allocated { device: id.to_string(), owner, netns }.into()
+}
+
+/// As the peer sees it: what opens as a namespace is in use.
+fn is_alive(netns: &Path) -> bool {
+    NetNs::open(netns).is_ok()
+}
