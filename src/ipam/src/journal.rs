@@ -28,7 +28,7 @@ use marks::{Owners, Quarantined};
 use snapshot::Snapshot;
 
 use crate::store::{Decision, Look};
-use crate::{Change, Error, Leases, Store, StoreError, number};
+use crate::{Change, Error, Store, StoreError, number};
 
 const DIRECTORY: &str = "ipam";
 const LOCK: &str = "lock";
@@ -170,15 +170,8 @@ impl<'a> Writer<'a> {
 
     /// The first leases of a boot.
     fn start(&mut self) -> Result<(), StoreError> {
-        let (map, cursors) = <_>::default();
-        self.replace(&Content {
-            generation: 0,
-            boot_id: "",
-            map: &map,
-            cursors: &cursors,
-            resting: &[],
-            leases: &[],
-        })
+        let (map, cursors, leases) = <_>::default();
+        self.replace(&Content { map: &map, cursors: &cursors, resting: &[], leases: &leases })
     }
 
     fn append(&mut self, changes: &[Change]) -> Result<(), StoreError> {
@@ -201,22 +194,13 @@ impl<'a> Writer<'a> {
             snapshot.map.remove(number::of(resting.ip));
         }
         snapshot.map.drop_empty();
-        let leases = snapshot.all()?;
-        let (map, cursors) = (&snapshot.map, &snapshot.cursors);
-        self.replace(&Content {
-            generation: 0,
-            boot_id: "",
-            map,
-            cursors,
-            resting: &resting,
-            leases: &leases,
-        })
+        let (map, cursors, leases) = (&snapshot.map, &snapshot.cursors, &snapshot.packed()?);
+        self.replace(&Content { map, cursors, resting: &resting, leases })
     }
 
     fn replace(&mut self, content: &Content<'_>) -> Result<(), StoreError> {
         let generation = self.generation + 1;
-        let content = Content { generation, boot_id: self.boot_id, ..*content };
-        file::replace(&leases(self.directory), &content.bytes())?;
+        file::replace(&leases(self.directory), &content.bytes(generation, self.boot_id))?;
         self.journal.rewrite(generation, [])?;
         (self.generation, self.records) = (generation, 0);
         Ok(())

@@ -2,7 +2,7 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{Checkpoint, Packed};
 use super::codec::text_hash;
 use super::map::Map;
 use super::marks::{Owners, Quarantined};
@@ -65,6 +65,18 @@ impl<'a> Snapshot<'a> {
         let mut all = unchanged.chain(since).collect::<Vec<_>>();
         all.sort_by_key(|resting| (resting.released, number::of(resting.ip)));
         Ok(all)
+    }
+
+    /// Every lease as the next checkpoint has it.
+    pub(super) fn packed(&self) -> Result<Packed, StoreError> {
+        let mut packed = Packed::default();
+        if let Some(base) = &self.base {
+            base.copy(|ip| !self.is_changed(ip), &mut packed)?;
+        }
+        for lease in self.leased_since() {
+            packed.push(lease);
+        }
+        Ok(packed)
     }
 
     fn is_changed(&self, ip: IpAddr) -> bool {
