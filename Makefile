@@ -35,6 +35,17 @@ lint: ## formatting, clippy as errors, licences and advisories
 	@scripts/setup lint
 	@CARGO=$(CARGO) scripts/lint
 
+vm-test: build ## only the tests that run in the VM lab
+	@scripts/setup test
+	@RAILCNI_BIN_DIR=$(abspath $(DIST)) scripts/as-root $(CARGO) test -p vm --test vm
+
+vm-matrix: build ## the VM lab on the release's kernel and on the backported one
+	@scripts/setup test
+	@RAILCNI_BIN_DIR=$(abspath $(DIST)) RAILCNI_VM_KERNEL=release,backports scripts/as-root $(CARGO) test -p vm --test vm
+
+vm-shell: build ## a shell in a guest with two rails of four VFs
+	@scripts/as-root $(CARGO) run -q -p vm -- shell --rails 2 --vfs 4
+
 bench: build ## whole processes side by side with the peers; exits non-zero when a budget is missed
 	@scripts/setup bench
 	@DIST=target/bench CARGO=$(CARGO) scripts/build bench bare
