@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use attach::child::parent::{Written, parse_mtu};
 use cni::setting::{Names, Setting};
 use cni::{Error, Request};
 use netlink::HwAddr;
@@ -13,20 +14,12 @@ use serde::Deserialize;
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Keys {
-    master: Option<Master>,
+    master: Option<Written>,
     mode: Option<String>,
     mtu: Option<i64>,
     mac: Option<String>,
     link_in_container: bool,
     bcqueuelen: Option<u32>,
-}
-
-/// Spiderpool writes a list; the reference plugin a string.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Master {
-    One(String),
-    List(Vec<String>),
 }
 
 /// Keys of other plugins and guides that are written by mistake, and what they mean here.
@@ -58,9 +51,9 @@ impl Conf {
             tracing::warn!("{unknown}");
         }
         Ok(Self {
-            master: keys.master.map(master).transpose()?,
+            master: keys.master.map(|master| master.one("macvlan")).transpose()?.flatten(),
             mode: mode(keys.mode.as_deref().unwrap_or_default())?,
-            mtu: mtu(keys.mtu.unwrap_or_default())?,
+            mtu: parse_mtu(keys.mtu.unwrap_or_default())?,
             mac: mac(request)?,
             link_in_container: keys.link_in_container,
             bc_queue_len: keys.bcqueuelen.filter(|&length| length > 0),
@@ -70,18 +63,6 @@ impl Conf {
     /// As the kernel is to be told.
     pub(crate) fn kind(&self) -> Macvlan {
         Macvlan { mode: self.mode, bc_queue_len: self.bc_queue_len }
-    }
-}
-
-fn master(master: Master) -> Result<String, Error> {
-    match master {
-        Master::One(name) => Ok(name),
-        Master::List(names) => match <[String; 1]>::try_from(names) {
-            Ok([name]) => Ok(name),
-            Err(names) => Err(Error::invalid_config(format!(
-                "master {names:?}: a macvlan has one master; bond several with `ifacer` before it in the chain, or attach one network per rail"
-            ))),
-        },
     }
 }
 
@@ -98,17 +79,6 @@ fn mode(mode: &str) -> Result<MacVlanMode, Error> {
         other => Err(Error::invalid_config(format!(
             "unknown macvlan mode: \"{other}\"; allowed are bridge (the default), private, vepa and passthru"
         ))),
-    }
-}
-
-/// The upper bound is the master's and known later.
-fn mtu(mtu: i64) -> Result<Option<u32>, Error> {
-    match u32::try_from(mtu) {
-        Ok(0) => Ok(None),
-        Ok(mtu) => Ok(Some(mtu)),
-        Err(_) => {
-            Err(Error::invalid_config(format!("invalid MTU {mtu}, must be 0 (the master's) or positive")))
-        }
     }
 }
 

@@ -1,7 +1,6 @@
 //! `macvlan`: a child link of a master, in the pod.
 
 mod conf;
-mod master;
 mod plugin;
 
 /// musl's allocator gives every page back at once, which costs more than all the rest of an ADD.

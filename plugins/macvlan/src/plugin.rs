@@ -1,11 +1,10 @@
 use attach::Pod;
-use attach::child::{self, Child, Parent};
+use attach::child::{self, Child, Master, parent};
 use cni::{CniResult, Error, Plugin, Request, ValidAttachments};
 use netlink::link::{LinkKind, NewKind};
 use netlink::{Link, Route};
 
 use crate::conf::Conf;
-use crate::master;
 
 /// The CNI type, the file name, and the kernel's name of the link.
 const NAME: &str = "macvlan";
@@ -38,23 +37,29 @@ impl Plugin for Macvlan {
 
     fn status(&self, request: &Request) -> Result<(), Error> {
         let conf = Conf::of(request)?;
-        let master_of_host = |host: &mut Route| {
-            if conf.link_in_container { Ok(()) } else { master::find(&conf, host).map(drop) }
-        };
-        child::status(request, master_of_host)
+        child::status(request, |host| match master(&conf).find_on_host(host)? {
+            Some(link) => parent::require_ethernet(NAME, &link, host),
+            None => Ok(()),
+        })
     }
 }
 
 /// What the link is to be, once its master is known.
 fn plan(conf: &Conf, host: &mut Route, pod: &mut Pod) -> Result<Child, Error> {
-    let master = master::find(conf, if conf.link_in_container { &mut pod.route } else { host })?;
-    master::check_mtu(conf.mtu, &master)?;
+    let parent = master(conf).find(host, pod)?;
+    parent::require_ethernet(NAME, &parent.link, if parent.in_pod { &mut pod.route } else { host })?;
+    parent::check_mtu(conf.mtu, &parent.link)?;
     Ok(Child {
-        parent: Parent { link: master, in_pod: conf.link_in_container },
+        parent,
         kind: NewKind::Macvlan(conf.kind()),
         mtu: conf.mtu,
         address: conf.mac,
+        inherited: None,
     })
+}
+
+fn master(conf: &Conf) -> Master<'_> {
+    Master { name: conf.master.as_deref(), in_pod: conf.link_in_container }
 }
 
 fn other_mode(conf: &Conf, link: &Link) -> Option<String> {
