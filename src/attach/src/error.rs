@@ -44,7 +44,7 @@ pub enum Error {
         "the kernel makes no {kind} on {parent}, which is in use by another kind of link, such as {other}: one master \
          has children of one kind, so use plugin {other} for this network too, or another master ({source})"
     )]
-    ParentBusy { parent: String, kind: &'static str, other: &'static str, source: netlink::Error },
+    ParentBusy { parent: String, kind: &'static str, other: &'static str, source: Box<netlink::Error> },
     #[error("the pod's namespace has no id for the host's, although it has just been given one")]
     HostUnknown,
     #[error("{first}; {rest}")]

@@ -150,7 +150,7 @@ impl Child {
         let other = if kind == "ipvlan" { "macvlan" } else { "ipvlan" };
         match source {
             source if source.is_busy() => {
-                Error::ParentBusy { parent: self.parent.link.name.clone(), kind, other, source }
+                Error::ParentBusy { parent: self.parent.link.name.clone(), kind, other, source: Box::new(source) }
             }
             source => source.into(),
         }
