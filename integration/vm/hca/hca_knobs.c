@@ -60,6 +60,35 @@ static int hca_carrier_set(void *data, u64 value)
 DEFINE_DEBUGFS_ATTRIBUTE(hca_carrier_fops, hca_carrier_get, hca_carrier_set,
 			 "%llu\n");
 
+static int hca_reset_get(void *data, u64 *value)
+{
+	*value = 0;
+	return 0;
+}
+
+/* Knobs, counters and VF attributes of a PF as after its bind. */
+static int hca_reset_set(void *data, u64 value)
+{
+	struct hca_pf *pf = data;
+	struct hca_fn *fn;
+
+	hca_vf_reset_all(pf);
+	hca_knobs_defaults(&pf->knobs);
+	mutex_lock(&hca_all_lock);
+	list_for_each_entry(fn, &hca_all, all) {
+		if (fn->pf != pf)
+			continue;
+		memset(fn->port_counters, 0, sizeof(fn->port_counters));
+		memset(fn->hw_counters, 0, sizeof(fn->hw_counters));
+	}
+	mutex_unlock(&hca_all_lock);
+	hca_net_update_carrier(pf);
+	return 0;
+}
+
+DEFINE_DEBUGFS_ATTRIBUTE(hca_reset_fops, hca_reset_get, hca_reset_set,
+			 "%llu\n");
+
 static u32 *hca_plain_knob(struct hca_knobs *knobs, int index)
 {
 	return (u32 *)((char *)knobs + hca_plain_knobs[index].offset);
@@ -89,6 +118,7 @@ static void hca_add_pf_knobs(struct hca_fn *fn)
 				   hca_plain_knob(knobs, i));
 	debugfs_create_file("carrier", 0600, fn->dir, fn->pf,
 			    &hca_carrier_fops);
+	debugfs_create_file("reset", 0600, fn->dir, fn->pf, &hca_reset_fops);
 }
 
 static void hca_add_counters(struct hca_fn *fn)

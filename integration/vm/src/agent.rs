@@ -4,6 +4,7 @@ mod isolate;
 mod kmsg;
 mod port;
 mod rails;
+mod restore;
 mod run;
 mod setup;
 mod tests;

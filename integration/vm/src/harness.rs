@@ -19,6 +19,7 @@ use crate::wire::{Action, Event, Test};
 
 pub use configuration::{CONFIGURATIONS, Configuration};
 use report::Report;
+pub use select::all;
 
 /// What a boot may take beyond its tests.
 const BOOT_SECONDS: u64 = 180;
@@ -67,7 +68,7 @@ pub fn main() -> ExitCode {
 
 /// Runs what `options` select; true when everything passed.
 pub fn run(options: &Options, out: &mut dyn Write) -> Result<bool> {
-    let all = select::all()?;
+    let all = all()?;
     let total = all.len();
     let selected = select::filtered(all, options);
     if options.list {

@@ -11,9 +11,9 @@ mod program;
 mod rdma;
 
 pub use attributes::VfAttributes;
-pub use fingerprint::Fingerprint;
+pub(crate) use fingerprint::Fingerprint;
 pub use function::{Function, Pf, Vf, pf, pfs, vf};
 pub use knob::Knob;
 pub use pod::Pod;
-pub use program::{Outcome, ip, run, try_run, until};
+pub use program::{Outcome, ip, ip_fails, run, try_run, until};
 pub use rdma::{Mode, rdma_devices, rdma_mode, set_rdma_mode};

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use anyhow::Result;
 use crate::apt::Suite;
 use crate::cache::Cache;
 use crate::kernel::Kernel;
-use crate::machine::{agent, spawn};
+use crate::machine::{agent, end_of, spawn};
 use crate::qemu::{self, Qemu};
 use crate::{hca, initramfs};
 
@@ -53,26 +53,24 @@ impl Image {
         Ok(format!("{}, {accelerator}, Linux {}", qemu::version(&self.qemu)?, self.kernel.version))
     }
 
-    pub(crate) fn arguments(&self, scratch: &Path, socket: i32) -> Vec<String> {
-        let console = scratch.join("console.log");
+    pub(crate) fn arguments(&self, console: i32, socket: i32) -> Vec<String> {
         let (image, initramfs) = (self.kernel.image(), self.initramfs.clone());
         let (accel, cpu) = if self.kvm { ("kvm", "host") } else { ("tcg,thread=multi", "max,la57=off") };
         let line = format!(
             "-nodefaults -no-user-config -display none -no-reboot -machine q35 -smp 2 -m {MEMORY_MIB} \
              -accel {accel} -cpu {cpu} -kernel {} -initrd {} \
-             -chardev file,id=console,path={} -serial chardev:console -device virtio-serial-pci \
+             -chardev file,id=console,path=/proc/self/fd/{console} -serial chardev:console -device virtio-serial-pci \
              -chardev socket,id=agent,fd={socket} -device virtserialport,chardev=agent,name=lab.agent \
              -virtfs local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap",
             image.display(),
             initramfs.display(),
-            console.display(),
         );
         line.split(' ').map(str::to_owned).collect()
     }
 
     pub(crate) fn command_line(&self) -> Result<String> {
-        let base =
-            "console=ttyS0 loglevel=4 panic=-1 oops=panic mitigations=off random.trust_cpu=on no_timer_check";
+        let base = "console=ttyS0 loglevel=4 panic=-1 oops=panic mitigations=off random.trust_cpu=on no_timer_check \
+                    rcupdate.rcu_expedited=1";
         let (agent, modules) = (agent()?, self.kernel.modules());
         let modules = modules.parent().unwrap_or(&modules);
         Ok(format!("{base} LAB_AGENT={} LAB_MODULES={}", agent.display(), modules.display()))
@@ -90,20 +88,19 @@ impl Image {
     }
 
     fn probe(&self) -> Result<bool> {
-        let scratch = tempfile::tempdir()?;
+        let console = tempfile::tempfile()?;
         let (mut ours, theirs) = UnixStream::pair()?;
         let mut command = self.qemu.command(Some(&["setpriv", "--pdeathsig", "KILL"]));
         command
-            .args(self.arguments(scratch.path(), theirs.as_raw_fd()))
+            .args(self.arguments(console.as_raw_fd(), theirs.as_raw_fd()))
             .args(["-append", "console=ttyS0 panic=-1"]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut child = spawn(&mut command, theirs)?;
+        let mut child = spawn(&mut command, theirs.into(), &console)?;
         ours.set_read_timeout(Some(PROBE_LIMIT))?;
         // QEMU's end closes the socket; until then nothing is said on it.
         let ended = ours.read(&mut [0]).is_ok();
         let _ = child.kill();
         child.wait()?;
-        let console = std::fs::read(scratch.path().join("console.log")).unwrap_or_default();
-        Ok(ended && String::from_utf8_lossy(&console).contains("lab: boots"))
+        Ok(ended && end_of(&console).contains("lab: boots"))
     }
 }

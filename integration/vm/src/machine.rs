@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::fs;
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
-use tempfile::TempDir;
 
 use crate::command::tail;
 use crate::lab_image::Image;
@@ -24,6 +24,7 @@ const BOOT_LIMIT: Duration = Duration::from_secs(120);
 /// QEMU is gone this soon after the guest's last words.
 const POWER_OFF_LIMIT: Duration = Duration::from_secs(20);
 const LOG_LINES: usize = 40;
+const LOG_BYTES: usize = 16 * 1024;
 
 /// Why a boot did not end as it should; every kind carries the end of the guest's console.
 #[derive(Debug, thiserror::Error)]
@@ -85,7 +86,8 @@ impl Boot {
 pub struct Machine {
     child: Child,
     events: BufReader<UnixStream>,
-    scratch: TempDir,
+    console: File,
+    stderr: File,
     limit: Option<Duration>,
     started: Instant,
     alive: bool,
@@ -94,10 +96,11 @@ pub struct Machine {
 impl Machine {
     /// Powers the guest on and hands it its job.
     pub fn boot(image: &Image, boot: &Boot) -> Result<Self> {
-        let scratch = tempfile::Builder::new().prefix("railcni-vm-").tempdir()?;
+        // Files without a name: whoever is killed, nothing is left in /tmp.
+        let (console, stderr) = (tempfile::tempfile()?, tempfile::tempfile()?);
         let (ours, theirs) = UnixStream::pair()?;
         let mut command = image.qemu.command(Some(&["setpriv", "--pdeathsig", "KILL"]));
-        command.args(image.arguments(scratch.path(), theirs.as_raw_fd()));
+        command.args(image.arguments(console.as_raw_fd(), theirs.as_raw_fd()));
         command.args(qemu::rail_devices(&boot.rails));
         command.args(match boot.action {
             Action::Shell => vec!["-chardev", "stdio,id=shell,signal=off", "-serial", "chardev:shell"],
@@ -107,13 +110,13 @@ impl Machine {
         if !matches!(boot.action, Action::Shell) {
             command.stdin(Stdio::null()).stdout(Stdio::null());
         }
-        command.stderr(fs::File::create(scratch.path().join("qemu.log"))?);
-        let child = spawn(&mut command, theirs)?;
+        command.stderr(stderr.try_clone()?);
+        let child = spawn(&mut command, theirs.into(), &console)?;
         let mut line = serde_json::to_vec(&boot.job()?)?;
         line.push(b'\n');
         (&ours).write_all(&line).context("hand the job to the guest")?;
         let events = BufReader::new(ours);
-        Ok(Self { child, events, scratch, limit: boot.limit, started: Instant::now(), alive: false })
+        Ok(Self { child, events, console, stderr, limit: boot.limit, started: Instant::now(), alive: false })
     }
 
     /// The guest's next event.
@@ -166,12 +169,7 @@ impl Machine {
 
     /// The end of the console.
     pub fn console(&self) -> String {
-        self.read("console.log")
-    }
-
-    fn read(&self, name: &str) -> String {
-        let bytes = fs::read(self.scratch.path().join(name)).unwrap_or_default();
-        tail(&String::from_utf8_lossy(&bytes).replace('\r', ""), LOG_LINES)
+        end_of(&self.console)
     }
 
     fn death(&mut self) -> Failure {
@@ -181,7 +179,7 @@ impl Machine {
         if console.contains("Kernel panic") {
             return Failure::Panic(console);
         }
-        Failure::Died { status, stderr: self.read("qemu.log"), console }
+        Failure::Died { status, stderr: end_of(&self.stderr), console }
     }
 }
 
@@ -198,11 +196,22 @@ fn is_passing(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
 }
 
-/// Spawns with `inherited` open under its present number.
-pub(crate) fn spawn(command: &mut std::process::Command, inherited: UnixStream) -> Result<Child> {
-    let inherited = OwnedFd::from(inherited);
-    fcntl(&inherited, FcntlArg::F_SETFD(FdFlag::empty())).context("hand the agent's socket to QEMU")?;
-    command.spawn().context("start QEMU through setpriv (package util-linux)")
+/// The last lines of a log that is still being written.
+pub(crate) fn end_of(log: &File) -> String {
+    let mut bytes = vec![0; LOG_BYTES];
+    let length = log.metadata().map_or(0, |metadata| metadata.len());
+    let size = log.read_at(&mut bytes, length.saturating_sub(LOG_BYTES as u64)).unwrap_or_default();
+    tail(&String::from_utf8_lossy(&bytes[..size]).replace('\r', ""), LOG_LINES)
+}
+
+/// Spawns with both files open under their present numbers.
+pub(crate) fn spawn(command: &mut Command, socket: OwnedFd, console: &File) -> Result<Child> {
+    let inherit = |fd: BorrowedFd<'_>| fcntl(fd, FcntlArg::F_SETFD(FdFlag::empty()));
+    inherit(socket.as_fd()).and(inherit(console.as_fd())).context("hand files to QEMU")?;
+    let child = command.spawn().context("start QEMU through setpriv (package util-linux)");
+    // QEMU must be the only one that holds it, or its end would not be seen.
+    drop(socket);
+    child
 }
 
 /// The agent is this very program, or the `vm` binary beside the running test.

@@ -2,13 +2,14 @@
 
 use std::fs::File;
 use std::process::Command;
+use std::thread;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use nix::kmod::{DeleteModuleFlags, ModuleInitFlags, delete_module, finit_module};
 
 use crate::agent::setup::modprobe;
 use crate::command::output;
-use crate::lab::{Fingerprint, pfs};
+use crate::lab::{Pf, pfs};
 use crate::wire::{Device, Link, Rails};
 
 /// Loads the drivers and enables the VFs.
@@ -42,9 +43,8 @@ fn load_hca(rails: &Rails) -> Result<()> {
 
 /// Disables the VFs and unloads the drivers: that this is clean is part of every boot's verdict.
 pub(crate) fn down(rails: &Rails) -> Result<()> {
-    for pf in pfs() {
-        pf.set_numvfs(0).with_context(|| format!("disable the VFs of {}", pf.bdf()))?;
-    }
+    // The kernel sleeps for a second in each, so all at once.
+    at_once(&pfs(), |pf| pf.set_numvfs(0).with_context(|| format!("disable the VFs of {}", pf.bdf())))?;
     let modules = match rails.device {
         Device::None => return Ok(()),
         Device::Igb => vec![c"igbvf", c"igb"],
@@ -57,11 +57,11 @@ pub(crate) fn down(rails: &Rails) -> Result<()> {
     Ok(())
 }
 
-/// Starts over after a test that left something behind.
-pub(crate) fn rebuild(rails: &Rails, clean: &Fingerprint) -> Result<()> {
-    down(rails)?;
-    clean.delete_new_links()?;
-    up(rails)?;
-    ensure!(clean.returns()?, "the lab cannot be brought back to its first state:\n{}", clean.difference()?);
-    Ok(())
+/// Does `work` for each on a thread of its own.
+pub(crate) fn at_once(pfs: &[Pf], work: impl Fn(&Pf) -> Result<()> + Sync) -> Result<()> {
+    let work = &work;
+    thread::scope(|scope| {
+        let threads: Vec<_> = pfs.iter().map(|pf| scope.spawn(move || work(pf))).collect();
+        threads.into_iter().try_for_each(|thread| thread.join().map_err(|_| anyhow!("a worker panicked"))?)
+    })
 }

@@ -3,21 +3,25 @@
 use std::env;
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 
 use crate::agent::kmsg::Log;
 use crate::agent::port::Port;
-use crate::agent::rails;
+use crate::agent::restore::restore;
+use crate::file;
 use crate::lab::Fingerprint;
 use crate::wire::{Event, Job, Test};
 
+/// How long a killed test may take to be gone.
+const GRACE: Duration = Duration::from_secs(20);
+
 /// Runs `list`; whatever a test leaves behind is cleared before the next one.
 pub(crate) fn run_all(list: &[Test], job: &Job, port: &Port, log: &mut Log) -> Result<i32> {
-    let mut clean = Fingerprint::take()?;
+    let clean = Fingerprint::take()?;
     for test in list {
         port.send(&Event::Started(test.shown.clone()))?;
         let started = Instant::now();
@@ -29,12 +33,7 @@ pub(crate) fn run_all(list: &[Test], job: &Job, port: &Port, log: &mut Log) -> R
         }
         let millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         port.send(&Event::Finished { shown: test.shown.clone(), failure, millis })?;
-        if !clean.returns()? {
-            rails::rebuild(&job.rails, &clean)?;
-            clean = Fingerprint::take()?;
-            // Tearing down what a failed test left may well make the kernel speak up; that is the test's fault.
-            log.warnings()?;
-        }
+        restore(&job.rails, &clean).with_context(|| format!("clear up after {}", test.shown))?;
     }
     Ok(0)
 }
@@ -57,25 +56,28 @@ fn run_one(test: &Test, job: &Job) -> Result<Result<(), String>> {
         let _ = reader.read_to_end(&mut bytes);
         let _ = sender.send(String::from_utf8_lossy(&bytes).into_owned());
     });
-    Ok(verdict(&mut child, &output, Duration::from_secs(test.limit)))
+    verdict(&mut child, &output, Duration::from_secs(test.limit))
 }
 
-fn verdict(child: &mut Child, output: &mpsc::Receiver<String>, limit: Duration) -> Result<(), String> {
-    let (text, late) = match output.recv_timeout(limit) {
-        Ok(text) => (text, false),
-        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-            // unshare takes its whole PID namespace with it, which closes the pipe.
-            let _ = child.kill();
-            (output.recv().unwrap_or_default(), true)
-        }
+fn verdict(child: &mut Child, output: &Receiver<String>, limit: Duration) -> Result<Result<(), String>> {
+    let Ok(text) = output.recv_timeout(limit) else {
+        // unshare takes its whole PID namespace with it, which closes the pipe.
+        child.kill()?;
+        let text = output.recv_timeout(GRACE).map_err(|_| stuck(limit))?;
+        child.wait()?;
+        return Ok(Err(format!("{text}stopped after {} s\n", limit.as_secs())));
     };
-    let status = child.wait().map_err(|error| error.to_string())?;
-    if late {
-        return Err(format!("{text}stopped after {} s\n", limit.as_secs()));
-    }
+    let status = child.wait()?;
     // A filter that matches nothing would exit with success.
     if status.success() && text.contains("test result: ok. 1 passed") {
-        return Ok(());
+        return Ok(Ok(()));
     }
-    Err(format!("{text}{status}\n"))
+    Ok(Err(format!("{text}{status}\n")))
+}
+
+/// A test that outlives SIGKILL hangs in the kernel: where, goes to the console.
+fn stuck(limit: Duration) -> anyhow::Error {
+    // Without sysrq there is no trace, and the message has to do.
+    let _ = file::set("/proc/sysrq-trigger".as_ref(), "w");
+    anyhow!("the test did not end within {} s and cannot be killed", limit.as_secs())
 }

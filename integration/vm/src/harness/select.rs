@@ -1,7 +1,7 @@
 //! Which tests there are: those of `tests/guest`, and the foundation's own privileged ones.
 
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -15,16 +15,25 @@ const MANIFEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
 /// Seconds that one test may take under TCG on a busy machine.
 const LIMIT: u64 = 120;
 
-/// Every test, sorted by configuration as written and by name within.
-pub(crate) fn all() -> Result<Vec<Test>> {
+/// Targets of the foundation's own privileged tests that also run on Debian's kernel.
+const FOUNDATION: [&str; 2] = ["macvlan", "coordinator"];
+
+/// Every test, by name within its binary.
+pub fn all() -> Result<Vec<Test>> {
     let mut tests = Vec::new();
-    for binary in binaries(&["--manifest-path", MANIFEST, "--test", "guest"])? {
-        tests.extend(tests_of(&binary, "")?);
+    for program in programs(&["--manifest-path", MANIFEST, "--test", "guest"])? {
+        tests.extend(program.tests("")?);
     }
     let unknown = tests.iter().find(|test| !CONFIGURATIONS.iter().any(|known| known.owns(test)));
     if let Some(test) = unknown {
         let names = CONFIGURATIONS.map(|known| known.name).join(", ");
         anyhow::bail!("the first module of {} is no configuration ({names})", test.shown);
+    }
+    let targets = FOUNDATION.iter().flat_map(|target| ["--test", target]);
+    let arguments: Vec<_> =
+        ["--manifest-path", MANIFEST, "-p", "netns-tests"].into_iter().chain(targets).collect();
+    for program in programs(&arguments)? {
+        tests.extend(program.tests(&format!("plain::{}::", program.target))?);
     }
     Ok(tests)
 }
@@ -40,28 +49,39 @@ pub(crate) fn filtered(all: Vec<Test>, options: &Options) -> Vec<Test> {
     all.into_iter().filter(wanted).collect()
 }
 
-/// Has cargo build test targets, and returns their programs.
-fn binaries(targets: &[&str]) -> Result<Vec<PathBuf>> {
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["test", "--no-run", "--quiet", "--message-format=json"]).args(targets);
-    let messages = output(&mut cargo).context("build the guest tests")?;
-    let program = |line: &str| -> Option<PathBuf> {
-        let message: Value = serde_json::from_str(line).ok()?;
-        (message["profile"]["test"] == true).then(|| message["executable"].as_str().map(PathBuf::from))?
-    };
-    let programs: Vec<_> = messages.lines().filter_map(program).collect();
-    ensure!(!programs.is_empty(), "cargo built no test program for {}", targets.join(" "));
-    Ok(programs)
+/// A test binary.
+struct Program {
+    target: String,
+    path: PathBuf,
 }
 
-fn tests_of(binary: &Path, prefix: &str) -> Result<Vec<Test>> {
-    let listed = output(Command::new(binary).args(["--list", "--format", "terse"]))?;
-    let names = listed.lines().filter_map(|line| line.strip_suffix(": test"));
-    let test = |name: &str| Test {
-        shown: format!("{prefix}{name}"),
-        binary: binary.to_path_buf(),
-        name: name.to_owned(),
-        limit: LIMIT,
-    };
-    Ok(names.map(test).collect())
+impl Program {
+    fn parse(line: &str) -> Option<Self> {
+        let message: Value = serde_json::from_str(line).ok()?;
+        let path = PathBuf::from(message["executable"].as_str()?);
+        let target = message["target"]["name"].as_str()?.to_owned();
+        (message["profile"]["test"] == true).then_some(Self { target, path })
+    }
+
+    fn tests(&self, prefix: &str) -> Result<Vec<Test>> {
+        let listed = output(Command::new(&self.path).args(["--list", "--format", "terse"]))?;
+        let names = listed.lines().filter_map(|line| line.strip_suffix(": test"));
+        let test = |name: &str| Test {
+            shown: format!("{prefix}{name}"),
+            binary: self.path.clone(),
+            name: name.to_owned(),
+            limit: LIMIT,
+        };
+        Ok(names.map(test).collect())
+    }
+}
+
+/// Has cargo build test targets.
+fn programs(arguments: &[&str]) -> Result<Vec<Program>> {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["test", "--no-run", "--quiet", "--message-format=json"]).args(arguments);
+    let messages = output(&mut cargo).context("build the guest tests")?;
+    let programs: Vec<_> = messages.lines().filter_map(Program::parse).collect();
+    ensure!(!programs.is_empty(), "cargo built no test program for {}", arguments.join(" "));
+    Ok(programs)
 }

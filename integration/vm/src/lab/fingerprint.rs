@@ -10,91 +10,110 @@ use serde_json::Value;
 
 use crate::command::output;
 use crate::lab::program::holds_within;
+use crate::lab::{Function, pfs};
 
 /// Namespaces give their devices back within this time.
-const SETTLE: Duration = Duration::from_secs(3);
-/// What changes by itself: indexes after a rebuild, counters, random link-local addresses.
-const VOLATILE: [&str; 5] = ["ifindex", "link_index", "stats64", "stats", "link_netnsid"];
+const SETTLE: Duration = Duration::from_secs(2);
+/// What changes by itself: indexes after a rebuild, and counters.
+const VOLATILE: [&str; 5] = ["ifindex", "link_index", "link_netnsid", "stats", "stats64"];
 
-/// The state of the host's namespace: links with addresses and VF attributes, rules, RDMA devices, knobs.
+/// The state of the host's namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fingerprint {
+pub(crate) struct Fingerprint {
+    /// By PCI address: netdev, RDMA devices, VF attributes, knobs and counters of each function.
+    functions: BTreeMap<String, Vec<String>>,
+    /// Every other link, by name.
     links: BTreeMap<String, String>,
-    rest: String,
+    /// Rules, routes, namespaces, and the RDMA mode.
+    rest: Vec<String>,
 }
 
 impl Fingerprint {
     /// The present state.
-    pub fn take() -> Result<Self> {
-        let text = output(Command::new("ip").args(["-d", "-j", "addr"]))?;
-        let links: Vec<Value> = serde_json::from_str(&text)?;
-        let links = links.into_iter().map(entry).collect();
-        let mut rest = String::new();
-        for argv in [["ip", "rule"], ["ip", "netns"]] {
-            rest += &output(Command::new(argv[0]).arg(argv[1]))?;
-        }
-        rest += &output(Command::new("ip").args(["route", "show", "table", "all"]))?;
-        // A kernel without RDMA has no answer here.
-        for object in ["dev", "system"] {
-            rest += &output(Command::new("rdma").arg(object)).unwrap_or_default();
-        }
-        rest += &fs::read_to_string("/sys/kernel/debug/lab_hca/state").unwrap_or_default();
-        Ok(Self { links, rest: normalised(&rest) })
-    }
-
-    /// True when the present state comes back to this one within a few seconds.
-    pub fn returns(&self) -> Result<bool> {
-        let mut failure = None;
-        let same = holds_within(SETTLE, &mut || match Self::take() {
-            Ok(now) => now == *self,
-            Err(error) => {
-                failure = Some(error);
-                true
+    pub(crate) fn take() -> Result<Self> {
+        let mut links = links()?;
+        let knobs = fs::read_to_string("/sys/kernel/debug/lab_hca/state").unwrap_or_default();
+        let mut functions = BTreeMap::new();
+        for pf in pfs() {
+            functions.insert(pf.bdf().to_owned(), lines_of(&pf, &mut links, &knobs));
+            for vf in pf.vfs() {
+                functions.insert(vf.bdf().to_owned(), lines_of(&vf, &mut links, &knobs));
             }
-        });
-        failure.map_or(Ok(same), Err)
+        }
+        Ok(Self { functions, links, rest: rest()? })
     }
 
-    /// Deletes links that were not there before; those of the rails have gone with their driver.
-    pub fn delete_new_links(&self) -> Result<()> {
-        for name in Self::take()?.links.keys().filter(|name| !self.links.contains_key(*name)) {
+    /// The state once namespaces that just ended have given back what was in them.
+    pub(crate) fn settled() -> Result<Self> {
+        let complete = || pfs().iter().all(|pf| is_complete(pf) && pf.vfs().iter().all(|vf| is_complete(vf)));
+        holds_within(SETTLE, &mut || complete());
+        Self::take()
+    }
+
+    /// Functions that are not as they were, in the order of their addresses.
+    pub(crate) fn changed(&self, now: &Self) -> Vec<Function> {
+        let changed = |bdf: &&String| self.functions.get(*bdf) != now.functions.get(*bdf);
+        self.functions.keys().filter(changed).map(|bdf| Function::at(bdf)).collect()
+    }
+
+    /// Deletes links that were not there before.
+    pub(crate) fn delete_new_links(&self, now: &Self) {
+        for name in now.links.keys().filter(|name| !self.links.contains_key(*name)) {
             // A link may have gone together with the one before it, as the other end of a pair does.
             let _ = output(Command::new("ip").args(["link", "del", name]));
         }
-        Ok(())
     }
 
-    /// What differs now, for the message.
-    pub fn difference(&self) -> Result<String> {
-        let now = Self::take()?;
-        let lines = |state: &Self| -> Vec<String> {
-            let links = state.links.values().map(|link| format!("{link}\n"));
-            links.chain(state.rest.lines().map(|line| format!("{line}\n"))).collect()
-        };
-        let (before, after) = (lines(self), lines(&now));
+    /// Lines that are gone or new, for the message.
+    pub(crate) fn difference(&self, now: &Self) -> String {
+        let (before, after) = (self.lines(), now.lines());
         let gone = before.iter().filter(|line| !after.contains(line)).map(|line| format!("- {line}"));
         let new = after.iter().filter(|line| !before.contains(line)).map(|line| format!("+ {line}"));
-        Ok(gone.chain(new).collect())
+        gone.chain(new).collect::<Vec<_>>().join("\n")
     }
+
+    fn lines(&self) -> Vec<&String> {
+        self.functions.values().flatten().chain(self.links.values()).chain(&self.rest).collect()
+    }
+}
+
+fn is_complete(function: &Function) -> bool {
+    function.netdev().is_some()
+        && (!function.rdma().is_empty() || function.driver().as_deref() != Some("lab_hca"))
+}
+
+/// What is to be seen of a function; its link is taken out of `links`.
+fn lines_of(function: &Function, links: &mut BTreeMap<String, String>, knobs: &str) -> Vec<String> {
+    let link = function.netdev().and_then(|name| links.remove(&name)).unwrap_or_default();
+    let knobs = knobs.lines().find(|line| line.starts_with(function.bdf())).unwrap_or_default();
+    vec![format!("{} {:?} {:?}", function.bdf(), function.driver(), function.rdma()), link, knobs.to_owned()]
+}
+
+fn links() -> Result<BTreeMap<String, String>> {
+    let links: Vec<Value> = serde_json::from_str(&output(Command::new("ip").args(["-d", "-j", "addr"]))?)?;
+    Ok(links.into_iter().map(entry).collect())
 }
 
 fn entry(mut link: Value) -> (String, String) {
     let name = link["ifname"].as_str().unwrap_or_default().to_owned();
+    // igbvf invents another address each time.
+    let kind = fs::read_to_string(format!("/sys/class/net/{name}/addr_assign_type")).unwrap_or_default();
+    let volatile = |key: &str| VOLATILE.contains(&key) || (kind.trim() == "1" && key == "address");
     if let Some(object) = link.as_object_mut() {
-        object.retain(|key, _| !VOLATILE.contains(&key.as_str()));
+        object.retain(|key, _| !volatile(key));
     }
     (name, link.to_string())
 }
 
-/// `rdma dev` numbers its lines, and what was rebound comes last.
-fn normalised(text: &str) -> String {
-    let strip = |line: &str| match line.split_once(": ") {
-        Some((number, rest)) if number.parse::<u32>().is_ok() && rest.contains("node_type") => {
-            rest.to_owned()
-        }
-        _ => line.to_owned(),
-    };
-    let mut lines: Vec<_> = text.lines().map(strip).collect();
-    lines.sort();
-    lines.join("\n")
+fn rest() -> Result<Vec<String>> {
+    let mut text = String::new();
+    for line in ["ip rule", "ip -6 rule", "ip route show table all", "ip -6 route show table all", "ip netns"]
+    {
+        let mut words = line.split(' ');
+        text += &output(Command::new(words.next().unwrap_or_default()).args(words))?;
+    }
+    // A kernel without RDMA has no answer here.
+    text += &output(Command::new("rdma").arg("system")).unwrap_or_default();
+    // The first vrf makes the kernel add a rule for all of them, for good.
+    Ok(text.lines().filter(|line| !line.contains("l3mdev-table")).map(str::to_owned).collect())
 }

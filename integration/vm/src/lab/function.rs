@@ -20,6 +20,24 @@ pub struct Function {
 }
 
 impl Function {
+    /// The function at a PCI address, present or not.
+    pub(crate) fn at(bdf: &str) -> Self {
+        Self { bdf: bdf.to_owned() }
+    }
+
+    /// The PF at this VF's end of `physfn`, or the function itself.
+    pub(crate) fn pf(&self) -> Pf {
+        let link = fs::read_link(self.sysfs().join("physfn")).ok();
+        let parent =
+            link.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
+        Pf(Self { bdf: parent.unwrap_or_else(|| self.bdf.clone()) })
+    }
+
+    /// True for a VF that is there.
+    pub(crate) fn is_vf(&self) -> bool {
+        self.sysfs().join("physfn").exists()
+    }
+
     /// As `0000:01:10.0`.
     pub fn bdf(&self) -> &str {
         &self.bdf
@@ -89,7 +107,7 @@ impl Function {
 }
 
 /// A physical function: one rail.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Pf(Function);
 
 impl Deref for Pf {
@@ -118,6 +136,18 @@ impl Pf {
     /// A knob of the emulated HCA, as `mac_errno`; `hca/README.md` lists them.
     pub fn knob(&self, name: &str) -> Knob {
         Knob::new(self.bdf(), name)
+    }
+
+    /// True for a PF that is on the bus, bound or not.
+    pub(crate) fn is_present(&self) -> bool {
+        self.sysfs().join("sriov_numvfs").exists()
+    }
+
+    /// Sets knobs, counters and VF attributes of the emulated HCA back; igb has no such thing.
+    pub(crate) fn reset(&self) {
+        if self.driver().as_deref() == Some("lab_hca") {
+            self.knob("reset").write(1);
+        }
     }
 
     /// Sets VF attributes by `ip link set dev PF vf INDEX ...`.
@@ -170,7 +200,7 @@ impl Vf {
 pub fn pfs() -> Vec<Pf> {
     let bound = DRIVERS.iter().flat_map(|driver| entries(&Path::new("/sys/bus/pci/drivers").join(driver)));
     let functions = bound.map(|bdf| Pf(Function { bdf }));
-    functions.filter(|pf| pf.sysfs().join("sriov_numvfs").exists()).collect()
+    functions.filter(Pf::is_present).collect()
 }
 
 /// The PF of a rail, counted from 0.

@@ -41,6 +41,15 @@ pub fn ip(line: &str) -> String {
     run(&argv)
 }
 
+/// Runs `ip` with the words of `line`, which must fail, and returns its standard error.
+#[track_caller]
+pub fn ip_fails(line: &str) -> String {
+    let words: Vec<_> = ["ip"].into_iter().chain(line.split_whitespace()).collect();
+    let outcome = try_run(&words);
+    assert!(!outcome.ok, "ip {line} should have failed: {}", outcome.stdout);
+    outcome.stderr
+}
+
 /// Polls `condition` until it holds; panics with `what` after `limit`.
 #[track_caller]
 pub fn until(limit: Duration, what: &str, mut condition: impl FnMut() -> bool) {

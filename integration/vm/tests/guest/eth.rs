@@ -1,3 +1,11 @@
 //! Eight Ethernet PFs with four VFs each.
 
 mod attributes;
+mod binding;
+mod counters;
+mod knobs;
+mod links;
+mod rdma;
+mod sriov;
+mod teardown;
+mod traffic;

@@ -1,3 +1,7 @@
 //! Tests that run inside a guest. The first module names the configuration that is booted for them.
 
 mod eth;
+mod ib;
+mod igb;
+mod many;
+mod plain;

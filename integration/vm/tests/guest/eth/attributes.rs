@@ -50,3 +50,24 @@ fn every_attribute_reads_back() {
     assert_eq!(vf.attributes(), expected);
     assert_eq!(vm::lab::vf(2, 0).attributes(), untouched(), "a neighbour is not touched");
 }
+
+#[test]
+fn values_out_of_range_are_refused() {
+    let ifname = vm::lab::pf(0).ifname();
+    for setting in
+        ["mac 01:00:00:00:00:01", "vlan 4096", "min_tx_rate 200000", "min_tx_rate 20 max_tx_rate 10"]
+    {
+        vm::lab::ip_fails(&format!("link set dev {ifname} vf 0 {setting}"));
+    }
+    vm::lab::ip_fails(&format!("link set dev {ifname} vf 4 vlan 5"));
+    assert_eq!(vf(0, 0).attributes(), untouched());
+}
+
+#[test]
+fn disabling_the_vfs_forgets_their_attributes() {
+    let pf = vm::lab::pf(1);
+    pf.set_vf(0, "vlan 9");
+    pf.set_numvfs(0).expect("disable the VFs");
+    pf.set_numvfs(4).expect("enable the VFs");
+    assert_eq!(vf(1, 0).attributes(), untouched());
+}

@@ -1,0 +1,11 @@
+//! `sriov` and `rdma` on the emulated HCA, as a runtime drives them.
+
+mod attach;
+mod call;
+mod chain;
+mod check;
+mod knobs;
+mod rdma;
+mod state;
+mod undo;
+mod upgrade;

@@ -1,0 +1,149 @@
+//! One attachment's plugins, run as a runtime runs them.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+use vm::lab::{Pod, Vf};
+
+/// A plugin with the environment and the config of one attachment.
+#[derive(Clone, Debug)]
+pub(super) struct Call {
+    plugin: String,
+    container: String,
+    netns: Option<PathBuf>,
+    ifname: String,
+    wrapper: Vec<OsString>,
+    pub(super) config: Value,
+}
+
+/// `sriov` for `vf` in `pod`, as `net1`.
+#[track_caller]
+pub(super) fn sriov(vf: &Vf, pod: &Pod, more: &Value) -> Call {
+    let config = json!({ "cniVersion": "1.1.0", "name": "rail1", "type": "sriov", "deviceID": vf.bdf() });
+    Call {
+        plugin: "sriov".to_owned(),
+        container: pod.name().to_owned(),
+        netns: Some(pod.path()),
+        ifname: "net1".to_owned(),
+        wrapper: Vec::new(),
+        config,
+    }
+    .with(more)
+}
+
+impl Call {
+    /// With more keys in its config; null takes one away.
+    pub(super) fn with(mut self, more: &Value) -> Self {
+        let config = self.config.as_object_mut().expect("an object");
+        for (key, value) in more.as_object().expect("an object") {
+            if value.is_null() {
+                config.remove(key);
+            } else {
+                config.insert(key.clone(), value.clone());
+            }
+        }
+        self
+    }
+
+    /// The next plugin of a chain, with the result of this one.
+    pub(super) fn then(&self, plugin: &str, more: &Value) -> Self {
+        let next = Self { plugin: plugin.to_owned(), ..self.clone() };
+        next.with(&json!({ "type": plugin, "ipam": null })).with(more)
+    }
+
+    /// Another interface of the same pod.
+    pub(super) fn ifname(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.ifname);
+        self
+    }
+
+    /// Without `CNI_NETNS`.
+    pub(super) fn without_netns(mut self) -> Self {
+        self.netns = None;
+        self
+    }
+
+    /// With another `CNI_NETNS`.
+    pub(super) fn netns(mut self, path: &Path) -> Self {
+        self.netns = Some(path.to_owned());
+        self
+    }
+
+    /// Killed as it enters its `nth` message to the kernel.
+    pub(super) fn killed_at(mut self, nth: usize) -> Self {
+        let inject = format!("--inject=sendto,sendmsg:signal=SIGKILL:when={nth}");
+        self.wrapper = ["strace", "-qq", "-o", "/dev/null", "--trace=sendto,sendmsg", &inject].map(Into::into).into();
+        self
+    }
+
+    /// The result, or the error object.
+    #[track_caller]
+    pub(super) fn try_run(&self, verb: &str) -> Result<Value, Value> {
+        let output = self.output(verb);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let value = serde_json::from_str(&text).unwrap_or(Value::Null);
+        if output.status.success() {
+            return Ok(value);
+        }
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(value["code"].is_u64(), "{} {verb}: {}: {text}{stderr}", self.plugin, output.status);
+        Err(value)
+    }
+
+    /// Whatever comes of it.
+    #[track_caller]
+    pub(super) fn output(&self, verb: &str) -> Output {
+        let program = binary(&self.plugin);
+        let argv: Vec<OsString> = self.wrapper.iter().cloned().chain([program.clone().into()]).collect();
+        let mut command = Command::new(&argv[0]);
+        command.args(&argv[1..]).env("CNI_COMMAND", verb).env("CNI_CONTAINERID", &self.container);
+        command.env("CNI_IFNAME", &self.ifname).env("CNI_PATH", program.parent().expect("a directory"));
+        command.env("CNI_NETNS", self.netns.clone().unwrap_or_default()).env("CNI_ARGS", "IgnoreUnknown=1");
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("run {}: {error}", program.display()));
+        // One that is killed early does not read.
+        let _ = child.stdin.take().expect("a pipe").write_all(self.config.to_string().as_bytes());
+        child.wait_with_output().expect("wait for the plugin")
+    }
+
+    #[track_caller]
+    pub(super) fn run(&self, verb: &str) -> Value {
+        self.try_run(verb).unwrap_or_else(|error| panic!("{} {verb} failed: {error}", self.plugin))
+    }
+
+    /// The message of a run that has to fail, with its details.
+    #[track_caller]
+    pub(super) fn fails(&self, verb: &str) -> String {
+        let error = self.try_run(verb).expect_err("the plugin had to fail");
+        let text = |key: &str| error[key].as_str().unwrap_or_default().to_owned();
+        let whole = format!("{}; {}", text("msg"), text("details"));
+        for word in ["not found", "o such file"] {
+            assert!(verb != "DEL" || !whole.contains(word), "a runtime takes this for success: {whole}");
+        }
+        whole
+    }
+}
+
+/// Beside this test, or where `make` puts them.
+fn binary(name: &str) -> PathBuf {
+    let beside = || {
+        let test = std::env::current_exe().expect("this program");
+        test.ancestors().nth(2).expect("below target").to_owned()
+    };
+    let directory = std::env::var_os("RAILCNI_BIN_DIR").map_or_else(beside, PathBuf::from);
+    let path = directory.join(name);
+    assert!(path.is_file(), "no binary {}: run `make build` first", path.display());
+    path
+}
+
+/// Addresses from ranges in the config.
+pub(super) fn ipam(subnet: &str) -> Value {
+    json!({ "type": "rail-ipam", "ranges": [[{ "subnet": subnet }]] })
+}

@@ -1,0 +1,80 @@
+//! What an attachment has to leave as it was.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+use vm::lab::{Vf, VfAttributes, ip, until};
+
+/// A VF, attribute by attribute.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct State {
+    name: String,
+    address: String,
+    mtu: u64,
+    flags: Vec<String>,
+    alt_names: Vec<String>,
+    attributes: VfAttributes,
+    driver: Option<String>,
+    rdma: Vec<String>,
+}
+
+impl State {
+    /// As it is on the host.
+    #[track_caller]
+    pub(super) fn of(vf: &Vf) -> Self {
+        let name = vf.ifname();
+        let text = ip(&format!("-d -j link show dev {name}"));
+        let link: Value = serde_json::from_str(&text).expect("ip prints JSON");
+        let link = &link[0];
+        let list = |key: &str| -> Vec<String> {
+            let values = link[key].as_array().into_iter().flatten();
+            values.filter_map(|value| value.as_str().map(str::to_owned)).collect()
+        };
+        Self {
+            name,
+            address: link["address"].as_str().unwrap_or_default().to_owned(),
+            mtu: link["mtu"].as_u64().unwrap_or_default(),
+            flags: list("flags"),
+            alt_names: list("altnames"),
+            attributes: vf.attributes(),
+            driver: vf.driver(),
+            rdma: vf.rdma(),
+        }
+    }
+
+    /// What the PF says.
+    pub(super) fn attributes(&self) -> &VfAttributes {
+        &self.attributes
+    }
+}
+
+/// Nothing is left of an attachment: neither in the VF nor in a file of ours or the peer's.
+#[track_caller]
+pub(super) fn assert_untouched(vf: &Vf, before: &State) {
+    assert_eq!(State::of(vf), *before);
+    for directory in ["/run/railcni/attachments", "/run/railcni/devices", "/run/railcni/rdma", "/var/lib/cni"] {
+        let left = files(Path::new(directory));
+        assert!(left.is_empty(), "{left:?}");
+    }
+}
+
+/// Files below a directory; the locks that sriov-cni never removes either do not count.
+fn files(directory: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        let path = entry.path();
+        match path.is_dir() {
+            true if path.ends_with("vf_lock") => (),
+            true => found.extend(files(&path)),
+            false => found.push(path.display().to_string()),
+        }
+    }
+    found
+}
+
+/// Waits until the kernel has returned what a dead namespace had.
+#[track_caller]
+pub(super) fn returned(vf: &Vf) {
+    until(Duration::from_secs(10), "the VF returns", || vf.netdev().is_some() && !vf.rdma().is_empty());
+}
