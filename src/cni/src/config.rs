@@ -134,9 +134,13 @@ impl Document {
         Ok(if text.is_empty() { Version::IMPLIED.as_str().to_owned() } else { text })
     }
 
+    /// One that we speak (code 1 otherwise).
+    pub(crate) fn version(&self) -> Result<Version, Error> {
+        self.version_text()?.parse().map_err(|e| Error::incompatible_version(format!("{e}")))
+    }
+
     pub(crate) fn into_config(self, command: Command) -> Result<Config, Error> {
-        let cni_version =
-            self.version_text()?.parse().map_err(|e| Error::incompatible_version(format!("{e}")))?;
+        let cni_version = self.version()?;
         let tolerant = matches!(command, Command::Del | Command::Gc);
         let mut config = Config {
             cni_version,

@@ -103,8 +103,8 @@ impl Call<'_> {
         let env = raw_env.into_env(command);
         log::init(document.raw(), plugin.log_name(), &env);
         gate::check_version(plugin, command, &document.version_text()?)?;
+        output::speak(document.version()?);
         let request = Request { env, config: document.into_config(command)? };
-        output::speak(request.config.cni_version);
         if !own_netns_allowed {
             gate::refuse_own_netns(&request.env)?;
         }
