@@ -1,1 +1,3 @@
-//! Privileged black-box tests of the plugins, one file per plugin below `tests/`.
+//! Privileged black-box tests of the plugins, one file per plugin below `tests/`, and of all of them together.
+
+pub mod suite;

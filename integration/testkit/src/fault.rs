@@ -1,4 +1,4 @@
-//! Killing a plugin at a chosen system call.
+//! Killing a plugin at a chosen system call, or making that call fail.
 
 use crate::mounts::must;
 use crate::plugin::{Outcome, Plugin};
@@ -61,12 +61,24 @@ impl Plugin {
         self.strace(verb, config, set, scope, None)
     }
 
-    /// Runs `verb` and kills it when it enters `point`, before the call has any effect.
-    pub fn kill_at(&self, verb: &str, config: &Value, scope: Scope, point: &Call) -> Trace {
-        self.strace(verb, config, &point.name, scope, Some(point))
+    /// Runs `verb` with the call at `point` failing with `errno` (`ENOSPC`), without any effect.
+    pub fn fail_at(&self, verb: &str, config: &Value, scope: Scope, point: &Call, errno: &str) -> Trace {
+        self.strace(verb, config, &point.name, scope, Some((point, &format!("error={errno}"))))
     }
 
-    fn strace(&self, verb: &str, config: &Value, set: &str, scope: Scope, point: Option<&Call>) -> Trace {
+    /// Runs `verb` and kills it when it enters `point`, before the call has any effect.
+    pub fn kill_at(&self, verb: &str, config: &Value, scope: Scope, point: &Call) -> Trace {
+        self.strace(verb, config, &point.name, scope, Some((point, "signal=SIGKILL")))
+    }
+
+    fn strace(
+        &self,
+        verb: &str,
+        config: &Value,
+        set: &str,
+        scope: Scope,
+        fault: Option<(&Call, &str)>,
+    ) -> Trace {
         let log = log_path();
         let mut traced = self.clone();
         let mut wrapper = vec!["strace".into(), "-qq".into(), "-o".into(), log.clone()];
@@ -74,8 +86,8 @@ impl Plugin {
         if scope == Scope::Delegates {
             wrapper.push("-f".into());
         }
-        if let Some(Call { name, nth }) = point {
-            wrapper.push(format!("--inject={name}:signal=SIGKILL:when={nth}"));
+        if let Some((Call { name, nth }, fault)) = fault {
+            wrapper.push(format!("--inject={name}:{fault}:when={nth}"));
         }
         traced.wrapper = wrapper.into_iter().map(Into::into).collect();
         let outcome = traced.run(verb, config);

@@ -99,6 +99,12 @@ impl Plugin {
         self
     }
 
+    /// Started by another program, as `["setpriv", "--no-new-privs"]`, which gets the plugin as its last argument.
+    pub fn wrapped<S: AsRef<OsStr>>(mut self, program: &[S]) -> Self {
+        self.wrapper = program.iter().map(|word| word.as_ref().to_owned()).collect();
+        self
+    }
+
     /// ADD
     pub fn add(&self, config: &Value) -> Outcome {
         self.run("ADD", config)
