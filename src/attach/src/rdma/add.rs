@@ -84,7 +84,6 @@ impl Move<'_> {
         let device = Device::require(&Root::system(), &self.id)?;
         let rdma = only_device(&device)?;
         warn_of_guid(&rdma);
-        claims(&self.dirs).take(NAME, &self.id, &key, &self.pod.netns)?;
         let mut adding = prepared.begin(self.undo(key, &rdma))?;
         match self.perform(&device, &rdma, &mut adding) {
             Ok(()) => Ok(()),
@@ -120,6 +119,7 @@ impl Move<'_> {
         rdma: &RdmaDevice,
         adding: &mut Adding<RdmaUndo>,
     ) -> Result<(), crate::Error> {
+        claims(&self.dirs).take(NAME, &self.id, adding.key(), &self.pod.netns)?;
         let moved = Rdma::open()?.move_device(rdma.index, self.pod.netns.fd());
         moved.map_err(|source| immovable(rdma, source))?;
         let mut inside = Rdma::open_in(&self.pod.netns)?;

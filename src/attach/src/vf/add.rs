@@ -57,27 +57,14 @@ impl Build<'_> {
         let (dirs, id) = (self.dirs.clone(), &self.wanted.device);
         let files = self.files();
         let lock = lock::acquire(&dirs, self.plugin.name, id)?;
-        // Sysfs is read after the lock is had: until then another pod may be giving the device back.
-        Device::require(&Root::system(), id)?;
-        owner::claim(&dirs, self.plugin.name, id, &self.key, &self.pod.netns, &files)?;
-        let begun = self.plan().and_then(|plan| {
-            let undo = VfUndo { lock: Some(lock), ..self.undo(&plan, files.clone()) };
-            Ok((plan, prepared.begin(undo)?))
-        });
-        let (plan, mut adding) = begun.map_err(|error| self.give_up(&files, error))?;
+        owner::vacate(&dirs, id, &files)?;
+        let plan = self.plan()?;
+        let mut adding = prepared.begin(VfUndo { lock: Some(lock), ..self.undo(&plan, files) })?;
         let built = self.build(&plan, &mut adding).and_then(|result| {
             adding.attached()?;
             Ok(result)
         });
         built.map_err(|error| self.lease.roll_back(error, adding.fail()))
-    }
-
-    /// Nothing has changed yet, and nobody shall think that the device is taken.
-    fn give_up(&self, files: &Files, error: crate::Error) -> crate::Error {
-        let released = files.forget(&self.dirs, &self.wanted.device);
-        let released = released.and_then(|()| owner::release(&self.dirs, &self.wanted.device, &self.key));
-        crate::Error::join([Some(error), released.err()].into_iter().flatten())
-            .unwrap_or_else(|| unreachable!())
     }
 
     fn files(&self) -> Files {
@@ -139,6 +126,8 @@ impl Build<'_> {
     }
 
     fn build(&mut self, plan: &Plan, adding: &mut Adding<VfUndo>) -> Result<CniResult, cni::Error> {
+        let (id, netns) = (plan.device.id(), &self.pod.netns);
+        owner::take(&self.dirs, self.plugin.name, id, &self.key, netns, &adding.undo().peer)?;
         self.administer(plan)?;
         let arrived = plan.link.as_ref().map(|link| self.arrive(link)).transpose()?;
         adding.note(|undo| undo.index = arrived.as_ref().map(|link| link.index));

@@ -54,30 +54,27 @@ impl Netdev {
 
     /// Brings the interface back to the host from a pod, under its own name unless another one took that meanwhile.
     pub fn bring_home(&self, pod: &mut Pod, link: &Link, host: &mut Route) -> Result<(), crate::Error> {
-        let home = NetNs::current()?;
-        if link.alt_names.contains(&self.name) {
-            pod.route.delete_alt_name(link.index, &self.name)?;
+        let taken = host.link_by_name(&self.name)?.is_some();
+        if taken {
+            tracing::warn!(
+                ifname = self.name,
+                "another interface of the host has this name or an alternative one"
+            );
         }
-        let to = |name: &str| LinkChange {
-            netns: Some(home.fd()),
-            name: Some(name.to_owned()),
-            ..LinkChange::default()
-        };
-        match retry(|| pod.route.set_link(link.index, &to(&self.name))) {
-            Err(error) if error.is_exists() => (),
-            other => return Ok(other?),
-        }
-        tracing::warn!(
-            ifname = self.name,
-            "another interface of the host has this name or an alternative one"
-        );
         for alt_name in &link.alt_names {
-            if host.link_by_name(alt_name)?.is_some() {
+            if *alt_name == self.name || host.link_by_name(alt_name)?.is_some() {
                 pod.route.delete_alt_name(link.index, alt_name)?;
             }
         }
-        let free = host.link_by_name(&self.name)?.is_none();
-        Ok(pod.route.set_link(link.index, &to(if free { &self.name } else { SPARE_NAME }))?)
+        let home = NetNs::current()?;
+        let name = if taken { SPARE_NAME } else { &self.name };
+        let change =
+            LinkChange { netns: Some(home.fd()), name: Some(name.to_owned()), ..LinkChange::default() };
+        match retry(|| pod.route.set_link(link.index, &change)) {
+            // Before Linux 6.6 the interface is home by then, and only its new name was refused.
+            Err(error) if error.is_exists() && pod.route.link_by_index(link.index)?.is_none() => Ok(()),
+            other => Ok(other?),
+        }
     }
 
     /// Makes the interface on the host what it was: address, MTU, flags, names, state.
@@ -141,18 +138,16 @@ impl Netdev {
         if link.is_up() {
             host.set_link(link.index, &LinkChange::DOWN)?;
         }
-        let name = LinkChange { name: Some(self.name.clone()), ..LinkChange::default() };
-        match host.set_link(link.index, &name) {
-            Err(error) if error.is_exists() => {
-                tracing::warn!(
-                    ifname = link.name,
-                    wanted = self.name,
-                    "its name is taken: it keeps the one it has"
-                );
-                Ok(())
-            }
-            other => Ok(other?),
+        if host.link_by_name(&self.name)?.is_some_and(|other| other.index != link.index) {
+            tracing::warn!(
+                ifname = link.name,
+                wanted = self.name,
+                "its name is taken: it keeps the one it has"
+            );
+            return Ok(());
         }
+        let name = LinkChange { name: Some(self.name.clone()), ..LinkChange::default() };
+        Ok(host.set_link(link.index, &name)?)
     }
 }
 

@@ -43,9 +43,22 @@ pub(crate) fn judge_chained(
     judge(dirs, id, key, &files)
 }
 
-/// Takes the device for `key`. One whose pod is gone is put back first; one whose pod lives is an error. The caller
-/// has the lock.
-pub(super) fn claim(
+/// Makes way for a new owner: what a pod had that is gone is put back, one that lives is an error. The caller has the
+/// lock, and writes its record before it takes the device.
+pub(super) fn vacate(dirs: &Dirs, id: &Id, files: &peer::Files) -> Result<(), crate::Error> {
+    let evicted = claims(dirs).evict::<VfUndo>(id, |undo, scene| undo.undo_locked(dirs, id, scene))?;
+    if let Evicted::Alive(owner) = evicted {
+        return Err(allocated(id, owner.key.to_string(), owner.netns()));
+    }
+    match Allocation::of(dirs, files, id)?.user()? {
+        Some(netns) if is_alive(&netns) => Err(allocated(id, "a pod".to_owned(), netns)),
+        Some(_) => peer::repair(dirs, files, id),
+        None => Ok(()),
+    }
+}
+
+/// Takes the device for `key`.
+pub(super) fn take(
     dirs: &Dirs,
     plugin: &str,
     id: &Id,
@@ -53,19 +66,8 @@ pub(super) fn claim(
     pod: &NetNs,
     files: &peer::Files,
 ) -> Result<(), crate::Error> {
-    let evicted = claims(dirs).evict::<VfUndo>(id, |undo, scene| undo.undo_locked(dirs, id, scene))?;
-    if let Evicted::Alive(owner) = evicted {
-        return Err(allocated(id, owner.key.to_string(), owner.netns()));
-    }
-    let allocation = Allocation::of(dirs, files, id)?;
-    if let Some(netns) = allocation.user()? {
-        if is_alive(&netns) {
-            return Err(allocated(id, "a pod".to_owned(), netns));
-        }
-        peer::repair(dirs, files, id)?;
-    }
     claims(dirs).take(plugin, id, key, pod)?;
-    allocation.take(pod.path())
+    Allocation::of(dirs, files, id)?.take(pod.path())
 }
 
 /// Gives the device up, if it is still `key`'s.

@@ -144,7 +144,7 @@ fn a_name_that_the_pod_has_already_is_refused_before_any_change() {
 
 #[test]
 fn results_are_those_of_the_version_that_is_asked_for() {
-    for (version, has_mtu) in [("0.3.1", false), ("0.4.0", false), ("1.0.0", false), ("1.1.0", true)] {
+    for (version, has_mtu) in [("0.3.1", false), ("0.4.0", false), ("1.0.0", true), ("1.1.0", true)] {
         let (vf, pod) = (vf(0, 0), Pod::new());
         let call = sriov(&vf, &pod, &json!({ "cniVersion": version, "ipam": ipam("10.64.0.0/24") }));
         let result = call.run("ADD");
@@ -172,9 +172,11 @@ fn an_mtu_above_the_pfs_is_refused_before_any_change() {
 #[test]
 fn what_cannot_be_a_vf_is_refused_with_what_to_do() {
     let (vf, pod) = (vf(0, 0), Pod::new());
-    for (device, said) in
-        [(vf.pf().bdf(), "this is a PF with 4 VFs"), ("0000:7f:1f.7", "no such device"), ("rail0v0", "rail0v0")]
-    {
+    for (device, said) in [
+        (vf.pf().bdf(), "this is a PF with 4 VFs"),
+        ("0000:7f:1f.7", "no such device"),
+        ("rail0v0", "rail0v0"),
+    ] {
         let error = sriov(&vf, &pod, &json!({ "deviceID": device })).fails("ADD");
         assert!(error.contains(said), "{error}");
     }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
@@ -66,16 +66,11 @@ impl Call {
         self
     }
 
-    /// With another `CNI_NETNS`.
-    pub(super) fn netns(mut self, path: &Path) -> Self {
-        self.netns = Some(path.to_owned());
-        self
-    }
-
     /// Killed as it enters its `nth` message to the kernel.
     pub(super) fn killed_at(mut self, nth: usize) -> Self {
         let inject = format!("--inject=sendto,sendmsg:signal=SIGKILL:when={nth}");
-        self.wrapper = ["strace", "-qq", "-o", "/dev/null", "--trace=sendto,sendmsg", &inject].map(Into::into).into();
+        self.wrapper =
+            ["strace", "-qq", "-o", "/dev/null", "--trace=sendto,sendmsg", &inject].map(Into::into).into();
         self
     }
 

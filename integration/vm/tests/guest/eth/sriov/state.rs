@@ -53,7 +53,8 @@ impl State {
 #[track_caller]
 pub(super) fn assert_untouched(vf: &Vf, before: &State) {
     assert_eq!(State::of(vf), *before);
-    for directory in ["/run/railcni/attachments", "/run/railcni/devices", "/run/railcni/rdma", "/var/lib/cni"] {
+    for directory in ["/run/railcni/attachments", "/run/railcni/devices", "/run/railcni/rdma", "/var/lib/cni"]
+    {
         let left = files(Path::new(directory));
         assert!(left.is_empty(), "{left:?}");
     }

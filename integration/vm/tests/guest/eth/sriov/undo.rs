@@ -89,7 +89,8 @@ fn a_record_that_was_torn_leaves_the_cache() {
 fn a_late_del_of_the_previous_owner_leaves_the_vf_alone() {
     let (vf, first) = (vf(0, 2), Pod::new());
     let before = State::of(&vf);
-    let old = sriov(&vf, &first, &json!({ "vlan": 50, "mac": "02:00:5e:10:00:03", "ipam": ipam("10.65.0.0/30") }));
+    let old =
+        sriov(&vf, &first, &json!({ "vlan": 50, "mac": "02:00:5e:10:00:03", "ipam": ipam("10.65.0.0/30") }));
     old.run("ADD");
     drop(first);
     let second = Pod::new();

@@ -1,1 +1,143 @@
-//! To come.
+//! Attachments of sriov-cni and rdma-cni, and what they find of ours.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use vm::lab::{Pod, Vf, ip, run, vf};
+
+use super::call::sriov;
+use super::state::{State, assert_untouched, returned};
+
+/// What sriov-cni leaves after an ADD with a VLAN and a MAC, in the kernel and on disk.
+fn attached_by_the_peer(vf: &Vf, pod: &Pod) {
+    let (name, pf) = (vf.ifname(), vf.pf().ifname());
+    let link: Value = serde_json::from_str(&ip(&format!("-j link show dev {name}"))).expect("JSON");
+    let cache = json!({
+        "cniVersion": "1.0.0", "name": "rail1", "type": "sriov", "ipam": {}, "deviceID": vf.bdf(), "VFID": vf.index(),
+        "OrigVfState": {
+            "HostIFName": name, "SpoofChk": false, "Trust": false, "AdminMAC": "00:00:00:00:00:00",
+            "EffectiveMAC": link[0]["address"], "Vlan": 0, "VlanQoS": 0, "VlanProto": 33024, "MinTxRate": 0,
+            "MaxTxRate": 0, "LinkState": 0, "MTU": 1500,
+        },
+        "Master": pf, "MAC": "02:00:5e:10:00:09", "MTU": 1500, "vlan": 100, "vlanQoS": 0, "vlanProto": "802.1q",
+        "min_tx_rate": null, "max_tx_rate": null,
+    });
+    vf.set("vlan 100");
+    vf.set("mac 02:00:5e:10:00:09");
+    ip(&format!("link set dev {name} netns {} name net1", pod.name()));
+    pod.ip("link set dev net1 address 02:00:5e:10:00:09");
+    pod.ip("link set dev net1 up");
+    run(&["mkdir", "-p", "/var/lib/cni/sriov/pci/vf_lock"]);
+    write(&format!("/var/lib/cni/sriov/{}-net1", pod.name()), &cache.to_string());
+    write(&format!("/var/lib/cni/sriov/pci/{}", vf.bdf()), pod.path().to_str().expect("a path"));
+}
+
+#[expect(clippy::disallowed_methods, reason = "the peer writes its files in place")]
+fn write(path: &str, text: &str) {
+    fs::write(path, text).unwrap_or_else(|error| panic!("write {path}: {error}"));
+}
+
+#[test]
+fn del_of_what_the_peer_attached() {
+    for kill_pod in [false, true] {
+        let (vf, pod) = (vf(0, 0), Pod::new());
+        let before = State::of(&vf);
+        attached_by_the_peer(&vf, &pod);
+        let call = sriov(&vf, &pod, &json!({}));
+        let pod = if kill_pod { None } else { Some(pod) };
+        call.run("DEL");
+        assert_untouched(&vf, &before);
+        drop(pod);
+    }
+}
+
+#[test]
+fn a_vf_of_a_living_pod_of_the_peer_is_refused() {
+    let (vf, first, second) = (vf(0, 1), Pod::new(), Pod::new());
+    attached_by_the_peer(&vf, &first);
+    let said = sriov(&vf, &second, &json!({})).fails("ADD");
+    assert!(said.contains("already allocated"), "{said}");
+}
+
+#[test]
+fn add_repairs_what_a_dead_pod_of_the_peer_left() {
+    let (vf, first) = (vf(0, 2), Pod::new());
+    let before = State::of(&vf);
+    attached_by_the_peer(&vf, &first);
+    drop(first);
+    returned(&vf);
+    let second = Pod::new();
+    let call = sriov(&vf, &second, &json!({}));
+    call.run("ADD");
+    assert_eq!(vf.attributes(), *before.attributes());
+    call.run("DEL");
+    assert_eq!(State::of(&vf), before);
+}
+
+#[test]
+fn a_torn_cache_brings_the_interface_home_all_the_same() {
+    for text in ["", r#"{"cniVersion":"1.0.0","name":"rail1","type":"sriov"}"#] {
+        let (vf, pod) = (vf(0, 3), Pod::new());
+        let name = vf.ifname();
+        attached_by_the_peer(&vf, &pod);
+        write(&format!("/var/lib/cni/sriov/{}-net1", pod.name()), text);
+        sriov(&vf, &pod, &json!({})).run("DEL");
+        assert_eq!((vf.ifname(), pod.links().len()), (name, 0));
+        for setting in ["vlan 0", "mac 00:00:00:00:00:00"] {
+            vf.set(setting);
+        }
+    }
+}
+
+#[test]
+fn the_peer_finds_its_files_after_an_add_of_ours() {
+    let (vf, pod) = (vf(1, 0), Pod::new());
+    let call = sriov(&vf, &pod, &json!({ "vlan": 100 }));
+    call.run("ADD");
+    let text = fs::read_to_string(format!("/var/lib/cni/sriov/{}-net1", pod.name())).expect("the cache");
+    let cache: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!((&cache["deviceID"], &cache["vlan"]), (&json!(vf.bdf()), &json!(100)));
+    assert_eq!(cache["OrigVfState"]["HostIFName"], format!("{}v0", vf.pf().ifname()));
+    let allocation =
+        fs::read_to_string(format!("/var/lib/cni/sriov/pci/{}", vf.bdf())).expect("the allocation");
+    assert_eq!(Path::new(&allocation), pod.path());
+}
+
+#[test]
+fn a_lock_of_the_peers_process_is_waited_for() {
+    let (vf, pod) = (vf(1, 1), Pod::new());
+    let lock = format!("/var/lib/cni/sriov/pci/vf_lock/{}.lock", vf.bdf());
+    run(&["mkdir", "-p", "/var/lib/cni/sriov/pci/vf_lock"]);
+    let mut holder = std::process::Command::new("flock")
+        .args([&lock, "-c", "touch /run/held; exec sleep 2"])
+        .spawn()
+        .expect("run flock (package util-linux)");
+    vm::lab::until(std::time::Duration::from_secs(10), "flock has the lock", || {
+        Path::new("/run/held").exists()
+    });
+    let started = std::time::Instant::now();
+    sriov(&vf, &pod, &json!({})).run("ADD");
+    assert!(started.elapsed().as_millis() > 500, "ADD did not wait");
+    holder.wait().expect("flock ends");
+}
+
+#[test]
+fn after_a_reboot_only_files_are_left_to_remove() {
+    let (vf, pod) = (vf(7, 0), Pod::new());
+    let before = State::of(&vf);
+    let call = sriov(&vf, &pod, &json!({ "vlan": 100, "mac": "02:00:5e:10:00:0a" }));
+    call.run("ADD");
+    drop(pod);
+    vf.pf().set_numvfs(0).expect("disable the VFs");
+    vf.pf().set_numvfs(4).expect("enable the VFs");
+    write("/run/boot_id", "11111111-2222-3333-4444-555555555555\n");
+    run(&["mount", "--bind", "/run/boot_id", "/proc/sys/kernel/random/boot_id"]);
+    // Somebody uses the VF since; a DEL of the boot before must not know.
+    vf.set("vlan 300");
+    let since = State::of(&vf);
+    call.run("DEL");
+    assert_eq!(State::of(&vf), since);
+    vf.set("vlan 0");
+    assert_untouched(&vf, &before);
+}
