@@ -20,6 +20,8 @@ pub enum Error {
     Vf(#[from] crate::vf::Error),
     #[error(transparent)]
     Rdma(#[from] crate::rdma::Error),
+    #[error(transparent)]
+    Master(#[from] crate::master::Error),
     #[error("{doing}: {source}")]
     Sysctl { doing: String, source: std::io::Error },
     #[error("{key} is attached to {} already: run DEL before another ADD", netns.display())]
@@ -71,6 +73,7 @@ impl Error {
             Self::IfnameTaken { .. } | Self::ParentBusy { .. } => code::INVALID_CONFIG,
             Self::Vf(error) => error.code(),
             Self::Rdma(error) => error.code(),
+            Self::Master(error) => error.code(),
             Self::Leftover { source, .. } => source.code(),
             Self::Several { first, .. } => first.code(),
             Self::Netlink(_)

@@ -10,6 +10,7 @@ pub mod child;
 mod claim;
 mod error;
 mod lease;
+pub mod master;
 mod pod;
 pub mod rdma;
 pub mod routing;

@@ -5,7 +5,7 @@ use nix::libc::{
     IFLA_PHYS_PORT_NAME, IFLA_PROMISCUITY, IFLA_TXQLEN, RTM_DELLINK, RTM_NEWLINK,
 };
 
-use super::kind::{Bond, Ipoib, Ipvlan, LinkKind, Macvlan, Vlan};
+use super::kind::{Bond, BondOption, Ipoib, Ipvlan, LinkKind, Macvlan, Vlan};
 use super::view::Link;
 use crate::attr::{Attribute, Attributes, u16_at, u32_at};
 use crate::hwaddr::HwAddr;
@@ -25,7 +25,6 @@ const IFLA_IPVLAN_FLAGS: u16 = 2;
 const IFLA_VLAN_ID: u16 = 1;
 const IFLA_VLAN_PROTOCOL: u16 = 5;
 const IFLA_BOND_MODE: u16 = 1;
-const IFLA_BOND_MIIMON: u16 = 3;
 const IFLA_IPOIB_PKEY: u16 = 1;
 const IFLA_IPOIB_MODE: u16 = 2;
 const IFLA_IPOIB_UMCAST: u16 = 3;
@@ -121,7 +120,7 @@ fn typed(name: &str, data: &Attributes<'_>) -> Option<LinkKind> {
         }),
         "bond" => LinkKind::Bond(Bond {
             mode: field(IFLA_BOND_MODE)?.u8()?.into(),
-            miimon: field(IFLA_BOND_MIIMON).and_then(Attribute::u32),
+            options: data.clone().filter(|option| option.kind != IFLA_BOND_MODE).map(bond_option).collect(),
         }),
         "ipoib" => LinkKind::Ipoib(Ipoib {
             pkey: field(IFLA_IPOIB_PKEY).and_then(Attribute::u16),
@@ -133,4 +132,8 @@ fn typed(name: &str, data: &Attributes<'_>) -> Option<LinkKind> {
         "dummy" => LinkKind::Dummy,
         _ => return None,
     })
+}
+
+fn bond_option(option: Attribute<'_>) -> BondOption {
+    BondOption { attribute: option.kind, value: option.value.to_vec() }
 }

@@ -60,8 +60,17 @@ pub struct Vlan {
 pub struct Bond {
     /// The policy.
     pub mode: BondMode,
-    /// Interval of link monitoring in ms; 0 is none.
-    pub miimon: Option<u32>,
+    /// Everything else, as far as it is asked for or the kernel tells it.
+    pub options: Vec<BondOption>,
+}
+
+/// One option of a bond.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BondOption {
+    /// `IFLA_BOND_*` (`include/uapi/linux/if_link.h`)
+    pub attribute: u16,
+    /// The value as the kernel has it, in the byte order of the machine.
+    pub value: Vec<u8>,
 }
 
 /// An IP-over-InfiniBand link.

@@ -17,8 +17,8 @@ use nix::libc::{RTM_DELLINK, RTM_GETLINK};
 
 pub use change::LinkChange;
 pub use kind::{
-    Bond, BondMode, IpVlanFlags, IpVlanMode, Ipoib, IpoibMode, Ipvlan, LinkKind, MacVlanMode, Macvlan, Vlan,
-    VlanProtocol,
+    Bond, BondMode, BondOption, IpVlanFlags, IpVlanMode, Ipoib, IpoibMode, Ipvlan, LinkKind, MacVlanMode,
+    Macvlan, Vlan, VlanProtocol,
 };
 pub use netlink_packet_route::link::{LinkFlags, State as OperState};
 pub use new::{NewKind, NewLink, VethPeer};

@@ -1,13 +1,13 @@
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::link::{
     InfoBond, InfoData, InfoIpVlan, InfoIpoib, InfoKind, InfoMacVlan, InfoVeth, InfoVlan, LinkAttribute,
     LinkFlags, LinkInfo, LinkMessage,
 };
 use nix::libc::RTM_NEWLINK;
 
-use super::kind::{Bond, Ipoib, Ipvlan, Macvlan, Vlan};
+use super::kind::{Bond, BondOption, Ipoib, Ipvlan, Macvlan, Vlan};
 use crate::hwaddr::HwAddr;
 use crate::message::Request;
 
@@ -142,7 +142,9 @@ fn ipoib_info(ipoib: &Ipoib) -> Vec<InfoIpoib> {
 
 fn bond_info(bond: &Bond) -> Vec<InfoBond> {
     let mut info = vec![InfoBond::Mode(bond.mode)];
-    info.extend(bond.miimon.map(InfoBond::MiiMon));
+    let other =
+        |option: &BondOption| InfoBond::Other(DefaultNla::new(option.attribute, option.value.clone()));
+    info.extend(bond.options.iter().map(other));
     info
 }
 

@@ -75,7 +75,10 @@ fn vlan() -> Vlan {
 }
 
 fn bond() -> Bond {
-    Bond { mode: BondMode::Ieee8023Ad, miimon: Some(100) }
+    Bond {
+        mode: BondMode::Ieee8023Ad,
+        options: vec![BondOption { attribute: 3, value: 100_u32.to_ne_bytes().to_vec() }],
+    }
 }
 
 fn ipoib() -> Ipoib {
