@@ -79,9 +79,9 @@ impl Move<'_> {
         let key = super::del::key_of(self.request)?;
         let prepared =
             Attachments::open(&self.dirs, NAME)?.prepare::<RdmaUndo>(key.clone(), &self.pod.netns)?;
+        let device = Device::require(&Root::system(), &self.id)?;
         let _lock = vf::lock(&self.dirs, &self.id)?;
         self.evict()?;
-        let device = Device::require(&Root::system(), &self.id)?;
         let rdma = only_device(&device)?;
         warn_of_guid(&rdma);
         let mut adding = prepared.begin(self.undo(key, &rdma))?;

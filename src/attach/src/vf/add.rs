@@ -56,6 +56,8 @@ impl Build<'_> {
     fn run(mut self, prepared: Prepared) -> Result<CniResult, cni::Error> {
         let (dirs, id) = (self.dirs.clone(), &self.wanted.device);
         let files = self.files();
+        // A lock's file stays for ever: none for what is no device.
+        Device::require(&Root::system(), id)?;
         let lock = lock::acquire(&dirs, self.plugin.name, id)?;
         owner::vacate(&dirs, id, &files)?;
         let plan = self.plan()?;

@@ -185,26 +185,4 @@ fn is_userspace(driver: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_are_pci_addresses_in_any_case_or_auxiliary_names() {
-        assert_eq!(Id::parse("0000:3B:02.5").unwrap().to_string(), "0000:3b:02.5");
-        assert_eq!(Id::parse("mlx5_core.sf.4").unwrap(), Id::Auxiliary("mlx5_core.sf.4".to_owned()));
-        for bad in ["", "eth0", "3b:02.5", "../0000:3b:02.5", "mlx5_core.sf", "a/b.1", "mlx5_0"] {
-            let said = Id::parse(bad).unwrap_err().to_string();
-            assert!(said.contains(&format!("\"{bad}\"")) && said.contains("0000:3b:02.5"), "{said}");
-        }
-    }
-
-    #[test]
-    fn vendors_variants_of_vfio_are_known() {
-        for driver in ["vfio-pci", "mlx5_vfio_pci", "hisi_acc_vfio_pci", "uio_pci_generic", "igb_uio"] {
-            assert!(is_userspace(driver), "{driver}");
-        }
-        for driver in ["mlx5_core", "iavf", "vfio", "igbvf"] {
-            assert!(!is_userspace(driver), "{driver}");
-        }
-    }
-}
+mod tests;

@@ -4,6 +4,7 @@ mod attach;
 mod call;
 mod chain;
 mod check;
+mod examples;
 mod knobs;
 mod rdma;
 mod state;
