@@ -11,6 +11,7 @@ mod claim;
 mod error;
 mod lease;
 pub mod master;
+pub mod pkey;
 mod pod;
 pub mod rdma;
 pub mod routing;

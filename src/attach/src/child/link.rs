@@ -86,10 +86,18 @@ impl Child {
         } else {
             self.create_from_host(host, pod, ifname, adding)?
         };
-        match echoed {
-            Some(link) => Ok(link),
-            None => in_pod(pod, ifname),
-        }
+        let link = match echoed {
+            Some(link) => link,
+            None => in_pod(pod, ifname)?,
+        };
+        self.with_mtu(link, pod)
+    }
+
+    /// `IPoIB` begins with an MTU of its own, whatever the request says (`ipoib_ndo_init`).
+    fn with_mtu(&self, link: Link, pod: &mut Pod) -> Result<Link, Error> {
+        let Some(mtu) = self.mtu.filter(|mtu| *mtu != link.mtu) else { return Ok(link) };
+        pod.route.set_link(link.index, &LinkChange { mtu: Some(mtu), ..LinkChange::default() })?;
+        in_pod(pod, &link.name)
     }
 
     /// Up to Linux 6.13 the kernel looks for the new name in the namespace of the socket, and finds the host's own eth0
@@ -129,7 +137,7 @@ impl Child {
         let echoed = host.create_link(&self.new_link(&staged)).map_err(|error| self.refused(error))?;
         let index = echoed.map(|link| link.index);
         let index = index.or(host.link_by_name(&staged)?.map(|link| link.index));
-        let index = index.ok_or_else(|| Error::Vanished { ifname: staged })?;
+        let index = index.ok_or(Error::Vanished { ifname: staged })?;
         let name = Some(ifname.to_owned());
         host.set_link(index, &LinkChange { netns: Some(pod.netns.fd()), name, ..LinkChange::default() })?;
         adding.note(|undo| undo.staged = None);
@@ -147,7 +155,11 @@ impl Child {
     /// EBUSY from a parent's receive handler tells nobody what the matter is.
     fn refused(&self, source: netlink::Error) -> Error {
         let kind = self.kind.name();
-        let other = if kind == "ipvlan" { "macvlan" } else { "ipvlan" };
+        let other = match kind {
+            "ipvlan" => "macvlan",
+            "macvlan" => "ipvlan",
+            _ => return source.into(),
+        };
         match source {
             source if source.is_busy() => {
                 Error::ParentBusy { parent: self.parent.link.name.clone(), kind, other, source: Box::new(source) }
