@@ -130,6 +130,11 @@ impl Error {
         self.is_any(&[Errno::EBUSY, Errno::EAGAIN])
     }
 
+    /// No connected route leads to the gateway of a route; IPv6 says so of a host.
+    pub fn is_unreachable(&self) -> bool {
+        self.is_any(&[Errno::ENETUNREACH, Errno::EHOSTUNREACH])
+    }
+
     /// This kernel or driver does not know the request.
     pub fn is_unsupported(&self) -> bool {
         match self {

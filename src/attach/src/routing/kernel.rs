@@ -39,8 +39,15 @@ pub(super) fn apply(pod: &mut Pod, changes: &[Change]) -> Result<(), Error> {
 
 /// Makes the changes of a DEL. What is gone already is as it should be; everything else is returned.
 pub(super) fn undo(pod: &mut Pod, changes: &[Change]) -> Result<Vec<Error>, Error> {
-    let failed = batch(pod, changes).outcomes()?.into_iter().filter_map(Result::err);
-    Ok(failed.filter(|error| !error.is_gone()).map(Error::from).collect())
+    let outcomes = changes.iter().zip(batch(pod, changes).outcomes()?);
+    let failed = outcomes.filter_map(|(change, outcome)| Some((change, outcome.err()?)));
+    let failed = failed.filter(|(change, error)| !error.is_gone() && !lost_its_way(change, error));
+    Ok(failed.map(|(_, error)| error.into()).collect())
+}
+
+/// A route cannot be put back once the address that led to its gateway is taken away, and it would have gone with it.
+fn lost_its_way(change: &Change, error: &netlink::Error) -> bool {
+    matches!(change, Change::AddRoute(..)) && error.is_unreachable()
 }
 
 fn batch<'a>(pod: &'a mut Pod, changes: &[Change]) -> netlink::Batch<'a> {
