@@ -1,0 +1,6 @@
+//! Clients and plugins that others wrote: cnitool drives our chain, and the reference plugins do the same work beside ours.
+
+#[path = "clients/cnitool.rs"]
+mod cnitool;
+#[path = "clients/reference.rs"]
+mod reference;
