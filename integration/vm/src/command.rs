@@ -1,5 +1,6 @@
 //! Running a program to its end, with what it said in the error.
 
+use std::io::{Seek, Write};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -14,6 +15,14 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     }
     let stderr = String::from_utf8_lossy(&result.stderr);
     bail!("{shown}: {}\n{}{}", result.status, tail(&stdout, 15), tail(&stderr, 15))
+}
+
+/// As [`output`], with `input` on standard input.
+pub(crate) fn fed(command: &mut Command, input: &str) -> Result<String> {
+    let mut file = tempfile::tempfile()?;
+    file.write_all(input.as_bytes())?;
+    file.rewind()?;
+    output(command.stdin(file))
 }
 
 /// The last `count` lines of `text`.

@@ -23,7 +23,7 @@ use crate::wire::{Action, Event, Job, Rails};
 const BOOT_LIMIT: Duration = Duration::from_secs(120);
 /// QEMU is gone this soon after the guest's last words.
 const POWER_OFF_LIMIT: Duration = Duration::from_secs(20);
-const LOG_LINES: usize = 40;
+const LOG_LINES: usize = 80;
 const LOG_BYTES: usize = 16 * 1024;
 
 /// Why a boot did not end as it should; every kind carries the end of the guest's console.

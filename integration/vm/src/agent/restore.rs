@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Result, ensure};
 
 use crate::agent::rails::{at_once, down, up};
-use crate::command::output;
+use crate::command::fed;
 use crate::lab::{Fingerprint, Function, Pf};
 use crate::wire::{Device, Rails};
 
@@ -16,8 +16,10 @@ pub(crate) fn restore(rails: &Rails, clean: &Fingerprint) -> Result<()> {
         return Ok(());
     }
     clean.delete_new_links(&now);
-    let driver = if rails.device == Device::Igb { "igbvf" } else { "lab_hca" };
-    refresh(clean, &clean.changed(&now), driver)?;
+    let changed = clean.changed(&now);
+    refresh(&pfs_of(&changed));
+    let vfs: Vec<_> = changed.into_iter().filter(Function::is_vf).collect();
+    rebind(&vfs, if rails.device == Device::Igb { "igbvf" } else { "lab_hca" });
     let now = Fingerprint::take()?;
     if now == *clean {
         return Ok(());
@@ -34,25 +36,16 @@ pub(crate) fn restore(rails: &Rails, clean: &Fingerprint) -> Result<()> {
     Ok(())
 }
 
-/// Resets attributes and knobs, takes the PFs' netdevs down, and rebinds VFs that still differ. Unlike what
-/// [`restart`] does, this takes no second: SR-IOV stays on.
-fn refresh(clean: &Fingerprint, changed: &[Function], driver: &str) -> Result<()> {
-    for pf in pfs_of(changed) {
+/// Resets attributes and knobs, and takes the PFs' netdevs down. Unlike what [`restart`] does, this takes no second:
+/// SR-IOV stays on.
+fn refresh(changed: &[Pf]) {
+    for pf in changed {
         pf.reset();
-        if let Some(name) = pf.netdev() {
-            for words in [
-                ["addr", "flush", "dev", &name],
-                ["link", "set", &name, "nomaster"],
-                ["link", "set", &name, "down"],
-            ] {
-                // A next stage follows where this does not help.
-                let _ = output(Command::new("ip").args(words));
-            }
-        }
+        let Some(name) = pf.netdev() else { continue };
+        let script = format!("addr flush dev {name}\nlink set {name} nomaster\nlink set {name} down\n");
+        // The next stage follows where this does not help.
+        let _ = fed(Command::new("ip").args(["-force", "-batch", "-"]), &script);
     }
-    let vfs: Vec<_> = clean.changed(&Fingerprint::take()?).into_iter().filter(Function::is_vf).collect();
-    rebind(&vfs, driver);
-    Ok(())
 }
 
 /// Unbinds all, then binds in order: RDMA devices take the lowest free number, so each gets its old one back.

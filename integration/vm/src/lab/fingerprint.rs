@@ -5,10 +5,10 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::Value;
 
-use crate::command::output;
+use crate::command::{fed, output};
 use crate::lab::program::holds_within;
 use crate::lab::{Function, pfs};
 
@@ -31,7 +31,7 @@ pub(crate) struct Fingerprint {
 impl Fingerprint {
     /// The present state.
     pub(crate) fn take() -> Result<Self> {
-        let mut links = links()?;
+        let (mut links, rest) = listed()?;
         let knobs = fs::read_to_string("/sys/kernel/debug/lab_hca/state").unwrap_or_default();
         let mut functions = BTreeMap::new();
         for pf in pfs() {
@@ -40,7 +40,7 @@ impl Fingerprint {
                 functions.insert(vf.bdf().to_owned(), lines_of(&vf, &mut links, &knobs));
             }
         }
-        Ok(Self { functions, links, rest: rest()? })
+        Ok(Self { functions, links, rest })
     }
 
     /// The state once namespaces that just ended have given back what was in them.
@@ -89,9 +89,24 @@ fn lines_of(function: &Function, links: &mut BTreeMap<String, String>, knobs: &s
     vec![format!("{} {:?} {:?}", function.bdf(), function.driver(), function.rdma()), link, knobs.to_owned()]
 }
 
-fn links() -> Result<BTreeMap<String, String>> {
-    let links: Vec<Value> = serde_json::from_str(&output(Command::new("ip").args(["-d", "-j", "addr"]))?)?;
-    Ok(links.into_iter().map(entry).collect())
+/// Links with their addresses, and everything else that `ip` lists; few processes, as each costs under TCG.
+fn listed() -> Result<(BTreeMap<String, String>, Vec<String>)> {
+    let script = "addr show\nrule show\nroute show table all\nnetns list\n";
+    let text = fed(Command::new("ip").args(["-d", "-j", "-batch", "-"]), script)?;
+    let mut lists = text.lines().filter(|line| !line.is_empty());
+    let links: Vec<Value> = serde_json::from_str(lists.next().context("ip lists no links")?)?;
+    let mut rest: Vec<_> = lists.map(str::to_owned).collect();
+    rest.push(output(Command::new("ip").args(["-6", "rule"]))?);
+    // A kernel without RDMA has no answer here.
+    rest.push(output(Command::new("rdma").arg("system")).unwrap_or_default());
+    Ok((links.into_iter().map(entry).collect(), rest.iter().flat_map(|text| split(text)).collect()))
+}
+
+/// One line per object, so that a difference names it. The first vrf makes the kernel add a rule for all of them, for
+/// good.
+fn split(text: &str) -> Vec<String> {
+    let objects = text.trim().trim_matches(['[', ']']).split("},{").flat_map(str::lines);
+    objects.filter(|line| !line.contains("l3mdev") && !line.is_empty()).map(str::to_owned).collect()
 }
 
 fn entry(mut link: Value) -> (String, String) {
@@ -103,17 +118,4 @@ fn entry(mut link: Value) -> (String, String) {
         object.retain(|key, _| !volatile(key));
     }
     (name, link.to_string())
-}
-
-fn rest() -> Result<Vec<String>> {
-    let mut text = String::new();
-    for line in ["ip rule", "ip -6 rule", "ip route show table all", "ip -6 route show table all", "ip netns"]
-    {
-        let mut words = line.split(' ');
-        text += &output(Command::new(words.next().unwrap_or_default()).args(words))?;
-    }
-    // A kernel without RDMA has no answer here.
-    text += &output(Command::new("rdma").arg("system")).unwrap_or_default();
-    // The first vrf makes the kernel add a rule for all of them, for good.
-    Ok(text.lines().filter(|line| !line.contains("l3mdev-table")).map(str::to_owned).collect())
 }
