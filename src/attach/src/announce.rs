@@ -4,11 +4,11 @@
 //! advertisement, from the link itself, when the link comes up, when duplicate address detection ends, and whenever
 //! the hardware address is set, to the same value too (`inetdev_event` in net/ipv4/devinet.c, `ndisc_netdev_event` in
 //! net/ipv6/ndisc.c). A packet socket of our own would do the same and hold up ADD for a grace period when it is
-//! closed (`packet_release` in net/packet/af_packet.c): 6 to 20 ms.
+//! closed (`packet_release` in `net/packet/af_packet.c`): 6 to 20 ms.
 
 use std::time::{Duration, Instant};
 
-use netlink::{Group, Link, LinkChange, Monitor};
+use netlink::{Group, Link, LinkChange, Monitor, Route};
 
 use crate::{Error, Pod, sysctl};
 
@@ -16,7 +16,7 @@ use crate::{Error, Pod, sysctl};
 const REPEATS: usize = 2;
 /// A child's carrier follows its parent's within a softirq; a VF's may take longer.
 const CARRIER: Duration = Duration::from_millis(200);
-/// `ARPHRD_ETHER` (include/uapi/linux/if_arp.h)
+/// `ARPHRD_ETHER` (`include/uapi/linux/if_arp.h`)
 const ETHERNET: u16 = 1;
 
 /// Has the kernel announce the link's addresses from now on. Call it inside the namespace.
@@ -28,40 +28,54 @@ pub fn enable(ifname: &str) {
     }
 }
 
-/// Announces the addresses of a link that is up once more. A neighbour that misses it finds out by itself, later: that
+/// Announces the addresses of links that are up once more. A neighbour that misses it finds out by itself, later: that
 /// is no reason for ADD to fail.
-pub fn repeat(pod: &mut Pod, link: &Link) {
-    if let Err(error) = try_repeat(pod, link) {
-        tracing::debug!(ifname = link.name, %error, "addresses are announced only once");
+pub fn repeat(pod: &mut Pod, links: &[&Link]) {
+    // Setting the address of an `IPoIB` link is more than an announcement: it has the first one only.
+    let ethernet: Vec<_> = links.iter().copied().filter(|link| link.hardware_type == ETHERNET).collect();
+    if let Err(error) = try_repeat(pod, &ethernet) {
+        tracing::debug!(%error, "addresses are announced only once");
     }
 }
 
-/// Setting the address of an IPoIB link is more than an announcement: it has the first one only.
-fn try_repeat(pod: &mut Pod, link: &Link) -> Result<(), Error> {
-    let Some(address) = link.address.filter(|_| link.hardware_type == ETHERNET) else { return Ok(()) };
-    if !has_carrier(pod, link)? {
-        tracing::warn!(
-            ifname = link.name,
-            "no carrier: the kernel announces the addresses when there is one"
-        );
-        return Ok(());
-    }
-    let same = LinkChange { address: Some(address), ..LinkChange::default() };
+fn try_repeat(pod: &mut Pod, links: &[&Link]) -> Result<(), Error> {
+    let running = with_carrier(pod, links)?;
     let mut batch = pod.route.batch();
-    for _ in 0..REPEATS {
-        batch.set_link(link.index, &same);
+    for link in links {
+        if !running.contains(&link.index) {
+            tracing::warn!(
+                ifname = link.name,
+                "no carrier: the kernel announces the addresses when there is one"
+            );
+            continue;
+        }
+        let same = LinkChange { address: link.address, ..LinkChange::default() };
+        for _ in 0..REPEATS {
+            batch.set_link(link.index, &same);
+        }
     }
-    Ok(batch.commit()?)
+    if batch.is_empty() { Ok(()) } else { Ok(batch.commit()?) }
 }
 
-fn has_carrier(pod: &mut Pod, link: &Link) -> Result<bool, Error> {
-    let route = &mut pod.route;
-    let mut running = || -> Result<Option<()>, Error> {
-        Ok(route.link_by_index(link.index)?.filter(Link::is_running).map(|_| ()))
-    };
-    if running()?.is_some() {
-        return Ok(true);
+/// Indexes of the links that have one, after a short wait for all of them.
+fn with_carrier(pod: &mut Pod, links: &[&Link]) -> Result<Vec<u32>, Error> {
+    let mut running = Vec::new();
+    let all = look_for_carrier(&mut pod.route, links, &mut running)?;
+    if all.is_none() {
+        let mut monitor = Monitor::subscribe_in(&pod.netns, &[Group::Link])?;
+        let route = &mut pod.route;
+        monitor.wait_for(Instant::now() + CARRIER, || look_for_carrier(route, links, &mut running))?;
     }
-    let mut monitor = Monitor::subscribe_in(&pod.netns, &[Group::Link])?;
-    Ok(monitor.wait_for(Instant::now() + CARRIER, running)?.is_some())
+    Ok(running)
+}
+
+/// Something when every link is running.
+fn look_for_carrier(route: &mut Route, links: &[&Link], running: &mut Vec<u32>) -> Result<Option<()>, Error> {
+    for link in links {
+        let missing = !running.contains(&link.index);
+        if missing && route.link_by_index(link.index)?.is_some_and(|link| link.is_running()) {
+            running.push(link.index);
+        }
+    }
+    Ok((running.len() == links.len()).then_some(()))
 }
