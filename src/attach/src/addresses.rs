@@ -7,7 +7,7 @@ mod merge;
 use std::net::IpAddr;
 
 use cni::{CniResult, IpConfig};
-use netlink::{Address, Link, RouteSpec};
+use netlink::{Address, Batch, Link, RouteSpec};
 
 use crate::{Error, Pod, announce, sysctl};
 
@@ -21,33 +21,51 @@ pub const PROTOCOL: u8 = 211;
 /// Gives the link its addresses, brings it up, which announces them, and adds the routes; then waits for duplicate
 /// address detection if there is an IPv6 gateway to be reached from an address.
 pub fn configure(pod: &mut Pod, link: &Link, result: &CniResult) -> Result<(), Error> {
-    let has_ipv6 = result.ips.iter().any(|ip| ip.address.addr().is_ipv6());
-    pod.netns.run(|| prepare(&link.name, has_ipv6))??;
+    configure_all(pod, &[(link, result)])
+}
+
+/// As [`configure`], of several links at once: one batch of requests, and one wait for all.
+pub fn configure_all(pod: &mut Pod, links: &[(&Link, &CniResult)]) -> Result<(), Error> {
+    pod.netns.run(|| links.iter().try_for_each(|(link, result)| prepare(&link.name, has_ipv6(result))))??;
     let mut batch = pod.route.batch();
+    let mut are_routes = Vec::new();
+    for (link, result) in links {
+        push(&mut batch, link, result);
+        are_routes.resize(batch.len() - result.routes.len(), false);
+        are_routes.resize(batch.len(), true);
+    }
+    refusal(batch.outcomes()?, &are_routes)?;
+    let ipv6_gateway =
+        |result: &CniResult| result.ips.iter().any(|ip| ip.gateway.is_some_and(|gateway| gateway.is_ipv6()));
+    dad::wait(pod, &those(links, ipv6_gateway))?;
+    announce::repeat(pod, &those(links, |result| !result.ips.is_empty()));
+    Ok(())
+}
+
+fn those<'a>(links: &[(&'a Link, &CniResult)], which: impl Fn(&CniResult) -> bool) -> Vec<&'a Link> {
+    links.iter().filter(|(_, result)| which(result)).map(|(link, _)| *link).collect()
+}
+
+fn has_ipv6(result: &CniResult) -> bool {
+    result.ips.iter().any(|ip| ip.address.addr().is_ipv6())
+}
+
+/// The routes are the last, as many as the result has.
+fn push(batch: &mut Batch<'_>, link: &Link, result: &CniResult) {
     for ip in &result.ips {
         batch.add_address(&address(link.index, ip));
     }
     batch.set_up(link.index);
-    let routes = routes(link.index, result);
-    for route in &routes {
-        batch.append_route(route);
+    for route in routes(link.index, result) {
+        batch.append_route(&route);
     }
-    let outcomes = batch.outcomes()?;
-    refusal(outcomes, result.ips.len() + 1)?;
-    if result.ips.iter().any(|ip| ip.gateway.is_some_and(|gateway| gateway.is_ipv6())) {
-        dad::wait(pod, link)?;
-    }
-    if !result.ips.is_empty() {
-        announce::repeat(pod, link);
-    }
-    Ok(())
 }
 
 /// The first refusal that matters: a route that is there already, next hop and all, is what was wanted.
-fn refusal(outcomes: Vec<Result<(), netlink::Error>>, before_routes: usize) -> Result<(), Error> {
-    for (position, outcome) in outcomes.into_iter().enumerate() {
+fn refusal(outcomes: Vec<Result<(), netlink::Error>>, are_routes: &[bool]) -> Result<(), Error> {
+    for (outcome, is_route) in outcomes.into_iter().zip(are_routes) {
         match outcome {
-            Err(error) if position >= before_routes && error.is_exists() => (),
+            Err(error) if *is_route && error.is_exists() => (),
             other => other?,
         }
     }
@@ -92,6 +110,6 @@ fn spec(index: u32, route: &cni::Route, result: &CniResult) -> RouteSpec {
 }
 
 /// CNI: a route without a next hop takes the gateway of an address of its family.
-fn gateway_for(dst: IpAddr, result: &CniResult) -> Option<IpAddr> {
+pub(crate) fn gateway_for(dst: IpAddr, result: &CniResult) -> Option<IpAddr> {
     result.ips.iter().filter_map(|ip| ip.gateway).find(|gateway| gateway.is_ipv4() == dst.is_ipv4())
 }

@@ -8,24 +8,35 @@ use crate::{Error, Pod};
 /// RFC 4862 takes a second at the kernel's defaults, and up to one more before it starts.
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// Waits until no address of the link is tentative. Without carrier detection cannot end, and is left to the kernel.
-pub(super) fn wait(pod: &mut Pod, link: &Link) -> Result<(), Error> {
+/// Waits until no address of the links is tentative. Without carrier detection cannot end, and is left to the kernel.
+pub(super) fn wait(pod: &mut Pod, links: &[&Link]) -> Result<(), Error> {
+    if links.is_empty() {
+        return Ok(());
+    }
     let start = Instant::now();
     let mut monitor = Monitor::subscribe_in(&pod.netns, &[Group::Ipv6Address])?;
     let route = &mut pod.route;
-    let settled = monitor.wait_for(start + LONGEST, || settled(route, link))?;
-    match settled {
+    match monitor.wait_for(start + LONGEST, || all_settled(route, links))? {
         Some(()) => Ok(()),
-        None => timed_out(route, link, start.elapsed()),
+        None => links.iter().try_for_each(|link| timed_out(route, link, start.elapsed())),
     }
 }
 
-fn settled(route: &mut Route, link: &Link) -> Result<Option<()>, Error> {
+fn all_settled(route: &mut Route, links: &[&Link]) -> Result<Option<()>, Error> {
+    for link in links {
+        if !is_settled(route, link)? {
+            return Ok(None);
+        }
+    }
+    Ok(Some(()))
+}
+
+fn is_settled(route: &mut Route, link: &Link) -> Result<bool, Error> {
     let addresses = route.addresses(Some(link.index))?;
     if let Some(duplicate) = addresses.iter().find(|address| address.is_duplicate()) {
         return Err(Error::Duplicate { address: duplicate.net.to_string(), ifname: link.name.clone() });
     }
-    Ok((!addresses.iter().any(Address::is_tentative)).then_some(()))
+    Ok(!addresses.iter().any(Address::is_tentative))
 }
 
 fn timed_out(route: &mut Route, link: &Link, waited: Duration) -> Result<(), Error> {
