@@ -1,7 +1,6 @@
 //! `coordinator`: policy routing in the pod, chained after the plugin that made an interface.
 
 mod plugin;
-mod result;
 
 /// musl's allocator gives every page back at once, which costs more than all the rest of an ADD.
 #[global_allocator]

@@ -1,12 +1,10 @@
 use std::path::Path;
 
 use attach::attachment::identity;
-use attach::routing::{self, Attachment, PLUGIN, Settings, Undo};
+use attach::routing::{self, Attachment, PLUGIN, Settings, Undo, result};
 use attach::{Attachments, Found, Pod, Scene};
 use cni::{CniResult, Error, Plugin, Request, ValidAttachments};
 use state::{Dirs, Key};
-
-use crate::result;
 
 /// The plugin.
 pub(crate) struct Coordinator;

@@ -15,18 +15,19 @@ mod model;
 mod nic;
 mod plan;
 mod record;
+pub mod result;
 mod shared;
 mod table;
 #[cfg(test)]
 mod tests;
 mod undo;
 
-pub use attachment::{Attachment, attach};
+pub use attachment::{Attachment, Joining, attach};
 pub use check::differences;
 pub use config::{PolicyRoute, Settings, Wish};
 pub use mac::Prefix;
 pub use plan::Outcome;
-pub use undo::Undo;
+pub use undo::{Undo, leave_for_good};
 
 /// Whose records these are.
 pub const PLUGIN: &str = "coordinator";

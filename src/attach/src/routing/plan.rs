@@ -24,10 +24,17 @@ pub(super) struct Newcomer<'a> {
 /// What an ADD is going to do.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
-    /// The NIC's own part: table, rules, routes, link.
-    pub(super) own: Own,
+    /// One for each NIC, in the order of the newcomers.
+    pub(super) parts: Vec<Part>,
     /// Everything for rtnetlink's rules and routes, in order.
     pub(super) changes: Vec<Change>,
+}
+
+/// What is one NIC's alone.
+#[derive(Clone, Debug)]
+pub(super) struct Part {
+    /// Table, rules, routes, link.
+    pub(super) own: Own,
     pub(super) outcome: Outcome,
 }
 
@@ -45,7 +52,17 @@ pub struct Outcome {
 }
 
 /// Plans an ADD; `shared` becomes what has to be written down first. An error says what to change, and is no change.
-pub(super) fn join(view: &View, shared: &mut Shared, newcomer: &Newcomer<'_>) -> Result<Plan, String> {
+pub(super) fn join(view: &View, shared: &mut Shared, newcomers: &[Newcomer<'_>]) -> Result<Plan, String> {
+    let owns =
+        newcomers.iter().map(|newcomer| take_in(view, shared, newcomer)).collect::<Result<Vec<_>, _>>()?;
+    let of_nic = |own: &Own| own.set_link().into_iter().chain(own.made.additions()).collect::<Vec<_>>();
+    let mut changes: Vec<Change> = owns.iter().flat_map(of_nic).collect();
+    changes.extend(shared.reconcile(view, &[]));
+    let part = |own: Own| Part { outcome: outcome(view, shared, &own), own };
+    Ok(Plan { parts: owns.into_iter().map(part).collect(), changes })
+}
+
+fn take_in(view: &View, shared: &mut Shared, newcomer: &Newcomer<'_>) -> Result<Own, String> {
     let link = link_with_address(view, newcomer.ifname)?;
     let settings = newcomer.settings;
     shared.remove(newcomer.network, newcomer.ifname);
@@ -55,29 +72,29 @@ pub(super) fn join(view: &View, shared: &mut Shared, newcomer: &Newcomer<'_>) ->
     let choose = || table::choose(view, &shared.tables(), &shared.first_nic, newcomer.ifname);
     let table = settings.tune.then(choose);
     shared.join(view, member(view, shared, newcomer, link.index, table))?;
-    let made = own_routes(view, shared, settings, link.index, table)?;
-    let own = Own {
+    Ok(Own {
         index: link.index,
         table,
-        made,
+        made: own_routes(view, shared, settings, link.index, table)?,
         spares: shared.spares_of(link.index).cloned().collect(),
         mac: new_mac(view, link, settings),
         tx_queue_len: Changed::of(link.tx_queue_len, settings.tx_queue_len),
-    };
-    let mut changes: Vec<Change> = own.set_link().into_iter().chain(own.made.additions()).collect();
-    changes.extend(shared.reconcile(view, &[]));
-    let outcome = outcome(view, shared, &own);
-    Ok(Plan { own, changes, outcome })
+    })
 }
 
-/// Plans a DEL or a rollback: of what the record says, that which is there. `shared` is without the NIC afterwards.
-pub(super) fn leave(view: &View, shared: &mut Shared, undo: &Undo) -> Vec<Change> {
-    let (made, spares) = (undo.made(view, shared), undo.spares(shared));
-    shared.remove(&undo.key.network, &undo.key.ifname);
+/// Plans a DEL or a rollback: of what the records say, that which is there. `shared` is without the NICs afterwards.
+pub(super) fn leave(view: &View, shared: &mut Shared, undos: &[Undo]) -> Vec<Change> {
+    let left: Vec<_> = undos.iter().map(|undo| (undo.made(view, shared), undo.spares(shared))).collect();
+    for undo in undos {
+        shared.remove(&undo.key.network, &undo.key.ifname);
+    }
+    let spares: Vec<Route> = left.iter().flat_map(|(_, spares)| spares).cloned().collect();
     let mut changes = shared.reconcile(view, &spares);
-    let made = made.retain(|route| view.routes.contains(route), |rule| view.rules.contains(rule));
-    changes.extend(made.deletions());
-    changes.extend(undo.reset_link(view));
+    for (undo, (made, _)) in undos.iter().zip(left) {
+        let made = made.retain(|route| view.routes.contains(route), |rule| view.rules.contains(rule));
+        changes.extend(made.deletions());
+        changes.extend(undo.reset_link(view));
+    }
     changes
 }
 

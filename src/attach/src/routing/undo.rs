@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 use state::{Dirs, Key, Netns};
 
 use super::changes::{Change, LinkSetting, Made};
-use super::model::{PROTOCOL, Route, View};
+use super::model::{Link, PROTOCOL, Route, View};
 use super::record::PodRecord;
 use super::shared::Shared;
 use super::{kernel, plan};
@@ -56,6 +56,15 @@ impl Undo {
         Self { key, netns, own: None }
     }
 
+    /// The NIC.
+    pub fn ifname(&self) -> &str {
+        &self.key.ifname
+    }
+
+    fn is_about(&self, link: &Link) -> bool {
+        self.own.as_ref().map_or(link.name == self.key.ifname, |own| own.index == link.index)
+    }
+
     pub(super) fn made(&self, view: &View, shared: &Shared) -> Made {
         let Some(own) = &self.own else {
             let table = shared.member(&self.key.network, &self.key.ifname).and_then(|member| member.table);
@@ -68,26 +77,6 @@ impl Undo {
         let member =
             || shared.member(&self.key.network, &self.key.ifname).map(|member| member.spares.clone());
         self.own.as_ref().map(|own| own.spares.clone()).or_else(member).unwrap_or_default()
-    }
-
-    fn put_back(&self, pod: Option<&mut Pod>) -> Result<Vec<Error>, Error> {
-        let mut record = PodRecord::lock(&Dirs::from_env()?, &self.key.container_id, &self.netns)?;
-        let Some(pod) = pod else {
-            record.shared().remove(&self.key.network, &self.key.ifname);
-            return record.store().map(|()| Vec::new());
-        };
-        let view = kernel::read(pod)?;
-        let changes = plan::leave(&view, record.shared(), self);
-        if !changes.is_empty() {
-            record.save()?;
-        }
-        let mut errors = kernel::undo(pod, &changes)?;
-        errors.extend(kernel::set_rp_filter(pod, &view, record.shared().rp_filter()).err());
-        if errors.is_empty() {
-            record.shared().reconciled(&view);
-            record.store()?;
-        }
-        Ok(errors)
     }
 
     /// Back to what it was, unless somebody else has changed it since.
@@ -103,8 +92,51 @@ impl Undo {
 
 impl crate::Undo for Undo {
     fn undo(&self, scene: &mut Scene) -> Vec<Error> {
-        self.put_back(scene.pod.as_mut()).unwrap_or_else(|error| vec![error])
+        leave(std::slice::from_ref(self), scene.pod.as_mut())
     }
+}
+
+/// Takes NICs of one attachment out of the pod's routing, with one look at it.
+fn leave(undos: &[Undo], pod: Option<&mut Pod>) -> Vec<Error> {
+    leave_as(undos, pod, |_| true)
+}
+
+/// As [`leave`], of NICs that are deleted next: nothing is put back for them.
+pub fn leave_for_good(undos: &[Undo], pod: Option<&mut Pod>) -> Vec<Error> {
+    leave_as(undos, pod, |link| undos.iter().all(|undo| !undo.is_about(link)))
+}
+
+fn leave_as(undos: &[Undo], pod: Option<&mut Pod>, stays: impl Fn(&Link) -> bool) -> Vec<Error> {
+    let Some(first) = undos.first() else { return Vec::new() };
+    put_back(first, undos, pod, stays).unwrap_or_else(|error| vec![error])
+}
+
+fn put_back(
+    first: &Undo,
+    undos: &[Undo],
+    pod: Option<&mut Pod>,
+    stays: impl Fn(&Link) -> bool,
+) -> Result<Vec<Error>, Error> {
+    let mut record = PodRecord::lock(&Dirs::from_env()?, &first.key.container_id, &first.netns)?;
+    let Some(pod) = pod else {
+        for Undo { key, .. } in undos {
+            record.shared().remove(&key.network, &key.ifname);
+        }
+        return record.store().map(|()| Vec::new());
+    };
+    let mut view = kernel::read(pod)?;
+    view.links.retain(stays);
+    let changes = plan::leave(&view, record.shared(), undos);
+    if !changes.is_empty() {
+        record.save()?;
+    }
+    let mut errors = kernel::undo(pod, &changes)?;
+    errors.extend(kernel::set_rp_filter(pod, &view, record.shared().rp_filter()).err());
+    if errors.is_empty() {
+        record.shared().reconciled(&view);
+        record.store()?;
+    }
+    Ok(errors)
 }
 
 fn marked(view: &View, table: Option<u32>) -> Made {

@@ -128,7 +128,8 @@ impl Fake {
         settings: &Settings,
         gateways: &[IpAddr],
     ) -> Result<Plan, String> {
-        plan::join(&self.view, &mut self.shared, &Newcomer { network: "rails", ifname, gateways, settings })
+        let newcomer = Newcomer { network: "rails", ifname, gateways, settings };
+        plan::join(&self.view, &mut self.shared, &[newcomer])
     }
 
     /// A whole ADD.
@@ -143,7 +144,7 @@ impl Fake {
     /// A whole DEL.
     pub(super) fn leave(&mut self, undo: &Undo) {
         let before = self.view.clone();
-        let changes = plan::leave(&self.view, &mut self.shared, undo);
+        let changes = plan::leave(&self.view, &mut self.shared, std::slice::from_ref(undo));
         self.changes(&changes);
         self.shared.reconciled(&before);
         if self.shared.members.is_empty() {
@@ -206,6 +207,6 @@ pub(super) fn undo(ifname: &str, plan: &Plan) -> Undo {
     Undo {
         key: Key::new("rails", "cid", ifname).unwrap(),
         netns: Netns { dev: 4, ino: 1, path: "/run/netns/pod".into() },
-        own: Some(plan.own.clone()),
+        own: Some(plan.parts[0].own.clone()),
     }
 }

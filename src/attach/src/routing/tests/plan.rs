@@ -70,8 +70,8 @@ fn a_gateway_without_a_default_route_is_the_default_of_the_table_only() {
     fake.changes(&plan.changes);
     assert!(table(&fake, 101).contains(&"default via 172.16.1.254 dev net1 table 101".to_owned()));
     assert_eq!(fake.defaults(false), [ETH0]);
-    assert_eq!(plan.outcome.defaults.len(), 2);
-    assert!(plan.outcome.in_main.is_empty());
+    assert_eq!(plan.parts[0].outcome.defaults.len(), 2);
+    assert!(plan.parts[0].outcome.in_main.is_empty());
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn a_nic_that_is_to_own_the_default_gets_one_from_its_gateway() {
     let plan = fake.plan_with("net1", &wishing("net1"), &[ip("172.16.1.254")]).unwrap();
     fake.changes(&plan.changes);
     assert_eq!((fake.defaults(false), fake.defaults(true)), (vec![11], vec![ETH0]));
-    assert_eq!(plan.outcome.in_main, [net("0.0.0.0/0")]);
+    assert_eq!(plan.parts[0].outcome.in_main, [net("0.0.0.0/0")]);
     fake.leave(&super::fake::undo("net1", &plan));
     assert_eq!(fake.sorted(), before);
 }
@@ -253,7 +253,7 @@ fn the_nics_own_settings_come_first_and_are_put_back_unless_somebody_else_change
     let mac = [0x0a, 0x1b, 172, 16, 1, 10];
     let set = LinkSetting { index: 11, mac: Some(mac), tx_queue_len: Some(5000) };
     assert_eq!(plan.changes[0], Change::SetLink(set));
-    assert_eq!(plan.outcome.mac, Some(mac));
+    assert_eq!(plan.parts[0].outcome.mac, Some(mac));
     fake.changes(&plan.changes);
     let mut meddled = fake.clone();
     fake.leave(&super::fake::undo("net1", &plan));

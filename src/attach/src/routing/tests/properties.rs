@@ -89,7 +89,7 @@ proptest! {
         fake.changes(&plan.changes[..cut.min(plan.changes.len())]);
         undos.push(undo("net1", &plan));
         for undo in undos.iter().rev() {
-            let changes = plan::leave(&fake.view, &mut fake.shared, undo);
+            let changes = plan::leave(&fake.view, &mut fake.shared, std::slice::from_ref(undo));
             fake.changes(&changes[..cut_again.min(changes.len())]);
             fake.leave(undo);
         }

@@ -1,13 +1,14 @@
-//! `prevResult`, with what the coordinator changed.
+//! A plugin's result, with what coordination changed.
 
 use std::net::IpAddr;
 
-use attach::routing::Outcome;
 use cni::{CniResult, IpConfig, Route};
 use netlink::HwAddr;
 
+use super::Outcome;
+
 /// The gateways of the interface's addresses, one per family.
-pub(crate) fn gateways(previous: &CniResult, ifname: &str) -> Vec<IpAddr> {
+pub fn gateways(previous: &CniResult, ifname: &str) -> Vec<IpAddr> {
     let mut gateways: Vec<IpAddr> = Vec::new();
     for ip in previous.ips.iter().filter(|ip| is_of(previous, ip, ifname)) {
         let is_new = |gateway: &IpAddr| gateways.iter().all(|known| known.is_ipv4() != gateway.is_ipv4());
@@ -22,7 +23,7 @@ fn is_of(previous: &CniResult, ip: &IpConfig, ifname: &str) -> bool {
 }
 
 /// The default routes say in which table they are now, and the interface which MAC it has.
-pub(crate) fn with(mut result: CniResult, ifname: &str, outcome: &Outcome) -> CniResult {
+pub fn with(mut result: CniResult, ifname: &str, outcome: &Outcome) -> CniResult {
     if let Some(mac) = outcome.mac {
         let in_pod = result.interfaces.iter_mut().filter(|one| one.name == ifname && one.sandbox.is_some());
         in_pod.for_each(|interface| interface.mac = Some(HwAddr::from(mac).to_string()));
