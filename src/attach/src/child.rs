@@ -13,14 +13,27 @@ pub use del::{del, gc};
 pub use link::{Child, PodLink};
 pub use parent::{Master, Parent};
 
-pub(crate) use check::{result_differences, verdict};
-pub(crate) use link::require_free;
+pub(crate) use add::interface;
+pub(crate) use check::{differences, not_available, result_differences, verdict};
+pub(crate) use del::delete_all;
+pub(crate) use link::{Ledger, require_free};
 
 use cni::Request;
+use netlink::{Link, Route};
 use state::Key;
 
-use crate::Error;
+use crate::{Error, Pod};
 
-fn key_of(request: &Request) -> Result<Key, Error> {
+/// One kind of child link, as the config of its plugin wants it, for those that compose.
+pub trait Kind {
+    /// What the link is to be; changes nothing.
+    fn plan(&self, host: &mut Route, pod: &mut Pod) -> Result<Child, cni::Error>;
+    /// How a link differs in what is special to the kind.
+    fn unlike(&self, link: &Link) -> Option<String>;
+    /// For STATUS: the parent is there and can serve.
+    fn require_parent(&self, host: &mut Route) -> Result<(), cni::Error>;
+}
+
+pub(crate) fn key_of(request: &Request) -> Result<Key, Error> {
     Ok(Key::new(&request.config.name, &request.env.container_id, &request.env.ifname)?)
 }

@@ -1,32 +1,37 @@
 //! Addresses from the IPAM plugin of the config, given back when the ADD fails.
 
-use cni::{CniResult, Request, delegate};
+use cni::{CniResult, Request};
 
+use crate::ipam::{Delegated, Ipam};
 use crate::{Error, addresses};
 
 /// What the IPAM holds for an ADD under way.
-#[derive(Debug)]
 pub(crate) struct Lease<'a> {
     request: &'a Request,
+    ipam: &'a dyn Ipam,
     held: bool,
 }
 
 impl<'a> Lease<'a> {
     pub(crate) fn of(request: &'a Request) -> Self {
-        Self { request, held: false }
+        Self::from(request, &Delegated)
+    }
+
+    pub(crate) fn from(request: &'a Request, ipam: &'a dyn Ipam) -> Self {
+        Self { request, ipam, held: false }
     }
 
     /// The addresses of the IPAM; none without one, and the link works on layer 2.
     pub(crate) fn take(&mut self) -> Result<CniResult, cni::Error> {
         let own_dns = self.request.config.dns.clone();
-        let Some(ipam) = &self.request.config.ipam_type else {
+        let Some(plugin) = &self.request.config.ipam_type else {
             return Ok(CniResult { dns: own_dns, ..CniResult::default() });
         };
-        let mut result = delegate::add(self.request, ipam)?;
+        let mut result = self.ipam.add(self.request, plugin)?;
         self.held = true;
         if result.ips.is_empty() {
             return Err(cni::Error::internal(format!(
-                "IPAM plugin {ipam} returned missing IP config: no address"
+                "IPAM plugin {plugin} returned missing IP config: no address"
             )));
         }
         result.dns = addresses::merge_dns(own_dns, result.dns);
@@ -38,21 +43,37 @@ impl<'a> Lease<'a> {
 
     /// Why the ADD failed, after `undone`: the link goes before its addresses are free for others.
     pub(crate) fn roll_back(self, error: cni::Error, undone: Vec<Error>) -> cni::Error {
-        let mut failures: Vec<_> = undone.into_iter().map(cni::Error::from).collect();
-        if self.held {
-            failures.extend(release(self.request).err());
-        }
-        match cni::Error::join(failures) {
-            None => error,
-            Some(undo) => {
-                let details = format!("{}; the undo is left to DEL: {}", error.details, undo.msg);
-                error.with_details(details.trim_start_matches("; "))
-            }
+        roll_back([self], error, undone)
+    }
+
+    fn give_back(self) -> Option<cni::Error> {
+        if self.held { release_from(self.ipam, self.request).err() } else { None }
+    }
+}
+
+/// As [`Lease::roll_back`], of several.
+pub(crate) fn roll_back<'a>(
+    leases: impl IntoIterator<Item = Lease<'a>>,
+    error: cni::Error,
+    undone: Vec<Error>,
+) -> cni::Error {
+    let undone = undone.into_iter().map(cni::Error::from);
+    let failures: Vec<_> = undone.chain(leases.into_iter().filter_map(Lease::give_back)).collect();
+    match cni::Error::join(failures) {
+        None => error,
+        Some(undo) => {
+            let details = format!("{}; the undo is left to DEL: {}", error.details, undo.msg);
+            error.with_details(details.trim_start_matches("; "))
         }
     }
 }
 
 /// Gives back what a killed ADD of the same key may have had.
 pub(crate) fn release(request: &Request) -> Result<(), cni::Error> {
-    request.config.ipam_type.as_ref().map_or(Ok(()), |ipam| delegate::del(request, ipam))
+    release_from(&Delegated, request)
+}
+
+/// As [`release`].
+pub(crate) fn release_from(ipam: &dyn Ipam, request: &Request) -> Result<(), cni::Error> {
+    request.config.ipam_type.as_ref().map_or(Ok(()), |plugin| ipam.del(request, plugin))
 }

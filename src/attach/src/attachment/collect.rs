@@ -30,6 +30,18 @@ impl Attachments {
         Ok((released, errors))
     }
 
+    /// The whole records of `network`.
+    pub fn standing<T: Undo>(&self, network: &str) -> Result<Vec<(Key, T)>, Error> {
+        let whole = |entry| match entry {
+            Entry::Ours { key, loaded: Loaded::Present(record) } => {
+                let Record { undo: Held { undo, .. }, .. } = record;
+                Some((key, undo))
+            }
+            _ => None,
+        };
+        Ok(self.records.list::<Held<T>>(network)?.into_iter().filter_map(whole).collect())
+    }
+
     fn collect_one<T: Undo>(&self, key: &Key, loaded: Loaded<Held<T>>) -> Vec<Error> {
         match loaded {
             Loaded::Present(record) => self.undo_record(&record),

@@ -59,7 +59,7 @@ impl Build<'_> {
         let link = self.child.create(&mut self.host, &mut self.pod, ifname, adding)?;
         adding.note(|undo| undo.index = Some(link.index));
         let mut result = self.addresses()?;
-        result.interfaces = vec![self.interface(&link)];
+        result.interfaces = vec![interface(&link, self.request)];
         addresses::configure(&mut self.pod, &link, &result)?;
         Ok(result)
     }
@@ -70,14 +70,15 @@ impl Build<'_> {
         let dns = addresses::merge_dns(self.request.config.dns.clone(), inherited.dns);
         Ok(CniResult { ips, dns, ..inherited })
     }
+}
 
-    fn interface(&self, link: &Link) -> Interface {
-        Interface {
-            name: link.name.clone(),
-            mac: link.address.map(|address| address.to_string()),
-            mtu: Some(link.mtu),
-            sandbox: self.request.env.netns.as_ref().map(|path| path.display().to_string()),
-            ..Interface::default()
-        }
+/// As the result has it.
+pub(crate) fn interface(link: &Link, request: &Request) -> Interface {
+    Interface {
+        name: link.name.clone(),
+        mac: link.address.map(|address| address.to_string()),
+        mtu: Some(link.mtu),
+        sandbox: request.env.netns.as_ref().map(|path| path.display().to_string()),
+        ..Interface::default()
     }
 }

@@ -19,14 +19,7 @@ pub fn check(
     let mut host = Route::open().map_err(Error::from)?;
     let child = plan(&mut host, &mut pod)?;
     let mut found = record_differences(request, plugin, &pod)?;
-    match pod.route.link_by_name(&request.env.ifname).map_err(Error::from)? {
-        None => found.push(format!("interface {} is missing in the pod", request.env.ifname)),
-        Some(link) => {
-            found.extend(link_differences(&child, &link));
-            found.extend(unlike(&child, &link));
-            found.extend(result_differences(request, &mut pod, &link)?);
-        }
-    }
+    found.extend(differences(request, &mut pod, &child, |link| unlike(&child, link))?);
     if let Some(ipam) = &request.config.ipam_type {
         found.extend(delegate::check(request, ipam).err().map(|error| error.to_string()));
     }
@@ -39,8 +32,28 @@ pub fn status(
     parent: impl FnOnce(&mut Route) -> Result<(), cni::Error>,
 ) -> Result<(), cni::Error> {
     let mut host = Route::open().map_err(Error::from)?;
-    parent(&mut host).map_err(|error| cni::Error::not_available(error.msg).with_details(error.details))?;
+    parent(&mut host).map_err(not_available)?;
     request.config.ipam_type.as_ref().map_or(Ok(()), |ipam| delegate::status(request, ipam))
+}
+
+pub(crate) fn not_available(error: cni::Error) -> cni::Error {
+    cni::Error::not_available(error.msg).with_details(error.details)
+}
+
+/// The link in the pod against what it is to be and against `prevResult`.
+pub(crate) fn differences(
+    request: &Request,
+    pod: &mut Pod,
+    child: &Child,
+    unlike: impl FnOnce(&Link) -> Option<String>,
+) -> Result<Vec<String>, cni::Error> {
+    let Some(link) = pod.route.link_by_name(&request.env.ifname).map_err(Error::from)? else {
+        return Ok(vec![format!("interface {} is missing in the pod", request.env.ifname)]);
+    };
+    let mut found = link_differences(child, &link);
+    found.extend(unlike(&link));
+    found.extend(result_differences(request, pod, &link)?);
+    Ok(found)
 }
 
 pub(crate) fn verdict(ifname: &str, found: &[String]) -> Result<(), cni::Error> {

@@ -1,6 +1,8 @@
 use cni::{Request, ValidAttachments, delegate};
+use netlink::{LinkChange, Route};
 use state::{Dirs, Key};
 
+use super::link;
 use super::{PodLink, key_of};
 use crate::{Attachments, Error, Found, Scene, Undo};
 
@@ -17,6 +19,45 @@ pub fn del(request: &Request, plugin: &str, kind: &str) -> Result<(), cni::Error
     let mut errors: Vec<_> = errors.into_iter().map(cni::Error::from).collect();
     errors.extend(ipam.and_then(|ipam| delegate::del(request, &ipam).err()));
     cni::Error::join(errors).map_or(Ok(()), Err)
+}
+
+/// Interface groups of links that are on their way out: a number of our own and the first link's index.
+const LEAVING: u32 = 211 << 23;
+
+/// Deletes links of one pod, within one grace period of the kernel. Goes on after a failure.
+pub(crate) fn delete_all(links: &[PodLink], scene: &mut Scene) -> Vec<Error> {
+    let mut errors: Vec<Error> = links.iter().filter_map(|link| link.delete_staged(scene).err()).collect();
+    let Some(pod) = &mut scene.pod else { return errors };
+    let mut indexes = Vec::new();
+    for link in links {
+        match link.find(&mut pod.route) {
+            Ok(found) => indexes.extend(found.map(|link| link.index)),
+            Err(error) => errors.push(error),
+        }
+    }
+    errors.extend(delete_together(&indexes, &mut pod.route).err());
+    errors
+}
+
+/// One by one, each would wait for a grace period of its own.
+fn delete_together(indexes: &[u32], route: &mut Route) -> Result<(), Error> {
+    let first = match indexes {
+        [] => return Ok(()),
+        [one] => return link::delete(*one, route),
+        [first, ..] => first,
+    };
+    let group = LEAVING | first & 0x007f_ffff;
+    let mut batch = route.batch();
+    for index in indexes {
+        batch.set_link(*index, &LinkChange { group: Some(group), ..LinkChange::default() });
+    }
+    for outcome in batch.outcomes()? {
+        outcome.or_else(|error| if error.is_gone() { Ok(()) } else { Err(error) })?;
+    }
+    match route.delete_group(group) {
+        Err(error) if !error.is_gone() => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 /// Returns the IPAM plugin of the record, for a config that names none any more.

@@ -41,50 +41,81 @@ pub struct PodLink {
     pub ipam: Option<String>,
 }
 
+/// The record of a link that is being made.
+pub(crate) trait Ledger {
+    /// Whose link it is.
+    fn key(&self) -> &Key;
+    /// Writes down the name on the host before there is a link of it.
+    fn stage(&mut self, name: &str) -> Result<(), Error>;
+    /// It has left the host.
+    fn staged(&mut self);
+}
+
+impl Ledger for Adding<PodLink> {
+    fn key(&self) -> &Key {
+        self.key()
+    }
+
+    fn stage(&mut self, name: &str) -> Result<(), Error> {
+        self.amend(|undo| undo.staged = Some(name.to_owned()))
+    }
+
+    fn staged(&mut self) {
+        self.note(|undo| undo.staged = None);
+    }
+}
+
 impl Undo for PodLink {
     fn undo(&self, scene: &mut Scene) -> Vec<Error> {
-        let in_pod = scene.pod.as_mut().map(|pod| self.delete(&mut pod.route));
-        let on_host = self.staged.as_ref().map(|name| self.delete_staged(name, scene.host()?));
-        [in_pod, on_host].into_iter().flatten().filter_map(Result::err).collect()
+        let in_pod = scene.pod.as_mut().map(|pod| self.delete_in(&mut pod.route));
+        let on_host = self.delete_staged(scene);
+        in_pod.into_iter().chain([on_host]).filter_map(Result::err).collect()
     }
 }
 
 impl PodLink {
-    fn delete(&self, pod: &mut Route) -> Result<(), Error> {
+    fn delete_in(&self, pod: &mut Route) -> Result<(), Error> {
+        self.find(pod)?.map_or(Ok(()), |link| delete(link.index, pod))
+    }
+
+    /// The link, if it is still of that kind.
+    pub(super) fn find(&self, pod: &mut Route) -> Result<Option<Link>, Error> {
         let found = match self.index {
             Some(index) => pod.link_by_index(index)?,
             None => pod.link_by_name(&self.ifname)?,
         };
-        self.delete_found(found, pod)
+        Ok(found.filter(|link| link.kind.name() == self.kind))
     }
 
-    fn delete_staged(&self, name: &str, host: &mut Route) -> Result<(), Error> {
-        let found = host.link_by_name(name)?;
-        self.delete_found(found, host)
+    /// Where it could not be made in the pod at once and was left on the host.
+    pub(super) fn delete_staged(&self, scene: &mut Scene) -> Result<(), Error> {
+        let Some(name) = &self.staged else { return Ok(()) };
+        let host = scene.host()?;
+        let found = host.link_by_name(name)?.filter(|link| link.kind.name() == self.kind);
+        found.map_or(Ok(()), |link| delete(link.index, host))
     }
+}
 
-    fn delete_found(&self, found: Option<Link>, route: &mut Route) -> Result<(), Error> {
-        let Some(link) = found.filter(|link| link.kind.name() == self.kind) else { return Ok(()) };
-        match route.delete_link(link.index) {
-            Err(error) if !error.is_gone() => Err(error.into()),
-            _ => Ok(()),
-        }
+pub(super) fn delete(index: u32, route: &mut Route) -> Result<(), Error> {
+    match route.delete_link(index) {
+        Err(error) if !error.is_gone() => Err(error.into()),
+        _ => Ok(()),
     }
 }
 
 impl Child {
     /// Makes the link where it belongs, complete and under its final name.
-    pub fn create(
+    pub(crate) fn create(
         &self,
         host: &mut Route,
         pod: &mut Pod,
         ifname: &str,
-        adding: &mut Adding<PodLink>,
+        ledger: &mut dyn Ledger,
     ) -> Result<Link, Error> {
         let echoed = if self.parent.in_pod {
             pod.route.create_link(&self.new_link(ifname)).map_err(|error| self.refused(error))?
         } else {
-            self.create_from_host(host, pod, ifname, adding)?
+            self.create_from_host(host, pod, ifname, ledger)?
         };
         let link = match echoed {
             Some(link) => link,
@@ -107,7 +138,7 @@ impl Child {
         host: &mut Route,
         pod: &mut Pod,
         ifname: &str,
-        adding: &mut Adding<PodLink>,
+        ledger: &mut dyn Ledger,
     ) -> Result<Option<Link>, Error> {
         let from_host = NewLink { netns: Some(pod.netns.fd()), ..self.new_link(ifname) };
         match host.create_link(&from_host) {
@@ -121,7 +152,7 @@ impl Child {
             Err(error) if error.is_exists() => (),
             other => return other.map_err(|error| self.refused(error)),
         }
-        self.create_by_way_of_host(host, pod, ifname, adding).map(|()| None)
+        self.create_by_way_of_host(host, pod, ifname, ledger).map(|()| None)
     }
 
     /// Drivers whose links register in the parent's namespace first meet the host's names even so.
@@ -130,17 +161,17 @@ impl Child {
         host: &mut Route,
         pod: &mut Pod,
         ifname: &str,
-        adding: &mut Adding<PodLink>,
+        ledger: &mut dyn Ledger,
     ) -> Result<(), Error> {
-        let staged = staging_name(adding.key());
-        adding.amend(|undo| undo.staged = Some(staged.clone()))?;
+        let staged = staging_name(ledger.key());
+        ledger.stage(&staged)?;
         let echoed = host.create_link(&self.new_link(&staged)).map_err(|error| self.refused(error))?;
         let index = echoed.map(|link| link.index);
         let index = index.or(host.link_by_name(&staged)?.map(|link| link.index));
         let index = index.ok_or(Error::Vanished { ifname: staged })?;
         let name = Some(ifname.to_owned());
         host.set_link(index, &LinkChange { netns: Some(pod.netns.fd()), name, ..LinkChange::default() })?;
-        adding.note(|undo| undo.staged = None);
+        ledger.staged();
         Ok(())
     }
 
@@ -161,9 +192,12 @@ impl Child {
             _ => return source.into(),
         };
         match source {
-            source if source.is_busy() => {
-                Error::ParentBusy { parent: self.parent.link.name.clone(), kind, other, source: Box::new(source) }
-            }
+            source if source.is_busy() => Error::ParentBusy {
+                parent: self.parent.link.name.clone(),
+                kind,
+                other,
+                source: Box::new(source),
+            },
             source => source.into(),
         }
     }
