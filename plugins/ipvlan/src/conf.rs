@@ -31,7 +31,7 @@ const MEANT: &[(&str, &str)] = &[
 
 /// What an ipvlan attachment is to be.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Conf {
+pub struct Conf {
     /// `None`: the interface of the default route.
     pub(crate) master: Option<String>,
     pub(crate) mode: IpVlanMode,
@@ -44,7 +44,7 @@ pub(crate) struct Conf {
 
 impl Conf {
     /// Reads the config; an error names the key, the value and what is allowed.
-    pub(crate) fn of(request: &Request) -> Result<Self, Error> {
+    pub fn of(request: &Request) -> Result<Self, Error> {
         let keys: Keys = request.config.decode()?;
         request.config.warn_unknown_keys::<Keys>(MEANT);
         Ok(Self {

@@ -1,12 +1,9 @@
 //! `ipvlan`: a child link of a master, in the pod, with the master's MAC.
 
-mod conf;
-mod plugin;
-
 /// musl's allocator gives every page back at once, which costs more than all the rest of an ADD.
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 fn main() -> std::process::ExitCode {
-    cni::run(&plugin::Ipvlan)
+    cni::run(&ipvlan::Ipvlan)
 }

@@ -1,5 +1,5 @@
 use attach::Pod;
-use attach::child::{self, Child, Master, Parent, parent};
+use attach::child::{self, Child, Kind, Master, Parent, parent};
 use cni::{CniResult, Error, Plugin, Request, ValidAttachments};
 use netlink::link::{IpVlanFlags, LinkKind, NewKind};
 use netlink::{Link, Route};
@@ -10,7 +10,8 @@ use crate::conf::{Conf, inherited};
 const NAME: &str = "ipvlan";
 
 /// The plugin.
-pub(crate) struct Ipvlan;
+#[derive(Debug)]
+pub struct Ipvlan;
 
 impl Plugin for Ipvlan {
     fn about(&self) -> &'static str {
@@ -47,10 +48,25 @@ impl Plugin for Ipvlan {
 
     fn status(&self, request: &Request) -> Result<(), Error> {
         let conf = Conf::of(request)?;
-        child::status(request, |host| match master(&conf).find_on_host(host)? {
+        child::status(request, |host| conf.require_parent(host))
+    }
+}
+
+impl Kind for Conf {
+    fn plan(&self, host: &mut Route, pod: &mut Pod) -> Result<Child, Error> {
+        let parent = master(self).find(host, pod)?;
+        plan(self, parent, host, pod)
+    }
+
+    fn unlike(&self, link: &Link) -> Option<String> {
+        other_kind(self, link)
+    }
+
+    fn require_parent(&self, host: &mut Route) -> Result<(), Error> {
+        match master(self).find_on_host(host)? {
             Some(link) => parent::require_ethernet(NAME, &link, host),
             None => Ok(()),
-        })
+        }
     }
 }
 

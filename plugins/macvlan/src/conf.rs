@@ -31,7 +31,7 @@ const MEANT: &[(&str, &str)] = &[
 
 /// What a macvlan attachment is to be.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Conf {
+pub struct Conf {
     /// `None`: the interface of the default route.
     pub(crate) master: Option<String>,
     pub(crate) mode: MacVlanMode,
@@ -45,7 +45,7 @@ pub(crate) struct Conf {
 
 impl Conf {
     /// Reads the config and its overrides; an error names the key, the value and what is allowed.
-    pub(crate) fn of(request: &Request) -> Result<Self, Error> {
+    pub fn of(request: &Request) -> Result<Self, Error> {
         let keys: Keys = request.config.decode()?;
         for unknown in request.config.unknown_keys::<Keys>(MEANT) {
             tracing::warn!("{unknown}");

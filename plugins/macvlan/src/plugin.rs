@@ -1,5 +1,5 @@
 use attach::Pod;
-use attach::child::{self, Child, Master, parent};
+use attach::child::{self, Child, Kind, Master, parent};
 use cni::{CniResult, Error, Plugin, Request, ValidAttachments};
 use netlink::link::{LinkKind, NewKind};
 use netlink::{Link, Route};
@@ -10,7 +10,8 @@ use crate::conf::Conf;
 const NAME: &str = "macvlan";
 
 /// The plugin.
-pub(crate) struct Macvlan;
+#[derive(Debug)]
+pub struct Macvlan;
 
 impl Plugin for Macvlan {
     fn about(&self) -> &'static str {
@@ -37,10 +38,24 @@ impl Plugin for Macvlan {
 
     fn status(&self, request: &Request) -> Result<(), Error> {
         let conf = Conf::of(request)?;
-        child::status(request, |host| match master(&conf).find_on_host(host)? {
+        child::status(request, |host| conf.require_parent(host))
+    }
+}
+
+impl Kind for Conf {
+    fn plan(&self, host: &mut Route, pod: &mut Pod) -> Result<Child, Error> {
+        plan(self, host, pod)
+    }
+
+    fn unlike(&self, link: &Link) -> Option<String> {
+        other_mode(self, link)
+    }
+
+    fn require_parent(&self, host: &mut Route) -> Result<(), Error> {
+        match master(self).find_on_host(host)? {
             Some(link) => parent::require_ethernet(NAME, &link, host),
             None => Ok(()),
-        })
+        }
     }
 }
 
