@@ -1,0 +1,205 @@
+//! Many processes at once on one pool and one master: no address twice, nobody waits without end.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use ipam::{Change, JournalStore, Key, Lease, Store};
+use netns_tests::suite::{Binary, pool, with};
+use serde_json::{Value, json};
+use testkit::{Outcome, Plugin, Space, World, assert_same, binary, pause};
+
+/// `RAILCNI_CONCURRENT_ADDS=256` for a long run.
+fn crowd() -> usize {
+    let wanted = std::env::var("RAILCNI_CONCURRENT_ADDS").ok();
+    wanted.map_or(64, |text| {
+        text.parse().unwrap_or_else(|_| panic!("RAILCNI_CONCURRENT_ADDS {text}: a number"))
+    })
+}
+
+fn config(first: &str, last: &str) -> Value {
+    let ipam = json!({ "type": "rail-ipam", "lockTimeout": 60, "pools": [pool("crowd", &format!("{first}-{last}"))] });
+    with(Binary::named("macvlan").config(), &json!({ "ipam": ipam }))
+}
+
+/// Runs all at the same time; processes, each watched by a thread.
+fn at_once(plugins: &[Plugin], run: impl Fn(&Plugin) -> Outcome + Sync) -> Vec<Outcome> {
+    std::thread::scope(|scope| {
+        let run = &run;
+        let threads: Vec<_> = plugins.iter().map(|plugin| scope.spawn(move || run(plugin))).collect();
+        threads.into_iter().map(|thread| thread.join().expect("a run")).collect()
+    })
+}
+
+/// The addresses of ADDs that all have to succeed, each another one.
+#[track_caller]
+fn distinct(outcomes: Vec<Outcome>) -> BTreeSet<String> {
+    let count = outcomes.len();
+    let address =
+        |outcome: Outcome| outcome.success()["ips"][0]["address"].as_str().unwrap_or_default().to_owned();
+    let addresses: BTreeSet<_> = outcomes.into_iter().map(address).collect();
+    assert_eq!(addresses.len(), count, "an address was given twice: {addresses:?}");
+    addresses
+}
+
+#[test]
+fn a_crowd_of_pods_on_one_pool_and_one_master() {
+    let world = World::new();
+    world.rail(1);
+    let pods: Vec<Space> = (0..crowd()).map(|number| world.bare_pod(&format!("p{number}"))).collect();
+    // As many addresses as pods.
+    let last = 10 + pods.len() - 1;
+    let wide = json!({ "apiVersion": "spiderpool.spidernet.io/v2beta1", "kind": "SpiderIPPool", "metadata": { "name": "crowd" },
+        "spec": { "subnet": "172.16.0.0/16", "ips": [format!("172.16.1.10-172.16.{}.{}", 1 + last / 256, last % 256)] } });
+    let ipam = json!({ "type": "rail-ipam", "lockTimeout": 60, "pools": [wide] });
+    let config = with(Binary::named("macvlan").config(), &json!({ "ipam": ipam }));
+    let before = world.host().ip(&["link", "show"]);
+    let plugins: Vec<_> =
+        pods.iter().map(|pod| world.plugin("macvlan").netns(pod.path()).container(pod.name())).collect();
+    let start = Instant::now();
+    distinct(at_once(&plugins, |plugin| plugin.add(&config)));
+    assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
+    assert!(pods.iter().all(|pod| pod.has_link("net1")));
+    let one_more = world.plugin("rail-ipam").netns(pods[0].path()).container("more").add(&config);
+    assert!(!one_more.status.success(), "every address is held: {one_more}");
+    for outcome in at_once(&plugins, |plugin| plugin.del(&config)) {
+        outcome.success();
+    }
+    assert!(!pods.iter().any(|pod| pod.has_link("net1")));
+    assert_eq!(world.host().ip(&["link", "show"]), before);
+    distinct(at_once(&plugins, |plugin| plugin.add(&config)));
+}
+
+/// A pod that goes while another comes, over and over, with one address less than pods.
+#[test]
+fn adds_race_with_dels() {
+    let world = World::new();
+    world.rail(1);
+    let pods: Vec<Space> = (0..8).map(|number| world.bare_pod(&format!("p{number}"))).collect();
+    let config = config("172.16.1.10", "172.16.1.17");
+    let plugins: Vec<_> =
+        pods.iter().map(|pod| world.plugin("macvlan").netns(pod.path()).container(pod.name())).collect();
+    let before = world.snapshot().without("file ");
+    at_once(&plugins, |plugin| {
+        for _ in 0..4 {
+            plugin.add(&config).success();
+            plugin.del(&config).success();
+        }
+        plugin.del(&config)
+    });
+    assert_same(&before, &world.snapshot().without("file "));
+}
+
+#[test]
+fn a_pool_with_65000_of_65534_taken() {
+    let world = World::new();
+    let pod = world.bare_pod("a");
+    let dirs = state::Dirs::under(std::path::Path::new("/run/world"));
+    let store = JournalStore::new(&dirs, Duration::from_secs(10)).expect("a store");
+    let first = u32::from(std::net::Ipv4Addr::new(10, 7, 0, 1));
+    let lease = |number: u32| {
+        let key =
+            Key { network: "rail1".into(), container_id: format!("pod-{number}"), ifname: "net1".into() };
+        let ip = std::net::Ipv4Addr::from(first + number).into();
+        Change::Lease(Lease { key, ip, pool: "sixteen".into(), since: 1, rest: 0 })
+    };
+    store.update(&mut |_| Ok((0..65_000).map(lease).collect())).expect("65,000 leases");
+    let sixteen = json!({ "apiVersion": "spiderpool.spidernet.io/v2beta1", "kind": "SpiderIPPool", "metadata": { "name": "sixteen" },
+        "spec": { "subnet": "10.7.0.0/16", "ips": ["10.7.0.1-10.7.255.254"] } });
+    let ipam = json!({ "type": "rail-ipam", "lockTimeout": 60, "pools": [sixteen] });
+    let config = with(Binary::named("rail-ipam").config(), &json!({ "ipam": ipam }));
+    let plugins: Vec<_> = (0..crowd())
+        .map(|number| world.plugin("rail-ipam").netns(pod.path()).container(&format!("new-{number}")))
+        .collect();
+    let start = Instant::now();
+    let given = distinct(at_once(&plugins, |plugin| plugin.add(&config)));
+    assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
+    let free = |text: &String| {
+        let ip: std::net::Ipv4Addr = text.trim_end_matches("/16").parse().expect("an address");
+        (first + 65_000..first + 65_534).contains(&u32::from(ip))
+    };
+    assert!(given.iter().all(free), "an address that was taken: {given:?}");
+}
+
+/// Our own copies of the binaries, to be replaced.
+fn own_binaries(world: &World) -> PathBuf {
+    let folder = world.dirs().scratch.join("bin");
+    std::fs::create_dir(&folder).expect("a folder");
+    for name in ["macvlan", "rail-ipam"] {
+        std::fs::copy(binary(name), folder.join(name)).expect("a copy");
+    }
+    folder
+}
+
+/// An upgrade in place: the IPAM is being written while the plugin wants to run it (ETXTBSY).
+#[test]
+fn a_delegate_that_is_being_written_is_waited_for() {
+    let world = World::new();
+    world.rail(1);
+    let (pod, folder) = (world.bare_pod("a"), own_binaries(&world));
+    let plugin = world.plugin("macvlan").netns(pod.path()).env("CNI_PATH", &folder);
+    let config = config("172.16.1.10", "172.16.1.11");
+    let writer = std::fs::File::options().write(true).open(folder.join("rail-ipam")).expect("a writer");
+    std::thread::scope(|scope| {
+        let add = scope.spawn(|| plugin.add(&config));
+        pause(Duration::from_millis(300));
+        drop(writer);
+        add.join().expect("a run").success();
+    });
+    plugin.del(&config).success();
+}
+
+/// Binaries are replaced by renaming, again and again, while pods come and go: each run has the old or the new one.
+#[test]
+fn binaries_are_replaced_in_use() {
+    let world = World::new();
+    world.rail(1);
+    let (pod, folder) = (world.bare_pod("a"), own_binaries(&world));
+    let plugin = world.foreign_plugin(&folder.join("macvlan")).netns(pod.path());
+    let config = config("172.16.1.10", "172.16.1.11");
+    let before = world.snapshot().without("file ");
+    let replace = |name: &str| {
+        let (new, place) = (folder.join(format!(".{name}.new")), folder.join(name));
+        std::fs::copy(binary(name), &new).expect("a copy");
+        std::fs::set_permissions(&new, std::fs::Permissions::from_mode(0o755)).expect("a mode");
+        std::fs::rename(new, place).expect("a replacement");
+    };
+    std::thread::scope(|scope| {
+        let upgrades = scope.spawn(|| {
+            for _ in 0..20 {
+                replace("macvlan");
+                replace("rail-ipam");
+            }
+        });
+        for _ in 0..10 {
+            plugin.add(&config).success();
+            plugin.del(&config).success();
+        }
+        upgrades.join().expect("the upgrades");
+    });
+    assert_same(&before, &world.snapshot().without("file "));
+}
+
+/// Somebody holds the lease store: an ADD gives up after its time, says to try again, and leaves nothing.
+#[test]
+fn a_store_that_is_held_is_try_again_later() {
+    let world = World::new();
+    world.rail(1);
+    let pod = world.bare_pod("a");
+    let mut config = config("172.16.1.10", "172.16.1.11");
+    config["ipam"]["lockTimeout"] = json!(1);
+    let plugin = world.plugin("macvlan").netns(pod.path());
+    plugin.add(&config).success();
+    plugin.del(&config).success();
+    let before = world.snapshot();
+    let lock = std::fs::File::open(world.dirs().state.join("ipam/lock")).expect("the lock of the store");
+    lock.lock().expect("an exclusive lock");
+    let start = Instant::now();
+    let error = plugin.add(&config).error();
+    assert_eq!(error.code, 11, "{error:?}");
+    assert!(error.msg.contains("lock"), "{error:?}");
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+    drop(lock);
+    assert_same(&before, &world.snapshot());
+}
