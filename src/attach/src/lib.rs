@@ -14,6 +14,7 @@ mod lease;
 pub mod master;
 pub mod pkey;
 mod pod;
+pub mod rail;
 pub mod rdma;
 pub mod routing;
 mod scene;

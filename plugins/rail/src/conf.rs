@@ -1,0 +1,88 @@
+//! The config of `rail`, validated before anything is touched. Each rail becomes the request of its single plugin, whose
+//! own reading of it is the rest.
+
+#[cfg(test)]
+mod tests;
+
+use attach::child::Kind;
+use attach::rail::Rail;
+use attach::routing::Settings;
+use cni::{Config, Error, Request};
+use serde_json::{Value, json};
+
+use crate::expand::{self, Expanded};
+
+/// The rails of the config; an error names the key, the value and what is allowed.
+pub(crate) fn rails(request: &Request) -> Result<Vec<Rail>, Error> {
+    let expanded = expand::expand(request)?;
+    refuse_what_one_rail_has(request, expanded.rails.len())?;
+    let rails = expanded.rails.iter().enumerate().map(|(position, rail)| {
+        of_rail(&expanded, rail).map_err(|error| match &expanded.rails[..] {
+            [_] => error,
+            _ => Error { msg: format!("rails[{position}]: {}", error.msg), ..error },
+        })
+    });
+    rails.collect()
+}
+
+/// For DEL and GC, which need no valid config: then one rail, whatever it is, may have addresses.
+pub(crate) fn requests_if_readable(request: &Request) -> Vec<Request> {
+    expand::expand(request).map_or_else(|_| vec![request.clone()], |expanded| expanded.rails)
+}
+
+fn of_rail(expanded: &Expanded, request: &Request) -> Result<Rail, Error> {
+    let kind: Box<dyn Kind> = match request.config.plugin_type.as_str() {
+        "ipvlan" => Box::new(ipvlan::Conf::of(request)?),
+        _ => Box::new(macvlan::Conf::of(request)?),
+    };
+    let routing = routing(request, expanded.routing.as_ref())?;
+    Ok(Rail { request: request.clone(), kind, routing })
+}
+
+/// As the coordinator would read it; nothing to route by without addresses.
+fn routing(request: &Request, written: Option<&Value>) -> Result<Option<Settings>, Error> {
+    let keys = match written {
+        Some(Value::Bool(false)) => return Ok(None),
+        None | Some(Value::Null | Value::Bool(true)) if request.config.ipam_type.is_none() => {
+            return Ok(None);
+        }
+        None | Some(Value::Null | Value::Bool(true)) => json!({}),
+        Some(Value::Object(keys)) => Value::Object(keys.clone()),
+        Some(other) => {
+            return Err(Error::invalid_config(format!(
+                "routing {other}: expected true (the default), false, or an object with keys of the coordinator"
+            )));
+        }
+    };
+    let mut raw = keys;
+    for key in ["cniVersion", "name", "args"] {
+        raw[key] = request.config.raw().get(key).cloned().unwrap_or_default();
+    }
+    raw["type"] = json!("coordinator");
+    let config = Config::parse(raw.to_string().into_bytes(), request.env.command)?;
+    let in_routing = |error: Error| Error { msg: format!("routing: {}", error.msg), ..error };
+    Settings::of(&config, &request.env.ifname).map_err(in_routing)
+}
+
+/// The runtime and the pod speak of one interface, and several cannot have the same MAC or address.
+fn refuse_what_one_rail_has(request: &Request, rails: usize) -> Result<(), Error> {
+    if rails == 1 {
+        return Ok(());
+    }
+    for key in ["mac", "ips"] {
+        for place in [&["runtimeConfig", key][..], &["args", "cni", key][..]] {
+            if let Some(value) = request.config.at(place) {
+                let place = place.join(".");
+                return Err(Error::invalid_config(format!(
+                    "{place} {value}: this network has {rails} rails, which cannot share it; use one network per rail"
+                )));
+            }
+        }
+    }
+    match ["MAC", "IP"].into_iter().find_map(|key| Some((key, request.env.args.get(key)?))) {
+        None => Ok(()),
+        Some((key, value)) => Err(Error::invalid_env(format!(
+            "CNI_ARGS {key}={value}: this network has {rails} rails, which cannot share it; use one network per rail"
+        ))),
+    }
+}

@@ -1,0 +1,102 @@
+use std::path::PathBuf;
+
+use cni::{CniArgs, Command, Env};
+
+use super::*;
+
+fn request(config: &Value, ifname: &str) -> Request {
+    let mut whole = json!({ "cniVersion": "1.1.0", "name": "rails", "type": "rail" });
+    whole.as_object_mut().unwrap().extend(config.as_object().unwrap().clone());
+    let env = Env {
+        command: Command::Add,
+        container_id: "c".to_owned(),
+        netns: Some(PathBuf::from("/run/netns/c")),
+        ifname: ifname.to_owned(),
+        args: CniArgs::default(),
+        path: Vec::new(),
+    };
+    Request { env, config: Config::parse(whole.to_string().into_bytes(), Command::Add).unwrap() }
+}
+
+fn names(config: &Value, ifname: &str) -> Vec<String> {
+    rails(&request(config, ifname)).unwrap().into_iter().map(|rail| rail.request.env.ifname).collect()
+}
+
+fn refused(config: &Value) -> (u32, String) {
+    let error = rails(&request(config, "net1")).err().expect("an error");
+    (error.code, error.msg)
+}
+
+#[test]
+fn names_count_up_from_the_first() {
+    assert_eq!(names(&json!({ "master": "a" }), "net1"), ["net1"]);
+    assert_eq!(names(&json!({ "rails": ["a", "b", "c"] }), "net3"), ["net3", "net4", "net5"]);
+    assert_eq!(names(&json!({ "rails": ["a", "b"] }), "rdma"), ["rdma", "rdma2"]);
+    let named = json!({ "rails": ["a", { "master": "b", "ifname": "gpu1" }, "c"] });
+    assert_eq!(names(&named, "net1"), ["net1", "gpu1", "net3"]);
+}
+
+#[test]
+fn a_rail_adds_to_what_all_have() {
+    let config = json!({
+        "mtu": 9000, "ipam": { "type": "rail-ipam", "matchMasterSubnet": true }, "prevResult": { "ips": [] },
+        "rails": ["a", { "master": "b", "mtu": 1500, "ipam": { "ippools": { "ipv4": ["p"] } } }],
+    });
+    let rails = rails(&request(&config, "net1")).unwrap();
+    let raw = |position: usize| rails[position].request.config.raw().clone();
+    assert_eq!(raw(0)["ipam"], config["ipam"]);
+    assert_eq!(
+        (&raw(0)["type"], &raw(0)["master"], &raw(0)["mtu"]),
+        (&json!("macvlan"), &json!("a"), &json!(9000))
+    );
+    assert_eq!((&raw(1)["master"], &raw(1)["mtu"]), (&json!("b"), &json!(1500)));
+    assert_eq!(raw(1)["ipam"]["matchMasterSubnet"], true);
+    assert_eq!(raw(1)["ipam"]["ippools"]["ipv4"][0], "p");
+    assert!(raw(0).get("prevResult").is_none() && raw(0).get("rails").is_none());
+}
+
+#[test]
+fn routing_follows_addresses_unless_it_is_said() {
+    let routed = |config: &Value| rails(&request(config, "net1")).unwrap()[0].routing.is_some();
+    let ipam = json!({ "type": "rail-ipam" });
+    assert!(!routed(&json!({ "master": "a" })));
+    assert!(routed(&json!({ "master": "a", "ipam": ipam })));
+    assert!(!routed(&json!({ "master": "a", "ipam": ipam, "routing": false })));
+    assert!(!routed(&json!({ "master": "a", "ipam": ipam, "routing": { "mode": "disable" } })));
+}
+
+#[test]
+fn errors_name_the_key_and_what_is_allowed() {
+    for (config, code, words) in [
+        (json!({}), 7, "master is missing"),
+        (json!({ "rails": [] }), 7, "rails []"),
+        (json!({ "master": "a", "rails": ["b"] }), 7, "master \"a\""),
+        (json!({ "rails": ["a", 7] }), 7, "rails[1] 7"),
+        (json!({ "rails": ["a", {}] }), 7, "rails[1].master is missing"),
+        (json!({ "rails": ["a", "a"] }), 7, "rails[1].master \"a\": rails[0] has it"),
+        (json!({ "rails": ["a", { "master": "b", "link": "ipvlan" }] }), 7, "rails[1].link"),
+        (json!({ "rails": ["a", { "master": "b", "ifname": "net1" }] }), 7, "rails[1].ifname \"net1\""),
+        (json!({ "rails": ["a", { "master": "b", "ifname": "a/b" }] }), 7, "rails[1].ifname \"a/b\""),
+        (json!({ "rails": ["a", { "master": "b", "mtu": -1 }] }), 7, "rails[1]: invalid MTU -1"),
+        (json!({ "master": "a", "link": "sriov" }), 2, "link \"sriov\""),
+        (json!({ "master": "a", "link": "macvaln" }), 7, "link \"macvaln\""),
+        (json!({ "master": "a", "rdma": "exclusive" }), 2, "rdma \"exclusive\""),
+        (json!({ "master": "a", "routing": 7 }), 7, "routing 7"),
+        (json!({ "master": "a", "routing": { "podRPFilter": 9 } }), 7, "routing: podRPFilter \"9\""),
+        (
+            json!({ "rails": ["a", "b"], "runtimeConfig": { "mac": "02:00:00:00:00:01" } }),
+            7,
+            "runtimeConfig.mac",
+        ),
+    ] {
+        let (was, msg) = refused(&config);
+        assert!(was == code && msg.contains(words), "{config}: {was} {msg}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_still_one_rail() {
+    let broken = request(&json!({ "rails": 7 }), "net1");
+    let requests = requests_if_readable(&broken);
+    assert_eq!(requests.iter().map(|rail| rail.env.ifname.as_str()).collect::<Vec<_>>(), ["net1"]);
+}

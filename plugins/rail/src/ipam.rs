@@ -1,0 +1,40 @@
+use attach::ipam::{Delegated, Ipam};
+use cni::{CniResult, Error, Plugin, Request, ValidAttachments};
+use rail_ipam::RailIpam;
+
+/// Our own IPAM without a process of its own, and any other as its plugin.
+pub(crate) struct Addresses;
+
+/// By both of the names that it is installed under.
+fn is_ours(plugin: &str) -> bool {
+    ["rail-ipam", "spiderpool"].contains(&plugin)
+}
+
+impl Ipam for Addresses {
+    fn require(&self, request: &Request, plugin: &str) -> Result<(), Error> {
+        if is_ours(plugin) { Ok(()) } else { Delegated.require(request, plugin) }
+    }
+
+    fn add(&self, request: &Request, plugin: &str) -> Result<CniResult, Error> {
+        if is_ours(plugin) { RailIpam.add(request) } else { Delegated.add(request, plugin) }
+    }
+
+    fn del(&self, request: &Request, plugin: &str) -> Result<(), Error> {
+        if is_ours(plugin) { RailIpam.del(request) } else { Delegated.del(request, plugin) }
+    }
+
+    fn check(&self, request: &Request, plugin: &str) -> Result<(), Error> {
+        if is_ours(plugin) { RailIpam.check(request) } else { Delegated.check(request, plugin) }
+    }
+
+    fn gc(&self, request: &Request, plugin: &str) -> Result<(), Error> {
+        if !is_ours(plugin) {
+            return Delegated.gc(request, plugin);
+        }
+        RailIpam.gc(request, &ValidAttachments::from_config(&request.config)?)
+    }
+
+    fn status(&self, request: &Request, plugin: &str) -> Result<(), Error> {
+        if is_ours(plugin) { RailIpam.status(request) } else { Delegated.status(request, plugin) }
+    }
+}

@@ -1,0 +1,34 @@
+use attach::rail;
+use cni::{CniResult, Error, Plugin, Request, ValidAttachments};
+
+use crate::conf;
+use crate::ipam::Addresses;
+
+/// The plugin.
+pub(crate) struct RailPlugin;
+
+impl Plugin for RailPlugin {
+    fn about(&self) -> &'static str {
+        "railcni rail: links, addresses and policy routing of a pod's rails, in one process"
+    }
+
+    fn add(&self, request: &Request) -> Result<CniResult, Error> {
+        rail::add(request, &conf::rails(request)?, &Addresses)
+    }
+
+    fn del(&self, request: &Request) -> Result<(), Error> {
+        rail::del(request, &conf::requests_if_readable(request), &Addresses)
+    }
+
+    fn check(&self, request: &Request) -> Result<(), Error> {
+        rail::check(request, &conf::rails(request)?, &Addresses)
+    }
+
+    fn gc(&self, request: &Request, valid: &ValidAttachments) -> Result<(), Error> {
+        rail::gc(request, &conf::requests_if_readable(request), valid, &Addresses)
+    }
+
+    fn status(&self, request: &Request) -> Result<(), Error> {
+        rail::status(&conf::rails(request)?, &Addresses)
+    }
+}

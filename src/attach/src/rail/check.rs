@@ -1,0 +1,105 @@
+use cni::{CniResult, Request};
+use netlink::Route;
+use serde_json::Value;
+use state::Dirs;
+
+use super::{Made, PLUGIN, Rail, with_key};
+use crate::attachment::is;
+use crate::child::{differences, key_of, not_available, verdict};
+use crate::ipam::Ipam;
+use crate::{Attachments, Error, Found, Pod, routing};
+
+/// CHECK of all rails: the kernel against config, record and `prevResult`, then the IPAM's own CHECK.
+pub fn check(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<(), cni::Error> {
+    let netns = request.env.netns.as_deref().ok_or_else(|| cni::Error::netns("CNI_NETNS is empty"))?;
+    let previous = request.config.require_prev_result()?;
+    let mut pod = Pod::open(netns)?;
+    let dirs = Dirs::from_env().map_err(Error::from)?;
+    let found = match Attachments::open(&dirs, PLUGIN)?.find::<Made>(&key_of(request)?)? {
+        Found::Nothing => {
+            vec!["there is no record of it: its DEL has run, or another plugin made it".to_owned()]
+        }
+        Found::Damaged(damage) => vec![format!("its record is damaged: {damage}")],
+        Found::Attached { netns: Some(netns), .. } if !is(&pod.netns, &netns) => {
+            vec![format!("the record is about another namespace than {}", pod.netns.path().display())]
+        }
+        Found::Attached { undo, .. } => {
+            Checker { rails, made: &undo, previous, ipam }.compare(&dirs, &mut pod)?
+        }
+    };
+    verdict(&request.env.ifname, &found)
+}
+
+/// STATUS: masters are there and the IPAM can give addresses. Takes no lock and writes nothing.
+pub fn status(rails: &[Rail], ipam: &dyn Ipam) -> Result<(), cni::Error> {
+    let mut host = Route::open().map_err(Error::from)?;
+    let mut seen: Vec<&Value> = Vec::new();
+    for rail in rails {
+        rail.kind.require_parent(&mut host).map_err(not_available)?;
+        let config = &rail.request.config;
+        let (Some(plugin), Some(ipam_config)) = (&config.ipam_type, config.at(&["ipam"])) else { continue };
+        if !seen.contains(&ipam_config) {
+            seen.push(ipam_config);
+            ipam.status(&rail.request, plugin)?;
+        }
+    }
+    Ok(())
+}
+
+struct Checker<'a> {
+    rails: &'a [Rail],
+    made: &'a Made,
+    previous: &'a CniResult,
+    ipam: &'a dyn Ipam,
+}
+
+impl Checker<'_> {
+    fn compare(&self, dirs: &Dirs, pod: &mut Pod) -> Result<Vec<String>, cni::Error> {
+        let mut host = Route::open().map_err(Error::from)?;
+        let mut found = Vec::new();
+        for rail in self.rails {
+            let ifname = &rail.request.env.ifname;
+            let lines = match self.made.links.iter().position(|link| link.ifname == *ifname) {
+                Some(position) => self.of_rail(rail, position, dirs, &mut host, pod)?,
+                None => vec!["it was not attached: the config has more rails than at ADD".to_owned()],
+            };
+            found.extend(lines.into_iter().map(|line| format!("{ifname}: {line}")));
+        }
+        Ok(found)
+    }
+
+    fn of_rail(
+        &self,
+        rail: &Rail,
+        position: usize,
+        dirs: &Dirs,
+        host: &mut Route,
+        pod: &mut Pod,
+    ) -> Result<Vec<String>, cni::Error> {
+        let Some(recorded) = self.made.results.get(position) else {
+            return Ok(vec!["its ADD did not come to an end".to_owned()]);
+        };
+        let previous = part_of(self.previous, recorded);
+        let version = rail.request.config.cni_version;
+        let value = previous.to_value(version).map_err(|error| cni::Error::internal(error.to_string()))?;
+        let request = with_key(&rail.request, "prevResult", value)?;
+        let child = rail.kind.plan(host, pod)?;
+        let mut found = differences(&request, pod, &child, |link| rail.kind.unlike(link))?;
+        if let Some(undo) = self.made.routing.iter().find(|undo| undo.ifname() == request.env.ifname) {
+            found.extend(routing::differences(dirs, pod, undo, None, &previous.routes)?);
+        }
+        if let Some(plugin) = &request.config.ipam_type {
+            found.extend(self.ipam.check(&request, plugin).err().map(|error| error.to_string()));
+        }
+        Ok(found)
+    }
+}
+
+/// What one rail has in the result of all: a later plugin, or Multus, may have taken something out.
+fn part_of(previous: &CniResult, recorded: &CniResult) -> CniResult {
+    let mut part = recorded.clone();
+    part.interfaces.retain(|interface| previous.interfaces.iter().any(|other| other.name == interface.name));
+    part.ips.retain(|ip| previous.ips.iter().any(|other| other.address == ip.address));
+    part.routes.retain(|route| previous.routes.contains(route));
+    part
+}

@@ -1,0 +1,124 @@
+use cni::{Request, ValidAttachments};
+use serde_json::{Value, json};
+use state::{Dirs, Key};
+
+use super::{Made, PLUGIN, with_key};
+use crate::attachment::identity;
+use crate::child::{PodLink, key_of};
+use crate::ipam::Ipam;
+use crate::{Attachments, Error, Found, Pod, Scene, Undo, routing};
+
+const VALID: &str = "cni.dev/valid-attachments";
+
+/// DEL of all rails; `rails` are their requests, as far as the config can still be read. The record goes last.
+pub fn del(request: &Request, rails: &[Request], ipam: &dyn Ipam) -> Result<(), cni::Error> {
+    let attachments = Attachments::open(&Dirs::from_env().map_err(Error::from)?, PLUGIN)?;
+    let key = key_of(request)?;
+    let (links, errors) = match undo(&attachments, request, &key, rails) {
+        Ok((made, errors)) => (made.links, errors),
+        Err(error) => (Vec::new(), vec![error]),
+    };
+    let mut errors: Vec<_> = errors.into_iter().map(cni::Error::from).collect();
+    errors.extend(leases(request, rails, &links).filter_map(|(of, plugin)| ipam.del(&of, &plugin).err()));
+    if errors.is_empty() {
+        attachments.forget(&key)?;
+    }
+    cni::Error::join(errors).map_or(Ok(()), Err)
+}
+
+fn undo(
+    attachments: &Attachments,
+    request: &Request,
+    key: &Key,
+    rails: &[Request],
+) -> Result<(Made, Vec<Error>), Error> {
+    let cni_netns = request.env.netns.as_deref();
+    let (made, mut scene) = match attachments.find::<Made>(key)? {
+        Found::Nothing => return Ok((Made::default(), Vec::new())),
+        Found::Attached { undo, netns } => (undo, Scene::of(netns.as_ref(), cni_netns)?),
+        Found::Damaged(damage) => {
+            tracing::warn!(%damage, "the record of this attachment is damaged; names and kinds of links say what is ours");
+            let scene = Scene::at(cni_netns)?;
+            (unrecorded(rails, scene.pod.as_ref())?, scene)
+        }
+    };
+    let errors = made.undo(&mut scene);
+    Ok((made, errors))
+}
+
+/// What the config says that there is.
+fn unrecorded(rails: &[Request], pod: Option<&Pod>) -> Result<Made, Error> {
+    let mut made = Made::default();
+    let Some(pod) = pod else { return Ok(made) };
+    for rail in rails {
+        made.routing.push(routing::Undo::without_record(key_of(rail)?, identity(&pod.netns)));
+        made.links.push(PodLink {
+            ifname: rail.env.ifname.clone(),
+            kind: rail.config.plugin_type.clone(),
+            index: None,
+            staged: None,
+            ipam: None,
+        });
+    }
+    Ok(made)
+}
+
+/// Who may hold addresses of which IPAM plugin: the rails of the config, and those of the record that it has not.
+fn leases<'a>(
+    request: &'a Request,
+    rails: &'a [Request],
+    links: &'a [PodLink],
+) -> impl Iterator<Item = (Request, String)> + 'a {
+    let recorded = |ifname: &str| links.iter().find(|link| link.ifname == ifname)?.ipam.clone();
+    let of_config = rails.iter().filter_map(move |rail| {
+        let plugin = rail.config.ipam_type.clone().or_else(|| recorded(&rail.env.ifname))?;
+        Some((rail.clone(), plugin))
+    });
+    let is_other = |link: &&PodLink| rails.iter().all(|rail| rail.env.ifname != link.ifname);
+    let of_record = links.iter().filter(is_other).filter_map(|link| {
+        let mut rail = request.clone();
+        rail.env.ifname.clone_from(&link.ifname);
+        Some((rail, link.ipam.clone()?))
+    });
+    of_config.chain(of_record)
+}
+
+/// GC of this network: attachments that are not valid any more, then the IPAM's own GC.
+pub fn gc(
+    request: &Request,
+    rails: &[Request],
+    valid: &ValidAttachments,
+    ipam: &dyn Ipam,
+) -> Result<(), cni::Error> {
+    let attachments = Attachments::open(&Dirs::from_env().map_err(Error::from)?, PLUGIN)?;
+    let (released, errors) = attachments.collect::<Made>(&request.config.name, valid)?;
+    for key in &released {
+        tracing::info!(attachment = %key, "released: not among the valid attachments");
+    }
+    let mut errors: Vec<_> = errors.into_iter().map(cni::Error::from).collect();
+    let list = with_every_interface(request, attachments.standing(&request.config.name)?);
+    let mut seen: Vec<&Value> = Vec::new();
+    for rail in rails {
+        let (Some(plugin), Some(config)) = (&rail.config.ipam_type, rail.config.at(&["ipam"])) else {
+            continue;
+        };
+        if !seen.contains(&config) {
+            seen.push(config);
+            errors.extend(with_key(rail, VALID, list.clone()).and_then(|of| ipam.gc(&of, plugin)).err());
+        }
+    }
+    cni::Error::join(errors).map_or(Ok(()), Err)
+}
+
+/// The runtime knows the first interface of an attachment; the IPAM has leases of all.
+fn with_every_interface(request: &Request, standing: Vec<(Key, Made)>) -> Value {
+    let keys = [VALID, "cni.dev/attachments"];
+    let written = keys.iter().find_map(|key| request.config.raw().get(key)?.as_array().cloned());
+    let mut list = written.unwrap_or_default();
+    for (key, made) in standing {
+        list.extend(
+            made.links.iter().map(|link| json!({ "containerID": key.container_id, "ifname": link.ifname })),
+        );
+    }
+    Value::Array(list)
+}
