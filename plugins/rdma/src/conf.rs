@@ -26,7 +26,7 @@ const MEANT: &[(&str, &str)] = &[
     ("deviceName", "rdmaDeviceName"),
 ];
 
-/// `IB_DEVICE_NAME_MAX`, with the final zero (include/uapi/rdma/ib_user_verbs.h).
+/// `IB_DEVICE_NAME_MAX`, with the final zero (`include/uapi/rdma/ib_user_verbs.h`).
 const LONGEST_NAME: usize = 64;
 
 /// Reads the config; an error names the key, the value and what is allowed.

@@ -184,7 +184,7 @@ fn mtu(mtu: Option<i64>) -> Result<Option<u32>, Error> {
     }
 }
 
-fn number<T: TryFrom<i64> + PartialOrd + std::fmt::Display>(
+fn number<T: TryFrom<i64> + PartialOrd + Copy + std::fmt::Display>(
     key: &str,
     value: Option<i64>,
     max: T,

@@ -21,12 +21,12 @@ fn request(config: &Value, args: &str) -> Request {
     Request { env, config: Config::parse(whole.to_string().into_bytes(), Command::Add).unwrap() }
 }
 
-fn good(config: Value) -> Wanted {
-    wanted(&request(&config, "")).unwrap()
+fn good(config: &Value) -> Wanted {
+    wanted(&request(config, "")).unwrap()
 }
 
-fn refused(config: Value) -> String {
-    let error = wanted(&request(&config, "")).unwrap_err();
+fn refused(config: &Value) -> String {
+    let error = wanted(&request(config, "")).unwrap_err();
     assert_eq!(error.code, 7, "{error}");
     error.msg
 }
@@ -38,7 +38,7 @@ fn nothing_is_changed_unless_it_is_asked_for() {
         json!({ "mac": null, "vlan": null, "vlanQoS": null, "vlanProto": null, "min_tx_rate": null,
                 "spoofchk": null, "trust": "", "link_state": "", "mtu": 0 }),
     ] {
-        let wanted = good(config);
+        let wanted = good(&config);
         assert_eq!(wanted.attributes, Attributes::default());
         assert_eq!((wanted.mac, wanted.mtu, wanted.device.to_string()), (None, None, DEVICE.to_owned()));
     }
@@ -46,7 +46,7 @@ fn nothing_is_changed_unless_it_is_asked_for() {
 
 #[test]
 fn every_key_is_read_in_any_case() {
-    let wanted = good(json!({
+    let wanted = good(&json!({
         "MAC": "02-00-5E-10-00-01", "VLAN": 100, "vlanqos": 5, "VlanProto": "802.1AD", "Min_Tx_Rate": 10,
         "MAX_TX_RATE": 100, "SpoofChk": "off", "Trust": "on", "Link_State": "enable", "MTU": 4200,
     }));
@@ -72,7 +72,7 @@ fn vlan_table() {
         (json!({ "vlan": 0, "vlanProto": "802.1q" }), vlan(0, 0, Vlan::DOT1Q)),
         (json!({ "vlan": 7, "vlanProto": "802.1ad" }), vlan(7, 0, Vlan::DOT1AD)),
     ] {
-        assert_eq!(good(config.clone()).attributes.vlan, expected, "{config}");
+        assert_eq!(good(&config).attributes.vlan, expected, "{config}");
     }
     for (config, key, said) in [
         (json!({ "vlan": 4095 }), "vlan 4095", "0 to 4094"),
@@ -85,17 +85,17 @@ fn vlan_table() {
         (json!({ "vlanProto": "802.1q" }), "vlanProto", "without vlan"),
         (json!({ "vlan": 0, "vlanProto": "802.1ad" }), "vlanProto 802.1ad", "vlan 0"),
     ] {
-        let msg = refused(config);
+        let msg = refused(&config);
         assert!(msg.contains(key) && msg.contains(said), "{msg}");
     }
 }
 
 #[test]
 fn a_rate_alone_makes_the_other_zero() {
-    assert_eq!(good(json!({ "min_tx_rate": 5 })).attributes.rate, Some(Rate { min: 5, max: 0 }));
-    assert_eq!(good(json!({ "max_tx_rate": 5 })).attributes.rate, Some(Rate { min: 0, max: 5 }));
+    assert_eq!(good(&json!({ "min_tx_rate": 5 })).attributes.rate, Some(Rate { min: 5, max: 0 }));
+    assert_eq!(good(&json!({ "max_tx_rate": 5 })).attributes.rate, Some(Rate { min: 0, max: 5 }));
     for config in [json!({ "min_tx_rate": -1 }), json!({ "min_tx_rate": 9, "max_tx_rate": 8 })] {
-        assert!(refused(config).contains("min_tx_rate"));
+        assert!(refused(&config).contains("min_tx_rate"));
     }
 }
 
@@ -103,14 +103,14 @@ fn a_rate_alone_makes_the_other_zero() {
 fn a_misspelt_switch_is_not_off() {
     for key in ["spoofchk", "trust"] {
         for value in ["On", "true", "yes", "disable"] {
-            let msg = refused(json!({ key: value }));
+            let msg = refused(&json!({ key: value }));
             assert!(
                 msg.contains(&format!("{key} \"{value}\"")) && msg.contains("\"on\" and \"off\""),
                 "{msg}"
             );
         }
     }
-    assert!(refused(json!({ "link_state": "up" })).contains("auto, enable and disable"));
+    assert!(refused(&json!({ "link_state": "up" })).contains("auto, enable and disable"));
 }
 
 #[test]
@@ -123,12 +123,12 @@ fn wrong_types_are_refused_with_the_key() {
         json!({ "mtu": "9000" }),
         json!({ "mac": 5 }),
     ] {
-        let msg = refused(config.clone());
+        let msg = refused(&config);
         let known = config.as_object().unwrap().keys().any(|key| msg.contains(key));
         assert!(known, "{config}: {msg}");
     }
     for mtu in [-1, 67, 5_000_000_000_i64] {
-        assert!(refused(json!({ "mtu": mtu })).contains(&format!("invalid MTU {mtu}")));
+        assert!(refused(&json!({ "mtu": mtu })).contains(&format!("invalid MTU {mtu}")));
     }
 }
 
@@ -157,7 +157,7 @@ fn a_mac_that_no_vf_can_have_is_refused_with_its_source() {
         ("02:00:00:00:00:00:00:01", "6 bytes"),
         ("nonsense", "6 bytes"),
     ] {
-        let msg = refused(json!({ "runtimeConfig": { "mac": mac } }));
+        let msg = refused(&json!({ "runtimeConfig": { "mac": mac } }));
         assert!(msg.contains("runtimeConfig.mac") && msg.contains(mac) && msg.contains(why), "{msg}");
     }
 }
@@ -167,11 +167,11 @@ fn a_device_is_needed_and_how_to_get_one_is_said() {
     let error = wanted(&request(&json!({ "deviceID": null }), "")).unwrap_err();
     assert!(error.msg.contains("deviceID") && error.details.contains("resourceName"), "{error}");
     assert_eq!(
-        good(json!({ "deviceID": "", "pciBusID": "0000:3B:02.6" })).device.to_string(),
+        good(&json!({ "deviceID": "", "pciBusID": "0000:3B:02.6" })).device.to_string(),
         "0000:3b:02.6"
     );
-    assert_eq!(good(json!({ "deviceID": "mlx5_core.sf.4" })).device.to_string(), "mlx5_core.sf.4");
-    assert!(refused(json!({ "deviceID": "ens1f0" })).contains("\"ens1f0\""));
+    assert_eq!(good(&json!({ "deviceID": "mlx5_core.sf.4" })).device.to_string(), "mlx5_core.sf.4");
+    assert!(refused(&json!({ "deviceID": "ens1f0" })).contains("\"ens1f0\""));
 }
 
 #[test]

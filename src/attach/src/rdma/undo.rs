@@ -51,7 +51,7 @@ impl RdmaUndo {
         let id = Id::parse(&self.device)?;
         match self.judge(&dirs, &id)? {
             Verdict::Other(owner) => {
-                tracing::warn!(device = self.device, owner, "left alone: another pod has it now")
+                tracing::warn!(device = self.device, owner, "left alone: another pod has it now");
             }
             Verdict::Ours => self.put_back(&id, scene)?,
         }
@@ -91,7 +91,12 @@ impl RdmaUndo {
     fn leave(&self, pod: &Pod) -> Result<(), crate::Error> {
         let mut inside = Rdma::open_in(&pod.netns)?;
         match self.among(inside.devices()?) {
-            Some(device) => Ok(inside.move_device(device.index, NetNs::current()?.fd())?),
+            Some(device) => {
+                let home = NetNs::current()?;
+                // The kernel compares the device's namespace with the caller's, not with the socket's
+                // (`rdma_dev_change_netns` in drivers/infiniband/core/device.c).
+                Ok(pod.netns.run(|| inside.move_device(device.index, home.fd()))??)
+            }
             None => Ok(()),
         }
     }

@@ -142,3 +142,15 @@ fn binary(name: &str) -> PathBuf {
 pub(super) fn ipam(subnet: &str) -> Value {
     json!({ "type": "rail-ipam", "ranges": [[{ "subnet": subnet }]] })
 }
+
+/// A pod with the default NIC that every pod has before its rails come.
+pub(super) fn pod() -> Pod {
+    let pod = Pod::new();
+    pod.ip("link add eth0 type veth peer name peer0");
+    pod.ip("addr add 192.0.2.2/24 dev eth0");
+    for link in ["eth0", "peer0"] {
+        pod.ip(&format!("link set dev {link} up"));
+    }
+    pod.ip("route add default via 192.0.2.1");
+    pod
+}

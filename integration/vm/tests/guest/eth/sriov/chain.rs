@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use vm::lab::{Pod, Vf, pfs, run, vf};
 
-use super::call::{Call, ipam, sriov};
+use super::call::{Call, ipam, pod, sriov};
 use super::state::{State, assert_untouched};
 
 struct Rail {
@@ -42,18 +42,6 @@ fn detach(rails: &[Rail]) {
     for rail in rails {
         assert_untouched(&rail.vf, &rail.before);
     }
-}
-
-/// With the default NIC that every pod has before its rails come.
-fn pod() -> Pod {
-    let pod = Pod::new();
-    pod.ip("link add eth0 type veth peer name peer0");
-    pod.ip("addr add 192.0.2.2/24 dev eth0");
-    for link in ["eth0", "peer0"] {
-        pod.ip(&format!("link set dev {link} up"));
-    }
-    pod.ip("route add default via 192.0.2.1");
-    pod
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use vm::lab::{Pod, Vf, ip, run, vf};
 
-use super::call::sriov;
+use super::call::{pod, sriov};
 use super::state::{State, assert_untouched};
 
 fn examples() -> PathBuf {
@@ -43,7 +43,7 @@ fn attach(file: &str, vf: &Vf, pod: &Pod) -> Value {
 #[test]
 fn a_shared_subnet() {
     pools("rails-shared-subnet.yaml");
-    let result = attach("shared-subnet.conflist", &vf(0, 0), &Pod::new());
+    let result = attach("shared-subnet.conflist", &vf(0, 0), &pod());
     assert!(
         result["ips"][0]["address"].as_str().is_some_and(|address| address.starts_with("172.16.")),
         "{result}"
@@ -55,7 +55,7 @@ fn an_mtu_of_4200() {
     pools("rails-shared-subnet.yaml");
     let vf = vf(0, 0);
     ip(&format!("link set dev {} mtu 4200", vf.pf().ifname()));
-    let result = attach("mtu-4200.conflist", &vf, &Pod::new());
+    let result = attach("mtu-4200.conflist", &vf, &pod());
     assert_eq!(result["interfaces"][0]["mtu"], 4200);
 }
 
@@ -66,7 +66,7 @@ fn a_subnet_per_node_is_that_of_the_pf() {
     for (rail, net) in [(0, "172.16.1."), (2, "172.16.3.")] {
         let vf = vf(rail, 0);
         ip(&format!("addr add {net}30/27 dev {}", vf.pf().ifname()));
-        let result = attach("per-node.conflist", &vf, &Pod::new());
+        let result = attach("per-node.conflist", &vf, &pod());
         let address = result["ips"][0]["address"].as_str().unwrap_or_default();
         assert!(address.starts_with(net), "{result}");
     }
