@@ -136,7 +136,7 @@ fn bond(
         tracing::warn!("bond: left out, one interface needs none");
         return Ok(None);
     }
-    let Options { options, active, primary } = options;
+    let Options { attributes: options, active, primary } = options;
     Ok(Some(WantedBond { name: name.to_owned(), mode, options, active, primary }))
 }
 

@@ -11,7 +11,7 @@ use netlink::link::BondOption;
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Options {
     /// As netlink has them.
-    pub(crate) options: Vec<BondOption>,
+    pub(crate) attributes: Vec<BondOption>,
     pub(crate) active: Option<String>,
     pub(crate) primary: Option<String>,
 }
@@ -35,7 +35,7 @@ enum Values {
 const ON_OFF: Values = Values::Names(&["off", "on"]);
 const MILLISECONDS: Values = Values::Word(0, 0x7fff_ffff);
 
-/// Name, `IFLA_BOND_*` (include/uapi/linux/if_link.h) and values (`bond_opts` in drivers/net/bonding/bond_options.c).
+/// Name, `IFLA_BOND_*` (`include/uapi/linux/if_link.h`) and values (`bond_opts` of `drivers/net/bonding/bond_options.c`).
 const KNOWN: &[(&str, u16, Values)] = &[
     ("active_slave", 2, Values::Port),
     ("ad_actor_sys_prio", 24, Values::Short(1, u16::MAX)),
@@ -122,7 +122,7 @@ impl Options {
             PRIMARY => self.primary = Some(text.to_owned()),
             attribute => {
                 let value = values.encode(text).ok_or_else(|| refuse(values.allowed()))?;
-                self.options.push(BondOption { attribute, value });
+                self.attributes.push(BondOption { attribute, value });
             }
         }
         Ok(())
@@ -227,12 +227,15 @@ mod tests {
             option(21, &[1]),
             option(9, &3_u32.to_ne_bytes()),
         ];
-        assert_eq!(named.options, expected);
+        assert_eq!(named.attributes, expected);
     }
 
     #[test]
     fn an_explicit_zero_is_not_lost() {
-        assert_eq!(parse("use_carrier=0;updelay=0").unwrap().options, [option(6, &[0]), option(4, &[0; 4])]);
+        assert_eq!(
+            parse("use_carrier=0;updelay=0").unwrap().attributes,
+            [option(6, &[0]), option(4, &[0; 4])]
+        );
     }
 
     #[test]
@@ -244,12 +247,12 @@ mod tests {
             parse("arp_ip_target=10.0.0.1,10.0.0.2")
                 .map(|mut short| {
                     short.primary = Some("ens1".to_owned());
-                    short.options.insert(0, option(7, &1_u32.to_ne_bytes()));
+                    short.attributes.insert(0, option(7, &1_u32.to_ne_bytes()));
                     short
                 })
                 .unwrap()
         );
-        assert_eq!(list.options[1].value[4..8], [10, 0, 0, 1]);
+        assert_eq!(list.attributes[1].value[4..8], [10, 0, 0, 1]);
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub enum Error {
     #[error(transparent)]
     Rdma(#[from] crate::rdma::Error),
     #[error(transparent)]
+    Ib(#[from] crate::ib::Error),
+    #[error(transparent)]
     Master(#[from] crate::master::Error),
     #[error("{doing}: {source}")]
     Sysctl { doing: String, source: std::io::Error },
@@ -73,6 +75,7 @@ impl Error {
             Self::IfnameTaken { .. } | Self::ParentBusy { .. } => code::INVALID_CONFIG,
             Self::Vf(error) => error.code(),
             Self::Rdma(error) => error.code(),
+            Self::Ib(error) => error.code(),
             Self::Master(error) => error.code(),
             Self::Leftover { source, .. } => source.code(),
             Self::Several { first, .. } => first.code(),

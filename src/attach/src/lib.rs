@@ -9,6 +9,7 @@ pub mod attachment;
 pub mod child;
 mod claim;
 mod error;
+pub mod ib;
 pub mod ipam;
 mod lease;
 pub mod master;

@@ -25,10 +25,23 @@ impl Lock {
     /// Takes the lock on `path`, a file that nobody renames or removes; made when missing, in a directory that exists.
     /// A timeout of zero tries once.
     pub fn acquire(path: &Path, timeout: Duration) -> Result<Self, Error> {
+        Self::acquire_by(path, timeout, File::try_lock)
+    }
+
+    /// The same, together with other shared holders: keeps away whoever wants the lock for himself.
+    pub fn acquire_shared(path: &Path, timeout: Duration) -> Result<Self, Error> {
+        Self::acquire_by(path, timeout, File::try_lock_shared)
+    }
+
+    fn acquire_by(
+        path: &Path,
+        timeout: Duration,
+        attempt: impl Fn(&File) -> Result<(), TryLockError>,
+    ) -> Result<Self, Error> {
         let file = file::open(path, OpenOptions::new().read(true), OFlag::O_CREAT)?;
         let start = Instant::now();
         let mut pause = FIRST_PAUSE;
-        while !try_lock(&file, path)? {
+        while !taken(attempt(&file), path)? {
             let waited = start.elapsed();
             let left = timeout.saturating_sub(waited);
             if left.is_zero() {
@@ -41,8 +54,8 @@ impl Lock {
     }
 }
 
-fn try_lock(file: &File, path: &Path) -> Result<bool, Error> {
-    match file.try_lock() {
+fn taken(attempt: Result<(), TryLockError>, path: &Path) -> Result<bool, Error> {
+    match attempt {
         Ok(()) => Ok(true),
         Err(TryLockError::WouldBlock) => Ok(false),
         Err(TryLockError::Error(error)) => Err(Error::io("lock", path, &error)),

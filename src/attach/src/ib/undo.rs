@@ -1,0 +1,150 @@
+use netlink::{Guid, Rdma, Route};
+use netns::NetNs;
+use serde::{Deserialize, Serialize};
+use state::{Dirs, Key};
+use sysfs::Root;
+
+use super::rebind::{RdmaBefore, guid_of, rebind};
+use super::{lock, peer};
+use crate::claim::Claims;
+use crate::vf::{Admin, Attributes, Device, Id, Netdev, await_home, in_pod};
+use crate::{Error, Pod, Scene, Undo};
+
+/// An InfiniBand VF as it was before a pod got it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct IbUndo {
+    /// The owner.
+    pub key: Key,
+    /// PCI address
+    pub device: String,
+    /// The driver.
+    pub driver: Option<String>,
+    /// `CNI_IFNAME`
+    pub ifname: String,
+    /// Index in the pod, once it is there.
+    pub index: Option<u32>,
+    /// `None` with a user space driver.
+    pub netdev: Option<Netdev>,
+    /// The GUID that the interface had.
+    pub guid: Option<Guid>,
+    /// Link state and GUIDs as the PF had them, as far as they were to change.
+    pub before: Option<Attributes>,
+    /// The RDMA device, with whatever GUID.
+    pub rdma: Option<RdmaBefore>,
+    /// Whether the RDMA device went along.
+    pub isolated: bool,
+    /// The IPAM plugin that gave its addresses.
+    pub ipam: Option<String>,
+}
+
+pub(super) fn claims(dirs: &Dirs) -> Claims<'_> {
+    Claims { dirs, folder: "ib-devices" }
+}
+
+impl Undo for IbUndo {
+    fn undo(&self, scene: &mut Scene) -> Vec<Error> {
+        self.undo_with_lock(scene).unwrap_or_else(|error| vec![error])
+    }
+}
+
+impl IbUndo {
+    fn undo_with_lock(&self, scene: &mut Scene) -> Result<Vec<Error>, Error> {
+        let dirs = Dirs::from_env()?;
+        let id = Id::parse(&self.device)?;
+        let Some(device) = Device::find(&Root::system(), &id)? else {
+            tracing::warn!(device = self.device, "the device is gone, and with it all that was changed");
+            return self.forget(&dirs, &id).map(|()| Vec::new());
+        };
+        let _lock = lock::acquire(&dirs, &device)?;
+        self.undo_locked(&dirs, &id, scene)
+    }
+
+    /// The undo, by someone who has the PF's lock.
+    pub(super) fn undo_locked(&self, dirs: &Dirs, id: &Id, scene: &mut Scene) -> Result<Vec<Error>, Error> {
+        if let Some(owner) = claims(dirs).owner(id)?.filter(|owner| owner.key != self.key) {
+            tracing::warn!(device = self.device, owner = %owner.key, "left alone: it belongs to another pod now");
+            peer::forget(dirs, &self.key)?;
+            return Ok(Vec::new());
+        }
+        let device = Device::find(&Root::system(), id)?;
+        let errors = device.map(|device| self.put_back(dirs, &device, scene)).unwrap_or_default();
+        if errors.is_empty() {
+            self.forget(dirs, id)?;
+        }
+        Ok(errors)
+    }
+
+    fn forget(&self, dirs: &Dirs, id: &Id) -> Result<(), Error> {
+        peer::forget(dirs, &self.key)?;
+        claims(dirs).release(id, &self.key)
+    }
+
+    /// The interface leaves the pod before the RDMA device does, whose move builds it anew.
+    fn put_back(&self, dirs: &Dirs, device: &Device, scene: &mut Scene) -> Vec<Error> {
+        let mut errors = Vec::new();
+        errors.extend(self.leave_pod(device.id(), scene).err());
+        errors.extend(self.return_rdma(scene).err());
+        errors.extend(self.restore_attributes(device, scene).err());
+        match self.restore_netdev(dirs, device, scene) {
+            Ok(more) => errors.extend(more),
+            Err(error) => errors.push(error),
+        }
+        errors
+    }
+
+    fn leave_pod(&self, id: &Id, scene: &mut Scene) -> Result<(), Error> {
+        let Some(netdev) = &self.netdev else { return Ok(()) };
+        scene.host()?;
+        let Scene { pod: Some(pod), host: Some(host) } = scene else { return Ok(()) };
+        match in_pod(&mut pod.route, id, self.index, &self.ifname)? {
+            Some(link) => netdev.bring_home(pod, &link, host),
+            None => Ok(()),
+        }
+    }
+
+    fn return_rdma(&self, scene: &mut Scene) -> Result<(), Error> {
+        match (&scene.pod, &self.rdma) {
+            (Some(pod), Some(rdma)) if self.isolated => send_home(pod, &rdma.name),
+            _ => Ok(()),
+        }
+    }
+
+    fn restore_attributes(&self, device: &Device, scene: &mut Scene) -> Result<(), Error> {
+        let (Some(before), Some(pf)) = (&self.before, device.pf()) else { return Ok(()) };
+        let host = scene.host()?;
+        let admin = Admin::open(device.id(), pf, host)?;
+        let now = admin.read(host)?;
+        admin.apply(host, before, &now)
+    }
+
+    fn restore_netdev(&self, dirs: &Dirs, device: &Device, scene: &mut Scene) -> Result<Vec<Error>, Error> {
+        let (Some(netdev), Some(driver)) = (&self.netdev, &self.driver) else { return Ok(Vec::new()) };
+        let host = scene.host()?;
+        let mut link = self.home(device, host, driver)?;
+        if self.guid.is_some_and(|guid| guid_of(&link) != Some(guid)) {
+            link = rebind(dirs, device.id(), driver, self.guid, self.rdma.as_ref(), host)?;
+        } else if let Some(rdma) = &self.rdma {
+            rdma.restore(device)?;
+        }
+        Ok(netdev.restore(host, &link))
+    }
+
+    /// A workload may have taken the driver away; a namespace that dies gives the interface back late.
+    fn home(&self, device: &Device, host: &mut Route, driver: &str) -> Result<netlink::Link, Error> {
+        if device.driver() != Some(driver)
+            && let Id::Pci(bdf) = device.id()
+        {
+            tracing::warn!(device = self.device, driver, "binding the driver that the device had");
+            Root::system().pci(*bdf)?.bind(driver)?;
+        }
+        await_home(device, host)
+    }
+}
+
+fn send_home(pod: &Pod, name: &str) -> Result<(), Error> {
+    let mut inside = Rdma::open_in(&pod.netns)?;
+    match inside.device_by_name(name)? {
+        Some(device) => Ok(inside.move_device(device.index, NetNs::current()?.fd())?),
+        None => Ok(()),
+    }
+}
