@@ -55,22 +55,22 @@ impl Samples {
     }
 }
 
-/// Runs both sides `rounds` times in turns, the first one now ahead, now behind; one more round before is not counted.
-pub(crate) fn in_turns<T>(rounds: usize, sides: [&mut dyn FnMut() -> Result<T>; 2]) -> Result<[Vec<T>; 2]> {
-    let [first, second] = sides;
-    let (mut firsts, mut seconds) = (Vec::new(), Vec::new());
+/// Runs all sides `rounds` times in turns, now forwards, now backwards; one more round before is not counted.
+pub(crate) fn in_turns<T, const N: usize>(
+    rounds: usize,
+    sides: &mut [&mut dyn FnMut() -> Result<T>; N],
+) -> Result<[Vec<T>; N]> {
+    let mut times: [Vec<T>; N] = std::array::from_fn(|_| Vec::new());
     for round in 0..=rounds {
-        if round % 2 == 0 {
-            firsts.push(first()?);
-            seconds.push(second()?);
-        } else {
-            seconds.push(second()?);
-            firsts.push(first()?);
+        for turn in 0..N {
+            let side = if round % 2 == 0 { turn } else { N - 1 - turn };
+            times[side].push(sides[side]()?);
         }
     }
-    firsts.remove(0);
-    seconds.remove(0);
-    Ok([firsts, seconds])
+    for times in &mut times {
+        times.remove(0);
+    }
+    Ok(times)
 }
 
 #[cfg(test)]
@@ -93,7 +93,7 @@ mod tests {
             order.borrow_mut().push(side);
             Ok(order.borrow().len())
         };
-        let [a, b] = in_turns(2, [&mut || note('a'), &mut || note('b')]).unwrap();
+        let [a, b] = in_turns(2, &mut [&mut || note('a'), &mut || note('b')]).unwrap();
         assert_eq!(order.into_inner(), "abbaab");
         assert_eq!((a, b), (vec![4, 5], vec![3, 6]));
     }

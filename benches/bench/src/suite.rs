@@ -60,15 +60,19 @@ impl Suite {
 
     /// The chain of one rail, in its order, as a runtime sends it but for `prevResult`.
     pub(crate) fn chain(&self, number: u8) -> Vec<Value> {
-        let range = json!({
-            "subnet": format!("172.16.{number}.0/24"),
-            "rangeEnd": format!("172.16.{number}.250"),
-            "gateway": format!("172.16.{number}.254"),
-        });
-        let mut macvlan = self.config("macvlan", &format!("rail-{number}"), &range);
+        let mut macvlan = self.config("macvlan", &format!("rail-{number}"), &range(number));
         macvlan["master"] = json!(format!("rail{number}"));
         macvlan["mode"] = json!("bridge");
         vec![macvlan, self.header(self.names.routing, &format!("rail-{number}"))]
+    }
+
+    /// The first rails as one network of `rail`.
+    pub(crate) fn rails(&self, count: u8) -> Value {
+        let rail = |number: u8| json!({ "master": format!("rail{number}"), "ipam": { "type": self.names.ipam, "ranges": [[range(number)]] } });
+        let mut config = self.header("rail", "rails");
+        config["mode"] = json!("bridge");
+        config["rails"] = (1..=count).map(rail).collect();
+        config
     }
 
     /// What the IPAM plugin alone gets for one range.
@@ -85,4 +89,12 @@ impl Suite {
     fn header(&self, plugin: &str, network: &str) -> Value {
         json!({ "cniVersion": self.names.version, "name": network, "type": plugin })
     }
+}
+
+fn range(number: u8) -> Value {
+    json!({
+        "subnet": format!("172.16.{number}.0/24"),
+        "rangeEnd": format!("172.16.{number}.250"),
+        "gateway": format!("172.16.{number}.254"),
+    })
 }

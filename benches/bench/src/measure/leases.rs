@@ -28,7 +28,7 @@ pub(crate) fn by_count(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
         fill(bench, &bench.theirs, filled..count)?;
         filled = count;
         let mut sides = (|| add_and_del(bench, &bench.ours), || add_and_del(bench, &bench.theirs));
-        let times = in_turns(rounds, [&mut sides.0, &mut sides.1])?;
+        let times = in_turns(rounds, &mut [&mut sides.0, &mut sides.1])?;
         let case = |verb| format!("IPAM among {count} leases, {verb}");
         let part = |of: fn(&(Duration, Duration)) -> Duration| {
             times.each_ref().map(|times| Samples::of(&times.iter().map(of).collect::<Vec<_>>()))

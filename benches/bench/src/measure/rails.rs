@@ -5,16 +5,19 @@ use anyhow::{Result, ensure};
 use testkit::Pod;
 
 use crate::chain::Attachment;
-use crate::exec::Bench;
+use crate::exec::{Bench, Call};
 use crate::report::{Report, Unit};
 use crate::samples::{Samples, in_turns};
 use crate::suite::Suite;
 
-/// One macvlan rail by a chain of single plugins, and by its bare messages.
+/// What ADD and DEL took.
+type Times = (Duration, Duration);
+
+/// One macvlan rail by a chain of single plugins, by `rail`, and by its bare messages.
 pub(crate) fn one(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     let pod = bench.world.pod("one");
     bench.world.rail(1);
-    compare(bench, report, &pod, "one rail by the chain", 1, bench.rounds / 2)?;
+    compare(bench, report, &pod, "one rail", 1, bench.rounds / 2)?;
     bare(bench, report, &pod)
 }
 
@@ -22,7 +25,7 @@ pub(crate) fn one(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
 pub(crate) fn eight(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     let pod = bench.world.pod("eight");
     (2..=8).for_each(|number| drop(bench.world.rail(number)));
-    compare(bench, report, &pod, "eight rails by the chain", 8, bench.few_rounds())
+    compare(bench, report, &pod, "eight rails", 8, bench.few_rounds())
 }
 
 fn compare(
@@ -34,22 +37,34 @@ fn compare(
     rounds: usize,
 ) -> Result<()> {
     let netns = pod.path().display().to_string();
-    let attach = |suite: &Suite| attach_and_detach(bench, suite, &netns, rails);
-    let mut sides = (|| attach(&bench.ours), || attach(&bench.theirs));
-    let times = in_turns(rounds, [&mut sides.0, &mut sides.1])?;
-    let [adds, dels] = [|(add, _): &(_, _)| *add, |(_, del): &(_, _)| *del]
-        .map(|part| times.each_ref().map(|times| Samples::of(&times.iter().map(part).collect::<Vec<_>>())));
-    report.compare(format!("{case}, ADD"), Unit::Seconds, adds);
-    report.compare(format!("{case}, DEL"), Unit::Seconds, dels);
+    let chain = |suite: &Suite| attach_and_detach(bench, suite, &netns, rails);
+    let mut sides = (|| chain(&bench.ours), || chain(&bench.theirs), || by_rail(bench, &netns, rails));
+    let [ours, theirs, rail] = in_turns(rounds, &mut [&mut sides.0, &mut sides.1, &mut sides.2])?;
+    for (way, ours) in [("the chain", &ours), ("`rail`", &rail)] {
+        for (verb, part) in VERBS {
+            let samples =
+                [ours, &theirs].map(|times| Samples::of(&times.iter().map(part).collect::<Vec<_>>()));
+            report.compare(format!("{case} by {way}, {verb}"), Unit::Seconds, samples);
+        }
+    }
     Ok(())
 }
 
-fn attach_and_detach(
-    bench: &Bench<'_>,
-    suite: &Suite,
-    netns: &str,
-    rails: u8,
-) -> Result<(Duration, Duration)> {
+type Part = fn(&Times) -> Duration;
+
+const VERBS: [(&str, Part); 2] = [("ADD", |times| times.0), ("DEL", |times| times.1)];
+
+/// All of them in one call of each verb.
+fn by_rail(bench: &Bench<'_>, netns: &str, rails: u8) -> Result<Times> {
+    let mut config = bench.ours.rails(rails);
+    let call = |verb| Call { verb, container_id: "bench-pod", netns, ifname: "net1" };
+    let (added, result) = bench.run(&bench.ours, "rail", &call("ADD"), &config)?;
+    config["prevResult"] = result;
+    let (deleted, _) = bench.run(&bench.ours, "rail", &call("DEL"), &config)?;
+    Ok((added, deleted))
+}
+
+fn attach_and_detach(bench: &Bench<'_>, suite: &Suite, netns: &str, rails: u8) -> Result<Times> {
     let (mut added, mut deleted) = (Duration::ZERO, Duration::ZERO);
     let mut results = Vec::new();
     for rail in 1..=rails {

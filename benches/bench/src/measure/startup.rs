@@ -19,7 +19,7 @@ pub(crate) fn version(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     let ask = |suite: &Suite, plugin| Ok(bench.run(suite, plugin, &VERSION, &config)?.0);
     for (ours, theirs) in pairs(bench) {
         let mut sides = (|| ask(&bench.ours, ours), || ask(&bench.theirs, theirs));
-        let times = in_turns(bench.rounds, [&mut sides.0, &mut sides.1])?;
+        let times = in_turns(bench.rounds, &mut [&mut sides.0, &mut sides.1])?;
         report.compare(
             format!("VERSION of {}", both(ours, theirs)),
             Unit::Seconds,
@@ -68,6 +68,9 @@ pub(crate) fn size_and_memory(bench: &Bench<'_>, report: &mut Report) -> Result<
             sizes.map(|it| Samples::one(it as f64)),
         );
     }
+    #[expect(clippy::cast_precision_loss, reason = "no file here has 2^53 bytes")]
+    let size = Samples::one(bench.ours.path("rail").metadata()?.len() as f64);
+    report.alone("size of rail".to_owned(), Unit::Bytes, size);
     let pod = bench.world.pod("memory");
     bench.world.rail(RAIL);
     let netns = pod.path().display().to_string();

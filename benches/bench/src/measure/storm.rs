@@ -16,7 +16,7 @@ const PODS: usize = 128;
 /// of the measurement before, while the reference plugin keeps each network apart.
 pub(crate) fn at_once(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     let mut sides = (|| storm(bench, &bench.ours), || storm(bench, &bench.theirs));
-    let times = in_turns(bench.few_rounds(), [&mut sides.0, &mut sides.1])?;
+    let times = in_turns(bench.few_rounds(), &mut [&mut sides.0, &mut sides.1])?;
     report.compare(format!("{PODS} IPAM ADDs at once"), Unit::Seconds, times.map(|it| Samples::of(&it)));
     Ok(())
 }
