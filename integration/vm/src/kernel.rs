@@ -25,8 +25,8 @@ impl Kernel {
     /// The kernel of `suite`, downloaded the first time.
     pub(crate) fn fetch(cache: &Cache, suite: Suite, busybox: &Path) -> Result<Self> {
         let name = match suite {
-            Suite::Release => "kernel-release",
-            Suite::Backports => "kernel-backports",
+            Suite::Release => "linux-release",
+            Suite::Backports => "linux-backports",
         };
         let root =
             cache.once(name, |dir| download(&Apt::update(cache)?, suite, dir, &cache.path(name), busybox))?;
@@ -76,6 +76,14 @@ fn download(apt: &Apt, suite: Suite, dir: &Path, target: &Path, busybox: &Path) 
     apt.extract(suite, &packages(apt, suite)?, dir)?;
     merge_lib(dir)?;
     let version = version(dir)?;
+    // The guest's modprobe hands files to the kernel as they are, and TCG would be slow at this.
+    let mut find = Command::new(busybox);
+    find.arg("find")
+        .arg(dir.join("usr/lib/modules"))
+        .args(["-name", "*.ko.xz", "-exec"])
+        .arg(busybox)
+        .args(["unxz", "{}", "+"]);
+    output(&mut find).context("unpack the modules")?;
     output(Command::new(busybox).args(["depmod", "-b"]).arg(dir).arg(&version))
         .context("index the modules")?;
     // The headers' Makefile names its common part by the path it would be installed at.

@@ -13,6 +13,7 @@ pub(crate) struct Report<'a> {
     running: Option<String>,
     failures: Vec<(String, String)>,
     passed: usize,
+    not_run: usize,
     filtered: usize,
     start: Instant,
 }
@@ -27,7 +28,15 @@ impl<'a> Report<'a> {
         let count = selected.len();
         writeln!(out, "\nrunning {count} test{} ({machine})", if count == 1 { "" } else { "s" })?;
         let filtered = total - count;
-        Ok(Self { out, running: None, failures: Vec::new(), passed: 0, filtered, start: Instant::now() })
+        Ok(Self {
+            out,
+            running: None,
+            failures: Vec::new(),
+            passed: 0,
+            not_run: 0,
+            filtered,
+            start: Instant::now(),
+        })
     }
 
     pub(crate) fn started(&mut self, shown: &str) -> Result<()> {
@@ -52,10 +61,10 @@ impl<'a> Report<'a> {
         Ok(())
     }
 
-    /// A test that could not even begin.
-    pub(crate) fn failed(&mut self, shown: &str, why: &str) -> Result<()> {
-        self.started(shown)?;
-        self.finished(shown, Some(why.to_owned()), Duration::ZERO)
+    /// A test that could not even begin: its boot has said why.
+    pub(crate) fn not_run(&mut self, shown: &str) -> Result<()> {
+        self.not_run += 1;
+        Ok(writeln!(self.out, "test {shown} ... FAILED (not run)")?)
     }
 
     /// The boot itself counts as a test: it ends well when the guest powered off with a clean kernel log.
@@ -70,7 +79,7 @@ impl<'a> Report<'a> {
 
     /// Prints the failures and the closing line; true without failures.
     pub(crate) fn finish(self) -> Result<bool> {
-        let good = self.failures.is_empty();
+        let good = self.failures.is_empty() && self.not_run == 0;
         if !good {
             writeln!(self.out, "\nfailures:\n")?;
         }
@@ -78,7 +87,7 @@ impl<'a> Report<'a> {
             writeln!(self.out, "---- {name} ----\n{}\n", text.trim_end())?;
         }
         let verdict = if good { "ok" } else { "FAILED" };
-        let (passed, failed, filtered) = (self.passed, self.failures.len(), self.filtered);
+        let (passed, failed, filtered) = (self.passed, self.failures.len() + self.not_run, self.filtered);
         let time = self.start.elapsed().as_secs_f32();
         writeln!(
             self.out,
@@ -99,12 +108,14 @@ mod tests {
         let mut report = Report::start(&mut out, "a machine", &[], 0).expect("start");
         report.started("eth::good").expect("write");
         report.finished("eth::good", None, Duration::ZERO).expect("write");
-        report.failed("eth::bad", "because").expect("write");
+        report.started("eth::bad").expect("write");
+        report.finished("eth::bad", Some("because".into()), Duration::ZERO).expect("write");
+        report.not_run("eth::later").expect("write");
         assert!(!report.finish().expect("finish"));
         let text = String::from_utf8(out).expect("text");
         assert!(text.contains("test eth::good ... ok"), "{text}");
         assert!(text.contains("---- eth::bad ----\nbecause"), "{text}");
-        assert!(text.contains("test result: FAILED. 1 passed; 1 failed;"), "{text}");
+        assert!(text.contains("test result: FAILED. 1 passed; 2 failed;"), "{text}");
     }
 
     #[test]
