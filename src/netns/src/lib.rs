@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 use nix::sched::{CloneFlags, setns};
-use nix::sys::statfs::{NSFS_MAGIC, PROC_SUPER_MAGIC, fstatfs};
+use nix::sys::statfs::{NSFS_MAGIC, fstatfs};
 
 pub use error::{Error, Reason};
 pub use id::Id;
@@ -68,8 +68,9 @@ impl NetNs {
     ///
     /// Aborts the process if it cannot come back: everything after that would change the wrong namespace.
     pub fn run<T>(&self, work: impl FnOnce() -> T) -> Result<T, Error> {
-        let _home = Home(Self::current()?);
+        let home = Self::current()?;
         self.enter()?;
+        let _home = Home(home);
         Ok(work())
     }
 
@@ -97,10 +98,10 @@ impl Drop for Home {
     }
 }
 
-/// Until Linux 3.19 namespaces were files of procfs; some container runtimes still bind those.
+/// Namespaces have a file system of their own since Linux 3.19; a bind mount of one has it, too.
 fn is_namespace(file: &File, path: &Path) -> Result<bool, Error> {
     let stat = fstatfs(file).map_err(|errno| Error::Open { path: path.to_owned(), source: errno.into() })?;
-    Ok([NSFS_MAGIC, PROC_SUPER_MAGIC].contains(&stat.filesystem_type()))
+    Ok(stat.filesystem_type() == NSFS_MAGIC)
 }
 
 fn id_of(file: &File, path: &Path) -> Result<Id, Error> {
