@@ -2,7 +2,7 @@ use cni::{Request, ValidAttachments, delegate};
 use state::{Dirs, Key};
 
 use super::peer::{self, Cache, Files};
-use super::{Plugin, VfUndo};
+use super::{Plugin, VfUndo, owner};
 use crate::{Attachments, Error, Found, Scene, Undo};
 
 pub(super) fn key_of(request: &Request) -> Result<Key, Error> {
@@ -69,7 +69,9 @@ fn unrecorded(
     match peer::find(dirs, key, files, scene)? {
         peer::Found::Nothing => Ok(None),
         peer::Found::Stale => {
-            files.forget_all(dirs)?;
+            if let Some(id) = files.forget_all(dirs)? {
+                owner::release(dirs, &id, key)?;
+            }
             Ok(None)
         }
         peer::Found::Undo(undo) => {

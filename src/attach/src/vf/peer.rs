@@ -55,13 +55,15 @@ impl Files {
         self.forget_cache(dirs)
     }
 
-    /// Removes a stale cache, and the allocation of the device that it may name.
-    pub(super) fn forget_all(&self, dirs: &Dirs) -> Result<(), Error> {
+    /// Removes a stale cache, and the allocation of the device that it may name, which is returned.
+    pub(super) fn forget_all(&self, dirs: &Dirs) -> Result<Option<Id>, Error> {
         let cache = file::read(&self.cache_path(dirs)?)?.as_deref().and_then(Cache::parse);
-        match cache.and_then(|cache| Id::parse(&cache.device).ok()) {
-            Some(id) => self.forget(dirs, &id),
-            None => self.forget_cache(dirs),
+        let id = cache.and_then(|cache| Id::parse(&cache.device).ok());
+        match &id {
+            Some(id) => self.forget(dirs, id)?,
+            None => self.forget_cache(dirs)?,
         }
+        Ok(id)
     }
 
     /// The namespace that the device is allocated to.
