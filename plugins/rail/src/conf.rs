@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::expand::{self, Expanded};
 
 /// The rails of the config; an error names the key, the value and what is allowed.
-pub(crate) fn rails(request: &Request) -> Result<Vec<Rail>, Error> {
+pub fn rails(request: &Request) -> Result<Vec<Rail>, Error> {
     let expanded = expand::expand(request)?;
     refuse_what_one_rail_has(request, expanded.rails.len())?;
     let rails = expanded.rails.iter().enumerate().map(|(position, rail)| {

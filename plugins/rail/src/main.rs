@@ -1,14 +1,9 @@
 //! `rail`: the rails of a pod, in one process.
 
-mod conf;
-mod expand;
-mod ipam;
-mod plugin;
-
 /// musl's allocator gives every page back at once, which costs more than all the rest of an ADD.
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 fn main() -> std::process::ExitCode {
-    cni::run(&plugin::RailPlugin)
+    cni::run(&rail::RailPlugin)
 }

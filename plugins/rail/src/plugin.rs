@@ -5,7 +5,8 @@ use crate::conf;
 use crate::ipam::Addresses;
 
 /// The plugin.
-pub(crate) struct RailPlugin;
+#[derive(Debug)]
+pub struct RailPlugin;
 
 impl Plugin for RailPlugin {
     fn about(&self) -> &'static str {

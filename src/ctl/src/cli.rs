@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Show(Show),
     /// Show how much of each address pool is used
     Pools(Pools),
+    /// Say what an attach to a network of `rail` would do, and what a detach undoes, without doing it
+    Explain(Explain),
     /// Bring up a pod with eight rails on this machine, without hardware, and prove that they work
     Demo(Demo),
     /// Print the completion script of a shell
@@ -135,6 +137,18 @@ pub(crate) struct Pools {
     /// How it is printed
     #[arg(short, long, value_enum, default_value_t = Format::Table)]
     pub(crate) output: Format,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Explain {
+    /// Name of a network in the config directory, or a file
+    #[arg(value_name = "NETWORK")]
+    pub(crate) network: String,
+    /// Name of the first interface
+    #[arg(short, long, value_name = "IFNAME", env = "CNI_IFNAME", default_value = "net1")]
+    pub(crate) ifname: String,
+    #[command(flatten)]
+    pub(crate) places: Places,
 }
 
 #[derive(Args, Debug)]

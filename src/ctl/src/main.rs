@@ -3,6 +3,7 @@
 mod cli;
 mod demo;
 mod driver;
+mod explain;
 mod network;
 mod output;
 mod pod;
@@ -47,6 +48,7 @@ fn run(command: Command) -> Result<()> {
         Command::Status(args) => verbs::status(&args),
         Command::Show(args) => show::run(&args),
         Command::Pools(args) => pools::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Completion { shell } => {
             let mut script = Vec::new();

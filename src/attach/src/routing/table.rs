@@ -37,7 +37,8 @@ fn taken(view: &View, held: &[u32]) -> BTreeSet<u32> {
         .collect()
 }
 
-fn own(first_nic: &str, ifname: &str) -> Option<u32> {
+/// Which table a NIC gets unless that is taken; none for a name without a number, which gets the first free one.
+pub fn own(first_nic: &str, ifname: &str) -> Option<u32> {
     if ifname == first_nic {
         return Some(FIRST);
     }

@@ -1,0 +1,163 @@
+//! What an ADD of a network of `rail` would do, in its order, and what DEL undoes: from the config alone.
+
+use std::fmt::Write as _;
+
+use anyhow::{Context as _, Result, bail};
+use attach::rail::Rail;
+use attach::routing::{Settings, usual_table};
+use cni::conflist::{Injection, NetworkList, PluginConf};
+use cni::{CniArgs, Command, Config, Env, Request};
+use serde_json::Value;
+
+use crate::cli::Explain;
+use crate::network;
+use crate::output::{STRONG, styled, text};
+
+/// Rules of table T have this much more (see the coordinator).
+const RULES: u32 = 10_000;
+
+pub(crate) fn run(args: &Explain) -> Result<()> {
+    for network in network::find(&args.network, &args.places.conf_dir)? {
+        for plugin in &network.list.plugins {
+            text(&of_plugin(&network.list, plugin, &args.ifname)?)?;
+        }
+    }
+    Ok(())
+}
+
+fn of_plugin(list: &NetworkList, plugin: &PluginConf, ifname: &str) -> Result<String> {
+    if plugin.plugin_type != "rail" {
+        bail!("network {}: only `rail` can be explained, and this is `{}`", list.name, plugin.plugin_type);
+    }
+    let env = Env {
+        command: Command::Add,
+        container_id: "POD".to_owned(),
+        netns: None,
+        ifname: ifname.to_owned(),
+        args: CniArgs::default(),
+        path: Vec::new(),
+    };
+    let config = Config::parse(list.stdin(plugin, Injection::default())?, Command::Add)?;
+    let rails = rail::rails(&Request { env, config }).with_context(|| format!("network {}", list.name))?;
+    Ok(explain(&list.name, &rails))
+}
+
+fn explain(network: &str, rails: &[Rail]) -> String {
+    let mut out = format!("{} attaches {} at once, all or none\n", styled(STRONG, network), names(rails));
+    let mut step = |title: &str, lines: Vec<String>| {
+        let _ = writeln!(out, "\n{}", styled(STRONG, title));
+        for line in lines {
+            let _ = writeln!(out, "  {line}");
+        }
+    };
+    step("1. written down before anything is changed", vec![format!("one record of {}", names(rails))]);
+    step("2. addresses", rails.iter().map(of_ipam).collect());
+    step("3. links", rails.iter().map(of_link).collect());
+    step(
+        "4. up, in one batch",
+        vec!["addresses and the IPAM's routes on every link; each is announced to its neighbours".to_owned()],
+    );
+    step("5. policy routing, in one batch", rails.iter().flat_map(of_routing).collect());
+    step(
+        "DEL undoes, from the record alone",
+        vec![
+            format!("rules, tables and moved default routes of {}", names(rails)),
+            "the links, all within one grace period of the kernel".to_owned(),
+            "the leases; then the record goes".to_owned(),
+        ],
+    );
+    out
+}
+
+fn names(rails: &[Rail]) -> String {
+    let names: Vec<_> = rails.iter().map(|rail| rail.request.env.ifname.as_str()).collect();
+    names.join(", ")
+}
+
+fn of_ipam(rail: &Rail) -> String {
+    let ifname = &rail.request.env.ifname;
+    match rail.request.config.ipam_type.as_deref() {
+        None => format!("{ifname}: none, it works on layer 2"),
+        Some("rail-ipam" | "spiderpool") => format!("{ifname}: a lease of rail-ipam, in the same process"),
+        Some(other) => format!("{ifname}: from plugin {other}"),
+    }
+}
+
+fn of_link(rail: &Rail) -> String {
+    let Request { env, config } = &rail.request;
+    let mut line = format!("{}: {} on {}", env.ifname, config.plugin_type, written(config, "master"));
+    for key in ["mode", "mtu", "mac"] {
+        if config.at(&[key]).is_some() {
+            let _ = write!(line, ", {key} {}", written(config, key));
+        }
+    }
+    line
+}
+
+fn written(config: &Config, key: &str) -> String {
+    match config.at(&[key]) {
+        Some(Value::String(text)) => text.clone(),
+        other => other.map(Value::to_string).unwrap_or_default(),
+    }
+}
+
+fn of_routing(rail: &Rail) -> Vec<String> {
+    let ifname = &rail.request.env.ifname;
+    let Some(settings) = &rail.routing else { return vec![format!("{ifname}: none")] };
+    let Settings { first_nic, tune, detours, policy_routes, wish, .. } = settings;
+    if !tune {
+        return vec![format!("{ifname}: no table (tunePodRoutes is false)")];
+    }
+    let mut lines = vec![match usual_table(first_nic, ifname) {
+        Some(table) => format!(
+            "{ifname}: table {table}, or the next free one: default and connected routes; rule {}: from each of its \
+             addresses lookup {table}",
+            RULES + table
+        ),
+        None => format!("{ifname}: the first free table from 101 on, and a rule for each of its addresses"),
+    }];
+    let owner = wish.as_ref().map_or(first_nic, |wish| &wish.nic);
+    lines.push(format!("{ifname}: main keeps the default route of {owner}"));
+    lines.extend(detours.iter().map(|dst| format!("{ifname}: {dst} leaves by {first_nic}")));
+    lines.extend(policy_routes.iter().map(|route| format!("{ifname}: {} via {}", route.dst, route.gw)));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn explained(plugin: &str) -> Result<String> {
+        let list = format!(r#"{{"cniVersion":"1.1.0","name":"rails","plugins":[{plugin}]}}"#);
+        let list = NetworkList::parse(list.as_bytes())?;
+        of_plugin(&list, &list.plugins[0], "net1")
+    }
+
+    #[test]
+    fn every_rail_has_its_link_table_and_rule() {
+        let text = explained(
+            r#"{"type":"rail","mtu":9000,"rails":["ens1","ens2"],"ipam":{"type":"rail-ipam"},
+                "routing":{"serviceCIDR":["10.96.0.0/12"]}}"#,
+        )
+        .unwrap();
+        for line in [
+            "net1: macvlan on ens1, mtu 9000",
+            "net2: macvlan on ens2, mtu 9000",
+            "net2: a lease of rail-ipam",
+            "net2: table 102",
+            "rule 10102: from each of its addresses lookup 102",
+            "net1: 10.96.0.0/12 leaves by eth0",
+            "main keeps the default route of eth0",
+        ] {
+            assert!(text.contains(line), "{line:?} is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn what_add_would_refuse_is_refused() {
+        let error = explained(r#"{"type":"rail","rails":[]}"#).unwrap_err();
+        assert!(format!("{error:#}").contains("rails []"), "{error:#}");
+        let error = explained(r#"{"type":"macvlan","master":"ens1"}"#).unwrap_err();
+        assert!(error.to_string().contains("`macvlan`"), "{error}");
+    }
+}
