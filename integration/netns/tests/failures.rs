@@ -96,7 +96,10 @@ fn add_matrix(name: &str, scope: Scope) {
         if !outcome.status.success() && !is_speechless(&outcome, &point.0) {
             let error = outcome.error();
             assert!(error.code > 0 && !error.msg.is_empty(), "{what}: {error:?}");
-            scene.assert_clean(&what);
+            // Each process has its own failure at that point: the undo of one after that of the other is said to be open.
+            if scope == Scope::Plugin || !error.details.contains("the undo is left to DEL") {
+                scene.assert_clean(&what);
+            }
         }
         scene.plugin.del(&scene.config).success();
         scene.assert_clean(&format!("{what}, then DEL"));
