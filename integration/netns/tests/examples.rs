@@ -26,6 +26,7 @@ struct Example {
 }
 
 const SHARED: &str = "pools/rails-shared-subnet.yaml";
+const OF_RAIL: &str = "rail/rails.conflist";
 const ONE: Example = Example {
     file: "macvlan/rail1.conflist",
     pools: SHARED,
@@ -104,6 +105,7 @@ impl Node {
             ("macvlan", "macvlan"),
             ("rail-ipam", "rail-ipam"),
             ("coordinator", "coordinator"),
+            ("rail", "rail"),
             ("spiderpool", "rail-ipam"),
         ] {
             symlink(binary(target), bin.join(name)).unwrap();
@@ -208,6 +210,25 @@ fn the_eight_rails_are_attached_by_their_names() {
     }
 }
 
+/// One network, one process, and the same as by the eight chains.
+#[test]
+fn one_network_of_rail_attaches_all_eight() {
+    let node = Node::new();
+    let pod = node.world.pod("pod");
+    node.use_pools(SHARED);
+    let before = node.world.snapshot().without("file ");
+    let file = folder().join(OF_RAIL);
+    let (file, netns) = (file.to_str().unwrap(), pod.path().to_str().unwrap());
+    assert!(node.railctl(&["explain", file]).contains("net8: table 108"));
+    let result: Value = serde_json::from_str(&node.railctl(&["attach", file, netns])).unwrap();
+    assert_eq!(result["ips"].as_array().map(Vec::len), Some(8));
+    assert_policy(&pod, &Example { file: OF_RAIL, rails: 8, ..ONE });
+    node.railctl(&["gc", file]);
+    node.railctl(&["check", file, netns]);
+    node.railctl(&["detach", file, netns]);
+    assert_same(&before, &node.world.snapshot().without("file "));
+}
+
 /// What goes to another node's rail goes out on rail 1, as the pool's route says.
 #[test]
 fn rail_one_of_a_node_carries_what_goes_to_other_rails() {
@@ -249,6 +270,7 @@ fn every_file_has_its_test() {
     let rails = (1..=8).map(|rail| format!("macvlan/rail{rail}.conflist"));
     let named =
         EXAMPLES.iter().flat_map(|example| [example.file, example.pools]).filter(|file| !file.is_empty());
-    let known: BTreeSet<_> = named.map(str::to_owned).chain(rails).chain(["README.md".to_owned()]).collect();
+    let known: BTreeSet<_> =
+        named.map(str::to_owned).chain(rails).chain(["README.md", OF_RAIL].map(str::to_owned)).collect();
     assert_eq!(files(), known);
 }
