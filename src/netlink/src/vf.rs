@@ -133,7 +133,7 @@ impl Batch<'_> {
 
 fn request(pf: u32, id: u32, change: &VfChange) -> Request {
     let mut message = link_message(pf);
-    message.attributes = vec![LinkAttribute::VfInfoList(vec![LinkVfInfo(encode(id, change))])];
+    message.attributes = vec![LinkAttribute::VfInfoList(entries(id, change))];
     Request::new("change VF", format_args!("{id} of link {pf} ({change})"), RTM_SETLINK, 0, &message)
 }
 
@@ -141,6 +141,15 @@ fn link_message(index: u32) -> LinkMessage {
     let mut message = LinkMessage::default();
     message.header.index = index;
     message
+}
+
+/// The kernel returns from an entry after its node GUID, without a word about what follows (`do_setvfinfo` in
+/// net/core/rtnetlink.c): the port's has an entry of its own.
+fn entries(id: u32, change: &VfChange) -> Vec<LinkVfInfo> {
+    let port = change.port_guid.filter(|_| change.node_guid.is_some());
+    let first = VfChange { port_guid: change.port_guid.filter(|_| port.is_none()), ..*change };
+    let second = port.map(|guid| VfChange { port_guid: Some(guid), ..VfChange::default() });
+    [Some(first), second].iter().flatten().map(|change| LinkVfInfo(encode(id, change))).collect()
 }
 
 fn encode(id: u32, change: &VfChange) -> Vec<VfInfo> {

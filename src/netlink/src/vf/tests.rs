@@ -124,3 +124,11 @@ fn vfs_keep_their_numbers() {
     let vfs = first_of(&message, decode).unwrap();
     assert_eq!(vfs.iter().map(|vf| vf.id).collect::<Vec<_>>(), [3, 1]);
 }
+
+#[test]
+fn the_ports_guid_has_an_entry_of_its_own_after_the_nodes() {
+    let both = VfChange { node_guid: Some(Guid(1)), port_guid: Some(Guid(2)), ..VfChange::default() };
+    let expected = [VfInfo::IbNodeGuid(VfInfoGuid::new(3, 1)), VfInfo::IbPortGuid(VfInfoGuid::new(3, 2))];
+    assert_eq!(entries(3, &both), expected.map(|guid| LinkVfInfo(vec![guid])));
+    assert_eq!(entries(3, &VfChange { node_guid: None, ..both }).len(), 1);
+}
