@@ -65,7 +65,8 @@ impl Cluster {
         };
         let pools: Vec<String> =
             self.rails.iter().flat_map(|rail| [v4(rail).to_string(), v6(rail).to_string()]).collect();
-        fs::copy(self.world.file("pools", format!("---\n{}", pools.join("\n---\n"))), self.pools_file()).unwrap();
+        fs::copy(self.world.file("pools", format!("---\n{}", pools.join("\n---\n"))), self.pools_file())
+            .unwrap();
     }
 
     fn conflist(&self, rail: &Rail) -> Value {
@@ -116,7 +117,9 @@ impl Cluster {
             listing.push(pod.ip(&[family, "rule"]));
             let tables = std::iter::once("main".to_owned()).chain((100..=108).map(|table| table.to_string()));
             // The kernel's own fe80::/64 come in the order of the links' carriers.
-            listing.extend(tables.map(|table| without_link_local(&pod.ip(&[family, "route", "show", "table", &table]))));
+            listing.extend(
+                tables.map(|table| without_link_local(&pod.ip(&[family, "route", "show", "table", &table]))),
+            );
         }
         listing
     }
@@ -131,8 +134,7 @@ impl Cluster {
         let mut command = Command::new(binary("railctl"));
         command.args(["pools", "-o", "json"]).envs(self.world.dirs().env());
         let pools: Value = serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
-        let used: Vec<_> =
-            pools.as_array().unwrap().iter().filter(|pool| pool["used"] != json!(0)).collect();
+        let used: Vec<_> = pools.as_array().unwrap().iter().filter(|pool| pool["used"] != json!(0)).collect();
         assert!(used.is_empty(), "leases are left: {used:?}");
     }
 

@@ -64,7 +64,9 @@ impl Scene {
             let mut ipam = config();
             ipam["ipam"] = rail["ipam"].clone();
             let got = others.each_ref().map(|plugin| plugin.add(&ipam));
-            others.iter().for_each(|plugin| drop(plugin.del(&ipam).success()));
+            for plugin in &others {
+                plugin.del(&ipam).success();
+            }
             assert!(got.iter().all(|outcome| outcome.status.success()), "{after}: a lease is left: {got:?}");
         }
     }
