@@ -21,10 +21,8 @@ pub use configuration::{CONFIGURATIONS, Configuration};
 use report::Report;
 pub use select::all;
 
-/// What a boot may take beyond its tests.
-const BOOT_SECONDS: u64 = 180;
-/// No boot is left running longer than this, however many tests it has.
-const LONGEST_BOOT: u64 = 900;
+/// A guest that says nothing for so long beyond its test's own limit hangs.
+const SILENCE: Duration = Duration::from_secs(180);
 
 /// The arguments that `cargo test -- ...` may bring.
 #[derive(Debug, Parser)]
@@ -121,11 +119,16 @@ fn one_boot(
     tests: &mut Vec<Test>,
     report: &mut Report<'_>,
 ) -> Result<Duration> {
-    let limit = BOOT_SECONDS + tests.iter().map(|test| test.limit).sum::<u64>();
-    let limit = Some(Duration::from_secs(limit.min(LONGEST_BOOT)));
-    let boot = Boot { rails: configuration.rails(image)?, action: Action::Tests(tests.clone()), limit };
+    let patience =
+        SILENCE + Duration::from_secs(tests.iter().map(|test| test.limit).max().unwrap_or_default());
+    let boot = Boot {
+        rails: configuration.rails(image)?,
+        action: Action::Tests(tests.clone()),
+        limit: Some(patience),
+    };
     let mut machine = Machine::boot(image, &boot)?;
     loop {
+        machine.allow(patience);
         match machine.event() {
             Ok(Event::Started(shown)) => report.started(&shown)?,
             Ok(Event::Finished { shown, failure, millis }) => {

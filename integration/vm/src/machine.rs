@@ -20,9 +20,9 @@ use crate::qemu;
 use crate::wire::{Action, Event, Job, Rails};
 
 /// A guest that shows no life for so long after power-on is not coming.
-const BOOT_LIMIT: Duration = Duration::from_secs(120);
+const BOOT_LIMIT: Duration = Duration::from_secs(240);
 /// QEMU is gone this soon after the guest's last words.
-const POWER_OFF_LIMIT: Duration = Duration::from_secs(20);
+const POWER_OFF_LIMIT: Duration = Duration::from_secs(60);
 const LOG_LINES: usize = 80;
 const LOG_BYTES: usize = 16 * 1024;
 
@@ -119,6 +119,11 @@ impl Machine {
         Ok(Self { child, events, console, stderr, limit: boot.limit, started: Instant::now(), alive: false })
     }
 
+    /// Moves the time limit to this much from now.
+    pub fn allow(&mut self, more: Duration) {
+        self.limit = Some(self.started.elapsed() + more);
+    }
+
     /// The guest's next event.
     pub fn event(&mut self) -> Result<Event, Failure> {
         let mut line = Vec::new();
@@ -156,7 +161,7 @@ impl Machine {
 
     /// Waits until QEMU has ended after [`Event::Done`], and returns how long the guest was on.
     pub fn finish(mut self) -> Result<Duration, Failure> {
-        self.limit = Some(self.started.elapsed() + POWER_OFF_LIMIT);
+        self.allow(POWER_OFF_LIMIT);
         match self.event() {
             Err(Failure::Died { .. }) => Ok(self.started.elapsed()),
             Err(failure) => Err(failure),
