@@ -12,12 +12,14 @@ const WARNING: u32 = 4;
 /// What marks a trouble among the many harmless warnings of a boot.
 const TROUBLES: [&str; 6] = ["WARNING:", "BUG:", "Oops", "Call Trace", "INFO: task", "lockdep"];
 /// Warnings that say nothing bad.
-const EXPECTED: [&str; 7] = [
+const EXPECTED: [&str; 8] = [
     // The HCA's module is neither Debian's nor signed.
     "loading out-of-tree module taints kernel",
     "module verification failed: signature and/or required key missing",
     // ipvlan says EINVAL to an InfiniBand master, and says it here as well.
     "Master is either lo or non-ether device",
+    // It says EBUSY to one that has macvlans, too.
+    "Device is already in use",
     // igb on igbvf's request for multicast addresses.
     "attempted to set invalid MAC filter",
     // The machine had no time for the guest.

@@ -1,5 +1,7 @@
 //! Eight InfiniBand PFs with four VFs each.
 
+mod ib_sriov;
+
 use std::fs;
 use std::time::Duration;
 

@@ -1,5 +1,8 @@
 //! No NIC: Debian's stock kernel with all its modules.
 
+mod ifacer;
+mod ipvlan;
+
 use vm::lab::{Pod, ip};
 
 #[test]

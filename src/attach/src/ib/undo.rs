@@ -141,10 +141,15 @@ impl IbUndo {
     }
 }
 
+/// The kernel moves a device out of the namespace of the thread that asks, and of no other (`rdma_dev_change_netns` in
+/// drivers/infiniband/core/device.c).
 fn send_home(pod: &Pod, name: &str) -> Result<(), Error> {
-    let mut inside = Rdma::open_in(&pod.netns)?;
-    match inside.device_by_name(name)? {
-        Some(device) => Ok(inside.move_device(device.index, NetNs::current()?.fd())?),
-        None => Ok(()),
-    }
+    let home = NetNs::current()?;
+    pod.netns.run(|| {
+        let mut inside = Rdma::open()?;
+        match inside.device_by_name(name)? {
+            Some(device) => Ok(inside.move_device(device.index, home.fd())?),
+            None => Ok(()),
+        }
+    })?
 }

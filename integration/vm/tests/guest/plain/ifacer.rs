@@ -1,0 +1,297 @@
+//! `ifacer` on a kernel that has VLANs and bonds.
+
+use std::thread;
+
+use serde_json::{Value, json};
+use testkit::{Ping, Plugin, Scope, Space, World, assert_same};
+
+fn config(more: &Value) -> Value {
+    let mut config =
+        json!({ "cniVersion": "1.1.0", "name": "storage", "type": "ifacer", "interfaces": ["rail1"] });
+    config.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+    config
+}
+
+fn vlan(more: &Value) -> Value {
+    let mut conf = config(&json!({ "vlanID": 100 }));
+    conf.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+    conf
+}
+
+fn bonded(more: &Value) -> Value {
+    let bond = json!({ "name": "bond0", "mode": "active-backup", "options": "miimon=50; primary=rail2" });
+    let mut conf =
+        config(&json!({ "interfaces": ["rail1", "rail2"], "bond": bond, "vlanID": 100, "cleanup": true }));
+    conf.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+    conf
+}
+
+fn world() -> World {
+    let world = World::new();
+    for number in [1, 2, 3] {
+        world.rail(number);
+    }
+    world
+}
+
+fn ifacer(world: &World, container: &str) -> Plugin {
+    world.plugin("ifacer").container(container).env("CNI_NETNS", world.switch().path())
+}
+
+fn link(space: &Space, name: &str) -> Value {
+    space.ip(&["-d", "link", "show", name])[0].clone()
+}
+
+fn is_up(link: &Value) -> bool {
+    link["flags"].as_array().is_some_and(|flags| flags.contains(&json!("UP")))
+}
+
+#[test]
+fn a_vlan_is_made_used_by_macvlan_and_stays_without_cleanup() {
+    let world = world();
+    let pod = world.bare_pod("a");
+    world.switch().ip_do("link add vlan100 link port1 type vlan id 100\naddr add 10.100.0.1/24 dev vlan100\nlink set vlan100 up");
+    let result = ifacer(&world, "a").add(&vlan(&json!({}))).success();
+    assert_eq!(result, json!({ "cniVersion": "1.1.0" }));
+    let made = link(world.host(), "rail1.100");
+    assert_eq!((&made["linkinfo"]["info_data"]["id"], &made["mtu"]), (&json!(100), &json!(9000)));
+    assert!(is_up(&made));
+    let macvlan = json!({
+        "cniVersion": "1.1.0", "name": "storage", "type": "macvlan", "master": "rail1.100", "prevResult": result,
+    });
+    world.plugin("macvlan").container("a").netns(pod.path()).add(&macvlan).success();
+    pod.ip_do("addr add 10.100.0.2/24 dev net1");
+    pod.assert_ping(&Ping::to(std::net::Ipv4Addr::new(10, 100, 0, 1)));
+    let mut check = vlan(&json!({}));
+    check["prevResult"] = result;
+    ifacer(&world, "a").check(&check).success();
+    ifacer(&world, "a").del(&vlan(&json!({}))).success();
+    ifacer(&world, "a").del(&vlan(&json!({}))).success();
+    assert!(world.host().has_link("rail1.100"));
+}
+
+#[test]
+fn what_was_there_before_is_used_and_never_deleted() {
+    let world = world();
+    world.host().ip_do("link add rail1.100 link rail1 type vlan id 100\nlink set rail1 down");
+    let conf = vlan(&json!({ "cleanup": true }));
+    ifacer(&world, "a").add(&conf).success();
+    assert!(is_up(&link(world.host(), "rail1")), "N00005: a parent that is down is brought up");
+    assert!(is_up(&link(world.host(), "rail1.100")), "N00003: a VLAN that is down is brought up");
+    ifacer(&world, "a").del(&conf).success();
+    assert!(world.host().has_link("rail1.100"));
+}
+
+#[test]
+fn a_vlan_under_another_name_is_refused_on_one_nic_and_fine_on_another() {
+    let world = world();
+    world.host().ip_do("link add storage link rail1 type vlan id 100");
+    let before = world.snapshot().without("file ");
+    let error = ifacer(&world, "a").add(&vlan(&json!({}))).error();
+    assert!(
+        error.code == 7 && error.msg.contains("as storage") && error.msg.contains("vlanName"),
+        "{error:?}"
+    );
+    assert_same(&before, &world.snapshot().without("file "));
+    ifacer(&world, "a").add(&vlan(&json!({ "vlanName": "storage" }))).success();
+    ifacer(&world, "b").add(&vlan(&json!({ "interfaces": ["rail2"] }))).success();
+    assert!(world.host().has_link("rail2.100"));
+    let other =
+        ifacer(&world, "c").add(&vlan(&json!({ "interfaces": ["rail3"], "vlanName": "storage" }))).error();
+    assert!(other.msg.contains("storage is there already and is VLAN 100"), "{other:?}");
+}
+
+#[test]
+fn the_last_of_64_pods_at_once_removes_it() {
+    let world = world();
+    let before = world.snapshot().without("file ");
+    let conf = vlan(&json!({ "cleanup": true, "mtu": 4200 }));
+    let plugins: Vec<_> = (0..64).map(|number| ifacer(&world, &format!("pod{number}"))).collect();
+    let every = |verb: &str| {
+        thread::scope(|scope| {
+            let runs: Vec<_> = plugins.iter().map(|plugin| scope.spawn(|| plugin.run(verb, &conf))).collect();
+            for run in runs {
+                run.join().expect("no panic").success();
+            }
+        });
+    };
+    every("ADD");
+    assert_eq!(link(world.host(), "rail1.100")["mtu"], 4200);
+    let (last, others) = plugins.split_last().expect("64");
+    for plugin in &others[..60] {
+        plugin.del(&conf).success();
+    }
+    assert!(world.host().has_link("rail1.100"));
+    every("DEL");
+    last.del(&conf).success();
+    assert_same(&before, &world.snapshot().without("file "));
+}
+
+#[test]
+fn a_bond_has_its_ports_options_and_mtu_and_all_is_put_back() {
+    let world = world();
+    let before = steady(&world);
+    let conf = bonded(&json!({}));
+    for container in ["a", "b"] {
+        ifacer(&world, container).add(&conf).success();
+    }
+    let bond = link(world.host(), "bond0");
+    let data = &bond["linkinfo"]["info_data"];
+    assert_eq!((&data["mode"], &data["miimon"]), (&json!("active-backup"), &json!(50)));
+    assert_eq!(
+        (&data["primary"], &bond["mtu"]),
+        (&json!("rail2"), &json!(9000)),
+        "the MTU of its ports is theirs still"
+    );
+    assert_eq!(link(world.host(), "bond0.100")["mtu"], 9000);
+    assert_eq!(link(world.host(), "rail1")["master"], "bond0");
+    let mut check = conf.clone();
+    check["prevResult"] = json!({ "cniVersion": "1.1.0" });
+    ifacer(&world, "a").check(&check).success();
+    ifacer(&world, "a").del(&conf).success();
+    assert!(world.host().has_link("bond0.100"));
+    ifacer(&world, "b").del(&conf).success();
+    assert_same(&before, &settled(&world));
+}
+
+/// A port that comes up again gets carrier, and with it routes, in the kernel's own time.
+fn settled(world: &World) -> testkit::Snapshot {
+    let ready = || {
+        let up = |name: &str| link(world.host(), name)["operstate"] == "UP";
+        (up("rail1") && up("rail2")).then_some(())
+    };
+    testkit::eventually(std::time::Duration::from_secs(10), ready).expect("the ports come up again");
+    steady(world)
+}
+
+/// Without what IPv6 does in its own time when a link comes up.
+fn steady(world: &World) -> testkit::Snapshot {
+    world.snapshot().without("file ").without("host addr6").without("host route6")
+}
+
+#[test]
+fn another_bond_of_that_name_is_refused_with_what_it_is() {
+    let world = world();
+    ifacer(&world, "a").add(&bonded(&json!({}))).success();
+    let bond =
+        |mode: &str, options: &str| json!({ "bond": { "name": "bond0", "mode": mode, "options": options } });
+    for (more, found) in [
+        (bond("802.3ad", ""), "has mode"),
+        (bond("active-backup", "miimon=100"), "another value"),
+        (json!({ "interfaces": ["rail2", "rail3"] }), "has the ports [rail1, rail2]"),
+        (json!({ "mtu": 9001 }), "9000 of bond0"),
+    ] {
+        let before = steady(&world);
+        let error = ifacer(&world, "b").add(&bonded(&more)).error();
+        assert!(error.code == 7 && error.msg.contains(found), "{found}: {error:?}");
+        assert_same(&before, &steady(&world));
+    }
+}
+
+#[test]
+fn check_names_each_difference() {
+    let world = world();
+    let mut conf = bonded(&json!({ "mtu": 4200 }));
+    ifacer(&world, "a").add(&conf).success();
+    conf["prevResult"] = json!({ "cniVersion": "1.1.0" });
+    ifacer(&world, "a").check(&conf).success();
+    let msg = ifacer(&world, "b").check(&conf).error().msg;
+    assert!(msg.contains("not kept for this attachment"), "{msg}");
+    for (change, named) in [
+        ("link set bond0.100 mtu 1500", "bond0.100 has MTU 1500"),
+        ("link set rail2 nomaster", "has the ports [rail1]"),
+        ("link set bond0.100 down", "bond0.100 is down"),
+        ("link del bond0.100", "bond0.100 is missing"),
+    ] {
+        world.host().ip_do(change);
+        let msg = ifacer(&world, "a").check(&conf).error().msg;
+        assert!(msg.contains(named), "after {change}: {msg}");
+    }
+}
+
+#[test]
+fn a_failure_of_the_vlan_takes_the_new_bond_away() {
+    let world = world();
+    let before = steady(&world);
+    // The name is free as far as lookups by name go, and the kernel refuses it all the same.
+    let error = ifacer(&world, "a").add(&bonded(&json!({ "vlanName": "%d%d", "cleanup": false }))).error();
+    assert!(error.msg.contains("%d%d"), "{error:?}");
+    assert!(!world.host().has_link("bond0"));
+    assert_same(&before, &settled(&world));
+}
+
+#[test]
+fn gc_releases_the_users_of_this_network() {
+    let world = world();
+    let conf = vlan(&json!({ "cleanup": true }));
+    for container in ["a", "b"] {
+        ifacer(&world, container).add(&conf).success();
+    }
+    let gc = |name: &str, valid: Value| {
+        let call = vlan(&json!({ "name": name, "cni.dev/valid-attachments": valid }));
+        world.plugin("ifacer").gc(&call).success();
+        world.host().has_link("rail1.100")
+    };
+    assert!(gc("other", json!([])));
+    assert!(gc("storage", json!([{ "containerID": "b", "ifname": "net1" }])));
+    assert!(!gc("storage", json!([])));
+}
+
+#[test]
+fn killed_at_any_message_to_the_kernel_the_next_pod_gets_it_whole_and_the_last_removes_it() {
+    let world = world();
+    let conf = bonded(&json!({}));
+    let plugin = ifacer(&world, "a");
+    let whole = plugin.trace("ADD", &conf, "sendto,sendmsg", Scope::Plugin);
+    plugin.del(&conf).success();
+    // Every third point: the time of one test does not suffice for all, which the next test goes through.
+    for point in whole.points().iter().step_by(3) {
+        plugin.kill_at("ADD", &conf, Scope::Plugin, point);
+        ifacer(&world, "b").add(&conf).success();
+        for name in ["bond0", "bond0.100"] {
+            assert!(is_up(&link(world.host(), name)), "{name} after {point}");
+        }
+        for port in ["rail1", "rail2"] {
+            assert_eq!(link(world.host(), port)["master"], "bond0", "{port} after {point}");
+        }
+        plugin.del(&conf).success();
+        assert!(world.host().has_link("bond0.100"), "b has it still, after {point}");
+        ifacer(&world, "b").del(&conf).success();
+        for name in ["bond0", "bond0.100"] {
+            assert!(!world.host().has_link(name), "{name} after {point}");
+        }
+        assert!(is_up(&link(world.host(), "rail1")), "after {point}");
+    }
+}
+
+#[test]
+fn a_kill_between_bond_and_vlan_is_undone_by_del() {
+    let world = world();
+    let conf = bonded(&json!({}));
+    let plugin = ifacer(&world, "a");
+    let points = plugin.trace("ADD", &conf, "sendto,sendmsg", Scope::Plugin).points();
+    plugin.del(&conf).success();
+    let mut between = 0;
+    for point in points {
+        plugin.kill_at("ADD", &conf, Scope::Plugin, &point);
+        between += u32::from(world.host().has_link("bond0") && !world.host().has_link("bond0.100"));
+        plugin.del(&conf).success();
+        assert!(!world.host().has_link("bond0") && !world.host().has_link("bond0.100"), "after {point}");
+        assert!(is_up(&link(world.host(), "rail1")) && is_up(&link(world.host(), "rail2")), "after {point}");
+    }
+    assert!(between > 0, "no point lies between bond and VLAN");
+}
+
+#[test]
+fn after_a_reboot_it_is_made_anew() {
+    let world = world();
+    let conf = vlan(&json!({ "cleanup": true }));
+    ifacer(&world, "a").add(&conf).success();
+    // What a reboot takes: the link, and the state on tmpfs.
+    world.host().ip_do("link del rail1.100");
+    std::fs::remove_dir_all(world.dirs().state.join("masters")).expect("the ledgers");
+    ifacer(&world, "a").add(&conf).success();
+    assert!(world.host().has_link("rail1.100"));
+    ifacer(&world, "a").del(&conf).success();
+    assert!(!world.host().has_link("rail1.100"));
+}
