@@ -1,5 +1,6 @@
 //! Eight InfiniBand PFs with four VFs each.
 
+mod examples;
 mod ib_sriov;
 
 use std::fs;

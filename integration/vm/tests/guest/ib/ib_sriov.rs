@@ -27,7 +27,7 @@ fn config(vf: &Vf, more: &Value) -> Value {
 }
 
 #[track_caller]
-fn try_run(plugin: &str, verb: &str, pod: &Pod, config: &Value) -> Result<Value, Value> {
+pub(super) fn try_run(plugin: &str, verb: &str, pod: &Pod, config: &Value) -> Result<Value, Value> {
     let directory = directory();
     let mut command = Command::new(directory.join(plugin));
     command.env("CNI_COMMAND", verb).env("CNI_CONTAINERID", pod.name()).env("CNI_NETNS", pod.path());
@@ -41,12 +41,12 @@ fn try_run(plugin: &str, verb: &str, pod: &Pod, config: &Value) -> Result<Value,
 }
 
 #[track_caller]
-fn run(verb: &str, pod: &Pod, config: &Value) -> Value {
+pub(super) fn run(verb: &str, pod: &Pod, config: &Value) -> Value {
     try_run("ib-sriov", verb, pod, config).unwrap_or_else(|error| panic!("{verb} failed: {error}"))
 }
 
 #[track_caller]
-fn fails(plugin: &str, verb: &str, pod: &Pod, config: &Value) -> String {
+pub(super) fn fails(plugin: &str, verb: &str, pod: &Pod, config: &Value) -> String {
     let error = try_run(plugin, verb, pod, config).expect_err("the plugin had to fail");
     format!("{} {}", error["msg"].as_str().unwrap_or_default(), error["details"].as_str().unwrap_or_default())
 }
