@@ -3,6 +3,7 @@
 //!
 //! A test that cannot do its work panics and says why; nothing here is ever skipped.
 
+mod cnitool;
 mod fault;
 mod mounts;
 mod plugin;
@@ -13,6 +14,7 @@ mod traffic;
 mod wait;
 mod world;
 
+pub use cnitool::cnitool;
 pub use fault::{Call, Scope, Trace};
 pub use plugin::{CniError, Outcome, Plugin, binary};
 pub use rail::{Pod, Rail};

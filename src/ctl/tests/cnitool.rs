@@ -11,18 +11,8 @@ use fake::{Call, Fake, NETNS, succeeds};
 use serde_json::json;
 use testkit::World;
 
-const CNITOOL: &str = "github.com/containernetworking/cni/cnitool@v1.3.0";
-
-/// Builds cnitool from the Go module proxy, once per target directory.
 fn cnitool() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cnitool-1.3.0");
-    let program = folder.join("cnitool");
-    if !program.exists() {
-        let built = Command::new("go").args(["install", CNITOOL]).env("GOBIN", &folder).output();
-        let built = built.unwrap_or_else(|error| panic!("building cnitool needs Go: {error}"));
-        assert!(built.status.success(), "go install {CNITOOL}: {}", String::from_utf8_lossy(&built.stderr));
-    }
-    program
+    testkit::cnitool(env!("CARGO_TARGET_TMPDIR"))
 }
 
 /// One driver's verbs, and the calls that its plugins saw.

@@ -5,19 +5,8 @@ use netns_tests::suite::{Stage, pool};
 use serde_json::{Value, json};
 use testkit::{Ping, assert_same, binary};
 
-const SOURCE: &str = "github.com/containernetworking/cni/cnitool@v1.3.0";
-
-/// Built from the Go module proxy, once per target directory.
 fn cnitool() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cnitool-1.3.0");
-    let program = folder.join("cnitool");
-    if !program.exists() {
-        let built = Command::new("go").args(["install", SOURCE]).env("GOBIN", &folder).output();
-        let built = built
-            .unwrap_or_else(|error| panic!("building cnitool needs Go, as `make setup` gives it: {error}"));
-        assert!(built.status.success(), "go install {SOURCE}: {}", String::from_utf8_lossy(&built.stderr));
-    }
-    program
+    testkit::cnitool(env!("CARGO_TARGET_TMPDIR"))
 }
 
 struct Driver<'a> {
