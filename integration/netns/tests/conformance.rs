@@ -1,28 +1,20 @@
 //! The protocol of the CNI specification as the reference implements it, over every binary of the suite.
 
+#[path = "conformance/config.rs"]
+mod config;
 #[path = "conformance/edge.rs"]
 mod edge;
+#[path = "conformance/outcome.rs"]
+mod outcome;
 #[path = "conformance/results.rs"]
 mod results;
 #[path = "conformance/verbs.rs"]
 mod verbs;
 
-use testkit::{CniError, Outcome};
+use netns_tests::suite::{Binary, Needs};
+use outcome::{refused, silent};
 
-/// The error of a run that has to fail as the specification says: exit 1, one object with these keys on stdout.
-#[track_caller]
-fn refused(code: u64, what: &str, outcome: Outcome) -> CniError {
-    assert_eq!(outcome.status.code(), Some(1), "{what}: {outcome}");
-    assert_eq!(outcome.stdout.lines().count(), 1, "{what}: one object on one line: {outcome}");
-    let error = outcome.error();
-    assert_eq!(error.code, code, "{what}: {error:?}");
-    assert!(!error.msg.is_empty(), "{what}: {error:?}");
-    error
-}
-
-/// A run that has to succeed without a word on stdout.
-#[track_caller]
-fn silent(what: &str, outcome: Outcome) {
-    let Outcome { status, stdout, stderr } = outcome;
-    assert!(status.success() && stdout.is_empty(), "{what}: {status}\n{stdout}\n{stderr}");
+/// Those that can attach on any kernel; `conformance_links` runs the same with those that need their kind of link.
+fn able() -> impl Iterator<Item = &'static Binary> {
+    Binary::that_need(Needs::Nothing)
 }

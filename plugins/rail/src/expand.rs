@@ -1,6 +1,6 @@
 //! From one config to the requests of its rails.
 
-use cni::{Config, Env, Error, Request, lenient};
+use cni::{Command, Config, Env, Error, Request, lenient};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -38,7 +38,12 @@ pub(crate) fn expand(request: &Request) -> Result<Expanded, Error> {
     let link = link(keys.link.as_deref().unwrap_or("macvlan"))?;
     rdma(keys.rdma.as_deref().unwrap_or("none"))?;
     let written = written(request, keys.rails)?;
-    let names = names(&request.env.ifname, &written)?;
+    // What a caller left in the environment of GC and STATUS is of no attachment, and nobody has checked it.
+    let first = match request.env.command {
+        Command::Gc | Command::Status => "",
+        _ => &request.env.ifname,
+    };
+    let names = names(first, &written)?;
     let common = without(request.config.raw(), &OWN);
     let rails = written.into_iter().zip(names);
     let rails = rails.map(|(rail, ifname)| derive(request, &common, rail, link, ifname));

@@ -17,14 +17,15 @@ const REQUIRED: [(&str, &[&str]); 5] = [
     ("STATUS", &["CNI_PATH"]),
 ];
 
-/// Runs `case` for each binary and looks whether anything has changed.
+/// Runs `case` for each binary and looks whether anything has changed. The lock of ifacer's users stays.
 fn for_all(case: impl Fn(&Plugin, &Binary)) {
     let stage = Stage::new();
-    let before = stage.world.snapshot();
+    let picture = || stage.world.snapshot().without("file state/masters/.lock");
+    let before = picture();
     for binary in BINARIES {
         case(&stage.plugin(binary), binary);
     }
-    assert_same(&before, &stage.world.snapshot());
+    assert_same(&before, &picture());
 }
 
 #[test]
@@ -78,7 +79,12 @@ fn what_a_verb_does_not_need_is_not_looked_at() {
     for_all(|plugin, binary| {
         let odd = plugin.clone().container("_odd").ifname("a/b").env("CNI_NETNS", "/nowhere");
         silent("GC", odd.gc(&with(binary.config(), &json!({ "cni.dev/valid-attachments": [] }))));
-        silent("STATUS", odd.status(&binary.config()));
+        let status = odd.status(&binary.config());
+        match binary.name {
+            // What it says here is about the master or the RDMA device that this host lacks.
+            "ipoib" | "rdma" => drop(refused(50, binary.name, status)),
+            _ => silent("STATUS", status),
+        }
     });
 }
 

@@ -1,31 +1,26 @@
 //! What each verb promises, whatever the plugin does.
 
-use netns_tests::suite::{BINARIES, Binary, Stage, with};
+use netns_tests::suite::{Binary, Stage, with};
 use serde_json::{Value, json};
-use testkit::{Snapshot, assert_same};
+use testkit::assert_same;
 
-use crate::{refused, silent};
-
-/// The kernel alone: locks and the rest of a released address stay.
-fn kernel(stage: &Stage) -> Snapshot {
-    stage.world.snapshot().without("file ")
-}
+use crate::{able, refused, silent};
 
 fn adders() -> impl Iterator<Item = (&'static Binary, Stage)> {
-    BINARIES.iter().map(|binary| (binary, Stage::new()))
+    able().map(|binary| (binary, Stage::new()))
 }
 
 #[test]
 fn add_check_del_leaves_the_world_as_it_was() {
     for (binary, stage) in adders() {
         let config = stage.ready(binary, "1.1.0");
-        let before = kernel(&stage);
+        let before = stage.kernel();
         let plugin = stage.plugin(binary);
         let result = plugin.add(&config).success();
         let checked = with(config.clone(), &json!({ "prevResult": result }));
         silent("CHECK", plugin.check(&checked));
         silent("DEL", plugin.del(&checked));
-        assert_same(&before, &kernel(&stage));
+        assert_same(&before, &stage.kernel());
         silent("DEL again", plugin.del(&config));
         assert!(!plugin.check(&checked).status.success(), "{}: CHECK after DEL", binary.name);
     }
@@ -42,7 +37,7 @@ fn del_of_what_never_was_succeeds_and_changes_nothing() {
             silent(binary.name, plugin.del(&binary.config()));
         }
         let before_kernel = before.without("file ");
-        assert_same(&before_kernel, &kernel(&stage));
+        assert_same(&before_kernel, &stage.kernel());
         let left = stage.world.snapshot().to_string();
         assert!(!left.contains("unknown"), "{}: a trace of the container is left:\n{left}", binary.name);
     }
@@ -54,11 +49,11 @@ fn del_needs_no_valid_config() {
                          "policyRoutes": "x", "runtimeConfig": [], "args": 3 });
     for (binary, stage) in adders() {
         let config = stage.ready(binary, "1.1.0");
-        let before = kernel(&stage);
+        let before = stage.kernel();
         let plugin = stage.plugin(binary);
         plugin.add(&config).success();
         silent(binary.name, plugin.del(&with(config, &broken)));
-        assert_same(&before, &kernel(&stage));
+        assert_same(&before, &stage.kernel());
     }
 }
 
@@ -95,7 +90,7 @@ fn a_second_add_without_del_changes_nothing() {
 #[test]
 fn check_wants_the_result_of_add() {
     let stage = Stage::new();
-    for binary in BINARIES {
+    for binary in able() {
         let error = refused(7, binary.name, stage.plugin(binary).check(&binary.config()));
         assert!(error.msg.contains("prevResult"), "{error:?}");
     }
@@ -106,7 +101,7 @@ fn gc_without_a_list_refuses_and_an_empty_one_releases_all() {
     for list in [Value::Null, json!([])] {
         for (binary, stage) in adders() {
             let config = stage.ready(binary, "1.1.0");
-            let before = kernel(&stage);
+            let before = stage.kernel();
             let plugin = stage.plugin(binary);
             plugin.add(&config).success();
             let attached = stage.world.snapshot();
@@ -120,7 +115,7 @@ fn gc_without_a_list_refuses_and_an_empty_one_releases_all() {
             let mut all = config.clone();
             all["cni.dev/valid-attachments"] = list.clone();
             silent(binary.name, plugin.gc(&all));
-            assert_same(&before, &kernel(&stage));
+            assert_same(&before, &stage.kernel());
         }
     }
 }
@@ -131,14 +126,14 @@ fn gc_keeps_what_is_valid_and_what_is_of_other_networks() {
         let config = stage.ready(binary, "1.1.0");
         let plugin = stage.plugin(binary);
         plugin.add(&config).success();
-        let attached = kernel(&stage);
+        let attached = stage.kernel();
         let valid =
             json!([{ "containerID": "other", "ifname": "eth7" }, { "containerID": "cid", "ifname": "net1" }]);
         silent("valid", plugin.gc(&with(config.clone(), &json!({ "cni.dev/valid-attachments": valid }))));
         silent("the old key", plugin.gc(&with(config.clone(), &json!({ "cni.dev/attachments": valid }))));
         let other = with(config.clone(), &json!({ "name": "other", "cni.dev/valid-attachments": [] }));
         silent("another network", plugin.gc(&other));
-        assert_same(&attached, &kernel(&stage));
+        assert_same(&attached, &stage.kernel());
         let result = plugin.check(&with(config.clone(), &json!({ "prevResult": null })));
         assert!(!result.status.success(), "CHECK needs its prevResult");
     }
