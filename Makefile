@@ -11,7 +11,7 @@ SBIN_DIR ?= /usr/local/bin
 VM ?= 1
 CARGO ?= cargo
 
-.PHONY: build demo test lint bench install setup vm-test vm-matrix vm-shell clean help
+.PHONY: build demo test torture lint bench install setup vm-test vm-matrix vm-shell clean help
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / - /'
@@ -30,6 +30,10 @@ demo: build ## a pod with eight rails on this machine: no hardware, no Kubernete
 test: build ## everything: unit, protocol, namespaces, crash, VM lab
 	@scripts/setup test
 	@DIST=$(abspath $(DIST)) CARGO=$(CARGO) VM=$(VM) scripts/as-root scripts/test
+
+torture: build ## the matrices in full: every point with every way out and every error, power loss, a crowd; hours
+	@scripts/setup test
+	@DIST=$(abspath $(DIST)) CARGO=$(CARGO) VM=$(VM) scripts/as-root scripts/torture
 
 lint: ## formatting, clippy as errors, licences and advisories
 	@scripts/setup lint

@@ -1,3 +1,4 @@
 //! Privileged black-box tests of the plugins, one file per plugin below `tests/`, and of all of them together.
 
+pub mod subjects;
 pub mod suite;

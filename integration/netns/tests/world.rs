@@ -253,7 +253,7 @@ fn a_kill_point_stops_the_run_before_the_call() {
     assert!(whole.outcome.status.success());
     assert_eq!(entries(&marks).count(), 3);
     let plugin = script(&world, "mkdir", &format!("exec mkdir {0}/4 {0}/5 {0}/6", marks.display()));
-    let second = Call { name: "mkdir".into(), nth: 2 };
+    let second = Call { name: "mkdir".into(), nth: 2, reads: false };
     let killed = plugin.kill_at("ADD", &json!({}), Scope::Plugin, &second);
     assert!(!killed.outcome.status.success());
     assert_eq!(killed.calls.len(), 2);

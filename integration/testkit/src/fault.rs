@@ -3,10 +3,19 @@
 use crate::mounts::must;
 use crate::plugin::{Outcome, Plugin};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+/// What can leave a trace: netlink requests, files, processes and the output. Between two of these it makes no difference
+/// where a process is killed. Not `execve`, by which strace starts the plugin.
+pub const CHANGES: &str = "sendto,sendmsg,sendmmsg,write,writev,pwrite64,pwritev,rename,renameat,renameat2,unlink,unlinkat,\
+                           rmdir,mkdir,mkdirat,symlink,symlinkat,link,linkat,openat,ftruncate,fsync,fdatasync,\
+                           fork,vfork,clone,clone3";
+
+/// What can fail on the way: [`CHANGES`], and what has to be had before them.
+pub const FALLIBLE: &str = "socket,recvfrom,recvmsg,setns,flock";
 
 /// Whose calls are counted. strace counts for each process alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +33,8 @@ pub struct Trace {
     pub outcome: Outcome,
     /// The calls that were begun, in order.
     pub calls: Vec<Call>,
+    /// How many processes began one.
+    pub processes: usize,
 }
 
 /// A point at which a process can be killed. strace's `when=` counts each kind of call for itself, so a point is the
@@ -34,6 +45,8 @@ pub struct Call {
     pub name: String,
     /// 1 for the first of its kind in its process.
     pub nth: usize,
+    /// It opens a file for reading, and so changes nothing.
+    pub reads: bool,
 }
 
 impl fmt::Display for Call {
@@ -86,14 +99,16 @@ impl Plugin {
         if scope == Scope::Delegates {
             wrapper.push("-f".into());
         }
-        if let Some((Call { name, nth }, fault)) = fault {
+        if let Some((Call { name, nth, .. }, fault)) = fault {
             wrapper.push(format!("--inject={name}:{fault}:when={nth}"));
         }
         traced.wrapper = wrapper.into_iter().map(Into::into).collect();
         let outcome = traced.run(verb, config);
         let text = must("read the trace", std::fs::read_to_string(Path::new(&log)));
         must("remove the trace", std::fs::remove_file(&log));
-        Trace { outcome, calls: calls(&text) }
+        let begun: Vec<_> = text.lines().filter_map(begun).collect();
+        let processes = begun.iter().map(|(process, ..)| process).collect::<BTreeSet<_>>().len();
+        Trace { outcome, calls: calls(&begun), processes }
     }
 }
 
@@ -103,43 +118,53 @@ fn log_path() -> String {
     format!("/run/world/strace.{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-fn calls(log: &str) -> Vec<Call> {
+fn calls(begun: &[(&str, &str, &str)]) -> Vec<Call> {
     let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-    let begun = log.lines().filter_map(begun);
-    begun
-        .map(|(process, name)| {
-            let nth = counts.entry((process, name)).or_default();
-            *nth += 1;
-            Call { name: name.to_owned(), nth: *nth }
-        })
-        .collect()
+    let mut numbered = Vec::new();
+    for &(process, name, args) in begun {
+        let nth = counts.entry((process, name)).or_default();
+        *nth += 1;
+        let writes = ["O_WRONLY", "O_RDWR", "O_CREAT"].iter().any(|flag| args.contains(flag));
+        numbered.push(Call { name: name.to_owned(), nth: *nth, reads: name == "openat" && !writes });
+    }
+    numbered
 }
 
-/// Process (empty for a lone one) and name of a call; neither a signal, an exit, nor the end of a call that was
-/// interrupted by another process.
-fn begun(line: &str) -> Option<(&str, &str)> {
-    let (name, _) = line.split_once('(')?;
+/// Process (empty for a lone one), name and arguments of a call; neither a signal, an exit, nor the end of a call that
+/// was interrupted by another process.
+fn begun(line: &str) -> Option<(&str, &str, &str)> {
+    let (name, args) = line.split_once('(')?;
     let (process, name) = name.rsplit_once(' ').unwrap_or(("", name));
     let is_call = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
     let is_process = process.trim().chars().all(|c| c.is_ascii_digit());
-    (is_call && is_process).then_some((process.trim(), name))
+    (is_call && is_process).then_some((process.trim(), name, args))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Call, calls};
+    use super::{Call, begun, calls};
+
+    fn parsed(log: &str) -> Vec<Call> {
+        calls(&log.lines().filter_map(begun).collect::<Vec<_>>())
+    }
 
     #[test]
     fn counts_each_call_once_by_kind_and_process() {
         let log = "12 openat(AT_FDCWD, \"x\" <unfinished ...>\n\
-                   13    openat(AT_FDCWD, \"y\") = 3\n\
+                   13    openat(AT_FDCWD, \"y\", O_RDWR|O_CLOEXEC) = 3\n\
                    12 <... openat resumed>) = 3\n\
                    12 write(1, \"a (b\", 1) = 1\n\
-                   12 openat(AT_FDCWD, \"z\") = 3\n\
+                   12 openat(AT_FDCWD, \"z\", O_RDONLY) = 3\n\
                    12 --- SIGCHLD {si_signo=SIGCHLD, si_pid=13 (x)} ---\n\
                    +++ killed by SIGKILL (core dumped) +++\n";
-        let call = |name: &str, nth| Call { name: name.to_owned(), nth };
-        assert_eq!(calls(log), [call("openat", 1), call("openat", 1), call("write", 1), call("openat", 2)]);
-        assert_eq!(calls("write(1, \"a\", 1) = 1\n"), [call("write", 1)]);
+        let call = |name: &str, nth, reads| Call { name: name.to_owned(), nth, reads };
+        let expected = [
+            call("openat", 1, true),
+            call("openat", 1, false),
+            call("write", 1, false),
+            call("openat", 2, true),
+        ];
+        assert_eq!(parsed(log), expected);
+        assert_eq!(parsed("write(1, \"a\", 1) = 1\n"), [call("write", 1, false)]);
     }
 }

@@ -3,8 +3,13 @@
 //!
 //! A test that cannot do its work panics and says why; nothing here is ever skipped.
 
+mod chain;
 mod cnitool;
+mod devices;
 mod fault;
+mod figures;
+mod leases;
+mod matrix;
 mod mounts;
 mod plugin;
 mod rail;
@@ -14,8 +19,11 @@ mod traffic;
 mod wait;
 mod world;
 
+pub use chain::Chain;
 pub use cnitool::cnitool;
-pub use fault::{Call, Scope, Trace};
+pub use fault::{CHANGES, Call, FALLIBLE, Scope, Trace};
+pub use figures::{figure, torture};
+pub use matrix::{Matrix, Share};
 pub use plugin::{CniError, Outcome, Plugin, binary};
 pub use rail::{Pod, Rail};
 pub use snapshot::{Snapshot, assert_same};

@@ -3,14 +3,16 @@
 use crate::mounts::must;
 use crate::space::Space;
 use crate::world::Dirs;
+use crate::{devices, leases};
 use serde_json::{Deserializer, Map, Value};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
-/// Links, addresses, rules, routes of all tables, permanent neighbours, sysctls of interfaces, and files.
+/// Links with the attributes of their VFs, addresses, rules, routes of all tables, permanent neighbours, sysctls of
+/// interfaces, RDMA devices, drivers of VFs, leases, and files.
 ///
-/// A line reads `SPACE KIND OBJECT...`, or `file DIR/PATH: CONTENT`. Counters, indexes and timers are left out.
+/// A line reads `SPACE KIND OBJECT...`, `pci BDF ...`, `lease IP ...`, or `file DIR/PATH: CONTENT`. Counters, indexes and timers are left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
     lines: BTreeMap<String, usize>,
@@ -31,7 +33,10 @@ impl Snapshot {
             snapshot.family(space, "4");
             snapshot.family(space, "6");
             snapshot.sysctls(space);
+            snapshot.extend(devices::rdma(space));
         }
+        snapshot.extend(devices::functions());
+        snapshot.extend(leases::lines(&dirs.base));
         for (variable, dir) in dirs.env() {
             let name = variable.trim_start_matches("RAILCNI_").trim_end_matches("_DIR").to_lowercase();
             snapshot.files(&format!("file {name}"), dir);
@@ -61,6 +66,12 @@ impl Snapshot {
 
     fn count(&self, line: &str) -> usize {
         self.lines.get(line).copied().unwrap_or(0)
+    }
+
+    fn extend(&mut self, lines: Vec<String>) {
+        for line in lines {
+            self.push(line);
+        }
     }
 
     fn push(&mut self, line: String) {

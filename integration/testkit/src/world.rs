@@ -22,7 +22,7 @@ pub struct World {
     // A thread is in namespaces, a process is not.
     _bound_to_thread: PhantomData<*const ()>,
     // The last field: the thread goes home when everything else is closed.
-    _home: Home,
+    _home: Option<Home>,
 }
 
 /// The directories that a world gives to plugins by `RAILCNI_*_DIR`.
@@ -38,6 +38,7 @@ pub struct Dirs {
     pub config: PathBuf,
     /// For the test's own files.
     pub scratch: PathBuf,
+    pub(crate) base: PathBuf,
 }
 
 impl Dirs {
@@ -53,6 +54,7 @@ impl Dirs {
             peer: dir("peer"),
             config: dir("config"),
             scratch: dir("scratch"),
+            base: base.to_owned(),
         }
     }
 
@@ -78,10 +80,23 @@ impl World {
             cover(path);
         }
         renew_sysfs();
+        let world = Self::around(Some(home));
+        world.host.ip_do("link set lo up");
+        world
+    }
+
+    /// A world whose host is where the thread is already: for a guest, whose PFs are nowhere else. The test has mounts of its own.
+    #[track_caller]
+    pub fn of_guest() -> Self {
+        require_root();
+        assert!(std::env::var_os("RAILCNI_VM_GUEST").is_some(), "only a guest of the VM lab may be changed");
+        Self::around(None)
+    }
+
+    fn around(home: Option<Home>) -> Self {
         let dirs = Dirs::create(Path::new("/run/world"));
         must("create /run/netns", create_dir_all("/run/netns"));
         let host = Space::here("host");
-        host.ip_do("link set lo up");
         let switch = Space::create("switch");
         for key in ["net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"] {
             switch.set_sysctl(key, "1");

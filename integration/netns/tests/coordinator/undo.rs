@@ -1,15 +1,9 @@
 //! DEL, GC and what a killed process leaves: the pod is what it was, byte for byte.
 
-use std::os::unix::process::ExitStatusExt;
-
 use serde_json::{Value, json};
-use testkit::{Call, Scope, Snapshot, assert_same};
+use testkit::{Chain, Matrix, Share, assert_same};
 
 use crate::pod::{Scene, Stack};
-
-/// What can leave a trace.
-const CHANGES: &str = "sendto,sendmsg,sendmmsg,write,writev,pwrite64,rename,renameat,renameat2,unlink,unlinkat,mkdir,\
-                       mkdirat,openat,setns,flock";
 
 fn config() -> Value {
     json!({
@@ -18,61 +12,35 @@ fn config() -> Value {
     })
 }
 
-#[test]
-fn killed_at_any_change_of_add_the_next_del_leaves_nothing() {
+/// Its interface is there from before, and so is another rail of the pod.
+fn matrix(run: impl FnOnce(&Matrix<'_>)) {
     let scene = with_a_default_in_front();
     let bare = scene.snapshot();
     scene.add(2, &json!({}));
-    let before = scene.snapshot();
-    let config = scene.config(&scene.rails[0], &config());
-    // The folders of the state directory are there from then on.
-    scene.plugin("net1").add(&config).success();
-    scene.del(1);
-    let points = points(&scene, "ADD", &config);
-    scene.del(1);
-    for point in &points {
-        kill(&scene, "ADD", &config, point);
-        scene.del(1);
-        same_at(&before, &scene.snapshot(), point);
-    }
+    let chain = Chain::default().first(scene.plugin("net1"), scene.config(&scene.rails[0], &config()));
+    run(&Matrix::new("coordinator", &scene.world, chain, Share::All, &["file state/locks/"]));
     scene.del(2);
-    same_at(&bare, &scene.snapshot(), &points[0]);
+    assert_same(&bare, &scene.snapshot());
 }
 
 #[test]
-fn killed_at_any_change_of_del_the_next_del_goes_on() {
-    let scene = with_a_default_in_front();
-    let before = scene.snapshot();
-    scene.add(1, &config());
-    for point in points(&scene, "DEL", &scene.bare_config(1)) {
-        scene.add(1, &config());
-        kill(&scene, "DEL", &scene.bare_config(1), &point);
-        scene.del(1);
-        same_at(&before, &scene.snapshot(), &point);
-    }
+fn add_killed_anywhere_leaves_nothing() {
+    matrix(|matrix| matrix.kill("ADD"));
 }
 
 #[test]
-fn the_next_add_makes_good_what_a_killed_one_left() {
-    let scene = Scene::new(1, Stack::Dual);
-    let before = scene.snapshot();
-    let (plugin, config) = (scene.plugin("net1"), scene.config(&scene.rails[0], &config()));
-    plugin.add(&config).success();
-    let whole = scene.snapshot().without("file ");
-    scene.del(1);
-    let points = points(&scene, "ADD", &config);
-    scene.del(1);
-    for point in points {
-        kill(&scene, "ADD", &config, &point);
-        // Killed after its last record, an ADD has done all: then it takes a DEL first.
-        if !plugin.add(&config).status.success() {
-            scene.del(1);
-            plugin.add(&config).success();
-        }
-        same_at(&whole, &scene.snapshot().without("file "), &point);
-        scene.del(1);
-        same_at(&before, &scene.snapshot(), &point);
-    }
+fn del_killed_anywhere_leaves_nothing() {
+    matrix(|matrix| matrix.kill("DEL"));
+}
+
+#[test]
+fn add_that_fails_anywhere_has_undone_itself() {
+    matrix(|matrix| matrix.fail("ADD"));
+}
+
+#[test]
+fn del_that_fails_anywhere_goes_on_and_reports() {
+    matrix(|matrix| matrix.fail("DEL"));
 }
 
 /// Two rails, the first with its default route in front of eth0's: the hardest to put back.
@@ -82,26 +50,6 @@ fn with_a_default_in_front() -> Scene {
         "route del default via 172.16.1.254 dev net1\nroute prepend default via 172.16.1.254 dev net1",
     );
     scene
-}
-
-/// Runs `verb` to its end and says where it could have been killed.
-fn points(scene: &Scene, verb: &str, config: &Value) -> Vec<Call> {
-    let trace = scene.plugin("net1").trace(verb, config, CHANGES, Scope::Plugin);
-    let points = trace.points();
-    trace.outcome.success();
-    assert!(points.len() > 20, "only {} points of {verb}", points.len());
-    points
-}
-
-fn kill(scene: &Scene, verb: &str, config: &Value, point: &Call) {
-    let killed = scene.plugin("net1").kill_at(verb, config, Scope::Plugin, point);
-    assert_eq!(killed.outcome.status.signal(), Some(9), "{verb} was not killed at {point}: {killed:?}");
-}
-
-#[track_caller]
-fn same_at(before: &Snapshot, after: &Snapshot, point: &Call) {
-    let diff = before.diff(after);
-    assert!(diff.is_empty(), "killed at {point}:\n{diff}");
 }
 
 #[test]

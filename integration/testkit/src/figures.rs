@@ -1,0 +1,16 @@
+//! Figures for the table of what was tried, and whether to try all of it.
+
+use std::io::Write;
+
+/// Whether `RAILCNI_TORTURE` asks for everything: every point with every way out and every error.
+pub fn torture() -> bool {
+    std::env::var("RAILCNI_TORTURE").is_ok_and(|value| !matches!(value.as_str(), "" | "0"))
+}
+
+/// Counts `amount` of `what` (such as `points killed`) in `subject`, out of `of` that a full run has. `scripts/figures` adds the
+/// lines up. They pass by the capture of libtest, so a run that passes shows them.
+pub fn figure(what: &str, subject: &str, amount: usize, of: usize) {
+    let line = format!("figure: {what} | {subject} | {amount} | {of}\n");
+    // Whole lines, as several tests write at once. A test without a stderr has nobody to tell.
+    let _ = std::io::stderr().write_all(line.as_bytes());
+}

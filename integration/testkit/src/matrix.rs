@@ -1,0 +1,150 @@
+//! One attachment, ended at every call that changes something: by a kill, or by an error.
+//!
+//! A first run lists the points; then there is a run for each. Afterwards everything that can be seen of host, pods,
+//! devices, leases and files is compared with the picture taken before.
+
+mod fail;
+mod kill;
+
+use std::time::Duration;
+
+use crate::chain::Chain;
+use crate::fault::{Call, Scope, Trace};
+use crate::snapshot::Snapshot;
+use crate::wait::eventually;
+use crate::world::World;
+
+/// What a namespace that ended gives back, it gives back later than DEL returns.
+const SETTLES: Duration = Duration::from_secs(10);
+
+/// How many of the points are tried; the rest waits for [`torture`](crate::torture).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Share {
+    /// Each one.
+    All,
+    /// One of so many, and in a full run one of a tenth of that: for what has too many.
+    OneOf(usize),
+}
+
+/// An attachment to be ended at its points.
+pub struct Matrix<'w> {
+    name: String,
+    world: &'w World,
+    chain: Chain,
+    share: Share,
+    ignored: Vec<&'static str>,
+    before: Snapshot,
+}
+
+/// Where the step `at` is ended.
+#[derive(Clone, Debug)]
+struct Point {
+    at: usize,
+    scope: Scope,
+    call: Call,
+}
+
+impl<'w> Matrix<'w> {
+    /// Attaches and detaches once, so that locks and folders are there and the pictures differ in nothing else. `ignored` begins
+    /// lines that change by themselves.
+    #[track_caller]
+    pub fn new(name: &str, world: &'w World, chain: Chain, share: Share, ignored: &[&'static str]) -> Self {
+        let mut matrix = Self {
+            name: name.to_owned(),
+            world,
+            chain,
+            share,
+            ignored: ignored.to_vec(),
+            before: world.snapshot(),
+        };
+        matrix.chain.add();
+        matrix.chain.del();
+        matrix.before = matrix.picture();
+        matrix
+    }
+
+    /// The store of the leases remembers what was released; what is held has lines of its own.
+    fn picture(&self) -> Snapshot {
+        let whole = self.world.snapshot().without("file state/ipam");
+        self.ignored.iter().fold(whole, |picture, prefix| picture.without(prefix))
+    }
+
+    #[track_caller]
+    fn assert_clean(&self, after: &str) {
+        self.assert_same_without(&[], &self.before, after);
+    }
+
+    /// That the world is as `expected`, but for the lines that begin with one of `but`.
+    #[track_caller]
+    fn assert_same_without(&self, but: &[&str], expected: &Snapshot, after: &str) {
+        let mut diff = String::new();
+        let same = eventually(SETTLES, || {
+            let now = but.iter().fold(self.picture(), |picture, prefix| picture.without(prefix));
+            diff = expected.diff(&now);
+            diff.is_empty().then_some(())
+        });
+        let name = &self.name;
+        assert!(same.is_some(), "{name}: {after}: the world changed (- before, + after):\n{diff}");
+    }
+
+    /// ADD of step `at` in the place that a chain has for it, run to its end under strace.
+    fn traced_add(&self, at: usize, set: &str, scope: Scope) -> Trace {
+        let config = self.chain.config(at, &self.chain.add_first(at));
+        let trace = self.chain.steps[at].plugin.trace("ADD", &config, set, scope);
+        self.chain.del();
+        trace
+    }
+
+    /// DEL of step `at`, run to its end under strace.
+    fn traced_del(&self, at: usize, set: &str, scope: Scope) -> Trace {
+        self.chain.add();
+        self.chain.del_after(at + 1);
+        let step = &self.chain.steps[at];
+        let trace = step.plugin.trace("DEL", &step.config, set, scope);
+        self.chain.del();
+        trace
+    }
+
+    /// The points of one verb of every step in `set`. Where a step calls another plugin, its process and both together.
+    fn points(&self, verb: &str, set: &str) -> Vec<Point> {
+        let mut points = Vec::new();
+        for at in 0..self.chain.steps.len() {
+            let traced = |scope| match verb {
+                "ADD" => self.traced_add(at, set, scope),
+                _ => self.traced_del(at, set, scope),
+            };
+            for scope in [Scope::Plugin, Scope::Delegates] {
+                let trace = traced(scope);
+                let found = trace.points();
+                if scope == Scope::Delegates && trace.processes == 1 {
+                    continue;
+                }
+                trace.outcome.success();
+                points.extend(found.into_iter().map(|call| Point { at, scope, call }));
+            }
+        }
+        assert!(
+            points.len() > 5,
+            "{}: only {} points of {verb}: is strace counting?",
+            self.name,
+            points.len()
+        );
+        points
+    }
+
+    /// Those of the points that this run tries.
+    fn share<T>(&self, points: Vec<T>) -> Vec<T> {
+        let step = match self.share {
+            Share::All => 1,
+            Share::OneOf(many) if crate::torture() => (many / 10).max(1),
+            Share::OneOf(many) => many,
+        };
+        points.into_iter().step_by(step).collect()
+    }
+
+    fn said(&self, verb: &str, point: &Point) -> String {
+        let program = self.chain.steps[point.at].plugin.program.file_name().unwrap_or_default();
+        let whose = if point.scope == Scope::Plugin { "" } else { " of it and its delegate" };
+        format!("{verb} of step {} ({}) ended at {}{whose}", point.at, program.display(), point.call)
+    }
+}
