@@ -1,22 +1,19 @@
 //! Many processes at once on one pool and one master: no address twice, nobody waits without end.
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use ipam::{Change, JournalStore, Key, Lease, Store};
 use netns_tests::suite::{Binary, pool, with};
 use serde_json::{Value, json};
-use testkit::{Outcome, Plugin, Space, World, assert_same, binary, pause};
+use state::Dirs;
+use state::record::{Loaded, Records};
+use testkit::{Outcome, Plugin, Space, World, assert_same, binary, figure, pause};
 
-/// `RAILCNI_CONCURRENT_ADDS=256` for a long run.
-fn crowd() -> usize {
-    let wanted = std::env::var("RAILCNI_CONCURRENT_ADDS").ok();
-    wanted.map_or(64, |text| {
-        text.parse().unwrap_or_else(|_| panic!("RAILCNI_CONCURRENT_ADDS {text}: a number"))
-    })
-}
+/// Pods that come at once.
+const CROWD: usize = 256;
 
 fn config(first: &str, last: &str) -> Value {
     let ipam = json!({ "type": "rail-ipam", "lockTimeout": 60, "pools": [pool("crowd", &format!("{first}-{last}"))] });
@@ -47,7 +44,7 @@ fn distinct(outcomes: Vec<Outcome>) -> BTreeSet<String> {
 fn a_crowd_of_pods_on_one_pool_and_one_master() {
     let world = World::new();
     world.rail(1);
-    let pods: Vec<Space> = (0..crowd()).map(|number| world.bare_pod(&format!("p{number}"))).collect();
+    let pods: Vec<Space> = (0..CROWD).map(|number| world.bare_pod(&format!("p{number}"))).collect();
     // As many addresses as pods.
     let last = 10 + pods.len() - 1;
     let wide = json!({ "apiVersion": "spiderpool.spidernet.io/v2beta1", "kind": "SpiderIPPool", "metadata": { "name": "crowd" },
@@ -60,6 +57,7 @@ fn a_crowd_of_pods_on_one_pool_and_one_master() {
     let start = Instant::now();
     distinct(at_once(&plugins, |plugin| plugin.add(&config)));
     assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
+    figure("concurrent ADDs", "one pool, one macvlan master", CROWD, CROWD);
     assert!(pods.iter().all(|pod| pod.has_link("net1")));
     let one_more = world.plugin("rail-ipam").netns(pods[0].path()).container("more").add(&config);
     assert!(!one_more.status.success(), "every address is held: {one_more}");
@@ -95,7 +93,7 @@ fn adds_race_with_dels() {
 fn a_pool_with_65000_of_65534_taken() {
     let world = World::new();
     let pod = world.bare_pod("a");
-    let dirs = state::Dirs::under(std::path::Path::new("/run/world"));
+    let dirs = Dirs::under(Path::new("/run/world"));
     let store = JournalStore::new(&dirs, Duration::from_secs(10)).expect("a store");
     let first = u32::from(std::net::Ipv4Addr::new(10, 7, 0, 1));
     let lease = |number: u32| {
@@ -109,12 +107,13 @@ fn a_pool_with_65000_of_65534_taken() {
         "spec": { "subnet": "10.7.0.0/16", "ips": ["10.7.0.1-10.7.255.254"] } });
     let ipam = json!({ "type": "rail-ipam", "lockTimeout": 60, "pools": [sixteen] });
     let config = with(Binary::named("rail-ipam").config(), &json!({ "ipam": ipam }));
-    let plugins: Vec<_> = (0..crowd())
+    let plugins: Vec<_> = (0..CROWD)
         .map(|number| world.plugin("rail-ipam").netns(pod.path()).container(&format!("new-{number}")))
         .collect();
     let start = Instant::now();
     let given = distinct(at_once(&plugins, |plugin| plugin.add(&config)));
     assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
+    figure("concurrent ADDs", "a pool with 65,000 of 65,534 taken", CROWD, CROWD);
     let free = |text: &String| {
         let ip: std::net::Ipv4Addr = text.trim_end_matches("/16").parse().expect("an address");
         (first + 65_000..first + 65_534).contains(&u32::from(ip))
@@ -122,12 +121,19 @@ fn a_pool_with_65000_of_65534_taken() {
     assert!(given.iter().all(free), "an address that was taken: {given:?}");
 }
 
+/// By a process of its own, as an installer does it: a file that this one wrote could not be run as long as another thread's
+/// child is between fork and exec.
+fn copy(name: &str, to: &Path) {
+    let copied = Command::new("cp").arg(binary(name)).arg(to).status().expect("cp");
+    assert!(copied.success(), "cp {name}: {copied}");
+}
+
 /// Our own copies of the binaries, to be replaced.
-fn own_binaries(world: &World) -> PathBuf {
-    let folder = world.dirs().scratch.join("bin");
+fn own_binaries(world: &World, folder: &str) -> PathBuf {
+    let folder = world.dirs().scratch.join(folder);
     std::fs::create_dir(&folder).expect("a folder");
     for name in ["macvlan", "rail-ipam"] {
-        std::fs::copy(binary(name), folder.join(name)).expect("a copy");
+        copy(name, &folder.join(name));
     }
     folder
 }
@@ -137,7 +143,7 @@ fn own_binaries(world: &World) -> PathBuf {
 fn a_delegate_that_is_being_written_is_waited_for() {
     let world = World::new();
     world.rail(1);
-    let (pod, folder) = (world.bare_pod("a"), own_binaries(&world));
+    let (pod, folder) = (world.bare_pod("a"), own_binaries(&world, "bin"));
     let plugin = world.plugin("macvlan").netns(pod.path()).env("CNI_PATH", &folder);
     let config = config("172.16.1.10", "172.16.1.11");
     let writer = std::fs::File::options().write(true).open(folder.join("rail-ipam")).expect("a writer");
@@ -155,14 +161,13 @@ fn a_delegate_that_is_being_written_is_waited_for() {
 fn binaries_are_replaced_in_use() {
     let world = World::new();
     world.rail(1);
-    let (pod, folder) = (world.bare_pod("a"), own_binaries(&world));
+    let (pod, folder) = (world.bare_pod("a"), own_binaries(&world, "bin"));
     let plugin = world.foreign_plugin(&folder.join("macvlan")).netns(pod.path());
     let config = config("172.16.1.10", "172.16.1.11");
     let before = world.snapshot().without("file ");
     let replace = |name: &str| {
         let (new, place) = (folder.join(format!(".{name}.new")), folder.join(name));
-        std::fs::copy(binary(name), &new).expect("a copy");
-        std::fs::set_permissions(&new, std::fs::Permissions::from_mode(0o755)).expect("a mode");
+        copy(name, &new);
         std::fs::rename(new, place).expect("a replacement");
     };
     std::thread::scope(|scope| {
@@ -178,6 +183,57 @@ fn binaries_are_replaced_in_use() {
         }
         upgrades.join().expect("the upgrades");
     });
+    assert_same(&before, &world.snapshot().without("file "));
+}
+
+/// The record of a later version, whatever that will have in it: DEL says what it cannot read, and leaves nothing all the same.
+#[test]
+fn a_record_of_another_version_is_undone_as_far_as_it_can_be_told() {
+    let world = World::new();
+    world.rail(1);
+    let pod = world.bare_pod("a");
+    let config = config("172.16.1.10", "172.16.1.10");
+    let plugin = world.plugin("macvlan").netns(pod.path());
+    plugin.add(&config).success();
+    plugin.del(&config).success();
+    let before = world.snapshot().without("file state/ipam");
+    let records = Records::open(&Dirs::under(Path::new("/run/world")), "macvlan").expect("the records");
+    let key = state::Key { network: "rail1".into(), container_id: "cid".into(), ifname: "net1".into() };
+    let change = |change: &dyn Fn(&mut state::record::Record<Value>)| {
+        plugin.add(&config).success();
+        let Ok(Loaded::Present(mut record)) = records.load::<Value>(&key) else {
+            panic!("no record of the ADD")
+        };
+        change(&mut record);
+        records.save(&record).expect("a record");
+        plugin.del(&config).success();
+        assert_same(&before, &world.snapshot().without("file state/ipam"));
+    };
+    change(&|record| record.undo["a_later_key"] = json!([1, 2]));
+    change(&|record| record.version += 1);
+}
+
+/// Two versions at work on one node, as in an upgrade that has not come to every runtime yet.
+#[test]
+fn two_installations_share_a_pool_and_a_master() {
+    let world = World::new();
+    world.rail(1);
+    let config = config("172.16.1.10", "172.16.1.41");
+    let folders = ["old", "new"].map(|name| own_binaries(&world, name));
+    let pods: Vec<Space> = (0..32).map(|number| world.bare_pod(&format!("p{number}"))).collect();
+    let by = |turn: usize| -> Vec<Plugin> {
+        let plugin = |(number, pod): (usize, &Space)| {
+            let program = folders[(number + turn) % 2].join("macvlan");
+            world.foreign_plugin(&program).netns(pod.path()).container(pod.name())
+        };
+        pods.iter().enumerate().map(plugin).collect()
+    };
+    let before = world.snapshot().without("file ");
+    for _ in 0..2 {
+        distinct(at_once(&by(0), |plugin| plugin.add(&config)));
+        // What one has attached, the other takes away.
+        at_once(&by(1), |plugin| plugin.del(&config)).into_iter().for_each(|outcome| drop(outcome.success()));
+    }
     assert_same(&before, &world.snapshot().without("file "));
 }
 
