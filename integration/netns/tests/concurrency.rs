@@ -232,7 +232,9 @@ fn two_installations_share_a_pool_and_a_master() {
     for _ in 0..2 {
         distinct(at_once(&by(0), |plugin| plugin.add(&config)));
         // What one has attached, the other takes away.
-        at_once(&by(1), |plugin| plugin.del(&config)).into_iter().for_each(|outcome| drop(outcome.success()));
+        for outcome in at_once(&by(1), |plugin| plugin.del(&config)) {
+            outcome.success();
+        }
     }
     assert_same(&before, &world.snapshot().without("file "));
 }
