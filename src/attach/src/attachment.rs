@@ -4,6 +4,7 @@ mod collect;
 #[cfg(test)]
 mod tests;
 
+use cni::Request;
 use netns::NetNs;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -190,6 +191,11 @@ impl<T: Undo> Adding<T> {
         }
         errors
     }
+}
+
+/// The name of the attachment that a request is about.
+pub(crate) fn key_of(request: &Request) -> Result<Key, Error> {
+    Ok(Key::new(&request.config.name, &request.env.container_id, &request.env.ifname)?)
 }
 
 /// How a record names a namespace.

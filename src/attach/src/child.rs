@@ -18,11 +18,9 @@ pub(crate) use check::{differences, not_available, result_differences, verdict};
 pub(crate) use del::delete_all;
 pub(crate) use link::{Ledger, require_free};
 
-use cni::Request;
 use netlink::{Link, Route};
-use state::Key;
 
-use crate::{Error, Pod};
+use crate::Pod;
 
 /// One kind of child link, as the config of its plugin wants it, for those that compose.
 pub trait Kind {
@@ -32,8 +30,4 @@ pub trait Kind {
     fn unlike(&self, link: &Link) -> Option<String>;
     /// For STATUS: the parent is there and can serve.
     fn require_parent(&self, host: &mut Route) -> Result<(), cni::Error>;
-}
-
-pub(crate) fn key_of(request: &Request) -> Result<Key, Error> {
-    Ok(Key::new(&request.config.name, &request.env.container_id, &request.env.ifname)?)
 }

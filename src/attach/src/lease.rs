@@ -1,6 +1,6 @@
 //! Addresses from the IPAM plugin of the config, given back when the ADD fails.
 
-use cni::{CniResult, Request};
+use cni::{CniResult, Request, delegate};
 
 use crate::ipam::{Delegated, Ipam};
 use crate::{Error, addresses};
@@ -66,6 +66,35 @@ pub(crate) fn roll_back<'a>(
             error.with_details(details.trim_start_matches("; "))
         }
     }
+}
+
+/// A DEL: `give_back` undoes what the plugin did, goes on after errors, and knows the IPAM plugin of the record, for a
+/// config that names none any more. The IPAM's DEL always runs, last: the link goes before its addresses are free.
+pub(crate) fn end(
+    request: &Request,
+    give_back: impl FnOnce(&mut Vec<Error>) -> Result<Option<String>, Error>,
+) -> Result<(), cni::Error> {
+    let mut errors = Vec::new();
+    let recorded = match give_back(&mut errors) {
+        Ok(recorded) => recorded,
+        Err(error) => {
+            errors.push(error);
+            None
+        }
+    };
+    let ipam = request.config.ipam_type.clone().or(recorded);
+    join(errors, ipam.and_then(|ipam| delegate::del(request, &ipam).err()))
+}
+
+/// A GC, after what the plugin has collected: the IPAM's own.
+pub(crate) fn collect(request: &Request, errors: Vec<Error>) -> Result<(), cni::Error> {
+    let ipam = request.config.ipam_type.as_ref();
+    join(errors, ipam.and_then(|ipam| delegate::gc(request, ipam).err()))
+}
+
+fn join(errors: Vec<Error>, of_ipam: Option<cni::Error>) -> Result<(), cni::Error> {
+    let errors = errors.into_iter().map(cni::Error::from).chain(of_ipam);
+    cni::Error::join(errors).map_or(Ok(()), Err)
 }
 
 /// Gives back what a killed ADD of the same key may have had.

@@ -3,7 +3,8 @@ use netlink::{Link, Route};
 use state::Dirs;
 
 use super::link::require_free;
-use super::{Child, PodLink, key_of};
+use super::{Child, PodLink};
+use crate::attachment::key_of;
 use crate::lease::{self, Lease};
 use crate::{Adding, Attachments, Error, Pod, addresses};
 

@@ -2,7 +2,8 @@ use cni::{Request, delegate};
 use netlink::{Link, Route};
 use state::Dirs;
 
-use super::{Child, PodLink, key_of};
+use super::{Child, PodLink};
+use crate::attachment::key_of;
 use crate::{Attachments, Error, Found, Pod, addresses, attachment};
 
 /// CHECK of a child link: the kernel against the config, the record and `prevResult`, then the IPAM's own CHECK.

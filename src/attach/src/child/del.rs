@@ -1,24 +1,15 @@
-use cni::{Request, ValidAttachments, delegate};
+use cni::{Request, ValidAttachments};
 use netlink::{LinkChange, Route};
 use state::{Dirs, Key};
 
+use super::PodLink;
 use super::link;
-use super::{PodLink, key_of};
-use crate::{Attachments, Error, Found, Scene, Undo};
+use crate::attachment::key_of;
+use crate::{Attachments, Error, Found, Scene, Undo, lease};
 
 /// DEL of a child link of that kind. The IPAM's DEL always runs, after the link is gone.
 pub fn del(request: &Request, plugin: &str, kind: &str) -> Result<(), cni::Error> {
-    let mut errors = Vec::new();
-    let ipam = match delete_link(request, plugin, kind, &mut errors) {
-        Ok(recorded) => request.config.ipam_type.clone().or(recorded),
-        Err(error) => {
-            errors.push(error);
-            request.config.ipam_type.clone()
-        }
-    };
-    let mut errors: Vec<_> = errors.into_iter().map(cni::Error::from).collect();
-    errors.extend(ipam.and_then(|ipam| delegate::del(request, &ipam).err()));
-    cni::Error::join(errors).map_or(Ok(()), Err)
+    lease::end(request, |errors| delete_link(request, plugin, kind, errors))
 }
 
 /// Interface groups of links that are on their way out: a number of our own and the first link's index.
@@ -100,7 +91,5 @@ pub fn gc(request: &Request, plugin: &str, valid: &ValidAttachments) -> Result<(
     for key in &released {
         tracing::info!(attachment = %key, "released: not among the valid attachments");
     }
-    let mut errors: Vec<_> = errors.into_iter().map(cni::Error::from).collect();
-    errors.extend(request.config.ipam_type.as_ref().and_then(|ipam| delegate::gc(request, ipam).err()));
-    cni::Error::join(errors).map_or(Ok(()), Err)
+    lease::collect(request, errors)
 }

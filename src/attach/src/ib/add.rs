@@ -6,6 +6,7 @@ use sysfs::Root;
 use super::rebind::{RdmaBefore, guid_of, rdma_of, rebind};
 use super::undo::claims;
 use super::{Error, IbUndo, NAME, Wanted, lock, peer};
+use crate::attachment::key_of;
 use crate::child::require_free;
 use crate::claim::Evicted;
 use crate::lease::{self, Lease};
@@ -29,7 +30,7 @@ pub fn add(request: &Request, wanted: &Wanted) -> Result<CniResult, cni::Error> 
         delegate::require(request, ipam)?;
     }
     let dirs = Dirs::from_env().map_err(crate::Error::from)?;
-    let key = super::del::key_of(request)?;
+    let key = key_of(request)?;
     let prepared = Attachments::open(&dirs, NAME)?.prepare::<IbUndo>(key.clone(), &pod.netns)?;
     require_free(&mut pod, &env.ifname)?;
     if prepared.superseded() {

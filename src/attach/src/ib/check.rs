@@ -5,6 +5,7 @@ use sysfs::Root;
 
 use super::rebind::guid_of;
 use super::{IbUndo, NAME, Wanted};
+use crate::attachment::key_of;
 use crate::child::{result_differences, verdict};
 use crate::rdma::{Policy, require_exclusive};
 use crate::vf::{Admin, Attributes, Device, in_pod};
@@ -71,7 +72,7 @@ fn link_differences(
 
 fn rdma_difference(request: &Request, wanted: &Wanted, pod: &Pod) -> Result<Option<String>, Error> {
     let attachments = Attachments::open(&Dirs::from_env()?, NAME)?;
-    let Found::Attached { undo, .. } = attachments.find::<IbUndo>(&super::del::key_of(request)?)? else {
+    let Found::Attached { undo, .. } = attachments.find::<IbUndo>(&key_of(request)?)? else {
         return Ok(None);
     };
     let Some(rdma) = undo.rdma.filter(|_| wanted.isolation) else { return Ok(None) };

@@ -1,27 +1,14 @@
-use cni::{Request, ValidAttachments, delegate};
-use state::{Dirs, Key};
+use cni::{Request, ValidAttachments};
+use state::Dirs;
 
 use super::{IbUndo, NAME, peer};
-use crate::{Attachments, Error, Found, Scene, Undo};
-
-pub(super) fn key_of(request: &Request) -> Result<Key, Error> {
-    Ok(Key::new(&request.config.name, &request.env.container_id, &request.env.ifname)?)
-}
+use crate::attachment::key_of;
+use crate::{Attachments, Error, Found, Scene, Undo, lease};
 
 /// DEL of an InfiniBand VF, by its record or else the peer's cache. The IPAM's DEL always runs, after the interface has
 /// gone; a VF with a user space driver never had addresses.
 pub fn del(request: &Request) -> Result<(), cni::Error> {
-    let mut errors = Vec::new();
-    let ipam = match give_back(request, &mut errors) {
-        Ok(recorded) => request.config.ipam_type.clone().or(recorded),
-        Err(error) => {
-            errors.push(error);
-            request.config.ipam_type.clone()
-        }
-    };
-    let mut errors: Vec<_> = errors.into_iter().map(cni::Error::from).collect();
-    errors.extend(ipam.and_then(|ipam| delegate::del(request, &ipam).err()));
-    cni::Error::join(errors).map_or(Ok(()), Err)
+    lease::end(request, |errors| give_back(request, errors))
 }
 
 /// Returns the IPAM plugin of the record, for a config that names none any more.
@@ -64,7 +51,5 @@ pub fn gc(request: &Request, valid: &ValidAttachments) -> Result<(), cni::Error>
     for key in &released {
         tracing::info!(attachment = %key, "released: not among the valid attachments");
     }
-    let mut errors: Vec<_> = errors.into_iter().map(cni::Error::from).collect();
-    errors.extend(request.config.ipam_type.as_ref().and_then(|ipam| delegate::gc(request, ipam).err()));
-    cni::Error::join(errors).map_or(Ok(()), Err)
+    lease::collect(request, errors)
 }

@@ -1,4 +1,4 @@
-use netlink::{Guid, Rdma, Route};
+use netlink::{Guid, Rdma};
 use netns::NetNs;
 use serde::{Deserialize, Serialize};
 use state::{Dirs, Key};
@@ -7,7 +7,7 @@ use sysfs::Root;
 use super::rebind::{RdmaBefore, guid_of, rebind};
 use super::{lock, peer};
 use crate::claim::Claims;
-use crate::vf::{Admin, Attributes, Device, Id, Netdev, await_home, in_pod};
+use crate::vf::{Admin, Attributes, Device, Id, Netdev, await_home};
 use crate::{Error, Pod, Scene, Undo};
 
 /// An InfiniBand VF as it was before a pod got it.
@@ -94,12 +94,7 @@ impl IbUndo {
 
     fn leave_pod(&self, id: &Id, scene: &mut Scene) -> Result<(), Error> {
         let Some(netdev) = &self.netdev else { return Ok(()) };
-        scene.host()?;
-        let Scene { pod: Some(pod), host: Some(host) } = scene else { return Ok(()) };
-        match in_pod(&mut pod.route, id, self.index, &self.ifname)? {
-            Some(link) => netdev.bring_home(pod, &link, host),
-            None => Ok(()),
-        }
+        netdev.leave(id, self.index, &self.ifname, scene)
     }
 
     fn return_rdma(&self, scene: &mut Scene) -> Result<(), Error> {
@@ -110,34 +105,20 @@ impl IbUndo {
     }
 
     fn restore_attributes(&self, device: &Device, scene: &mut Scene) -> Result<(), Error> {
-        let (Some(before), Some(pf)) = (&self.before, device.pf()) else { return Ok(()) };
-        let host = scene.host()?;
-        let admin = Admin::open(device.id(), pf, host)?;
-        let now = admin.read(host)?;
-        admin.apply(host, before, &now)
+        self.before.as_ref().map_or(Ok(()), |before| Admin::restore(device, before, scene.host()?))
     }
 
     fn restore_netdev(&self, dirs: &Dirs, device: &Device, scene: &mut Scene) -> Result<Vec<Error>, Error> {
         let (Some(netdev), Some(driver)) = (&self.netdev, &self.driver) else { return Ok(Vec::new()) };
         let host = scene.host()?;
-        let mut link = self.home(device, host, driver)?;
+        device.restore_driver(driver)?;
+        let mut link = await_home(device, host)?;
         if self.guid.is_some_and(|guid| guid_of(&link) != Some(guid)) {
             link = rebind(dirs, device.id(), driver, self.guid, self.rdma.as_ref(), host)?;
         } else if let Some(rdma) = &self.rdma {
             rdma.restore(device)?;
         }
         Ok(netdev.restore(host, &link))
-    }
-
-    /// A workload may have taken the driver away; a namespace that dies gives the interface back late.
-    fn home(&self, device: &Device, host: &mut Route, driver: &str) -> Result<netlink::Link, Error> {
-        if device.driver() != Some(driver)
-            && let Id::Pci(bdf) = device.id()
-        {
-            tracing::warn!(device = self.device, driver, "binding the driver that the device had");
-            Root::system().pci(*bdf)?.bind(driver)?;
-        }
-        await_home(device, host)
     }
 }
 

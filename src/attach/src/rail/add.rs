@@ -3,7 +3,8 @@ use netlink::{Link, Route};
 use state::{Dirs, Key};
 
 use super::{Made, PLUGIN, Rail};
-use crate::child::{Child, Ledger, PodLink, interface, key_of, require_free};
+use crate::attachment::key_of;
+use crate::child::{Child, Ledger, PodLink, interface, require_free};
 use crate::ipam::Ipam;
 use crate::lease::{self, Lease};
 use crate::routing::{Attachment, Joining, result};

@@ -4,8 +4,8 @@ use serde_json::Value;
 use state::Dirs;
 
 use super::{Made, PLUGIN, Rail, with_key};
-use crate::attachment::is;
-use crate::child::{differences, key_of, not_available, verdict};
+use crate::attachment::{is, key_of};
+use crate::child::{differences, not_available, verdict};
 use crate::ipam::Ipam;
 use crate::{Attachments, Error, Found, Pod, routing};
 

@@ -3,8 +3,8 @@ use serde_json::{Value, json};
 use state::{Dirs, Key};
 
 use super::{Made, PLUGIN, with_key};
-use crate::attachment::identity;
-use crate::child::{PodLink, key_of};
+use crate::attachment::{identity, key_of};
+use crate::child::PodLink;
 use crate::ipam::Ipam;
 use crate::{Attachments, Error, Found, Pod, Scene, Undo, routing};
 

@@ -7,6 +7,7 @@ use sysfs::Root;
 
 use super::undo::claims;
 use super::{Error, NAME, RdmaUndo, derive, device_info, peer};
+use crate::attachment::key_of;
 use crate::claim::Evicted;
 use crate::vf::{self, Device, Id};
 use crate::{Adding, Attachments, Pod, Undo};
@@ -76,7 +77,7 @@ struct Move<'a> {
 
 impl Move<'_> {
     fn run(self) -> Result<(), cni::Error> {
-        let key = super::del::key_of(self.request)?;
+        let key = key_of(self.request)?;
         let prepared =
             Attachments::open(&self.dirs, NAME)?.prepare::<RdmaUndo>(key.clone(), &self.pod.netns)?;
         let device = Device::require(&Root::system(), &self.id)?;

@@ -3,6 +3,7 @@ use netlink::{Rdma, RdmaDevice};
 use state::Dirs;
 
 use super::{NAME, Policy, RdmaUndo, Wanted, require_exclusive};
+use crate::attachment::key_of;
 use crate::child::verdict;
 use crate::{Attachments, Error, Found, Pod, attachment};
 
@@ -15,7 +16,7 @@ pub fn check(request: &Request, wanted: &Wanted) -> Result<(), cni::Error> {
         return Ok(());
     }
     let found = Attachments::open(&Dirs::from_env().map_err(Error::from)?, NAME)?
-        .find::<RdmaUndo>(&super::del::key_of(request)?)?;
+        .find::<RdmaUndo>(&key_of(request)?)?;
     verdict(&request.env.ifname, &differences(&found, &pod)?)
 }
 

@@ -2,11 +2,8 @@ use cni::{Request, ValidAttachments};
 use state::{Dirs, Key};
 
 use super::{NAME, RdmaUndo, peer};
+use crate::attachment::key_of;
 use crate::{Attachments, Error, Found, Scene, Undo};
-
-pub(super) fn key_of(request: &Request) -> Result<Key, Error> {
-    Ok(Key::new(&request.config.name, &request.env.container_id, &request.env.ifname)?)
-}
 
 /// DEL: the device comes back from wherever it is.
 pub fn del(request: &Request) -> Result<(), cni::Error> {

@@ -8,6 +8,7 @@ use super::device::Device;
 use super::netdev::{Arrival, Netdev};
 use super::peer::{Cache, Files};
 use super::{Attributes, Error, Plugin, VfUndo, Wanted, lock, owner};
+use crate::attachment::key_of;
 use crate::child::require_free;
 use crate::lease::{self, Lease};
 use crate::{Adding, Attachments, Pod, Prepared, addresses};
@@ -22,7 +23,7 @@ pub fn add(request: &Request, plugin: Plugin, wanted: &Wanted) -> Result<CniResu
     let mut pod = Pod::open(netns)?;
     let host = Route::open().map_err(crate::Error::from)?;
     let dirs = Dirs::from_env().map_err(crate::Error::from)?;
-    let key = super::del::key_of(request)?;
+    let key = key_of(request)?;
     let prepared = Attachments::open(&dirs, plugin.name)?.prepare::<VfUndo>(key.clone(), &pod.netns)?;
     require_free(&mut pod, &env.ifname)?;
     if prepared.superseded() {

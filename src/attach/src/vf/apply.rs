@@ -5,7 +5,7 @@ use netlink::{HwAddr, Link, LinkChange, Monitor, Route};
 use netns::NetNs;
 
 use super::attributes::{Setting, settings};
-use super::device::{Id, Pf};
+use super::device::{Device, Id, Pf};
 use super::{Attributes, Error, wait};
 
 /// i40e answers EBUSY while a VF resets, and others apply a MAC long after they took it.
@@ -55,6 +55,19 @@ impl<'a> Admin<'a> {
             // Which one it was, only asking for each alone can tell. What was done is done again, to no effect.
             Err(_) => settings(&change).into_iter().try_for_each(|setting| self.apply_one(host, setting)),
         }
+    }
+
+    /// Makes a VF what it was; without a PF there is nothing of it to be set.
+    pub(crate) fn restore(
+        device: &'a Device,
+        before: &Attributes,
+        host: &mut Route,
+    ) -> Result<(), crate::Error> {
+        let Some(pf) = device.pf() else { return Ok(()) };
+        let admin = Self::open(device.id(), pf, host)?;
+        let now = admin.read(host)?;
+        admin.apply(host, before, &now)?;
+        admin.settle(host, before.mac)
     }
 
     fn apply_one(&self, host: &mut Route, setting: Setting) -> Result<(), crate::Error> {

@@ -7,6 +7,7 @@ use super::apply::Admin;
 use super::device::Device;
 use super::netdev::in_pod;
 use super::{Plugin, VfUndo, Wanted};
+use crate::attachment::key_of;
 use crate::child::{result_differences, verdict};
 use crate::{Attachments, Error, Found, Pod, attachment};
 
@@ -35,7 +36,7 @@ pub fn status(request: &Request) -> Result<(), cni::Error> {
 }
 
 fn recorded(request: &Request, plugin: Plugin) -> Result<Found<VfUndo>, Error> {
-    Attachments::open(&Dirs::from_env()?, plugin.name)?.find(&super::del::key_of(request)?)
+    Attachments::open(&Dirs::from_env()?, plugin.name)?.find(&key_of(request)?)
 }
 
 /// An attachment made by the plugin that ours replaced has no record, and that is no fault.

@@ -1,27 +1,14 @@
-use cni::{Request, ValidAttachments, delegate};
+use cni::{Request, ValidAttachments};
 use state::{Dirs, Key};
 
 use super::peer::{self, Cache, Files};
 use super::{Plugin, VfUndo, owner};
-use crate::{Attachments, Error, Found, Scene, Undo};
-
-pub(super) fn key_of(request: &Request) -> Result<Key, Error> {
-    Ok(Key::new(&request.config.name, &request.env.container_id, &request.env.ifname)?)
-}
+use crate::attachment::key_of;
+use crate::{Attachments, Error, Found, Scene, Undo, lease};
 
 /// DEL of a VF, by its record or else the peer's cache. The IPAM's DEL always runs, after the interface has gone.
 pub fn del(request: &Request, plugin: Plugin) -> Result<(), cni::Error> {
-    let mut errors = Vec::new();
-    let ipam = match give_back(request, plugin, &mut errors) {
-        Ok(recorded) => request.config.ipam_type.clone().or(recorded),
-        Err(error) => {
-            errors.push(error);
-            request.config.ipam_type.clone()
-        }
-    };
-    let mut errors: Vec<_> = errors.into_iter().map(cni::Error::from).collect();
-    errors.extend(ipam.and_then(|ipam| delegate::del(request, &ipam).err()));
-    cni::Error::join(errors).map_or(Ok(()), Err)
+    lease::end(request, |errors| give_back(request, plugin, errors))
 }
 
 /// Returns the IPAM plugin of the record, for a config that names none any more.
@@ -92,9 +79,7 @@ pub fn gc(request: &Request, plugin: Plugin, valid: &ValidAttachments) -> Result
     errors.extend(
         collect_caches(&dirs, plugin, &request.config.name, valid).unwrap_or_else(|error| vec![error]),
     );
-    let mut errors: Vec<_> = errors.into_iter().map(cni::Error::from).collect();
-    errors.extend(request.config.ipam_type.as_ref().and_then(|ipam| delegate::gc(request, ipam).err()));
-    cni::Error::join(errors).map_or(Ok(()), Err)
+    lease::collect(request, errors)
 }
 
 fn collect_caches(

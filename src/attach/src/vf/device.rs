@@ -155,6 +155,17 @@ impl Device {
         }
     }
 
+    /// Binds the driver that the device had: a workload may have taken it away.
+    pub(crate) fn restore_driver(&self, driver: &str) -> Result<(), crate::Error> {
+        match &self.id {
+            Id::Pci(bdf) if self.driver() != Some(driver) => {
+                tracing::warn!(device = %self.id, driver, "binding the driver that the device had");
+                Ok(Root::system().pci(*bdf)?.bind(driver)?)
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn no_interface(&self) -> Error {
         let hint = match self.driver {
             None => "bind it to its kernel driver, or to vfio-pci for user space".to_owned(),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::apply::{retry, set_own_mac};
 use super::device::{Device, Id};
 use super::{Error, wait};
-use crate::Pod;
+use crate::{Pod, Scene};
 
 /// The kernel tears a namespace down in its own time; on a busy node that is seconds.
 const RETURN: Duration = Duration::from_secs(10);
@@ -49,6 +49,22 @@ impl Netdev {
             mac: link.address,
             mtu: Some(link.mtu),
             up: link.is_up(),
+        }
+    }
+
+    /// Out of the pod, if both are still there.
+    pub(crate) fn leave(
+        &self,
+        device: &Id,
+        index: Option<u32>,
+        ifname: &str,
+        scene: &mut Scene,
+    ) -> Result<(), crate::Error> {
+        scene.host()?;
+        let Scene { pod: Some(pod), host: Some(host) } = scene else { return Ok(()) };
+        match in_pod(&mut pod.route, device, index, ifname)? {
+            Some(link) => self.bring_home(pod, &link, host),
+            None => Ok(()),
         }
     }
 

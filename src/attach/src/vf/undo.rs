@@ -1,13 +1,11 @@
-use std::str::FromStr;
-
 use netlink::Route;
 use serde::{Deserialize, Serialize};
 use state::{Dirs, Key, Lock};
-use sysfs::{Bdf, Root};
+use sysfs::Root;
 
 use super::apply::Admin;
 use super::device::{Device, Id};
-use super::netdev::{Netdev, await_home, in_pod};
+use super::netdev::{Netdev, await_home};
 use super::owner::{self, Verdict};
 use super::{Attributes, lock, peer};
 use crate::{Error, Scene, Undo};
@@ -89,31 +87,16 @@ impl VfUndo {
 
     fn leave_pod(&self, id: &Id, scene: &mut Scene) -> Result<(), Error> {
         let Some(netdev) = &self.netdev else { return Ok(()) };
-        scene.host()?;
-        let Scene { pod: Some(pod), host: Some(host) } = scene else { return Ok(()) };
-        match in_pod(&mut pod.route, id, self.index, &self.ifname)? {
-            Some(link) => netdev.bring_home(pod, &link, host),
-            None => Ok(()),
-        }
+        netdev.leave(id, self.index, &self.ifname, scene)
     }
 
     fn restore_attributes(&self, device: &Device, scene: &mut Scene) -> Result<(), Error> {
-        let (Some(before), Some(pf)) = (&self.before, device.pf()) else { return Ok(()) };
-        let host = scene.host()?;
-        let admin = Admin::open(device.id(), pf, host)?;
-        let now = admin.read(host)?;
-        admin.apply(host, before, &now)?;
-        admin.settle(host, before.mac)
+        self.before.as_ref().map_or(Ok(()), |before| Admin::restore(device, before, scene.host()?))
     }
 
     /// A workload that was allowed to may have unbound it, or given it to vfio-pci.
     fn restore_driver(&self, device: &Device) -> Result<(), Error> {
-        let Some(driver) = self.driver.as_deref().filter(|driver| Some(*driver) != device.driver()) else {
-            return Ok(());
-        };
-        tracing::warn!(device = self.device, driver, "binding the driver that the device had");
-        let Ok(bdf) = Bdf::from_str(&self.device) else { return Ok(()) };
-        Ok(Root::system().pci(bdf)?.bind(driver)?)
+        self.driver.as_deref().map_or(Ok(()), |driver| device.restore_driver(driver))
     }
 
     fn restore_netdev(&self, device: &Device, scene: &mut Scene) -> Result<Vec<Error>, Error> {
