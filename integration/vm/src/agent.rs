@@ -10,6 +10,8 @@ mod setup;
 mod tests;
 
 use std::env;
+use std::fs::File;
+use std::io::BufReader;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -35,14 +37,14 @@ fn guest() -> Result<()> {
     setup::mounts()?;
     let (port, mut input) = port::open()?;
     let job: Job = port::receive(&mut input).context("read the job")?;
-    let done = work(&job, &port);
+    let done = work(&job, &port, &mut input);
     match done {
         Ok(done) => port.send(&done),
         Err(error) => port.send(&Event::Failed(format!("{error:#}"))),
     }
 }
 
-fn work(job: &Job, port: &port::Port) -> Result<Event> {
+fn work(job: &Job, port: &port::Port, input: &mut BufReader<File>) -> Result<Event> {
     env::set_current_dir(&job.dir).with_context(|| format!("enter {}", job.dir.display()))?;
     let mut log = kmsg::Log::open()?;
     let mut warnings = log.boot_troubles()?;
@@ -52,7 +54,7 @@ fn work(job: &Job, port: &port::Port) -> Result<Event> {
     port.send(&Event::Ready)?;
     let status = match &job.action {
         Action::Command(argv) => run::command(argv, job, port)?,
-        Action::Tests(list) => tests::run_all(list, job, port, &mut log)?,
+        Action::Tests => tests::run_all(job, port, input, &mut log)?,
         Action::Shell => run::shell(job)?,
     };
     rails::down(&job.rails)?;

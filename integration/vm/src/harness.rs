@@ -1,28 +1,32 @@
-//! The host's side of the guest tests: one boot per configuration, one line per test.
+//! The host's side of the guest tests: guests side by side, each of one configuration, and one line per test.
 
 mod configuration;
+mod queue;
 mod report;
 mod select;
 
 use std::env;
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use clap::Parser;
 
 use crate::apt::Suite;
 use crate::lab_image::Image;
 use crate::machine::{Boot, Machine};
-use crate::wire::{Action, Event, Test};
+use crate::wire::{Action, Event, Next, Test};
 
 pub use configuration::{CONFIGURATIONS, Configuration};
+use queue::Queue;
 use report::Report;
 pub use select::all;
 
-/// A guest that says nothing for so long beyond its test's own limit hangs.
-const SILENCE: Duration = Duration::from_secs(180);
+/// A guest that says nothing for so long hangs: its test's own limit, and time to clear up.
+const PATIENCE: Duration = Duration::from_secs(select::LIMIT + 180);
 
 /// The arguments that `cargo test -- ...` may bring.
 #[derive(Debug, Parser)]
@@ -42,7 +46,10 @@ pub struct Options {
     /// Without effect: output is always shown for failed tests only
     #[arg(long, hide = true)]
     pub nocapture: bool,
-    /// Without effect: a boot runs one test at a time
+    /// Guests that run side by side; default: one for each CPU, four at most
+    #[arg(long, env = "RAILCNI_VM_GUESTS")]
+    pub guests: Option<usize>,
+    /// Without effect: a guest runs one test at a time
     #[arg(long, hide = true)]
     pub test_threads: Option<String>,
 }
@@ -65,7 +72,7 @@ pub fn main() -> ExitCode {
 }
 
 /// Runs what `options` select; true when everything passed.
-pub fn run(options: &Options, out: &mut dyn Write) -> Result<bool> {
+pub fn run(options: &Options, out: &mut (dyn Write + Send)) -> Result<bool> {
     let all = all()?;
     let total = all.len();
     let selected = select::filtered(all, options);
@@ -75,14 +82,22 @@ pub fn run(options: &Options, out: &mut dyn Write) -> Result<bool> {
     let mut passed = true;
     for suite in &options.kernel {
         let image = Image::prepare(*suite).context("prepare the VM lab")?;
-        let mut report = Report::start(out, &image.describe()?, &selected, total)?;
-        for configuration in &CONFIGURATIONS {
-            let tests: Vec<_> = selected.iter().filter(|test| configuration.owns(test)).cloned().collect();
-            boots(configuration, &image, tests, &mut report)?;
-        }
-        passed &= report.finish()?;
+        let queue = Queue::of(&CONFIGURATIONS, &selected);
+        let report = Mutex::new(Report::start(out, &image.describe()?, &selected, total)?);
+        let guests = Guests { image: &image, queue: &queue, report: &report };
+        let count = options.guests.unwrap_or_else(default_guests);
+        thread::scope(|scope| {
+            let guests: Vec<_> = (0..count).map(|_| scope.spawn(|| guests.work())).collect();
+            guests.into_iter().try_for_each(|guest| guest.join().map_err(|_| anyhow!("a thread panicked"))?)
+        })?;
+        passed &= report.into_inner().unwrap_or_else(PoisonError::into_inner).finish()?;
     }
     Ok(passed)
+}
+
+/// One for each CPU; more than four would be short of work.
+fn default_guests() -> usize {
+    thread::available_parallelism().map_or(1, usize::from).min(4)
 }
 
 fn list(selected: &[Test], out: &mut dyn Write) -> Result<()> {
@@ -93,61 +108,92 @@ fn list(selected: &[Test], out: &mut dyn Write) -> Result<()> {
     Ok(())
 }
 
-/// Runs `tests`, by a second boot where a test took the first one down.
-fn boots(
-    configuration: &Configuration,
-    image: &Image,
-    mut tests: Vec<Test>,
-    report: &mut Report<'_>,
-) -> Result<()> {
-    while !tests.is_empty() {
-        let before = tests.len();
-        let ended = one_boot(configuration, image, &mut tests, report);
-        report.boot(configuration.name, ended)?;
-        if tests.len() == before {
-            // Not even the first one began: so will it be the next time.
-            return tests.drain(..).try_for_each(|test| report.not_run(&test.shown));
-        }
-    }
-    Ok(())
+/// What the threads share that each have one guest at a time.
+#[derive(Clone, Copy)]
+struct Guests<'a, 'out> {
+    image: &'a Image,
+    queue: &'a Queue,
+    report: &'a Mutex<Report<'out>>,
 }
 
-/// Boots once; takes the tests that ended, well or not, off the list. The result is the boot's own.
-fn one_boot(
-    configuration: &Configuration,
-    image: &Image,
-    tests: &mut Vec<Test>,
-    report: &mut Report<'_>,
-) -> Result<Duration> {
-    let patience =
-        SILENCE + Duration::from_secs(tests.iter().map(|test| test.limit).max().unwrap_or_default());
-    let boot = Boot {
-        rails: configuration.rails(image)?,
-        action: Action::Tests(tests.clone()),
-        limit: Some(patience),
-    };
-    let mut machine = Machine::boot(image, &boot)?;
-    loop {
-        machine.allow(patience);
-        match machine.event() {
-            Ok(Event::Started(shown)) => report.started(&shown)?,
-            Ok(Event::Finished { shown, failure, millis }) => {
-                tests.retain(|test| test.shown != shown);
-                report.finished(&shown, failure, Duration::from_millis(millis))?;
-            }
-            Ok(Event::Done { warnings, .. }) => {
-                let time = machine.finish()?;
-                anyhow::ensure!(warnings.is_empty(), "the guest's kernel warned:\n{}", warnings.join("\n"));
-                return Ok(time);
-            }
-            Ok(_) => {}
-            Err(failure) => {
-                if let Some(shown) = report.running() {
-                    tests.retain(|test| test.shown != shown);
-                    report.finished(&shown, Some(failure.to_string()), Duration::ZERO)?;
-                }
-                return Err(failure.into());
+impl<'out> Guests<'_, 'out> {
+    /// Boots guests until there is nothing left to do.
+    fn work(self) -> Result<()> {
+        while let Some(configuration) = self.queue.join() {
+            let served = self.boots(configuration);
+            self.queue.leave(configuration);
+            served?;
+        }
+        Ok(())
+    }
+
+    /// Works on one configuration, by another boot where a test took its guest down.
+    fn boots(self, configuration: Configuration) -> Result<()> {
+        while let Some(first) = self.queue.next(configuration) {
+            let mut served = 0;
+            let ended = self.one_boot(configuration, first, &mut served);
+            self.report().boot(configuration.name, ended)?;
+            if served == 0 {
+                // Not even the first one began: so will it be the next time.
+                let left = self.queue.give_up(configuration);
+                return left.into_iter().try_for_each(|test| self.report().not_run(&test.shown));
             }
         }
+        Ok(())
+    }
+
+    /// Boots once, and counts the tests that began. The result is the boot's own.
+    fn one_boot(self, configuration: Configuration, first: Test, served: &mut usize) -> Result<Duration> {
+        let mut handed = Some(first);
+        let ended = self.tests(configuration, &mut handed, served);
+        if let Some(test) = handed {
+            self.queue.put_back(configuration, test);
+        }
+        ended
+    }
+
+    /// `handed` is the test that the guest was given and has not begun.
+    fn tests(self, configuration: Configuration, handed: &mut Next, served: &mut usize) -> Result<Duration> {
+        let boot =
+            Boot { rails: configuration.rails(self.image)?, action: Action::Tests, limit: Some(PATIENCE) };
+        let mut machine = Machine::boot(self.image, &boot)?;
+        machine.hand(handed);
+        let mut running = None;
+        loop {
+            machine.allow(PATIENCE);
+            match machine.event() {
+                Ok(Event::Started(shown)) => {
+                    *served += 1;
+                    running = Some(shown);
+                    *handed = None;
+                }
+                Ok(Event::Finished { shown, failure, millis }) => {
+                    running = None;
+                    self.report().finished(&shown, failure, Duration::from_millis(millis))?;
+                    *handed = self.queue.next(configuration);
+                    machine.hand(handed);
+                }
+                Ok(Event::Done { warnings, .. }) => {
+                    let time = machine.finish()?;
+                    anyhow::ensure!(
+                        warnings.is_empty(),
+                        "the guest's kernel warned:\n{}",
+                        warnings.join("\n")
+                    );
+                    return Ok(time);
+                }
+                Ok(_) => {}
+                Err(failure) => {
+                    if let Some(shown) = running {
+                        self.report().finished(&shown, Some(failure.to_string()), Duration::ZERO)?;
+                    }
+                    return Err(failure.into());
+                }
+            }
+        }
+    }
+
+    fn report(&self) -> MutexGuard<'_, Report<'out>> {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -16,6 +16,9 @@ use crate::machine::{agent, end_of, spawn};
 use crate::qemu::{self, Qemu};
 use crate::{hca, initramfs};
 
+/// One CPU each: a test is one process after another, and where the machine has more CPUs, more guests run. Two virtual
+/// CPUs on a busy machine spend more time on waiting for each other than on work.
+const CPUS: u32 = 1;
 const MEMORY_MIB: u32 = 2048;
 const PROBE_LIMIT: Duration = Duration::from_secs(15);
 
@@ -57,7 +60,7 @@ impl Image {
         let (image, initramfs) = (self.kernel.image(), self.initramfs.clone());
         let (accel, cpu) = if self.kvm { ("kvm", "host") } else { ("tcg,thread=multi", "max,la57=off") };
         let line = format!(
-            "-nodefaults -no-user-config -display none -no-reboot -machine q35 -smp 2 -m {MEMORY_MIB} \
+            "-nodefaults -no-user-config -display none -no-reboot -machine q35 -smp {CPUS} -m {MEMORY_MIB} \
              -accel {accel} -cpu {cpu} -kernel {} -initrd {} \
              -chardev file,id=console,path=/proc/self/fd/{console} -serial chardev:console -device virtio-serial-pci \
              -chardev socket,id=agent,fd={socket} -device virtserialport,chardev=agent,name=lab.agent \

@@ -9,15 +9,17 @@ use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use serde::Serialize;
 
 use crate::command::tail;
 use crate::lab_image::Image;
 use crate::qemu;
-use crate::wire::{Action, Event, Job, Rails};
+use crate::wire::{Action, Event, Job, Next, Rails};
 
 /// A guest that shows no life for so long after power-on is not coming.
 const BOOT_LIMIT: Duration = Duration::from_secs(240);
@@ -112,11 +114,14 @@ impl Machine {
         }
         command.stderr(stderr.try_clone()?);
         let child = spawn(&mut command, theirs.into(), &console)?;
-        let mut line = serde_json::to_vec(&boot.job()?)?;
-        line.push(b'\n');
-        (&ours).write_all(&line).context("hand the job to the guest")?;
+        send(&ours, &boot.job()?).context("hand the job to the guest")?;
         let events = BufReader::new(ours);
         Ok(Self { child, events, console, stderr, limit: boot.limit, started: Instant::now(), alive: false })
+    }
+
+    /// Hands the next test over. A guest that is gone shows by the event that does not come.
+    pub fn hand(&mut self, next: &Next) {
+        let _ = send(self.events.get_ref(), next);
     }
 
     /// Moves the time limit to this much from now.
@@ -196,6 +201,12 @@ impl Drop for Machine {
     }
 }
 
+fn send(mut socket: &UnixStream, message: &impl Serialize) -> Result<()> {
+    let mut line = serde_json::to_vec(message)?;
+    line.push(b'\n');
+    Ok(socket.write_all(&line)?)
+}
+
 /// A read that ran into its timeout or a signal, after which the deadline decides.
 fn is_passing(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
@@ -211,6 +222,9 @@ pub(crate) fn end_of(log: &File) -> String {
 
 /// Spawns with both files open under their present numbers.
 pub(crate) fn spawn(command: &mut Command, socket: OwnedFd, console: &File) -> Result<Child> {
+    // Another guest that is started meanwhile would inherit them, too.
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let inherit = |fd: BorrowedFd<'_>| fcntl(fd, FcntlArg::F_SETFD(FdFlag::empty()));
     inherit(socket.as_fd()).and(inherit(console.as_fd())).context("hand files to QEMU")?;
     let child = command.spawn().context("start QEMU through setpriv (package util-linux)");

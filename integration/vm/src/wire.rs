@@ -47,8 +47,8 @@ pub struct Rails {
 pub enum Action {
     /// Run a command, stream its output, report its status.
     Command(Vec<String>),
-    /// Run tests of test binaries, each in namespaces of its own.
-    Tests(Vec<Test>),
+    /// Run tests of test binaries, each in namespaces of its own, as the machine hands them over.
+    Tests,
     /// A shell on the second serial line.
     Shell,
 }
@@ -65,6 +65,9 @@ pub struct Test {
     /// Seconds it may take.
     pub limit: u64,
 }
+
+/// Sent to a guest that runs tests, after it has come up and after each test: the next one, or that there is none.
+pub type Next = Option<Test>;
 
 /// Sent to the guest once, at boot.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -78,12 +78,16 @@ fn failures(tests: Vec<Test>) -> Vec<Option<String>> {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let image = Image::prepare(Suite::Release).expect("prepare");
     let rails = Rails { device: Device::None, link: Link::Eth, rails: 1, vfs: 0, module: None };
-    let boot = Boot { rails, action: Action::Tests(tests), limit: Some(Duration::from_secs(300)) };
+    let boot = Boot { rails, action: Action::Tests, limit: Some(Duration::from_secs(300)) };
     let mut machine = Machine::boot(&image, &boot).expect("boot");
-    let mut failures = Vec::new();
+    let (mut tests, mut failures) = (tests.into_iter(), Vec::new());
+    machine.hand(&tests.next());
     loop {
         match machine.event().expect("an event") {
-            Event::Finished { failure, .. } => failures.push(failure),
+            Event::Finished { failure, .. } => {
+                failures.push(failure);
+                machine.hand(&tests.next());
+            }
             Event::Done { warnings, .. } => {
                 assert_eq!(warnings, Vec::<String>::new());
                 machine.finish().expect("power off");

@@ -1,7 +1,8 @@
 //! Runs test functions one after another, each in a process and namespaces of its own.
 
 use std::env;
-use std::io::Read;
+use std::fs::File;
+use std::io::{BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -10,22 +11,22 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow};
 
 use crate::agent::kmsg::Log;
-use crate::agent::port::Port;
+use crate::agent::port::{self, Port};
 use crate::agent::restore::restore;
 use crate::file;
 use crate::lab::Fingerprint;
-use crate::wire::{Event, Job, Test};
+use crate::wire::{Event, Job, Next, Test};
 
 /// How long a killed test may take to be gone.
 const GRACE: Duration = Duration::from_secs(20);
 
-/// Runs `list`; whatever a test leaves behind is cleared before the next one.
-pub(crate) fn run_all(list: &[Test], job: &Job, port: &Port, log: &mut Log) -> Result<i32> {
+/// Runs what `input` has; whatever a test leaves behind is cleared before the next one.
+pub(crate) fn run_all(job: &Job, port: &Port, input: &mut BufReader<File>, log: &mut Log) -> Result<i32> {
     let clean = Fingerprint::take()?;
-    for test in list {
+    while let Some(test) = port::receive::<Next>(input).context("read the next test")? {
         port.send(&Event::Started(test.shown.clone()))?;
         let started = Instant::now();
-        let mut failure = run_one(test, job)?.err();
+        let mut failure = run_one(&test, job)?.err();
         let warnings = log.warnings()?;
         if !warnings.is_empty() {
             let logged = format!("the kernel warned:\n{}\n", warnings.join("\n"));

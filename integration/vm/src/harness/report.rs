@@ -9,8 +9,7 @@ use crate::wire::Test;
 
 /// Counts and prints.
 pub(crate) struct Report<'a> {
-    out: &'a mut dyn Write,
-    running: Option<String>,
+    out: &'a mut (dyn Write + Send),
     failures: Vec<(String, String)>,
     passed: usize,
     not_run: usize,
@@ -20,7 +19,7 @@ pub(crate) struct Report<'a> {
 
 impl<'a> Report<'a> {
     pub(crate) fn start(
-        out: &'a mut dyn Write,
+        out: &'a mut (dyn Write + Send),
         machine: &str,
         selected: &[Test],
         total: usize,
@@ -28,32 +27,12 @@ impl<'a> Report<'a> {
         let count = selected.len();
         writeln!(out, "\nrunning {count} test{} ({machine})", if count == 1 { "" } else { "s" })?;
         let filtered = total - count;
-        Ok(Self {
-            out,
-            running: None,
-            failures: Vec::new(),
-            passed: 0,
-            not_run: 0,
-            filtered,
-            start: Instant::now(),
-        })
-    }
-
-    pub(crate) fn started(&mut self, shown: &str) -> Result<()> {
-        self.running = Some(shown.to_owned());
-        write!(self.out, "test {shown} ... ")?;
-        Ok(self.out.flush()?)
-    }
-
-    /// The test that has begun and not ended.
-    pub(crate) fn running(&self) -> Option<String> {
-        self.running.clone()
+        Ok(Self { out, failures: Vec::new(), passed: 0, not_run: 0, filtered, start: Instant::now() })
     }
 
     pub(crate) fn finished(&mut self, shown: &str, failure: Option<String>, time: Duration) -> Result<()> {
-        self.running = None;
         let verdict = if failure.is_some() { "FAILED" } else { "ok" };
-        writeln!(self.out, "{verdict} ({:.1} s)", time.as_secs_f32())?;
+        writeln!(self.out, "test {shown} ... {verdict} ({:.1} s)", time.as_secs_f32())?;
         match failure {
             Some(text) => self.failures.push((shown.to_owned(), text)),
             None => self.passed += 1,
@@ -70,7 +49,6 @@ impl<'a> Report<'a> {
     /// The boot itself counts as a test: it ends well when the guest powered off with a clean kernel log.
     pub(crate) fn boot(&mut self, configuration: &str, ended: Result<Duration>) -> Result<()> {
         let shown = format!("{configuration}::(boot, clean kernel log, power-off)");
-        self.started(&shown)?;
         match ended {
             Ok(time) => self.finished(&shown, None, time),
             Err(error) => self.finished(&shown, Some(format!("{error:#}")), Duration::ZERO),
@@ -106,14 +84,12 @@ mod tests {
     fn a_failure_shows_its_output_and_turns_the_result() {
         let mut out = Vec::new();
         let mut report = Report::start(&mut out, "a machine", &[], 0).expect("start");
-        report.started("eth::good").expect("write");
         report.finished("eth::good", None, Duration::ZERO).expect("write");
-        report.started("eth::bad").expect("write");
         report.finished("eth::bad", Some("because".into()), Duration::ZERO).expect("write");
         report.not_run("eth::later").expect("write");
         assert!(!report.finish().expect("finish"));
         let text = String::from_utf8(out).expect("text");
-        assert!(text.contains("test eth::good ... ok"), "{text}");
+        assert!(text.contains("test eth::good ... ok (0.0 s)"), "{text}");
         assert!(text.contains("---- eth::bad ----\nbecause"), "{text}");
         assert!(text.contains("test result: FAILED. 1 passed; 2 failed;"), "{text}");
     }

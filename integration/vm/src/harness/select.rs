@@ -13,7 +13,7 @@ use crate::wire::Test;
 
 const MANIFEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
 /// Seconds that one test may take under TCG on a busy machine; the foundation's kill matrices start hundreds of processes.
-const LIMIT: u64 = 300;
+pub(crate) const LIMIT: u64 = 300;
 
 /// Targets of the foundation's own privileged tests that also run on Debian's kernel.
 const FOUNDATION: [&str; 2] = ["macvlan", "coordinator"];

@@ -1,0 +1,122 @@
+//! What is left to run, shared by the threads that each have one guest.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::harness::Configuration;
+use crate::wire::Test;
+
+/// So many tests are worth a further guest that boots beside the one that is at them.
+const WORTH_A_BOOT: usize = 12;
+
+/// Tests by configuration.
+#[derive(Debug)]
+pub(crate) struct Queue(Mutex<Vec<Lane>>);
+
+#[derive(Debug)]
+struct Lane {
+    configuration: Configuration,
+    tests: VecDeque<Test>,
+    guests: usize,
+}
+
+impl Queue {
+    /// All of `tests`.
+    pub(crate) fn of(configurations: &[Configuration], tests: &[Test]) -> Self {
+        let owned = |configuration: &Configuration| {
+            tests.iter().filter(|test| configuration.owns(test)).cloned().collect()
+        };
+        let lane = |configuration: &Configuration| Lane {
+            configuration: *configuration,
+            tests: owned(configuration),
+            guests: 0,
+        };
+        Self(Mutex::new(configurations.iter().map(lane).collect()))
+    }
+
+    /// The configuration that needs a guest most; nothing when those that run are enough. Ends with [`Queue::leave`].
+    pub(crate) fn join(&self) -> Option<Configuration> {
+        let mut lanes = self.lanes();
+        let needs = |lane: &&mut Lane| lane.tests.len() >= if lane.guests == 0 { 1 } else { WORTH_A_BOOT };
+        let share = |lane: &&mut Lane| lane.tests.len() / (lane.guests + 1);
+        let lane = lanes.iter_mut().filter(needs).max_by_key(share)?;
+        lane.guests += 1;
+        Some(lane.configuration)
+    }
+
+    /// A guest of the configuration has ended.
+    pub(crate) fn leave(&self, configuration: Configuration) {
+        self.with(configuration, |lane| lane.guests -= 1);
+    }
+
+    /// The next test for a guest.
+    pub(crate) fn next(&self, configuration: Configuration) -> Option<Test> {
+        self.with(configuration, |lane| lane.tests.pop_front())
+    }
+
+    /// A test that has not begun goes to the next guest.
+    pub(crate) fn put_back(&self, configuration: Configuration, test: Test) {
+        self.with(configuration, |lane| lane.tests.push_front(test));
+    }
+
+    /// Takes all that is left: the configuration does not boot.
+    pub(crate) fn give_up(&self, configuration: Configuration) -> VecDeque<Test> {
+        self.with(configuration, |lane| std::mem::take(&mut lane.tests))
+    }
+
+    fn with<T>(&self, configuration: Configuration, work: impl FnOnce(&mut Lane) -> T) -> T {
+        let mut lanes = self.lanes();
+        let lane = lanes.iter_mut().find(|lane| lane.configuration.name == configuration.name);
+        work(lane.expect("configurations come from the queue"))
+    }
+
+    fn lanes(&self) -> MutexGuard<'_, Vec<Lane>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::harness::CONFIGURATIONS;
+
+    fn tests(name: &str, count: usize) -> impl Iterator<Item = Test> {
+        let shown = move |number: usize| format!("{name}::test{number}");
+        (0..count)
+            .map(move |number| Test {
+                shown: shown(number),
+                binary: "guest".into(),
+                name: String::new(),
+                limit: 1,
+            })
+            .collect::<Vec<_>>()
+            .into_iter()
+    }
+
+    fn joined(queue: &Queue) -> Option<&'static str> {
+        queue.join().map(|configuration| configuration.name)
+    }
+
+    #[test]
+    fn the_longest_is_first_and_a_second_guest_helps_where_that_is_worth_a_boot() {
+        let all: Vec<_> = tests("ib", 3).chain(tests("eth", 40)).chain(tests("igb", 2)).collect();
+        let queue = Queue::of(&CONFIGURATIONS, &all);
+        assert_eq!((joined(&queue), joined(&queue)), (Some("eth"), Some("eth")));
+        assert_eq!((joined(&queue), joined(&queue)), (Some("eth"), Some("eth")));
+        for _ in 0..=(40 - WORTH_A_BOOT) {
+            queue.next(CONFIGURATIONS[0]).expect("a test");
+        }
+        assert_eq!((joined(&queue), joined(&queue), joined(&queue)), (Some("ib"), Some("igb"), None));
+    }
+
+    #[test]
+    fn every_test_is_handed_out_once_and_again_only_when_put_back() {
+        let queue = Queue::of(&CONFIGURATIONS, &tests("many", 2).collect::<Vec<_>>());
+        let many = queue.join().expect("a configuration");
+        let first = queue.next(many).expect("a test");
+        queue.put_back(many, first.clone());
+        assert_eq!(queue.next(many), Some(first));
+        assert_eq!(queue.give_up(many).len(), 1);
+        assert_eq!((queue.next(many), queue.join().is_none()), (None, true));
+    }
+}
