@@ -27,6 +27,7 @@ struct Example {
 
 const SHARED: &str = "pools/rails-shared-subnet.yaml";
 const OF_RAIL: &str = "rail/rails.conflist";
+const RENDERED: &str = "spiderpool/sriov-rail1.yaml";
 const ONE: Example = Example {
     file: "macvlan/rail1.conflist",
     pools: SHARED,
@@ -65,6 +66,13 @@ const EXAMPLES: &[Example] = &[
         pools: "",
         addresses: &["172.16.21.1/24"],
         gateways: &["172.16.21.254"],
+        ..ONE
+    },
+    Example {
+        file: "spiderpool/macvlan-rail1.yaml",
+        pools: "",
+        addresses: &["172.16.31.1/24"],
+        gateways: &["172.16.31.254"],
         ..ONE
     },
 ];
@@ -229,6 +237,39 @@ fn one_network_of_rail_attaches_all_eight() {
     assert_same(&before, &node.world.snapshot().without("file "));
 }
 
+/// What `railctl render` prints for the cluster is attached like any other definition.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "nobody reads the files while they are written")]
+fn a_rendered_network_of_spiderpool_is_attached() {
+    let node = Node::new();
+    let pod = node.world.pod("pod");
+    let source = folder().join("spiderpool/macvlan-rail1.yaml");
+    fs::write(
+        node.world.dirs().config.join("pools.d/pools.yaml"),
+        fs::read_to_string(&source).unwrap().split("---").next().unwrap(),
+    )
+    .unwrap();
+    let rendered = node.world.dirs().scratch.join("rendered.yaml");
+    fs::write(&rendered, node.railctl(&["render", source.to_str().unwrap()])).unwrap();
+    let (file, netns) = (rendered.to_str().unwrap(), pod.path().to_str().unwrap());
+    let result: Value = serde_json::from_str(&node.railctl(&["attach", file, netns])).unwrap();
+    assert_eq!(result["ips"][0]["address"], "172.16.31.1/24");
+    node.railctl(&["check", file, netns]);
+    node.railctl(&["detach", file, netns]);
+}
+
+/// The VM lab runs the same chain as `sriov/per-node.conflist` and `sriov/mtu-4200.conflist`.
+#[test]
+fn a_rendered_network_on_vfs_is_the_chain_that_the_guides_mean() {
+    let node = Node::new();
+    let file = folder().join(RENDERED);
+    let config: Value =
+        serde_json::from_str(&node.railctl(&["render", file.to_str().unwrap(), "-o", "conflist"])).unwrap();
+    let ippools = json!({ "ipv4": ["rail1-*"], "matchMasterSubnet": true });
+    let sriov = json!({ "type": "sriov", "mtu": 4200, "ipam": { "type": "rail-ipam", "ippools": ippools } });
+    assert_eq!(config["plugins"], json!([sriov, { "type": "rdma" }, { "type": "coordinator" }]));
+}
+
 /// What goes to another node's rail goes out on rail 1, as the pool's route says.
 #[test]
 fn rail_one_of_a_node_carries_what_goes_to_other_rails() {
@@ -270,8 +311,11 @@ fn every_file_has_its_test() {
     let rails = (1..=8).map(|rail| format!("macvlan/rail{rail}.conflist"));
     let named =
         EXAMPLES.iter().flat_map(|example| [example.file, example.pools]).filter(|file| !file.is_empty());
-    let known: BTreeSet<_> =
-        named.map(str::to_owned).chain(rails).chain(["README.md", OF_RAIL].map(str::to_owned)).collect();
+    let known: BTreeSet<_> = named
+        .map(str::to_owned)
+        .chain(rails)
+        .chain(["README.md", OF_RAIL, RENDERED].map(str::to_owned))
+        .collect();
     // These need a NIC with VFs, or links that this kernel may lack: the VM lab runs them.
     let elsewhere = |file: &String| {
         ["sriov/", "infiniband/", "shared-masters/"].iter().any(|folder| file.starts_with(folder))

@@ -37,6 +37,8 @@ pub(crate) enum Command {
     Pools(Pools),
     /// Say what an attach to a network of `rail` would do, and what a detach undoes, without doing it
     Explain(Explain),
+    /// Turn SpiderMultusConfigs into networks that need no Spiderpool
+    Render(Render),
     /// Bring up a pod with eight rails on this machine, without hardware, and prove that they work
     Demo(Demo),
     /// Print the completion script of a shell
@@ -149,6 +151,25 @@ pub(crate) struct Explain {
     pub(crate) ifname: String,
     #[command(flatten)]
     pub(crate) places: Places,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Render {
+    /// YAML or JSON with documents of kind SpiderMultusConfig; pools beside them are named on stderr
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// What to print
+    #[arg(short, long, value_enum, default_value_t = RenderAs::Nad)]
+    pub(crate) output: RenderAs,
+}
+
+/// Forms of a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RenderAs {
+    /// NetworkAttachmentDefinitions for Multus
+    Nad,
+    /// Network config lists, one JSON object after the other
+    Conflist,
 }
 
 #[derive(Args, Debug)]

@@ -9,6 +9,7 @@ mod output;
 mod pod;
 mod pools;
 mod records;
+mod render;
 mod show;
 mod verbs;
 
@@ -49,6 +50,7 @@ fn run(command: Command) -> Result<()> {
         Command::Show(args) => show::run(&args),
         Command::Pools(args) => pools::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Render(args) => render::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Completion { shell } => {
             let mut script = Vec::new();

@@ -1,5 +1,7 @@
 //! Finds the network that a word on the command line means.
 
+mod documents;
+mod multus_config;
 mod nad;
 
 use std::ffi::OsStr;
@@ -9,6 +11,8 @@ use anyhow::{Context as _, Result, bail};
 use cni::Version;
 use cni::conflist::NetworkList;
 
+pub(crate) use documents::{is_kubernetes, rendered};
+
 /// A network with its plugins, whatever kind of file it came from.
 #[derive(Clone, Debug)]
 pub(crate) struct Network {
@@ -17,8 +21,8 @@ pub(crate) struct Network {
     pub(crate) bytes: Vec<u8>,
 }
 
-/// The network of a name in `folder`, or of a file: conflist, conf, or `NetworkAttachmentDefinition`, of which a file may
-/// hold several.
+/// The network of a name in `folder`, or of a file: conflist, conf, or documents of Kubernetes, of which a file may hold
+/// several.
 pub(crate) fn find(word: &str, folder: &Path) -> Result<Vec<Network>> {
     if is_path(word) { from_file(Path::new(word)) } else { Ok(vec![by_name(word, folder)?]) }
 }
@@ -48,8 +52,8 @@ fn by_name(name: &str, folder: &Path) -> Result<Network> {
 fn from_file(path: &Path) -> Result<Vec<Network>> {
     let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
     let parsed = match path.extension().and_then(OsStr::to_str) {
-        Some("yaml" | "yml") => nad::parse(&text),
-        _ if nad::is_nad(&text) => nad::parse(&text),
+        Some("yaml" | "yml") => documents::networks(&text),
+        _ if is_kubernetes(&text) => documents::networks(&text),
         _ => Network::parse(text.as_bytes()).map(|network| vec![network]),
     };
     let mut networks = parsed.with_context(|| path.display().to_string())?;

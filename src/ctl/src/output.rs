@@ -35,7 +35,17 @@ pub(crate) fn print<T: Serialize>(value: &T, format: Format) -> Result<()> {
         Format::Yaml => to_yaml(&value),
         Format::Json | Format::Table => format!("{value:#}\n"),
     };
+    write(&text)
+}
+
+/// Prints for programs: as it is.
+pub(crate) fn write(text: &str) -> Result<()> {
     Ok(std::io::stdout().lock().write_all(text.as_bytes())?)
+}
+
+/// Tells people on stderr what may need a look.
+pub(crate) fn warn(problem: &str) {
+    anstream::eprintln!("{} {problem}", styled(WARN, "!"));
 }
 
 /// Prints a line for people.

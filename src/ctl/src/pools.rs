@@ -10,7 +10,7 @@ use serde::Serialize;
 use state::Dirs;
 
 use crate::cli::{self, Format};
-use crate::output::{self, FAINT, Table, WARN, styled};
+use crate::output::{self, FAINT, Table, styled};
 
 /// A pool of the node in numbers of addresses.
 #[derive(Debug, Serialize)]
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &cli::Pools) -> Result<()> {
     for problem in
         refused.chain(catalog.unreadable().iter().cloned()).chain(catalog.warnings().iter().cloned())
     {
-        anstream::eprintln!("{} {problem}", styled(WARN, "!"));
+        output::warn(&problem);
     }
     Ok(())
 }

@@ -1,0 +1,79 @@
+//! `SpiderMultusConfig` (`spiderpool.spidernet.io/v2beta1`): a network in the words of Spiderpool, turned into the chain of
+//! our plugins that does the same.
+//!
+//! What the guides write and Spiderpool's own schema drops in silence is taken where its meaning is plain, with a
+//! warning, and refused with the reason where it is not.
+
+mod chain;
+mod spec;
+#[cfg(test)]
+mod tests;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Map, Value, json};
+
+pub(super) const KIND: &str = "SpiderMultusConfig";
+
+const CR_NAME: &str = "multus.spidernet.io/cr-name";
+const CNI_VERSION: &str = "multus.spidernet.io/cni-version";
+const CONFIG_NAME: &str = "cni.spidernet.io/cniconfig-name";
+/// Older releases of Multus cannot read the results of 1.1.0.
+const DEFAULT_VERSION: &str = "1.0.0";
+
+/// The network of one document, and what its reader should know of it.
+#[derive(Debug)]
+pub(crate) struct Rendered {
+    /// Of the `NetworkAttachmentDefinition`.
+    pub(crate) name: String,
+    pub(crate) namespace: Option<String>,
+    /// Those of the document, and the resource that the device plugin offers.
+    pub(crate) annotations: Map<String, Value>,
+    /// A network config list.
+    pub(crate) config: Value,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Reads a document. `pools` are the pool documents of the same file: they go into the network, so that it can be tried
+/// as it was pasted.
+pub(crate) fn render(document: &Value, pools: &[&Value]) -> Result<Rendered> {
+    let metadata = &document["metadata"];
+    let name = metadata["name"].as_str().context("metadata.name is missing")?;
+    let of_document = || format!("{KIND} {name}");
+    let mut annotations = metadata["annotations"].as_object().cloned().unwrap_or_default();
+    let annotation = |key: &str| annotations.get(key).and_then(Value::as_str).map(str::to_owned);
+    let spec = &document["spec"];
+    ensure!(spec.is_object(), "{}: spec is missing", of_document());
+    let nad = annotation(CR_NAME).unwrap_or_else(|| name.to_owned());
+    let network = annotation(CONFIG_NAME).unwrap_or_else(|| nad.clone());
+    let version = annotation(CNI_VERSION).unwrap_or_else(|| DEFAULT_VERSION.to_owned());
+    let chain = chain::of(spec, pools).with_context(of_document)?;
+    if let Some(resource) = chain.resource {
+        annotations.insert("k8s.v1.cni.cncf.io/resourceName".to_owned(), resource.into());
+    }
+    Ok(Rendered {
+        name: nad,
+        namespace: metadata["namespace"].as_str().map(str::to_owned),
+        annotations,
+        config: json!({ "cniVersion": version, "name": network, "plugins": chain.plugins }),
+        warnings: chain.warnings.iter().map(|warning| format!("{}: {warning}", of_document())).collect(),
+    })
+}
+
+impl Rendered {
+    /// What Multus reads.
+    pub(crate) fn definition(&self) -> Value {
+        let mut metadata = json!({ "name": self.name });
+        if let Some(namespace) = &self.namespace {
+            metadata["namespace"] = namespace.as_str().into();
+        }
+        if !self.annotations.is_empty() {
+            metadata["annotations"] = self.annotations.clone().into();
+        }
+        json!({
+            "apiVersion": "k8s.cni.cncf.io/v1",
+            "kind": "NetworkAttachmentDefinition",
+            "metadata": metadata,
+            "spec": { "config": self.config.to_string() },
+        })
+    }
+}
