@@ -6,8 +6,9 @@ use netlink_sys::protocols::NETLINK_ROUTE;
 use netns::NetNs;
 use nix::errno::Errno;
 use nix::libc::{
-    RTM_DELADDR, RTM_DELLINK, RTM_DELROUTE, RTM_NEWADDR, RTM_NEWLINK, RTM_NEWROUTE, RTNLGRP_IPV4_IFADDR,
-    RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV6_ROUTE, RTNLGRP_LINK,
+    RTM_DELADDR, RTM_DELLINK, RTM_DELNEIGH, RTM_DELROUTE, RTM_NEWADDR, RTM_NEWLINK, RTM_NEWNEIGH,
+    RTM_NEWROUTE, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV6_ROUTE,
+    RTNLGRP_LINK, RTNLGRP_NEIGH,
 };
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
@@ -15,6 +16,7 @@ use crate::addr::{self, Address};
 use crate::error::Error;
 use crate::link::{self, Link};
 use crate::message::{Message, Messages};
+use crate::neigh::{self, Neighbour};
 use crate::route::{self, RouteSpec};
 use crate::socket::{connected, receive};
 
@@ -31,6 +33,8 @@ pub enum Group {
     Ipv4Route,
     /// IPv6 routes.
     Ipv6Route,
+    /// Neighbours of both families: found, lost, given up.
+    Neighbour,
 }
 
 /// A change that the kernel reports.
@@ -49,6 +53,10 @@ pub enum Event {
     Route(RouteSpec),
     /// A route has been deleted.
     RouteGone(RouteSpec),
+    /// A neighbour is new or its state has changed.
+    Neighbour(Neighbour),
+    /// A neighbour has been deleted.
+    NeighbourGone(Neighbour),
     /// Events have been lost: read anew whatever is waited for.
     Lost,
 }
@@ -149,6 +157,7 @@ fn number(group: Group) -> u32 {
         Group::Ipv6Address => RTNLGRP_IPV6_IFADDR,
         Group::Ipv4Route => RTNLGRP_IPV4_ROUTE,
         Group::Ipv6Route => RTNLGRP_IPV6_ROUTE,
+        Group::Neighbour => RTNLGRP_NEIGH,
     }
 }
 
@@ -171,6 +180,8 @@ fn event(message: &Message<'_>) -> Option<Event> {
         RTM_DELADDR => addr::decode(message).map(Event::AddressGone),
         RTM_NEWROUTE => route::decode(message).map(Event::Route),
         RTM_DELROUTE => route::decode(message).map(Event::RouteGone),
+        RTM_NEWNEIGH => neigh::decode(message).map(Event::Neighbour),
+        RTM_DELNEIGH => neigh::decode(message).map(Event::NeighbourGone),
         _ => None,
     }
 }

@@ -2,7 +2,7 @@ use std::net::IpAddr;
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 pub use netlink_packet_route::neighbour::NeighbourState;
-use netlink_packet_route::neighbour::{NeighbourAttribute, NeighbourMessage};
+use netlink_packet_route::neighbour::{NeighbourAttribute, NeighbourFlags, NeighbourMessage};
 use nix::libc::{NDA_DST, NDA_LLADDR, RTM_DELNEIGH, RTM_GETNEIGH, RTM_NEWNEIGH};
 
 use crate::attr::{Attributes, u16_at, u32_at};
@@ -35,6 +35,13 @@ impl Neighbour {
     /// An entry that stays until it is deleted.
     pub fn permanent(index: u32, ip: IpAddr, address: HwAddr) -> Self {
         Self { index, ip, address: Some(address), state: NeighbourState::Permanent, protocol: None }
+    }
+
+    /// Whether the kernel has heard from it, or was told where it is, and has not given it up since.
+    pub fn is_known(&self) -> bool {
+        let asking =
+            [NeighbourState::None, NeighbourState::Incomplete, NeighbourState::Failed].contains(&self.state);
+        self.address.is_some() && !asking
     }
 }
 
@@ -75,6 +82,12 @@ impl Batch<'_> {
         self.push(replace(neighbour))
     }
 
+    /// Has the kernel look for the neighbour, as if there were a packet for it (`NTF_USE`): with ARP or NDP, whatever
+    /// the link. An entry that exists already is used as it is.
+    pub fn resolve_neighbour(&mut self, index: u32, ip: IpAddr) -> &mut Self {
+        self.push(resolve(index, ip))
+    }
+
     /// See [`Route::delete_neighbour`].
     pub fn delete_neighbour(&mut self, index: u32, ip: IpAddr) -> &mut Self {
         self.push(delete(index, ip))
@@ -98,6 +111,13 @@ fn request(operation: &'static str, neighbour: &Neighbour, flags: u16) -> Reques
         .attributes
         .extend(neighbour.protocol.map(|protocol| NeighbourAttribute::Protocol(protocol.into())));
     Request::new(operation, describe(neighbour.index, neighbour.ip), RTM_NEWNEIGH, flags, &message)
+}
+
+fn resolve(index: u32, ip: IpAddr) -> Request {
+    let mut message = header(index, ip);
+    message.header.flags = NeighbourFlags::Use;
+    let flags = NLM_F_CREATE | NLM_F_REPLACE;
+    Request::new("resolve neighbour", describe(index, ip), RTM_NEWNEIGH, flags, &message)
 }
 
 fn delete(index: u32, ip: IpAddr) -> Request {

@@ -1,7 +1,7 @@
 use netlink_packet_route::link::{LinkFlags, State};
 use nix::libc::{
-    IFLA_ADDRESS, IFLA_GROUP, IFLA_IFALIAS, IFLA_IFNAME, IFLA_INFO_DATA, IFLA_INFO_KIND, IFLA_LINK,
-    IFLA_LINK_NETNSID, IFLA_LINKINFO, IFLA_MASTER, IFLA_MAX_MTU, IFLA_MTU, IFLA_OPERSTATE,
+    IFLA_ADDRESS, IFLA_BROADCAST, IFLA_GROUP, IFLA_IFALIAS, IFLA_IFNAME, IFLA_INFO_DATA, IFLA_INFO_KIND,
+    IFLA_LINK, IFLA_LINK_NETNSID, IFLA_LINKINFO, IFLA_MASTER, IFLA_MAX_MTU, IFLA_MTU, IFLA_OPERSTATE,
     IFLA_PHYS_PORT_NAME, IFLA_PROMISCUITY, IFLA_TXQLEN, RTM_DELLINK, RTM_NEWLINK,
 };
 
@@ -55,6 +55,7 @@ fn from_header(payload: &[u8]) -> Option<Link> {
         mtu: 0,
         max_mtu: None,
         address: None,
+        broadcast: None,
         perm_address: None,
         flags: LinkFlags::from_bits_retain(u32_at(payload, 8)?),
         oper_state: State::Unknown,
@@ -78,6 +79,7 @@ fn read(link: &mut Link, attribute: Attribute<'_>) {
         IFLA_MTU => link.mtu = attribute.u32().unwrap_or_default(),
         IFLA_MAX_MTU => link.max_mtu = attribute.u32().filter(|&mtu| mtu != 0),
         IFLA_ADDRESS => link.address = HwAddr::new(attribute.value),
+        IFLA_BROADCAST => link.broadcast = HwAddr::new(attribute.value),
         IFLA_PERM_ADDRESS => link.perm_address = HwAddr::new(attribute.value),
         IFLA_OPERSTATE => link.oper_state = attribute.u8().unwrap_or_default().into(),
         IFLA_LINK => link.parent = attribute.u32(),

@@ -24,6 +24,8 @@ pub struct Link {
     pub max_mtu: Option<u32>,
     /// Hardware address; `None` if there is none, or of an unusual length.
     pub address: Option<HwAddr>,
+    /// Address of all stations; on InfiniBand the group that stands for them, with the partition in it.
+    pub broadcast: Option<HwAddr>,
     /// Address burnt into the device.
     pub perm_address: Option<HwAddr>,
     /// `IFF_*`
