@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use cni::setting::Names;
 use cni::{Error, Request, Route, Version};
-use ipam::{Family, RangeSpec, Wanted};
+use ipam::{Declined, Family, RangeSpec, Wanted};
 use serde::Deserialize;
 use serde_json::Value;
+
+/// Seconds for which nobody gets an address that a host outside uses.
+const QUARANTINE: u64 = 3600;
 
 /// How long an ADD waits for the node's lease store; it is held for well below a millisecond.
 const LOCK_TIMEOUT: u64 = 10;
@@ -50,6 +53,9 @@ struct Keys {
     rest: Option<u32>,
     sticky: Option<bool>,
     lock_timeout: Option<u64>,
+    // Read with the addresses that it is for.
+    #[serde(rename = "quarantine")]
+    _quarantine: Value,
     // The log reads these, or they belong to Spiderpool's agent, which there is not.
     #[serde(rename = "log_level")]
     _log_level: Value,
@@ -216,6 +222,14 @@ pub(crate) fn requested(request: &Request) -> Result<Vec<IpAddr>, Error> {
         }
     }
     Ok(ips)
+}
+
+/// Addresses of this attachment that the plugin above found to be in use elsewhere (`detection`).
+pub(crate) fn declined(request: &Request) -> Result<Declined, Error> {
+    let config = &request.config;
+    let ips = config.decode_at(&["runtimeConfig", "declinedIPs"])?.unwrap_or_default();
+    let seconds = config.decode_at(&["ipam", "quarantine"])?.unwrap_or(QUARANTINE);
+    Ok(Declined { ips, until: ipam::journal::now().saturating_add(seconds) })
 }
 
 /// With or without a prefix length, which is the pool's anyway.

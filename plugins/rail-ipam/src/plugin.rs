@@ -2,7 +2,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cni::{CniResult, Error, Plugin, ValidAttachments};
-use ipam::{Directory, JournalStore, Key, Lease, Namespace, RangeSet, Request, Store, allocate};
+use ipam::{
+    Change, Declined, Directory, JournalStore, Key, Lease, Namespace, RangeSet, Request, Store, StoreError,
+    allocate,
+};
 use state::Dirs;
 
 use crate::conf::{self, Conf};
@@ -45,10 +48,10 @@ impl Plugin for RailIpam {
             .select(request, namespace.map_or(Namespace::Unknown, Namespace::Named))
             .map_err(failure::of)?;
         conf::fits_version(request.config.cni_version, &families(&sets))?;
-        let foreign = foreign(request, &conf, &dirs)?;
-        let (key, owner) = (key(request), owner(request));
+        let (foreign, declined) = (&foreign(request, &conf, &dirs)?, &conf::declined(request)?);
+        let (key, owner) = (&key(request), owner(request));
         let (owner, requested, now) = (owner.as_deref(), requested.as_slice(), ipam::journal::now());
-        let wish = Request { key: &key, sets: &sets, requested, owner, foreign: &foreign, now };
+        let wish = Request { key, sets: &sets, requested, owner, foreign, declined, now };
         let mut result = CniResult::default();
         let decide = &mut |leases: &dyn ipam::Leases| {
             let allocation = allocate(&wish, leases)?;
@@ -62,7 +65,11 @@ impl Plugin for RailIpam {
     fn del(&self, request: &cni::Request) -> Result<(), Error> {
         let dirs = dirs()?;
         let key = key(request);
-        let ours = release(&dirs, &|leases| leases.of(&key));
+        let now = ipam::journal::now();
+        // No config may hold a release back.
+        let declined = conf::declined(request).unwrap_or_default();
+        let end = |lease: &Lease| declined.release(lease, now);
+        let ours = release(&dirs, &|leases| Ok(leases.of(&key)?.iter().flat_map(end).collect()));
         let data_dir = data_dir(request);
         let theirs = directory(request, data_dir.as_deref(), &dirs, RELEASE_TIMEOUT)?
             .release(&key.container_id, &key.ifname);
@@ -91,7 +98,11 @@ impl Plugin for RailIpam {
         let stale = |lease: &Lease| {
             lease.key.network == *network && !valid.contains(&lease.key.container_id, &lease.key.ifname)
         };
-        let ours = release(&dirs, &|leases| Ok(leases.all()?.into_iter().filter(stale).collect()));
+        let now = ipam::journal::now();
+        let find = |leases: &dyn ipam::Leases| -> Result<Vec<Change>, StoreError> {
+            Ok(leases.all()?.iter().filter(|lease| stale(lease)).map(|lease| lease.release(now)).collect())
+        };
+        let ours = release(&dirs, &find);
         let data_dir = data_dir(request);
         let is_valid = |container_id: &str, ifname: Option<&str>| match ifname {
             Some(ifname) => valid.contains(container_id, ifname),
@@ -107,10 +118,10 @@ impl Plugin for RailIpam {
         let not_available = |error: ipam::Error| Error::not_available(error.to_string());
         let sets = pools.select(request, Namespace::Any).map_err(not_available)?;
         // The request of a pod that does not exist, of which nothing is kept.
-        let (key, foreign) =
-            (Key { network: String::new(), ..key(request) }, foreign(request, &conf, &dirs)?);
+        let key = &Key { network: String::new(), ..key(request) };
+        let (foreign, declined) = (&foreign(request, &conf, &dirs)?, &Declined::default());
         let now = ipam::journal::now();
-        let wish = Request { key: &key, sets: &sets, requested: &[], owner: None, foreign: &foreign, now };
+        let wish = Request { key, sets: &sets, requested: &[], owner: None, foreign, declined, now };
         let look = &mut |leases: &dyn ipam::Leases| allocate(&wish, leases).map(drop);
         store(&dirs, conf.lock_timeout)?.view(look).map_err(not_available)
     }
@@ -169,11 +180,11 @@ fn directory(
     Ok(Directory::new(path, timeout))
 }
 
-/// Leases that are to end.
-type Find<'f> = dyn Fn(&dyn ipam::Leases) -> Result<Vec<Lease>, ipam::StoreError> + 'f;
+/// What is to end.
+type Find<'f> = dyn Fn(&dyn ipam::Leases) -> Result<Vec<Change>, StoreError> + 'f;
 
-/// Releases what `find` finds. Where there is nothing, nothing is locked and nothing written, so that it works on a
-/// read-only file system, too.
+/// Makes the changes that `find` finds. Where there are none, nothing is locked and nothing written, so that it works on
+/// a read-only file system, too.
 fn release(dirs: &Dirs, find: &Find<'_>) -> Result<(), Error> {
     let store = store(dirs, RELEASE_TIMEOUT)?;
     let mut found = false;
@@ -185,13 +196,11 @@ fn release(dirs: &Dirs, find: &Find<'_>) -> Result<(), Error> {
     if !found {
         return Ok(());
     }
-    let now = ipam::journal::now();
-    let decide =
-        &mut |leases: &dyn ipam::Leases| Ok(find(leases)?.iter().map(|lease| lease.release(now)).collect());
+    let decide = &mut |leases: &dyn ipam::Leases| Ok(find(leases)?);
     store.update(decide).map_err(failure::of)
 }
 
-fn together(ours: Result<(), Error>, theirs: Result<(), ipam::StoreError>) -> Result<(), Error> {
+fn together(ours: Result<(), Error>, theirs: Result<(), StoreError>) -> Result<(), Error> {
     let theirs = theirs.map_err(|error| failure::of_store(&error));
     Error::join([ours.err(), theirs.err()].into_iter().flatten()).map_or(Ok(()), Err)
 }

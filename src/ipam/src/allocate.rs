@@ -16,8 +16,28 @@ pub struct Request<'a> {
     pub owner: Option<&'a str>,
     /// Addresses that another IPAM plugin has given to pods of the network.
     pub foreign: &'a RangeSet,
+    /// Leases of the owner that he cannot use.
+    pub declined: &'a Declined,
     /// Seconds since the epoch.
     pub now: u64,
+}
+
+/// Addresses that were found to be in use by somebody outside.
+#[derive(Clone, Debug, Default)]
+pub struct Declined {
+    /// Of them those count that the owner has: nobody can take an address from others by this.
+    pub ips: Vec<IpAddr>,
+    /// Seconds since the epoch at which they may be given again.
+    pub until: u64,
+}
+
+impl Declined {
+    /// The end of a lease of the owner, which may be among them.
+    pub fn release(&self, lease: &Lease, now: u64) -> Vec<Change> {
+        let quarantine = Change::Quarantine { ip: lease.ip, until: self.until };
+        let quarantine = self.ips.contains(&lease.ip).then_some(quarantine);
+        [Some(lease.release(now)), quarantine].into_iter().flatten().collect()
+    }
 }
 
 /// An address of a pool.
@@ -47,8 +67,9 @@ pub struct Allocation<'a> {
 pub fn allocate<'a>(request: &Request<'a>, leases: &dyn Leases) -> Result<Allocation<'a>, Error> {
     let wishes = assign(request)?;
     let held = leases.of(request.key)?;
-    let mut mine = held.clone();
-    let quarantined = leases.quarantined(request.now)?;
+    let (declined, mut mine): (Vec<_>, Vec<_>) =
+        held.iter().cloned().partition(|lease| request.declined.ips.contains(&lease.ip));
+    let quarantined = leases.quarantined(request.now)?.with(declined.iter().map(|lease| lease.ip));
     let turn = Turn { request, leases, quarantined };
     let mut grants = Vec::with_capacity(request.sets.len());
     let mut changes = Vec::new();
@@ -61,7 +82,8 @@ pub fn allocate<'a>(request: &Request<'a>, leases: &dyn Leases) -> Result<Alloca
         grants.push(grant);
     }
     // Leases that an earlier ADD of this owner got from a config that has changed since.
-    changes.splice(0..0, mine.iter().map(|lease| lease.release(request.now)));
+    let ended = mine.iter().chain(&declined);
+    changes.splice(0..0, ended.flat_map(|lease| request.declined.release(lease, request.now)));
     Ok(Allocation { grants, changes })
 }
 
@@ -217,6 +239,10 @@ impl<'a> Turn<'_, 'a> {
 }
 
 impl RangeSet {
+    fn with(self, more: impl Iterator<Item = IpAddr>) -> Self {
+        self.ranges().iter().copied().chain(more.map(Range::one)).collect()
+    }
+
     /// The ranges up to and including `number`, and those after it.
     fn split_after(&self, number: u128) -> (impl Iterator<Item = Range>, impl Iterator<Item = Range>) {
         let passed = self.ranges().iter().filter(move |range| range.first <= number);

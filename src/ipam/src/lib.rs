@@ -18,7 +18,7 @@ mod select;
 mod store;
 pub mod yaml;
 
-pub use allocate::{Allocation, Grant, Request, allocate};
+pub use allocate::{Allocation, Declined, Grant, Request, allocate};
 pub use catalog::Catalog;
 pub use document::DEFAULT_REST;
 pub use error::{Error, PoolError, StoreError};

@@ -10,6 +10,7 @@ struct World {
     catalog: Catalog,
     model: Model,
     foreign: RangeSet,
+    declined: Declined,
     now: u64,
 }
 
@@ -23,7 +24,8 @@ impl World {
         }
         let refused = catalog.refused().map(ToString::to_string).collect::<Vec<_>>();
         assert!(refused.is_empty(), "{refused:?}");
-        Self { catalog: catalog.complete(), model: Model::default(), foreign: RangeSet::default(), now: 1000 }
+        let (catalog, model) = (catalog.complete(), Model::default());
+        Self { catalog, model, foreign: RangeSet::default(), declined: Declined::default(), now: 1000 }
     }
 
     fn ask(&mut self, name: &str, requested: &[&str], owner: Option<&str>) -> Result<Vec<String>, Error> {
@@ -35,8 +37,9 @@ impl World {
             Wanted { ipv4: wanted(crate::Family::V4).collect(), ipv6: wanted(crate::Family::V6).collect() };
         let site = Site { node: &[], namespace: Namespace::Unknown, network: "net", master: None };
         let sets = select(&self.catalog, &wanted, &site)?;
-        let (key, foreign, now) = (key(name), &self.foreign, self.now);
-        let request = Request { key: &key, sets: &sets, requested: &requested, owner, foreign, now };
+        let (key, foreign, declined, now) = (key(name), &self.foreign, &self.declined, self.now);
+        let requested = requested.as_slice();
+        let request = Request { key: &key, sets: &sets, requested, owner, foreign, declined, now };
         let allocation = allocate(&request, &self.model)?;
         let ips = allocation.grants.iter().map(|grant| grant.ip.to_string()).collect();
         let changes = allocation.changes;
@@ -46,6 +49,15 @@ impl World {
 
     fn add(&mut self, name: &str) -> Result<String, Error> {
         self.ask(name, &[], None).map(|ips| ips.join(" "))
+    }
+
+    /// ADD once more, of an owner who cannot use these.
+    fn decline(&mut self, name: &str, ips: &[&str]) -> Result<Vec<String>, Error> {
+        let ips = ips.iter().map(|ip| ip.parse().unwrap()).collect();
+        self.declined = Declined { ips, until: self.now + 3600 };
+        let outcome = self.ask(name, &[], None);
+        self.declined = Declined::default();
+        outcome
     }
 
     fn refusal(&mut self, name: &str, requested: &[&str]) -> String {
@@ -178,6 +190,58 @@ fn a_quarantined_or_foreign_address_is_not_given() {
     assert_eq!(world.ask("b", &["10.0.0.2"], None).unwrap(), ["10.0.0.2"]);
 }
 
+#[test]
+fn a_declined_address_is_quarantined_and_the_next_one_given() {
+    let mut world = World::new(FOUR);
+    assert_eq!(world.add("a").unwrap(), "10.0.0.2");
+    assert_eq!(world.decline("a", &["10.0.0.2"]).unwrap(), ["10.0.0.3"]);
+    assert_eq!(world.decline("a", &["10.0.0.2"]).unwrap(), ["10.0.0.3"], "said again, it changes nothing");
+    assert_eq!(world.decline("a", &["10.0.0.2", "10.0.0.3"]).unwrap(), ["10.0.0.4"]);
+    assert_eq!(world.add("b").unwrap(), "10.0.0.5");
+    assert!(world.add("c").is_err(), "two are left, and both are quarantined");
+    world.now += 3600;
+    assert_eq!(world.add("c").unwrap(), "10.0.0.2");
+}
+
+#[test]
+fn nobody_can_decline_what_others_have() {
+    let mut world = World::new(FOUR);
+    assert_eq!(world.add("a").unwrap(), "10.0.0.2");
+    assert_eq!(world.decline("b", &["10.0.0.2", "10.0.0.4"]).unwrap(), ["10.0.0.3"]);
+    assert!(world.model.quarantined.is_empty());
+    assert_eq!(world.add("a").unwrap(), "10.0.0.2");
+}
+
+#[test]
+fn a_declined_address_that_was_asked_for_has_no_substitute() {
+    let mut world = World::new(FOUR);
+    world.ask("a", &["10.0.0.4"], None).unwrap();
+    world.declined = Declined { ips: vec!["10.0.0.4".parse().unwrap()], until: 9999 };
+    let said = world.refusal("a", &["10.0.0.4"]);
+    assert_eq!(said, "requested address 10.0.0.4 is a quarantined address of pool \"rail\"");
+    assert!(world.model.leased.len() == 1 && world.model.quarantined.is_empty(), "it is left to DEL");
+}
+
+#[test]
+fn a_declined_address_of_one_family_leaves_the_other() {
+    let mut world = World::new(DUAL);
+    assert_eq!(world.add("a").unwrap(), "10.0.0.2 fd00::2");
+    assert_eq!(world.decline("a", &["fd00::2"]).unwrap(), ["10.0.0.2", "fd00::3"]);
+}
+
+#[test]
+fn an_owner_whose_address_is_declined_sticks_to_the_next() {
+    let mut world = World::new("{name: rail, subnet: 10.0.0.0/24, ips: [10.0.0.2-10.0.0.4], sticky: true}");
+    let owner = Some("job/w-0/net1");
+    world.ask("a", &[], owner).unwrap();
+    world.declined = Declined { ips: vec!["10.0.0.2".parse().unwrap()], until: 1500 };
+    assert_eq!(world.ask("a", &[], owner).unwrap(), ["10.0.0.3"]);
+    world.declined = Declined::default();
+    world.del("a");
+    world.now = 2000;
+    assert_eq!(world.ask("b", &[], owner).unwrap(), ["10.0.0.3"]);
+}
+
 const DUAL: &str = "{name: four, subnet: 10.0.0.0/24, ips: [10.0.0.2-10.0.0.5]}\n---\n\
                     {name: six, subnet: 'fd00::/64', ips: ['fd00::2-fd00::3']}";
 
@@ -218,6 +282,7 @@ enum Step {
     Del(u8),
     Wait(u8),
     Quarantine(u8),
+    Decline(u8),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -227,6 +292,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0_u8..12).prop_map(Step::Del),
         2 => (1_u8..50).prop_map(Step::Wait),
         1 => (0_u8..32).prop_map(Step::Quarantine),
+        1 => (0_u8..12).prop_map(Step::Decline),
     ]
 }
 
@@ -269,6 +335,19 @@ proptest! {
                 }
                 Step::Del(name) => world.del(&name.to_string()),
                 Step::Wait(seconds) => world.now += u64::from(seconds),
+                Step::Decline(name) => {
+                    let name = name.to_string();
+                    let held = before.leased.values().find(|lease| lease.key == key(&name));
+                    let Some(held) = held.map(|lease| lease.ip) else { continue };
+                    match world.decline(&name, &[&held.to_string()]) {
+                        Ok(other) => prop_assert!(free.contains(&other[0].parse().unwrap())),
+                        Err(_) => prop_assert!(free.is_empty()),
+                    }
+                    if !free.is_empty() {
+                        prop_assert!(world.model.quarantined[&held] > world.now);
+                        prop_assert!(!world.model.leased.contains_key(&held));
+                    }
+                }
                 Step::Quarantine(ip) => {
                     let until = world.now + 40;
                     world.model.apply(&[Change::Quarantine { ip: at(ip), until }]);
