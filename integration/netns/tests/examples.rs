@@ -38,6 +38,7 @@ const ONE: Example = Example {
 };
 const EXAMPLES: &[Example] = &[
     ONE,
+    Example { file: "macvlan/detection-rail1.conflist", ..ONE },
     Example { file: "macvlan/spiderpool-rail1.conflist", checked: false, ..ONE },
     Example {
         file: "macvlan/per-node-rail1.conflist",
@@ -107,6 +108,7 @@ impl Node {
             world.host().ip_do(&format!("link set {master} addrgenmode none up"));
             world.switch().ip_do(&format!("link set rail{rail} addrgenmode none up"));
         }
+        world.switch().ip_do("addr add 172.16.11.254/24 dev rail1");
         let bin = world.dirs().scratch.join("bin");
         fs::create_dir(&bin).unwrap();
         for (name, target) in [

@@ -10,6 +10,7 @@ use cni::setting::Names;
 use cni::{Error, Request};
 use netlink::Guid;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 /// The keys of ib-sriov-cni, as they stand in JSON.
 #[derive(Debug, Default, Deserialize)]
@@ -26,6 +27,9 @@ struct Keys {
     ib_kubernetes: bool,
     #[serde(rename = "vfioPciMode")]
     vfio_pci_mode: bool,
+    // Read by attach.
+    #[serde(rename = "detection")]
+    _detection: IgnoredAny,
 }
 
 /// Keys of other plugins and guides that are written by mistake, and what they mean here.
@@ -36,6 +40,9 @@ const MEANT: &[(&str, &str)] = &[
     ("infinibandGUID", "guid"),
     ("mac", "guid: an InfiniBand port has a GUID and no MAC"),
     ("vlan", "pkey: InfiniBand has partitions"),
+    ("detectIPConflict", "detection.conflict"),
+    ("detectGateway", "detection.gateway"),
+    ("detectOptions", "detection"),
 ];
 
 /// Where ib-kubernetes says that the subnet manager knows the GUID.

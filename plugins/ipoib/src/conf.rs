@@ -8,6 +8,7 @@ use attach::pkey::Pkey;
 use cni::{Error, Request};
 use netlink::link::{Ipoib, IpoibMode};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 /// The keys of ipoib-cni as they stand in JSON, and `pkey`, `mode` and `umcast`.
 #[derive(Debug, Default, Deserialize)]
@@ -18,6 +19,9 @@ struct Keys {
     pkey: Option<String>,
     mode: Option<String>,
     umcast: Option<bool>,
+    // Read by attach.
+    #[serde(rename = "detection")]
+    _detection: IgnoredAny,
 }
 
 /// Keys of other plugins and guides that are written by mistake, and what they mean here.
@@ -26,6 +30,9 @@ const MEANT: &[(&str, &str)] = &[
     ("deviceID", "the plugin ib-sriov, which gives a VF to the pod"),
     ("mac", "nothing: the port and the queue pair make an address of 20 bytes"),
     ("guid", "the plugin ib-sriov: a child has the GUID of its master's port"),
+    ("detectIPConflict", "detection.conflict"),
+    ("detectGateway", "detection.gateway"),
+    ("detectOptions", "detection"),
 ];
 
 /// What an `IPoIB` attachment is to be.

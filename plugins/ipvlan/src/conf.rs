@@ -7,6 +7,7 @@ use attach::child::parent::{Written, parse_mtu};
 use cni::{CniResult, Error, Request};
 use netlink::link::{IpVlanFlags, IpVlanMode, Ipvlan};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 /// The keys of the reference plugin, as they stand in JSON, and `flag`.
 #[derive(Debug, Default, Deserialize)]
@@ -17,6 +18,9 @@ struct Keys {
     flag: Option<String>,
     mtu: Option<i64>,
     link_in_container: bool,
+    // Read by attach.
+    #[serde(rename = "detection")]
+    _detection: IgnoredAny,
 }
 
 /// Keys of other plugins and guides that are written by mistake, and what they mean here.
@@ -27,6 +31,9 @@ const MEANT: &[(&str, &str)] = &[
     ("flags", "flag"),
     ("ipvlan_flag", "flag"),
     ("mac", "plugin macvlan: an ipvlan has its master's MAC"),
+    ("detectIPConflict", "detection.conflict"),
+    ("detectGateway", "detection.gateway"),
+    ("detectOptions", "detection"),
 ];
 
 /// What an ipvlan attachment is to be.

@@ -9,6 +9,7 @@ use cni::{Error, Request};
 use netlink::HwAddr;
 use netlink::link::{MacVlanMode, Macvlan};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 /// The keys of the reference plugin, as they stand in JSON.
 #[derive(Debug, Default, Deserialize)]
@@ -20,6 +21,9 @@ struct Keys {
     mac: Option<String>,
     link_in_container: bool,
     bcqueuelen: Option<u32>,
+    // Read by attach.
+    #[serde(rename = "detection")]
+    _detection: IgnoredAny,
 }
 
 /// Keys of other plugins and guides that are written by mistake, and what they mean here.
@@ -27,6 +31,9 @@ const MEANT: &[(&str, &str)] = &[
     ("enableRdma", "a resource of the RDMA shared device plugin"),
     ("masters", "master"),
     ("interface", "master"),
+    ("detectIPConflict", "detection.conflict"),
+    ("detectGateway", "detection.gateway"),
+    ("detectOptions", "detection"),
 ];
 
 /// What a macvlan attachment is to be.

@@ -8,6 +8,7 @@ use cni::setting::Names;
 use cni::{Error, Request};
 use netlink::HwAddr;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 /// The keys of sriov-cni, as they stand in JSON, and `mtu`.
 #[derive(Debug, Default, Deserialize)]
@@ -25,6 +26,9 @@ struct Keys {
     trust: Option<String>,
     link_state: Option<String>,
     mtu: Option<i64>,
+    // Read by attach.
+    #[serde(rename = "detection")]
+    _detection: IgnoredAny,
 }
 
 /// Keys of other plugins and guides that are written by mistake, and what they mean here.
@@ -38,6 +42,9 @@ const MEANT: &[(&str, &str)] = &[
     ("enableRdma", "a plugin `rdma` after this one in the chain"),
     ("rdmaIsolation", "a plugin `rdma` after this one in the chain (it is a key of ib-sriov)"),
     ("ibKubernetesEnabled", "the plugin ib-sriov"),
+    ("detectIPConflict", "detection.conflict"),
+    ("detectGateway", "detection.gateway"),
+    ("detectOptions", "detection"),
 ];
 
 /// sriov-cni keeps these in its own struct, and so takes them from stdin without a use for them.

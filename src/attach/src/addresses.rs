@@ -28,13 +28,14 @@ pub fn configure(pod: &mut Pod, link: &Link, result: &CniResult) -> Result<(), E
 pub fn configure_all(pod: &mut Pod, links: &[(&Link, &CniResult)]) -> Result<(), Error> {
     pod.netns.run(|| links.iter().try_for_each(|(link, result)| prepare(&link.name, has_ipv6(result))))??;
     let mut batch = pod.route.batch();
-    let mut are_routes = Vec::new();
+    let mut may_exist = Vec::new();
     for (link, result) in links {
         push(&mut batch, link, result);
-        are_routes.resize(batch.len() - result.routes.len(), false);
-        are_routes.resize(batch.len(), true);
+        may_exist.extend(result.ips.iter().map(|ip| ip.address.addr().is_ipv6()));
+        may_exist.resize(batch.len() - result.routes.len(), false);
+        may_exist.resize(batch.len(), true);
     }
-    refusal(batch.outcomes()?, &are_routes)?;
+    refusal(batch.outcomes()?, &may_exist)?;
     let ipv6_gateway =
         |result: &CniResult| result.ips.iter().any(|ip| ip.gateway.is_some_and(|gateway| gateway.is_ipv6()));
     dad::wait(pod, &those(links, ipv6_gateway))?;
@@ -46,7 +47,7 @@ fn those<'a>(links: &[(&'a Link, &CniResult)], which: impl Fn(&CniResult) -> boo
     links.iter().filter(|(_, result)| which(result)).map(|(link, _)| *link).collect()
 }
 
-fn has_ipv6(result: &CniResult) -> bool {
+pub(crate) fn has_ipv6(result: &CniResult) -> bool {
     result.ips.iter().any(|ip| ip.address.addr().is_ipv6())
 }
 
@@ -61,11 +62,12 @@ fn push(batch: &mut Batch<'_>, link: &Link, result: &CniResult) {
     }
 }
 
-/// The first refusal that matters: a route that is there already, next hop and all, is what was wanted.
-fn refusal(outcomes: Vec<Result<(), netlink::Error>>, are_routes: &[bool]) -> Result<(), Error> {
-    for (outcome, is_route) in outcomes.into_iter().zip(are_routes) {
+/// The first refusal that matters: a route that is there already, next hop and all, is what was wanted, and so is an
+/// IPv6 address, which the detection of conflicts has added.
+fn refusal(outcomes: Vec<Result<(), netlink::Error>>, may_exist: &[bool]) -> Result<(), Error> {
+    for (outcome, may_exist) in outcomes.into_iter().zip(may_exist) {
         match outcome {
-            Err(error) if *is_route && error.is_exists() => (),
+            Err(error) if *may_exist && error.is_exists() => (),
             other => other?,
         }
     }
@@ -73,7 +75,7 @@ fn refusal(outcomes: Vec<Result<(), netlink::Error>>, are_routes: &[bool]) -> Re
 }
 
 /// IPv6 may be off by default in the pod, and its addresses are to survive the link going down, as those of IPv4 do.
-fn prepare(ifname: &str, has_ipv6: bool) -> Result<(), Error> {
+pub(crate) fn prepare(ifname: &str, has_ipv6: bool) -> Result<(), Error> {
     announce::enable(ifname);
     if has_ipv6 {
         for interface in ["lo", ifname] {
@@ -84,7 +86,7 @@ fn prepare(ifname: &str, has_ipv6: bool) -> Result<(), Error> {
     Ok(())
 }
 
-fn address(index: u32, ip: &IpConfig) -> Address {
+pub(crate) fn address(index: u32, ip: &IpConfig) -> Address {
     Address { protocol: Some(PROTOCOL), ..Address::new(index, ip.address) }
 }
 

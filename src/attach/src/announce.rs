@@ -16,6 +16,8 @@ use crate::{Error, Pod, sysctl};
 const REPEATS: usize = 2;
 /// A child's carrier follows its parent's within a softirq; a VF's may take longer.
 const CARRIER: Duration = Duration::from_millis(200);
+/// A port that trains its link, or an `IPoIB` link that joins its partition, takes seconds.
+const CARRIER_TO_ASK: Duration = Duration::from_secs(5);
 /// `ARPHRD_ETHER` (`include/uapi/linux/if_arp.h`)
 const ETHERNET: u16 = 1;
 
@@ -39,7 +41,7 @@ pub fn repeat(pod: &mut Pod, links: &[&Link]) {
 }
 
 fn try_repeat(pod: &mut Pod, links: &[&Link]) -> Result<(), Error> {
-    let running = with_carrier(pod, links)?;
+    let running = with_carrier(pod, links, CARRIER)?;
     let mut batch = pod.route.batch();
     for link in links {
         if !running.contains(&link.index) {
@@ -57,14 +59,25 @@ fn try_repeat(pod: &mut Pod, links: &[&Link]) -> Result<(), Error> {
     if batch.is_empty() { Ok(()) } else { Ok(batch.commit()?) }
 }
 
-/// Indexes of the links that have one, after a short wait for all of them.
-fn with_carrier(pod: &mut Pod, links: &[&Link]) -> Result<Vec<u32>, Error> {
+/// Waits for every link to have a carrier, before somebody on the other side is to be asked.
+pub(crate) fn require_carrier(pod: &mut Pod, links: &[&Link]) -> Result<(), Error> {
+    let running = with_carrier(pod, links, CARRIER_TO_ASK)?;
+    match links.iter().find(|link| !running.contains(&link.index)) {
+        None => Ok(()),
+        Some(link) => {
+            Err(Error::NoCarrier { ifname: link.name.clone(), waited_ms: CARRIER_TO_ASK.as_millis() })
+        }
+    }
+}
+
+/// Indexes of the links that have one, after a wait for all of them.
+fn with_carrier(pod: &mut Pod, links: &[&Link], patience: Duration) -> Result<Vec<u32>, Error> {
     let mut running = Vec::new();
     let all = look_for_carrier(&mut pod.route, links, &mut running)?;
     if all.is_none() {
         let mut monitor = Monitor::subscribe_in(&pod.netns, &[Group::Link])?;
         let route = &mut pod.route;
-        monitor.wait_for(Instant::now() + CARRIER, || look_for_carrier(route, links, &mut running))?;
+        monitor.wait_for(Instant::now() + patience, || look_for_carrier(route, links, &mut running))?;
     }
     Ok(running)
 }

@@ -1,7 +1,13 @@
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use cni::code;
 use state::Key;
+
+/// Detection: an address is somebody else's.
+const CONFLICT: u32 = 102;
+/// Detection: a gateway does not answer.
+const SILENT_GATEWAY: u32 = 103;
 
 /// What can go wrong while attaching or detaching; mapped once, here, to the codes of CNI.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +51,30 @@ pub enum Error {
     )]
     Tentative { address: String, ifname: String, waited_ms: u128 },
     #[error(
+        "address {address} for {ifname} is in use by {holder}: take it out of the pool (excludeIPs), or find who has it"
+    )]
+    Conflict { address: IpAddr, ifname: String, holder: String },
+    #[error(
+        "{attempts} addresses for {ifnames}, one after another, are in use by other hosts: the pool overlaps with what \
+         others give out"
+    )]
+    TooManyConflicts { ifnames: String, attempts: usize },
+    #[error(
+        "gateway {gateway} does not answer on {ifname}: {requests} {protocol} requests in {waited_ms} ms; check the \
+         pool's gateway, the VLAN and the cabling, or leave out detection.gateway"
+    )]
+    SilentGateway { gateway: IpAddr, ifname: String, requests: u32, protocol: &'static str, waited_ms: u128 },
+    #[error(
+        "interface {ifname} had no carrier after {waited_ms} ms, so that nothing could be detected on it"
+    )]
+    NoCarrier { ifname: String, waited_ms: u128 },
+    #[error(
+        "interface {ifname} has no ARP and no neighbour discovery: leave out `detection` for this network"
+    )]
+    NoArp { ifname: String },
+    #[error("cannot {doing} on {ifname}: {source}")]
+    Packet { doing: &'static str, ifname: String, source: std::io::Error },
+    #[error(
         "the kernel makes no {kind} on {parent}, which is in use by another kind of link, such as {other}: one master \
          has children of one kind, so use plugin {other} for this network too, or another master ({source})"
     )]
@@ -67,12 +97,14 @@ impl Error {
         Some(Self::Several { first: Box::new(first), rest: rest.join("; ") })
     }
 
-    fn code(&self) -> u32 {
+    pub(crate) fn code(&self) -> u32 {
         match self {
             Self::Netns(_) => code::INVALID_NETNS,
             Self::State(state::Error::Timeout { .. }) => code::TRY_AGAIN,
             Self::State(_) => code::IO,
-            Self::IfnameTaken { .. } | Self::ParentBusy { .. } => code::INVALID_CONFIG,
+            Self::IfnameTaken { .. } | Self::ParentBusy { .. } | Self::NoArp { .. } => code::INVALID_CONFIG,
+            Self::Conflict { .. } | Self::TooManyConflicts { .. } => CONFLICT,
+            Self::SilentGateway { .. } => SILENT_GATEWAY,
             Self::Vf(error) => error.code(),
             Self::Rdma(error) => error.code(),
             Self::Ib(error) => error.code(),
@@ -86,6 +118,8 @@ impl Error {
             | Self::Vanished { .. }
             | Self::HostUnknown
             | Self::Duplicate { .. }
+            | Self::NoCarrier { .. }
+            | Self::Packet { .. }
             | Self::Tentative { .. } => code::INTERNAL,
         }
     }

@@ -1,6 +1,7 @@
 //! Where an attachment has its addresses from.
 
-use cni::{CniResult, Request, delegate};
+use cni::{CniResult, Config, Request, delegate};
+use serde_json::Value;
 
 /// An IPAM plugin, as a process or as a library; `plugin` is its CNI type.
 #[expect(missing_docs, reason = "each is the verb that it is named after")]
@@ -43,4 +44,21 @@ impl Ipam for Delegated {
     fn status(&self, request: &Request, plugin: &str) -> Result<(), cni::Error> {
         delegate::status(request, plugin)
     }
+}
+
+/// Our own key of `runtimeConfig`, from a plugin to its IPAM: addresses of this attachment that other hosts use. ADD and
+/// DEL quarantine them, and ADD gives others instead.
+pub(crate) const DECLINED: &str = "declinedIPs";
+
+/// Whether the plugin knows that key: ours does, by both of the names that it is installed under.
+pub(crate) fn declines(plugin: &str) -> bool {
+    ["rail-ipam", "spiderpool"].contains(&plugin)
+}
+
+/// The request with one more key in its config, for a plugin that reads its standard input.
+pub(crate) fn with_key(request: &Request, key: &str, value: Value) -> Result<Request, cni::Error> {
+    let mut raw = request.config.raw().clone();
+    raw[key] = value;
+    let config = Config::parse(raw.to_string().into_bytes(), request.env.command)?;
+    Ok(Request { env: request.env.clone(), config })
 }

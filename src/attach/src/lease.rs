@@ -1,8 +1,11 @@
 //! Addresses from the IPAM plugin of the config, given back when the ADD fails.
 
-use cni::{CniResult, Request, delegate};
+use std::net::IpAddr;
 
-use crate::ipam::{Delegated, Ipam};
+use cni::{CniResult, Dns, Request, delegate};
+use serde_json::json;
+
+use crate::ipam::{self, Delegated, Ipam};
 use crate::{Error, addresses};
 
 /// What the IPAM holds for an ADD under way.
@@ -10,6 +13,8 @@ pub(crate) struct Lease<'a> {
     request: &'a Request,
     ipam: &'a dyn Ipam,
     held: bool,
+    /// Addresses of it that others use.
+    declined: Vec<IpAddr>,
 }
 
 impl<'a> Lease<'a> {
@@ -18,7 +23,7 @@ impl<'a> Lease<'a> {
     }
 
     pub(crate) fn from(request: &'a Request, ipam: &'a dyn Ipam) -> Self {
-        Self { request, ipam, held: false }
+        Self { request, ipam, held: false, declined: Vec::new() }
     }
 
     /// The addresses of the IPAM; none without one, and the link works on layer 2.
@@ -27,18 +32,36 @@ impl<'a> Lease<'a> {
         let Some(plugin) = &self.request.config.ipam_type else {
             return Ok(CniResult { dns: own_dns, ..CniResult::default() });
         };
-        let mut result = self.ipam.add(self.request, plugin)?;
+        let result = self.ipam.add(self.request, plugin)?;
         self.held = true;
-        if result.ips.is_empty() {
-            return Err(cni::Error::internal(format!(
-                "IPAM plugin {plugin} returned missing IP config: no address"
-            )));
+        complete(result, own_dns, plugin)
+    }
+
+    /// Gives up an address that somebody else uses, and all others with it, for those that the IPAM has instead. One
+    /// that does not know how leaves nothing but to fail with the `conflict`.
+    pub(crate) fn decline(&mut self, ip: IpAddr, conflict: &Error) -> Result<CniResult, cni::Error> {
+        let failed = || cni::Error::new(conflict.code(), conflict.to_string());
+        self.declined.push(ip);
+        let plugin = self.request.config.ipam_type.as_deref();
+        let Some(plugin) = plugin.filter(|plugin| self.held && ipam::declines(plugin)) else {
+            return Err(failed());
+        };
+        tracing::warn!(%conflict, "asking the IPAM for another address");
+        let another = self
+            .ipam
+            .add(&self.declining()?, plugin)
+            .map_err(|error| cni::Error { msg: format!("{}, after {conflict}", error.msg), ..error })?;
+        if another.ips.iter().any(|ip| self.declined.contains(&ip.address.addr())) {
+            return Err(failed());
         }
-        result.dns = addresses::merge_dns(own_dns, result.dns);
-        for ip in &mut result.ips {
-            ip.interface = Some(0);
-        }
-        Ok(result)
+        complete(another, self.request.config.dns.clone(), plugin)
+    }
+
+    /// The request that tells our IPAM which addresses are not to be given again.
+    fn declining(&self) -> Result<Request, cni::Error> {
+        let mut runtime = self.request.config.at(&["runtimeConfig"]).cloned().unwrap_or_else(|| json!({}));
+        runtime[ipam::DECLINED] = json!(self.declined);
+        ipam::with_key(self.request, "runtimeConfig", runtime)
     }
 
     /// Why the ADD failed, after `undone`: the link goes before its addresses are free for others.
@@ -47,8 +70,27 @@ impl<'a> Lease<'a> {
     }
 
     fn give_back(self) -> Option<cni::Error> {
-        if self.held { release_from(self.ipam, self.request).err() } else { None }
+        if !self.held {
+            return None;
+        }
+        if self.declined.is_empty() {
+            return release_from(self.ipam, self.request).err();
+        }
+        self.declining().and_then(|request| release_from(self.ipam, &request)).err()
     }
+}
+
+fn complete(mut result: CniResult, own_dns: Dns, plugin: &str) -> Result<CniResult, cni::Error> {
+    if result.ips.is_empty() {
+        return Err(cni::Error::internal(format!(
+            "IPAM plugin {plugin} returned missing IP config: no address"
+        )));
+    }
+    result.dns = addresses::merge_dns(own_dns, result.dns);
+    for ip in &mut result.ips {
+        ip.interface = Some(0);
+    }
+    Ok(result)
 }
 
 /// As [`Lease::roll_back`], of several.

@@ -8,6 +8,7 @@ pub mod announce;
 pub mod attachment;
 pub mod child;
 mod claim;
+pub mod detect;
 mod error;
 pub mod ib;
 pub mod ipam;

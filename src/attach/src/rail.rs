@@ -9,9 +9,8 @@ pub use add::add;
 pub use check::{check, status};
 pub use del::{del, gc};
 
-use cni::{CniResult, Config, Request};
+use cni::{CniResult, Request};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::child::{Kind, PodLink, delete_all};
 use crate::routing::{self, Settings};
@@ -45,12 +44,4 @@ impl crate::Undo for Made {
         errors.extend(delete_all(&self.links, scene));
         errors
     }
-}
-
-/// The request with one more key in its config, for a plugin that reads its standard input.
-fn with_key(request: &Request, key: &str, value: Value) -> Result<Request, cni::Error> {
-    let mut raw = request.config.raw().clone();
-    raw[key] = value;
-    let config = Config::parse(raw.to_string().into_bytes(), request.env.command)?;
-    Ok(Request { env: request.env.clone(), config })
 }

@@ -5,6 +5,7 @@ use state::Dirs;
 use super::link::require_free;
 use super::{Child, PodLink};
 use crate::attachment::key_of;
+use crate::detect::{self, Candidate};
 use crate::lease::{self, Lease};
 use crate::{Adding, Attachments, Error, Pod, addresses};
 
@@ -16,6 +17,7 @@ pub fn add(
 ) -> Result<CniResult, cni::Error> {
     let env = &request.env;
     let netns = env.netns.as_deref().ok_or_else(|| cni::Error::netns("CNI_NETNS is empty"))?;
+    let detection = detect::Settings::of(&request.config)?;
     let mut pod = Pod::open(netns)?;
     let mut host = Route::open().map_err(Error::from)?;
     let child = plan(&mut host, &mut pod)?;
@@ -35,11 +37,12 @@ pub fn add(
         staged: None,
         ipam: request.config.ipam_type.clone(),
     })?;
-    Build { request, pod, host, child, lease: Lease::of(request) }.run(adding)
+    Build { request, detection, pod, host, child, lease: Lease::of(request) }.run(adding)
 }
 
 struct Build<'a> {
     request: &'a Request,
+    detection: Option<detect::Settings>,
     pod: Pod,
     host: Route,
     child: Child,
@@ -61,7 +64,14 @@ impl Build<'_> {
         adding.note(|undo| undo.index = Some(link.index));
         let mut result = self.addresses()?;
         result.interfaces = vec![interface(&link, self.request)];
-        addresses::configure(&mut self.pod, &link, &result)?;
+        let candidate = Candidate {
+            link: &link,
+            parent: self.child.hears_for(),
+            settings: self.detection,
+            lease: &mut self.lease,
+            result: &mut result,
+        };
+        detect::configure(&mut self.pod, candidate)?;
         Ok(result)
     }
 

@@ -175,6 +175,13 @@ impl Child {
         Ok(())
     }
 
+    /// The parent on the host, if it hears what is meant for its children: an ipvlan gets frames by the address in them,
+    /// of which one that asks has none yet.
+    pub(crate) fn hears_for(&self) -> Option<&Link> {
+        let is_ipvlan = self.kind.name() == "ipvlan";
+        (is_ipvlan && !self.parent.in_pod).then_some(&self.parent.link)
+    }
+
     fn new_link(&self, ifname: &str) -> NewLink<'static> {
         let mut link = NewLink::new(ifname, self.kind.clone());
         link.parent = Some(self.parent.link.index);

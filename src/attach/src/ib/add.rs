@@ -9,10 +9,11 @@ use super::{Error, IbUndo, NAME, Wanted, lock, peer};
 use crate::attachment::key_of;
 use crate::child::require_free;
 use crate::claim::Evicted;
+use crate::detect::{self, Candidate};
 use crate::lease::{self, Lease};
 use crate::rdma::{Policy, require_exclusive};
 use crate::vf::{self, Admin, Arrival, Attributes, Device, Netdev, await_home};
-use crate::{Adding, Attachments, Pod, addresses};
+use crate::{Adding, Attachments, Pod};
 
 /// `ARPHRD_INFINIBAND` (`include/uapi/linux/if_arp.h`)
 const INFINIBAND: u16 = 32;
@@ -21,6 +22,7 @@ const INFINIBAND: u16 = 32;
 pub fn add(request: &Request, wanted: &Wanted) -> Result<CniResult, cni::Error> {
     let env = &request.env;
     let netns = env.netns.as_deref().ok_or_else(|| cni::Error::netns("CNI_NETNS is empty"))?;
+    let detection = detect::Settings::of(&request.config)?;
     let mut pod = Pod::open(netns)?;
     if wanted.isolation {
         require_exclusive(Policy::Exclusive)?;
@@ -37,7 +39,7 @@ pub fn add(request: &Request, wanted: &Wanted) -> Result<CniResult, cni::Error> 
         lease::release(request)?;
     }
     let host = Route::open().map_err(crate::Error::from)?;
-    let mut build = Build { request, wanted, dirs, pod, host };
+    let mut build = Build { request, wanted, detection, dirs, pod, host };
     let lock = lock::acquire(&build.dirs, &device)?;
     build.vacate()?;
     let plan = build.plan()?;
@@ -54,6 +56,7 @@ pub fn add(request: &Request, wanted: &Wanted) -> Result<CniResult, cni::Error> 
 struct Build<'a> {
     request: &'a Request,
     wanted: &'a Wanted,
+    detection: Option<detect::Settings>,
     dirs: Dirs,
     pod: Pod,
     host: Route,
@@ -207,7 +210,8 @@ impl Build<'_> {
         };
         result.interfaces = vec![self.interface(plan, link)];
         if let Some(link) = link {
-            addresses::configure(&mut self.pod, link, &result)?;
+            let (settings, result) = (self.detection, &mut result);
+            detect::configure(&mut self.pod, Candidate { link, parent: None, settings, lease, result })?;
         }
         let pf = plan
             .device

@@ -5,6 +5,7 @@ use state::{Dirs, Key};
 use super::{Made, PLUGIN, Rail};
 use crate::attachment::key_of;
 use crate::child::{Child, Ledger, PodLink, interface, require_free};
+use crate::detect::{self, Candidate};
 use crate::ipam::Ipam;
 use crate::lease::{self, Lease};
 use crate::routing::{Attachment, Joining, result};
@@ -13,6 +14,8 @@ use crate::{Adding, Attachments, Error, Pod, addresses};
 /// ADD of all rails, or of none.
 pub fn add(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<CniResult, cni::Error> {
     let netns = request.env.netns.as_deref().ok_or_else(|| cni::Error::netns("CNI_NETNS is empty"))?;
+    let detection = rails.iter().map(|rail| detect::Settings::of(&rail.request.config));
+    let detection = detection.collect::<Result<Vec<_>, _>>()?;
     let mut pod = Pod::open(netns)?;
     let mut host = Route::open().map_err(Error::from)?;
     let children =
@@ -29,7 +32,7 @@ pub fn add(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<CniResu
     let links = rails.iter().zip(&children).map(|(rail, child)| rail.pod_link(child)).collect();
     let adding = prepared.begin(Made { links, ..Made::default() })?;
     let leases = rails.iter().map(|rail| Lease::from(&rail.request, ipam)).collect();
-    Build { rails, dirs, pod, host, children, leases }.run(adding)
+    Build { rails, detection, dirs, pod, host, children, leases }.run(adding)
 }
 
 impl Rail {
@@ -55,6 +58,7 @@ impl Rail {
 
 struct Build<'a> {
     rails: &'a [Rail],
+    detection: Vec<Option<detect::Settings>>,
     dirs: Dirs,
     pod: Pod,
     host: Route,
@@ -74,12 +78,16 @@ impl Build<'_> {
     fn build(&mut self, adding: &mut Adding<Made>) -> Result<CniResult, cni::Error> {
         let mut results = self.leases.iter_mut().map(Lease::take).collect::<Result<Vec<_>, _>>()?;
         let links = self.links(adding)?;
+        self.avoid_conflicts(&links, &mut results)?;
         for ((rail, link), result) in self.rails.iter().zip(&links).zip(&mut results) {
             result.interfaces = vec![interface(link, &rail.request)];
             name_gateways(result);
         }
         let configured: Vec<_> = links.iter().zip(&results).collect();
         addresses::configure_all(&mut self.pod, &configured)?;
+        let asked: Vec<_> =
+            configured.iter().zip(&self.detection).map(|(&(link, result), of)| (link, result, *of)).collect();
+        detect::require_gateways(&mut self.pod, &asked)?;
         self.route(adding, &mut results)?;
         let all = together(&results);
         adding.note(|made| made.results = results);
@@ -95,6 +103,20 @@ impl Build<'_> {
             links.push(link);
         }
         Ok(links)
+    }
+
+    fn avoid_conflicts(&mut self, links: &[Link], results: &mut [CniResult]) -> Result<(), cni::Error> {
+        let rails = links.iter().zip(&self.children).zip(&self.detection).zip(&mut self.leases).zip(results);
+        let mut candidates: Vec<_> = rails
+            .map(|((((link, child), settings), lease), result)| Candidate {
+                link,
+                parent: child.hears_for(),
+                settings: *settings,
+                lease,
+                result,
+            })
+            .collect();
+        detect::avoid_conflicts(&mut self.pod, &mut candidates)
     }
 
     /// One look at the pod, one plan and one batch of changes for all rails.

@@ -3,10 +3,10 @@ use netlink::Route;
 use serde_json::Value;
 use state::Dirs;
 
-use super::{Made, PLUGIN, Rail, with_key};
+use super::{Made, PLUGIN, Rail};
 use crate::attachment::{is, key_of};
 use crate::child::{differences, not_available, verdict};
-use crate::ipam::Ipam;
+use crate::ipam::{Ipam, with_key};
 use crate::{Attachments, Error, Found, Pod, routing};
 
 /// CHECK of all rails: the kernel against config, record and `prevResult`, then the IPAM's own CHECK.

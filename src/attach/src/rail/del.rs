@@ -2,10 +2,10 @@ use cni::{Request, ValidAttachments};
 use serde_json::{Value, json};
 use state::{Dirs, Key};
 
-use super::{Made, PLUGIN, with_key};
+use super::{Made, PLUGIN};
 use crate::attachment::{identity, key_of};
 use crate::child::PodLink;
-use crate::ipam::Ipam;
+use crate::ipam::{Ipam, with_key};
 use crate::{Attachments, Error, Found, Pod, Scene, Undo, routing};
 
 const VALID: &str = "cni.dev/valid-attachments";

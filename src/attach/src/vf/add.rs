@@ -10,8 +10,9 @@ use super::peer::{Cache, Files};
 use super::{Attributes, Error, Plugin, VfUndo, Wanted, lock, owner};
 use crate::attachment::key_of;
 use crate::child::require_free;
+use crate::detect::{self, Candidate};
 use crate::lease::{self, Lease};
-use crate::{Adding, Attachments, Pod, Prepared, addresses};
+use crate::{Adding, Attachments, Pod, Prepared};
 
 /// `ARPHRD_INFINIBAND` (`include/uapi/linux/if_arp.h`)
 const INFINIBAND: u16 = 32;
@@ -20,6 +21,7 @@ const INFINIBAND: u16 = 32;
 pub fn add(request: &Request, plugin: Plugin, wanted: &Wanted) -> Result<CniResult, cni::Error> {
     let env = &request.env;
     let netns = env.netns.as_deref().ok_or_else(|| cni::Error::netns("CNI_NETNS is empty"))?;
+    let detection = detect::Settings::of(&request.config)?;
     let mut pod = Pod::open(netns)?;
     let host = Route::open().map_err(crate::Error::from)?;
     let dirs = Dirs::from_env().map_err(crate::Error::from)?;
@@ -29,7 +31,8 @@ pub fn add(request: &Request, plugin: Plugin, wanted: &Wanted) -> Result<CniResu
     if prepared.superseded() {
         lease::release(request)?;
     }
-    let build = Build { request, plugin, wanted, dirs, key, pod, host, lease: Lease::of(request) };
+    let lease = Lease::of(request);
+    let build = Build { request, plugin, wanted, detection, dirs, key, pod, host, lease };
     build.run(prepared)
 }
 
@@ -37,6 +40,7 @@ struct Build<'a> {
     request: &'a Request,
     plugin: Plugin,
     wanted: &'a Wanted,
+    detection: Option<detect::Settings>,
     dirs: Dirs,
     key: Key,
     pod: Pod,
@@ -137,7 +141,8 @@ impl Build<'_> {
         let mut result = self.lease.take()?;
         result.interfaces = vec![self.interface(plan, arrived.as_ref())];
         if let Some(link) = &arrived {
-            addresses::configure(&mut self.pod, link, &result)?;
+            let (settings, lease, result) = (self.detection, &mut self.lease, &mut result);
+            detect::configure(&mut self.pod, Candidate { link, parent: None, settings, lease, result })?;
         }
         let pf = plan.pf.as_ref().zip(plan.device.pf()).map(|(link, pf)| (link.name.as_str(), pf.vf));
         let undo = adding.undo();

@@ -1,0 +1,46 @@
+use std::os::unix::process::ExitStatusExt;
+
+use serde_json::{Value, json};
+use testkit::{Call, Scope, assert_same};
+
+use crate::{Stage, config};
+
+/// What can leave a trace: netlink requests, files, delegates and threads, and the output.
+const CHANGES: &str = "sendto,sendmsg,sendmmsg,write,writev,pwrite64,rename,renameat,renameat2,unlink,unlinkat,mkdir,\
+                       mkdirat,openat,ftruncate,fork,vfork,clone,clone3,setns,flock";
+
+fn quick() -> Value {
+    json!({ "conflict": true, "gateway": true, "retries": 1, "interval": "10ms", "timeout": "20ms" })
+}
+
+/// Killed at every point of an ADD that meets a conflict in each family, and then does not: DEL leaves nothing.
+#[test]
+fn add_with_detection_killed_anywhere_is_undone_by_del() {
+    let stage = Stage::new();
+    stage.occupy(&["172.16.1.10/24", "fd00:16:1::10/64"]);
+    let mut config = config(&quick(), Some("172.16.1.10-172.16.1.11"), Some("fd00:16:1::10-fd00:16:1::11"));
+    // Over before the next ADD, which is to meet the same conflicts.
+    config["ipam"]["quarantine"] = json!(0);
+    for pool in 0..2 {
+        config["ipam"]["pools"][pool]["rest"] = json!(0);
+    }
+    let plugin = stage.plugin();
+    let before = stage.picture();
+    let trace = plugin.trace("ADD", &config, CHANGES, Scope::Plugin);
+    let points: Vec<Call> = trace.points();
+    trace.outcome.success();
+    plugin.del(&config).success();
+    assert_same(&before, &stage.picture());
+    assert!(points.len() > 40, "only {} points", points.len());
+    for point in &points {
+        let killed = plugin.kill_at("ADD", &config, Scope::Plugin, point);
+        // Which address is met first goes round, and with it how many calls there are.
+        if killed.outcome.status.signal() != Some(9) {
+            assert!(killed.outcome.status.success(), "{point}: {}", killed.outcome);
+        }
+        plugin.del(&config).success();
+        assert!(!stage.pod.has_link("net1"), "{point}: the link is left");
+        assert_same(&before, &stage.picture());
+        assert!(stage.held().is_empty(), "{point}: leases are left: {:?}", stage.held());
+    }
+}

@@ -1,0 +1,24 @@
+//! Whether somebody else has an address before the pod gets it, and whether its gateways answer after that. Off unless
+//! a network asks for it: a free address takes all of the time that it is given to object.
+
+mod arp;
+mod conflict;
+mod gateway;
+mod probe;
+mod settings;
+mod socket;
+mod tuning;
+
+use crate::{Pod, addresses};
+
+pub(crate) use conflict::{Candidate, avoid_conflicts};
+pub(crate) use gateway::require_gateways;
+pub use settings::Settings;
+
+/// The addresses of one link, with what the network wants to have detected before and after.
+pub(crate) fn configure(pod: &mut Pod, mut candidate: Candidate<'_, '_>) -> Result<(), cni::Error> {
+    avoid_conflicts(pod, std::slice::from_mut(&mut candidate))?;
+    let Candidate { link, settings, result, .. } = candidate;
+    addresses::configure(pod, link, result)?;
+    Ok(require_gateways(pod, &[(link, result, settings)])?)
+}
