@@ -66,7 +66,8 @@ impl Plugin for Coordinator {
 
     fn gc(&self, request: &Request, valid: &ValidAttachments) -> Result<(), Error> {
         let attachments = Attachments::open(&dirs()?, PLUGIN)?;
-        let (released, errors) = attachments.collect::<Undo>(&request.config.name, valid)?;
+        let (released, mut errors) = attachments.collect::<Undo>(&request.config.name, valid)?;
+        errors.extend(routing::forget_older_boots(&dirs()?));
         for key in &released {
             tracing::info!(attachment = %key, "released: not among the valid attachments");
         }

@@ -71,15 +71,38 @@ impl Root {
         Ok(path)
     }
 
+    /// The same for a directory that holds state: a link in the place of it, or of one above it, is refused. It need
+    /// not exist.
+    pub fn folder(&self, names: &[&str]) -> Result<PathBuf, Error> {
+        let path = self.path(names)?;
+        for part in Self::below(&path, names) {
+            match fs::symlink_metadata(part) {
+                Ok(found) if found.file_type().is_symlink() => {
+                    return Err(Error::Symlink { path: part.to_path_buf() });
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => break,
+                Err(error) => return Err(Error::io("inspect", part, &error)),
+                Ok(_) => (),
+            }
+        }
+        Ok(path)
+    }
+
     /// The same with every missing directory made (mode 0700), and a link in the place of one refused.
     pub fn create(&self, names: &[&str]) -> Result<PathBuf, Error> {
         let path = self.path(names)?;
         let parents = self.0.parent().unwrap_or(Path::new("/"));
         let make = |path: &Path| fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
         make(parents).map_err(|error| Error::io("create directory", parents, &error))?;
-        let below = path.ancestors().take(names.len() + 1).collect::<Vec<_>>();
-        below.into_iter().rev().try_for_each(create_one)?;
+        Self::below(&path, names).into_iter().try_for_each(create_one)?;
         Ok(path)
+    }
+
+    /// The root and every directory from there to `path`.
+    fn below<'a>(path: &'a Path, names: &[&str]) -> Vec<&'a Path> {
+        let mut below: Vec<_> = path.ancestors().take(names.len() + 1).collect();
+        below.reverse();
+        below
     }
 }
 
@@ -149,6 +172,25 @@ mod tests {
         );
         assert!(matches!(root.create(&["plain", "net"]), Err(Error::Io { errno: Errno::ENOTDIR, .. })));
         assert!(!Path::new("/tmp/net").exists());
+    }
+
+    #[test]
+    fn a_folder_is_never_reached_through_a_link() {
+        let base = tempfile::tempdir().unwrap();
+        let root = Dirs::under(base.path()).state;
+        let below = ["attachments", "net"];
+        assert_eq!(
+            root.folder(&below).unwrap(),
+            base.path().join("state/attachments/net"),
+            "it need not exist"
+        );
+        root.create(&["attachments"]).unwrap();
+        symlink("/tmp", root.as_path().join("attachments/net")).unwrap();
+        assert!(matches!(root.folder(&below), Err(Error::Symlink { path }) if path.ends_with("net")));
+        fs::remove_file(root.as_path().join("attachments/net")).unwrap();
+        fs::remove_dir(root.as_path().join("attachments")).unwrap();
+        symlink("/tmp", root.as_path().join("attachments")).unwrap();
+        assert!(matches!(root.folder(&below), Err(Error::Symlink { path }) if path.ends_with("attachments")));
     }
 
     #[test]

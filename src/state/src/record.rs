@@ -87,7 +87,7 @@ impl Records {
         file::replace(&path, &bytes)
     }
 
-    /// What is known of the attachment; one open(2).
+    /// What is known of the attachment.
     pub fn load<T: DeserializeOwned>(&self, key: &Key) -> Result<Loaded<T>, Error> {
         let bytes = file::read(&self.path(key)?)?;
         Ok(bytes.map_or(Loaded::Absent, |bytes| self.judge(key, &bytes)))
@@ -100,7 +100,7 @@ impl Records {
 
     /// Every file of this plugin in the network's folder, by name; none that is bad hides another.
     pub fn list<T: DeserializeOwned>(&self, network: &str) -> Result<Vec<Entry<T>>, Error> {
-        let folder = self.root.path(&[FOLDER, network])?;
+        let folder = self.root.folder(&[FOLDER, network])?;
         let mut entries = Vec::new();
         for file_name in file::names(&folder)? {
             entries.extend(self.entry(network, &folder, &file_name));
@@ -110,7 +110,7 @@ impl Records {
 
     /// The networks that have, or had, a record in this boot, by name.
     pub fn networks(&self) -> Result<Vec<String>, Error> {
-        let names = file::names(&self.root.path(&[FOLDER])?)?;
+        let names = file::names(&self.root.folder(&[FOLDER])?)?;
         Ok(names.into_iter().filter_map(|name| name.into_string().ok()).collect())
     }
 
@@ -139,7 +139,7 @@ impl Records {
 
     fn path(&self, key: &Key) -> Result<PathBuf, Error> {
         let file_name = key.file_name(&self.plugin)?;
-        Ok(self.root.path(&[FOLDER, &key.network])?.join(file_name))
+        Ok(self.root.folder(&[FOLDER, &key.network])?.join(file_name))
     }
 }
 

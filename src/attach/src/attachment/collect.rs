@@ -45,8 +45,12 @@ impl Attachments {
     fn collect_one<T: Undo>(&self, key: &Key, loaded: Loaded<Held<T>>) -> Vec<Error> {
         match loaded {
             Loaded::Present(record) => self.undo_record(&record),
-            // Nothing of it is left in the kernel (older boot), or nothing is known of it (damaged).
-            Loaded::Void(_) | Loaded::Damaged(_) | Loaded::Absent => {
+            // Nothing of it is left in the kernel.
+            Loaded::Void(_) | Loaded::Absent => self.forget(key).err().into_iter().collect(),
+            // Whose namespace it was about, nobody knows any more; what is in that ends with it. What is not, as a VF,
+            // the plugin finds by its claim or its cache.
+            Loaded::Damaged(damage) => {
+                tracing::warn!(attachment = %key, %damage, "dropped: its interface goes with the pod's namespace");
                 self.forget(key).err().into_iter().collect()
             }
         }

@@ -90,8 +90,10 @@ pub fn gc(
     valid: &ValidAttachments,
     ipam: &dyn Ipam,
 ) -> Result<(), cni::Error> {
-    let attachments = Attachments::open(&Dirs::from_env().map_err(Error::from)?, PLUGIN)?;
-    let (released, errors) = attachments.collect::<Made>(&request.config.name, valid)?;
+    let dirs = Dirs::from_env().map_err(Error::from)?;
+    let attachments = Attachments::open(&dirs, PLUGIN)?;
+    let (released, mut errors) = attachments.collect::<Made>(&request.config.name, valid)?;
+    errors.extend(routing::forget_older_boots(&dirs));
     for key in &released {
         tracing::info!(attachment = %key, "released: not among the valid attachments");
     }

@@ -27,6 +27,7 @@ pub use check::differences;
 pub use config::{PolicyRoute, Settings, Wish};
 pub use mac::Prefix;
 pub use plan::Outcome;
+pub use record::forget_older_boots;
 pub use table::own as usual_table;
 pub use undo::{Undo, leave_for_good};
 

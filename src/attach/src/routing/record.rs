@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use state::record::Loaded;
+use state::record::{Entry, Loaded};
 use state::{Dirs, Key, Lock, Netns, Record, Records};
 
 use super::shared::Shared;
@@ -48,6 +48,20 @@ impl PodRecord {
         }
         self.save()
     }
+}
+
+/// GC: the records of pods of an older boot, for a state directory that outlives one. Goes on after a failure.
+pub fn forget_older_boots(dirs: &Dirs) -> Vec<Error> {
+    let forget = || -> Result<Vec<Error>, Error> {
+        let records = Records::open(dirs, PLUGIN)?;
+        let void = |entry| match entry {
+            Entry::Ours { key, loaded: Loaded::Void(_) } => Some(key),
+            _ => None,
+        };
+        let keys = records.list::<Shared>(WHOLE_POD.0)?.into_iter().filter_map(void);
+        Ok(keys.filter_map(|key| records.remove(&key).err()).map(Error::from).collect())
+    };
+    forget().unwrap_or_else(|error| vec![error])
 }
 
 /// A record of another namespace speaks of a pod that is gone.

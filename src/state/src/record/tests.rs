@@ -147,6 +147,30 @@ fn nothing_bad_hides_a_good_record_from_a_listing() {
 }
 
 #[test]
+fn the_folder_of_a_network_is_never_a_link() {
+    let node = Node::new();
+    let records = node.records("macvlan");
+    save(&records, key("c1"), "kept");
+    let elsewhere = node.folder().with_file_name("elsewhere");
+    fs::rename(node.folder(), &elsewhere).unwrap();
+    symlink(&elsewhere, node.folder()).unwrap();
+    let refusals = [
+        records.load::<Undo>(&key("c1")).unwrap_err(),
+        records.save(&records.draft(key("c1"), None, undo("changed"))).unwrap_err(),
+        records.remove(&key("c1")).unwrap_err(),
+        records.list::<Undo>("rail-1").unwrap_err(),
+    ];
+    for error in refusals {
+        assert!(matches!(&error, Error::Symlink { path } if *path == node.folder()), "{error}");
+    }
+    fs::remove_file(node.folder()).unwrap();
+    fs::rename(&elsewhere, node.folder()).unwrap();
+    assert!(
+        matches!(records.load::<Undo>(&key("c1")).unwrap(), Loaded::Present(found) if found.undo.text == "kept")
+    );
+}
+
+#[test]
 fn networks_are_listed_and_an_unknown_one_is_empty() {
     let node = Node::new();
     let records = node.records("macvlan");
