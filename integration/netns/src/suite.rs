@@ -154,7 +154,9 @@ impl Stage {
         let world = World::new();
         let (rail, pod) = (world.rail(1), world.pod("a"));
         // Or the route of a link-local address would come a second after its link, between two pictures.
-        pod.set_sysctl("net/ipv6/conf/default/accept_dad", "0");
+        for space in [world.host(), &*pod] {
+            space.set_sysctl("net/ipv6/conf/default/accept_dad", "0");
+        }
         Self { world, rail, pod }
     }
 

@@ -14,6 +14,7 @@ mod vlan;
 
 pub use check::{check, status};
 pub use error::Error;
+pub use ledger::users;
 pub use provide::provide;
 pub use release::{collect, release};
 

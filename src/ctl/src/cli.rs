@@ -28,6 +28,7 @@ pub(crate) enum Command {
     /// Compare attachments with what was made at attach (CHECK)
     Check(Pod),
     /// Release what no living network namespace holds any more (GC)
+    #[command(after_long_help = GC_HELP)]
     Gc(Gc),
     /// Ask whether a network could serve an attach now (STATUS)
     Status(Status),
@@ -47,6 +48,11 @@ pub(crate) enum Command {
         shell: Shell,
     },
 }
+
+const GC_HELP: &str = "\
+With --dry-run or --apply no network is named and no runtime is needed: what is on record of this node is compared with \
+the network namespaces that are alive, and with the pods of the container runtime if its socket is there (by crictl, \
+which reads CONTAINER_RUNTIME_ENDPOINT). Each leftover is released by the DEL of the plugins that made it.";
 
 /// Where configs and plugins are.
 #[derive(Args, Debug)]
@@ -106,11 +112,17 @@ pub(crate) struct Pairs(pub(crate) Vec<[String; 2]>);
 #[derive(Args, Debug)]
 pub(crate) struct Gc {
     /// Names of networks in the config directory, or files
-    #[arg(required = true, value_name = "NETWORK")]
+    #[arg(required_unless_present_any = ["dry_run", "apply"], value_name = "NETWORK")]
     pub(crate) networks: Vec<String>,
     /// Release every attachment of the networks, in use or not
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["dry_run", "apply"])]
     pub(crate) all: bool,
+    /// Instead of networks: say what is left over on this node, and why, and change nothing
+    #[arg(long, conflicts_with_all = ["networks", "apply"])]
+    pub(crate) dry_run: bool,
+    /// Instead of networks: release what is left over on this node
+    #[arg(long, conflicts_with = "networks")]
+    pub(crate) apply: bool,
     #[command(flatten)]
     pub(crate) places: Places,
 }

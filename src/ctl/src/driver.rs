@@ -78,7 +78,7 @@ impl Driver {
     }
 
     /// DEL of every plugin, whatever becomes of the others; what failed.
-    fn undo(&self, network: &Network, runtime: &Runtime) -> Option<String> {
+    pub(crate) fn undo(&self, network: &Network, runtime: &Runtime) -> Option<String> {
         let call = Call { verb: Command::Del, network, runtime };
         let calls =
             network.list.plugins.iter().rev().map(|plugin| self.call(call, plugin, injection(runtime)));

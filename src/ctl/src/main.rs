@@ -8,6 +8,7 @@ mod network;
 mod output;
 mod pod;
 mod pools;
+mod reconcile;
 mod records;
 mod render;
 mod show;

@@ -24,11 +24,13 @@ pub(crate) struct Attachment {
     pub(crate) plugins: Vec<String>,
     /// Records that cannot be read; the pod has them all the same.
     pub(crate) damaged: Vec<String>,
+    /// Plugins whose record an older boot wrote: only the file is left of it.
+    pub(crate) void: Vec<String>,
 }
 
 impl Attachment {
     fn new(key: Key) -> Self {
-        Self { key, netns: None, created: 0, plugins: Vec::new(), damaged: Vec::new() }
+        Self { key, netns: None, created: 0, plugins: Vec::new(), damaged: Vec::new(), void: Vec::new() }
     }
 
     /// The namespace of the record, unless it is gone or another one has taken its path.
@@ -56,7 +58,8 @@ impl Attachment {
                 self.netns = self.netns.take().or(record.netns);
             }
             Loaded::Damaged(damage) => self.damaged.push(format!("{plugin}: {damage}")),
-            Loaded::Absent | Loaded::Void(_) => (),
+            Loaded::Void(_) => self.void.push(plugin.to_owned()),
+            Loaded::Absent => (),
         }
     }
 
@@ -67,6 +70,11 @@ impl Attachment {
 
 /// All attachments of this boot, by network, container and interface.
 pub(crate) fn attachments(dirs: &Dirs) -> Result<Vec<Attachment>> {
+    Ok(all(dirs)?.into_iter().filter(Attachment::is_something).collect())
+}
+
+/// The same with those of older boots.
+pub(crate) fn all(dirs: &Dirs) -> Result<Vec<Attachment>> {
     let mut found = BTreeMap::new();
     for plugin in PLUGINS {
         let records = Records::open(dirs, plugin)?;
@@ -76,7 +84,16 @@ pub(crate) fn attachments(dirs: &Dirs) -> Result<Vec<Attachment>> {
             }
         }
     }
-    Ok(found.into_values().filter(Attachment::is_something).collect())
+    Ok(found.into_values().collect())
+}
+
+/// What is on record of one attachment now.
+pub(crate) fn of(dirs: &Dirs, key: &Key) -> Result<Attachment> {
+    let mut attachment = Attachment::new(key.clone());
+    for plugin in PLUGINS {
+        attachment.add(plugin, Records::open(dirs, plugin)?.load(key)?);
+    }
+    Ok(attachment)
 }
 
 fn collect(found: &mut BTreeMap<Key, Attachment>, plugin: &str, entry: Entry<Value>) {

@@ -10,6 +10,7 @@ use crate::cli::{self, Format, Places};
 use crate::driver::{Driver, Keep, Runtime};
 use crate::network::Network;
 use crate::output::{self, BAD, FAINT, GOOD, Table, styled};
+use crate::reconcile;
 use calls::Call;
 
 pub(crate) fn attach(args: &cli::Attach) -> Result<()> {
@@ -46,6 +47,9 @@ pub(crate) fn check(args: &cli::Pod) -> Result<()> {
 }
 
 pub(crate) fn gc(args: &cli::Gc) -> Result<()> {
+    if args.dry_run || args.apply {
+        return reconcile::run(&driver(&args.places)?, args.apply);
+    }
     let (driver, dirs) = (driver(&args.places)?, Dirs::from_env()?);
     let keep = if args.all { Keep::Nothing } else { Keep::Living };
     let one = |network: &Network| {

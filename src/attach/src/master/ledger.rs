@@ -1,5 +1,6 @@
 //! Who uses a shared master, and what to put back when nobody does any more.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use netlink::{Link, Route};
@@ -110,6 +111,11 @@ impl Ledger {
         };
         Ok(found.filter(|link| link.kind.name() == self.kind && link.is_called(&self.name)))
     }
+}
+
+/// Every attachment that uses a master.
+pub fn users(dirs: &Dirs) -> Result<BTreeSet<Key>, Error> {
+    Ok(Ledger::all(dirs)?.into_iter().flat_map(|ledger| ledger.users).collect())
 }
 
 fn path(dirs: &Dirs, name: &str) -> Result<PathBuf, Error> {

@@ -1,0 +1,339 @@
+//! `railctl gc --dry-run` and `--apply`: each reason by which a leftover is told, and that nothing else is touched.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use ipam::{Change, JournalStore, Lease, Store};
+use netns_tests::suite::{Binary, Stage, with};
+use serde_json::{Value, json};
+use state::record::Loaded;
+use state::{Dirs, Key, Records};
+use testkit::{Space, assert_same, binary, eventually};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Node {
+    stage: Stage,
+    /// `CONTAINER_RUNTIME_ENDPOINT`
+    runtime: String,
+    /// Those of the machine. The tests beside this one make namespaces all the time, and the kernel gives them the inodes
+    /// of those that have just ended.
+    sees_processes: bool,
+}
+
+impl Node {
+    fn new() -> Self {
+        Self { stage: Stage::new(), runtime: String::new(), sees_processes: false }
+    }
+
+    /// A pod with `net1` by macvlan, rail-ipam and coordinator.
+    fn chain(&self, name: &str) -> Space {
+        let pod = self.pod(name);
+        let config = Binary::named("macvlan").config();
+        let result = self.plugin("macvlan", &pod).add(&config).success();
+        let routing = with(Binary::named("coordinator").config(), &json!({ "prevResult": result }));
+        self.plugin("coordinator", &pod).add(&routing).success();
+        pod
+    }
+
+    /// A pod with `net1` by rail.
+    fn rail(&self, name: &str) -> Space {
+        let pod = self.pod(name);
+        self.plugin("rail", &pod).add(&Binary::named("rail").config()).success();
+        pod
+    }
+
+    fn pod(&self, name: &str) -> Space {
+        let pod = self.stage.world.bare_pod(name);
+        pod.set_sysctl("net/ipv6/conf/default/accept_dad", "0");
+        pod
+    }
+
+    fn plugin(&self, name: &str, pod: &Space) -> testkit::Plugin {
+        self.stage.world.plugin(name).netns(pod.path()).container(pod.name())
+    }
+
+    /// Ends a pod without a DEL; its namespace ends with the last handle on it.
+    fn lose(&self, pod: Space) {
+        self.stage.world.remove_pod(pod.name());
+        drop(pod);
+    }
+
+    /// A script in place of crictl that knows these pods: no build machine has a kubelet.
+    fn runtime_knows(&mut self, pods: &[&str]) {
+        self.crictl(&format!("echo {}", pods.join("; echo ")));
+    }
+
+    fn crictl(&mut self, line: &str) {
+        let script =
+            self.stage.world.file("crictl", format!("#!/bin/sh\necho \"$@\" >\"$0.called\"\n{line}\n"));
+        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).expect("a program");
+        "unix:///run/sock".clone_into(&mut self.runtime);
+    }
+
+    fn command(&self, mode: &str) -> Command {
+        let (dirs, program) = (self.stage.world.dirs(), binary("railctl"));
+        let path = format!("{}:{}", dirs.scratch.display(), std::env::var("PATH").unwrap_or_default());
+        let mut command = Command::new("unshare");
+        if !self.sees_processes {
+            command.args(["--pid", "--fork", "--mount-proc"]);
+        }
+        command.arg(&program).args(["gc", mode]).env("CNI_PATH", program.parent().unwrap_or(Path::new("/")));
+        command.envs(dirs.env()).env("PATH", path).env("CONTAINER_RUNTIME_ENDPOINT", &self.runtime);
+        command
+    }
+
+    #[track_caller]
+    fn gc(&self, mode: &str) -> String {
+        said(&self.command(mode).output().expect("run railctl"))
+    }
+
+    fn records(&self) -> Vec<String> {
+        let text = self.stage.world.snapshot().to_string();
+        let records = text.lines().filter_map(|line| line.strip_prefix("file state/attachments/rail1/"));
+        records.filter_map(|line| Some(line.split_once(": ")?.0.to_owned())).collect()
+    }
+
+    /// Puts an attachment's records an hour back.
+    fn age(container: &str) {
+        let dirs = Dirs::under(Path::new("/run/world"));
+        let key = Key::new("rail1", container, "net1").expect("a key");
+        for plugin in ["macvlan", "coordinator"] {
+            let records = Records::open(&dirs, plugin).expect("records");
+            let Loaded::Present(mut record) = records.load::<Value>(&key).expect("a record") else {
+                panic!("{plugin} has no record of {key}");
+            };
+            record.created -= 3600;
+            records.save(&record).expect("saved");
+        }
+    }
+
+    fn leases() -> Vec<String> {
+        let mut found = Vec::new();
+        let store =
+            JournalStore::new(&Dirs::under(Path::new("/run/world")), Duration::ZERO).expect("a store");
+        let look = &mut |leases: &dyn ipam::Leases| {
+            found = leases.all()?.into_iter().map(|lease| lease.key.container_id).collect();
+            Ok(())
+        };
+        store.view(look).expect("leases");
+        found.sort();
+        found
+    }
+}
+
+/// Something that runs in a pod, until it is dropped.
+struct Process(Child);
+
+impl Process {
+    fn within(pod: &Space) -> Self {
+        let mut command = Command::new("sleep");
+        command.arg("600").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Self(pod.run(|| command.spawn().expect("a process in the pod")))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // One that has ended needs no end.
+        let _ = self.0.kill().and_then(|()| self.0.wait());
+    }
+}
+
+/// Both outputs of a run that has to succeed.
+#[track_caller]
+fn said(output: &Output) -> String {
+    let [out, err] =
+        [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    assert!(output.status.success(), "{}: {out}{err}", output.status);
+    format!("{err}\n{out}")
+}
+
+#[track_caller]
+fn has(text: &str, words: &[&str]) {
+    let found = text.lines().any(|line| words.iter().all(|word| line.contains(word)));
+    assert!(found, "no line with {words:?} in:\n{text}");
+}
+
+#[test]
+fn a_namespace_that_is_gone_leaves_an_attachment_over() {
+    let node = Node::new();
+    let (living, before) = (node.chain("living"), node.stage.world.snapshot().without("file "));
+    node.lose(node.chain("dead"));
+    node.lose(node.rail("lost"));
+    // Another pod takes the path: it is told by device and inode.
+    let newer = node.pod("dead");
+    let text = node.gc("--dry-run");
+    has(&text, &["- rail1/dead/net1 (macvlan, coordinator)", "/run/netns/dead at ADD, is gone"]);
+    has(&text, &["- rail1/lost/net1 (rail)", "is gone"]);
+    has(&text, &["2 left over, 1 alive, 0 unclear", "nothing was changed"]);
+    has(&text, &["no container runtime has a socket here"]);
+
+    let untouched = node.stage.world.snapshot();
+    node.gc("--dry-run");
+    assert_same(&untouched, &node.stage.world.snapshot());
+
+    let text = node.gc("--apply");
+    has(&text, &["✓ rail1/dead/net1 (macvlan, coordinator) is released"]);
+    has(&text, &["2 left over, 1 alive"]);
+    assert_eq!(Node::leases(), ["living"]);
+    assert_eq!(node.records(), ["living,coordinator,net1", "living,macvlan,net1"]);
+    assert!(living.has_link("net1") && !newer.has_link("net1"));
+    node.lose(newer);
+    assert_same(&before, &node.stage.world.snapshot().without("file "));
+    has(&node.gc("--apply"), &["0 left over, 1 alive"]);
+}
+
+/// The runtime has unmounted it, and a process goes on in it: its address is in use.
+#[test]
+fn a_namespace_without_a_path_is_alive_while_a_process_is_in_it() {
+    let node = Node { sees_processes: true, ..Node::new() };
+    let pod = node.chain("held");
+    let process = Process::within(&pod);
+    node.lose(pod);
+    let text = node.gc("--apply");
+    has(&text, &["0 left over, 1 alive"]);
+    assert_eq!(Node::leases(), ["held"]);
+    drop(process);
+    let released = || node.gc("--apply").contains("✓ rail1/held/net1").then_some(());
+    eventually(PATIENCE, released).expect("it ends with the process");
+    assert!(Node::leases().is_empty() && node.records().is_empty());
+}
+
+#[test]
+fn a_record_of_an_older_boot_is_left_over() {
+    // A new /proc would cover the boot's id.
+    let node = Node { sees_processes: true, ..Node::new() };
+    node.lose(node.chain("old"));
+    node.lose(node.rail("older"));
+    let id = node.stage.world.file("boot_id", "00000000-1111-2222-3333-444444444444\n");
+    let boot_id = "/proc/sys/kernel/random/boot_id";
+    assert!(Command::new("mount").arg("--bind").arg(id).arg(boot_id).status().expect("mount").success());
+    let living = node.chain("living");
+    let text = node.gc("--dry-run");
+    has(&text, &["rail1/old/net1 (macvlan, coordinator)", "older boot"]);
+    has(&text, &["rail1/older/net1 (rail)", "older boot"]);
+    node.gc("--apply");
+    assert_eq!(node.records(), ["living,coordinator,net1", "living,macvlan,net1"]);
+    assert_eq!(Node::leases(), ["living"]);
+    assert!(living.has_link("net1"));
+}
+
+/// Its namespace is mounted, and nothing is in it: a runtime that lost its own state leaves such.
+#[test]
+fn a_pod_that_the_runtime_does_not_know_is_left_over() {
+    let mut node = Node { sees_processes: true, ..Node::new() };
+    let pods = ["known", "unknown", "busy", "young"].map(|name| node.chain(name));
+    let process = Process::within(&pods[2]);
+    for old in ["known", "unknown", "busy"] {
+        Node::age(old);
+    }
+    node.runtime_knows(&["known"]);
+    let text = node.gc("--dry-run");
+    has(
+        &text,
+        &["- rail1/unknown/net1 (macvlan, coordinator)", "runtime does not know the pod", "no process"],
+    );
+    let called =
+        std::fs::read_to_string(node.stage.world.dirs().scratch.join("crictl.called")).expect("a call");
+    assert!(
+        called.contains("--runtime-endpoint unix:///run/sock") && called.contains("pods --quiet"),
+        "{called}"
+    );
+    node.gc("--apply");
+    drop(process);
+    assert_eq!(Node::leases(), ["busy", "known", "young"]);
+    assert_eq!(pods.map(|pod| pod.has_link("net1")), [true, false, true, true]);
+}
+
+#[test]
+fn a_runtime_that_does_not_answer_is_said_and_judges_nobody() {
+    let mut node = Node::new();
+    let pod = node.chain("a-pod");
+    Node::age("a-pod");
+    node.crictl("echo 'rpc error: no CRI here' >&2; exit 1");
+    let text = node.gc("--apply");
+    has(&text, &["! the container runtime at unix:///run/sock was not asked", "no CRI here", "alone"]);
+    has(&text, &["0 left over, 1 alive"]);
+    assert!(pod.has_link("net1"));
+}
+
+/// An IPAM of a foreign plugin: only its runtime can tell.
+#[test]
+fn a_lease_without_a_record_is_kept_unless_the_runtime_denies_its_pod() {
+    let mut node = Node::new();
+    let pod = node.pod("b");
+    node.plugin("rail-ipam", &pod).add(&Binary::named("macvlan").config()).success();
+    let key =
+        |id: &str| ipam::Key { network: "rail1".into(), container_id: id.into(), ifname: "net1".into() };
+    let old =
+        Lease { key: key("ancient"), ip: [172, 16, 1, 200].into(), pool: "gpu1".into(), since: 1, rest: 0 };
+    let store = JournalStore::new(&Dirs::under(Path::new("/run/world")), PATIENCE).expect("a store");
+    store.update(&mut |_| Ok(vec![Change::Lease(old.clone())])).expect("a lease");
+    let text = node.gc("--apply");
+    has(&text, &["? rail1/ancient/net1 (lease of 172.16.1.200) is kept", "no container runtime was asked"]);
+    assert_eq!(Node::leases(), ["ancient", "b"]);
+    node.runtime_knows(&["other"]);
+    has(&node.gc("--apply"), &["✓ rail1/ancient/net1 (lease of 172.16.1.200) is released"]);
+    assert_eq!(Node::leases(), ["b"], "the young one is kept");
+}
+
+#[test]
+fn a_damaged_record_is_kept_and_said() {
+    let node = Node::new();
+    let _pod = node.rail("a-pod");
+    node.stage.world.remove_pod("a-pod");
+    let record = node.stage.world.dirs().state.join("attachments/rail1/a-pod,rail,net1");
+    std::fs::File::options().write(true).open(&record).and_then(|file| file.set_len(40)).expect("cut short");
+    let text = node.gc("--apply");
+    has(&text, &["? rail1/a-pod/net1 (damaged) is kept", "checksum", "DEL"]);
+    assert_eq!((node.records().len(), Node::leases().len()), (1, 1));
+}
+
+/// What cannot be released is said, fails the run, and holds nothing else back.
+#[test]
+fn a_failure_is_reported_and_the_rest_is_released() {
+    let node = Node::new();
+    node.lose(node.chain("one"));
+    node.lose(node.rail("two"));
+    let partial = node.stage.world.dirs().scratch.join("bin");
+    std::fs::create_dir(&partial).expect("a directory");
+    std::os::unix::fs::symlink(binary("rail"), partial.join("rail")).expect("a link");
+    let mut command = node.command("--apply");
+    let output = command.env("CNI_PATH", &partial).output().expect("run railctl");
+    let text =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "{text}");
+    has(&text, &["✗ rail1/one/net1"]);
+    has(&text, &["✓ rail1/two/net1"]);
+    has(&text, &["macvlan", "in path"]);
+    node.gc("--apply");
+    assert!(Node::leases().is_empty() && node.records().is_empty());
+}
+
+/// Pods come while leftovers are released again and again: none of them is taken for one.
+#[test]
+fn adds_race_with_it_and_lose_nothing() {
+    let node = Node::new();
+    for number in 0..4 {
+        node.lose(node.chain(&format!("dead{number}")));
+    }
+    let pods: Vec<_> = (0..16).map(|number| node.pod(&format!("new{number}"))).collect();
+    let plugins: Vec<_> = pods.iter().map(|pod| node.plugin("rail", pod)).collect();
+    let config = Binary::named("rail").config();
+    std::thread::scope(|scope| {
+        let adding = scope.spawn(|| plugins.iter().for_each(|plugin| drop(plugin.add(&config).success())));
+        while !adding.is_finished() {
+            node.gc("--apply");
+        }
+    });
+    // A new namespace may have the inode of a dead one, which stays in doubt until the record of the new one is there.
+    node.gc("--apply");
+    has(&node.gc("--apply"), &["0 left over, 16 alive"]);
+    assert_eq!(Node::leases().len(), 16);
+    assert!(pods.iter().all(|pod| pod.has_link("net1")));
+    let result: Value = plugins[0].del(&config).success();
+    assert_eq!(result, Value::Null);
+}

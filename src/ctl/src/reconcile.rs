@@ -1,0 +1,100 @@
+//! `railctl gc --dry-run|--apply`: what was left over on this node, found and released without a runtime's help.
+
+mod judge;
+mod leases;
+mod living;
+mod release;
+mod runtime;
+
+use anyhow::{Result, ensure};
+use state::Dirs;
+
+use crate::driver::Driver;
+use crate::output::{self, BAD, FAINT, GOOD, WARN, styled};
+use crate::records::{self, Attachment};
+use judge::{Verdict, Witnesses, judge};
+use leases::Leases;
+
+/// Says what is left over and why, and releases it if that is wanted. Goes on after a failure, and fails at its end.
+pub(crate) fn run(driver: &Driver, apply: bool) -> Result<()> {
+    let dirs = Dirs::from_env()?;
+    // The records first: what is attached later is not among them, whatever is seen of its namespace.
+    let attachments = records::all(&dirs)?;
+    let leases = Leases::read(&dirs, &attachments)?;
+    let witnesses = Witnesses::of(&attachments)?;
+    warn(&witnesses);
+    let mut tally = Tally::default();
+    for attachment in &attachments {
+        let verdict = judge(attachment, &witnesses);
+        let title = title(attachment);
+        match verdict {
+            Verdict::Alive => tally.alive += 1,
+            Verdict::Unclear(why) => tally.kept(&title, &why)?,
+            Verdict::Leftover(why) => {
+                let outcome = apply.then(|| release::attachment(driver, &dirs, attachment, &leases));
+                tally.leftover(&title, &why.to_string(), outcome)?;
+            }
+        }
+    }
+    for lease in &leases.orphans {
+        let title = format!("{} (lease of {})", lease.key, lease.ips.join(", "));
+        match judge::lease(lease, &witnesses) {
+            Verdict::Alive => tally.alive += 1,
+            Verdict::Unclear(why) => tally.kept(&title, &why)?,
+            Verdict::Leftover(why) => {
+                let outcome = apply.then(|| release::lease(driver, &lease.key));
+                tally.leftover(&title, &why.to_string(), outcome)?;
+            }
+        }
+    }
+    tally.close(apply)
+}
+
+/// What was not looked at is said, so that nobody takes it for judged.
+fn warn(witnesses: &Witnesses) {
+    for missing in [witnesses.runtime.not_asked(), witnesses.living.not_seen()].into_iter().flatten() {
+        anstream::eprintln!("{} {missing}", styled(WARN, "!"));
+    }
+}
+
+fn title(attachment: &Attachment) -> String {
+    let plugins = [attachment.plugins.as_slice(), attachment.void.as_slice()].concat();
+    let plugins = if plugins.is_empty() { "damaged".to_owned() } else { plugins.join(", ") };
+    format!("{} ({plugins})", attachment.key)
+}
+
+#[derive(Default)]
+struct Tally {
+    alive: usize,
+    kept: usize,
+    leftovers: usize,
+    failed: Vec<String>,
+}
+
+impl Tally {
+    fn kept(&mut self, title: &str, why: &str) -> Result<()> {
+        self.kept += 1;
+        output::line(&format!("{} {title} is kept: {why}", styled(WARN, "?")))
+    }
+
+    /// `outcome` is `None` where nothing is to be done.
+    fn leftover(&mut self, title: &str, why: &str, outcome: Option<Result<()>>) -> Result<()> {
+        self.leftovers += 1;
+        match outcome {
+            None => output::line(&format!("{} {title} is left over: {why}", styled(FAINT, "-"))),
+            Some(Ok(())) => output::line(&format!("{} {title} is released: {why}", styled(GOOD, "✓"))),
+            Some(Err(error)) => {
+                self.failed.push(format!("{title}: {error:#}"));
+                output::line(&format!("{} {title} is not released: {why}", styled(BAD, "✗")))
+            }
+        }
+    }
+
+    fn close(self, apply: bool) -> Result<()> {
+        let Self { alive, kept, leftovers, failed } = self;
+        let done = if apply { "" } else { "; nothing was changed, --apply releases what is left over" };
+        output::line(&format!("{leftovers} left over, {alive} alive, {kept} unclear{done}"))?;
+        ensure!(failed.is_empty(), "{}", failed.join("\n"));
+        Ok(())
+    }
+}

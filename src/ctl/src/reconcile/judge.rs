@@ -1,0 +1,106 @@
+//! Whether anybody can still want an attachment. In doubt it is kept.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use anyhow::Result;
+use state::Key;
+
+use super::leases::Lease;
+use super::living::Living;
+use super::runtime::Runtime;
+use crate::records::Attachment;
+
+/// A runtime lists a sandbox only once its network is up, for which kubelet waits four minutes.
+const SETTLED: Duration = Duration::from_secs(600);
+
+/// Who is asked.
+#[derive(Debug)]
+pub(super) struct Witnesses {
+    pub(super) living: Living,
+    pub(super) runtime: Runtime,
+    /// Inodes of namespaces that are at the path of a record: the kernel gives them out again, and another record with the
+    /// same one and a path that is gone is of an earlier namespace.
+    pub(super) reused: BTreeSet<u64>,
+}
+
+impl Witnesses {
+    pub(super) fn of(attachments: &[Attachment]) -> Result<Self> {
+        let (living, runtime) = (Living::look()?, Runtime::ask());
+        let open = attachments.iter().filter_map(Attachment::open);
+        Ok(Self { living, runtime, reused: open.map(|netns| netns.id().ino).collect() })
+    }
+}
+
+#[derive(Debug, PartialEq)]
+pub(super) enum Verdict {
+    Alive,
+    Leftover(Reason),
+    /// Nobody can tell: why.
+    Unclear(String),
+}
+
+#[derive(Debug, PartialEq)]
+pub(super) enum Reason {
+    OlderBoot,
+    NamespaceGone(PathBuf),
+    PodUnknown,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OlderBoot => f.write_str("its record is of an older boot"),
+            Self::NamespaceGone(path) => {
+                write!(f, "its network namespace, {} at ADD, is gone", path.display())
+            }
+            Self::PodUnknown => {
+                f.write_str("the container runtime does not know the pod, and no process is in its namespace")
+            }
+        }
+    }
+}
+
+pub(super) fn judge(attachment: &Attachment, witnesses: &Witnesses) -> Verdict {
+    if let Some(netns) = &attachment.netns {
+        let has_path = attachment.open().is_some();
+        if !has_path && (!witnesses.living.has(netns) || witnesses.reused.contains(&netns.ino)) {
+            return Verdict::Leftover(Reason::NamespaceGone(netns.path.clone()));
+        }
+        // Without its path, the plugins' DEL could not go into it.
+        let can_be_undone = has_path && !witnesses.living.is_peopled(netns);
+        if can_be_undone && is_denied(&attachment.key, attachment.created, witnesses) {
+            return Verdict::Leftover(Reason::PodUnknown);
+        }
+        return Verdict::Alive;
+    }
+    match (attachment.plugins.as_slice(), attachment.damaged.as_slice()) {
+        ([], []) => Verdict::Leftover(Reason::OlderBoot),
+        ([], damaged) => Verdict::Unclear(format!(
+            "{}; a DEL or the next ADD of this attachment replaces it",
+            damaged.join("; ")
+        )),
+        _ => Verdict::Unclear("its record names no network namespace".to_owned()),
+    }
+}
+
+/// Of a lease without a record: given to a plugin that is none of ours, which alone knew the namespace.
+pub(super) fn lease(lease: &Lease, witnesses: &Witnesses) -> Verdict {
+    if is_denied(&lease.key, lease.since, witnesses) {
+        return Verdict::Leftover(Reason::PodUnknown);
+    }
+    match witnesses.runtime {
+        Runtime::Knows(_) => Verdict::Alive,
+        _ => Verdict::Unclear(
+            "no record tells its network namespace, and no container runtime was asked".to_owned(),
+        ),
+    }
+}
+
+fn is_denied(key: &Key, since: u64, witnesses: &Witnesses) -> bool {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |age| age.as_secs());
+    let is_settled = now.saturating_sub(since) > SETTLED.as_secs();
+    is_settled && witnesses.runtime.denies(&key.container_id)
+}

@@ -1,0 +1,57 @@
+//! A leftover is released by those who made it: DEL of each plugin, which needs nothing but the record.
+
+use anyhow::{Result, bail};
+use serde_json::json;
+use state::{Dirs, Key};
+
+use super::leases::Leases;
+use crate::driver::{Driver, Runtime};
+use crate::network::Network;
+use crate::records::{self, Attachment};
+
+/// As they stand in a chain; DEL goes the other way.
+const CHAIN: [&str; 9] =
+    ["ifacer", "macvlan", "ipvlan", "sriov", "ib-sriov", "ipoib", "rail", "rdma", "coordinator"];
+const IPAM: &str = "rail-ipam";
+
+pub(super) fn attachment(
+    driver: &Driver,
+    dirs: &Dirs,
+    attachment: &Attachment,
+    leases: &Leases,
+) -> Result<()> {
+    let now = records::of(dirs, &attachment.key)?;
+    if (&now.netns, now.created) != (&attachment.netns, attachment.created) {
+        bail!("it was attached anew meanwhile, and is left alone");
+    }
+    let uses_master = attach::master::users(dirs)?.contains(&attachment.key);
+    let took_part = |plugin: &&str| {
+        let has_record = |list: &[String]| list.iter().any(|name| name == plugin);
+        has_record(&now.plugins) || has_record(&now.void) || (*plugin == "ifacer" && uses_master)
+    };
+    let chain: Vec<&str> = CHAIN.into_iter().filter(took_part).collect();
+    let netns = attachment.open().map(|netns| netns.path().display().to_string()).unwrap_or_default();
+    del(driver, &attachment.key, &netns, &chain)?;
+    // The plugins give back what they had from our IPAM; the rest was a foreign plugin's.
+    leases.left(dirs, &attachment.key)?.into_iter().try_for_each(|key| lease(driver, key))
+}
+
+pub(super) fn lease(driver: &Driver, key: &Key) -> Result<()> {
+    del(driver, key, "", &[IPAM])
+}
+
+fn del(driver: &Driver, key: &Key, netns: &str, chain: &[&str]) -> Result<()> {
+    let plugins: Vec<_> = chain.iter().map(|plugin| json!({ "type": plugin })).collect();
+    let list = json!({ "cniVersion": "1.1.0", "name": key.network, "plugins": plugins });
+    let network = Network::parse(list.to_string().as_bytes())?;
+    let runtime = Runtime {
+        container_id: key.container_id.clone(),
+        netns: netns.to_owned(),
+        ifname: key.ifname.clone(),
+        ..Runtime::default()
+    };
+    match driver.undo(&network, &runtime) {
+        None => driver.cache.remove(&key.network, &runtime),
+        Some(failed) => bail!("{failed}"),
+    }
+}
