@@ -16,7 +16,7 @@ const MANIFEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
 pub(crate) const LIMIT: u64 = 300;
 
 /// Targets of the foundation's own privileged tests that also run on Debian's kernel.
-const FOUNDATION: [&str; 2] = ["macvlan", "coordinator"];
+const FOUNDATION: [&str; 3] = ["macvlan", "coordinator", "conformance_links"];
 
 /// Every test, by name within its binary.
 pub fn all() -> Result<Vec<Test>> {
