@@ -47,6 +47,17 @@ pub fn remove(path: &Path) -> Result<bool, Error> {
     Ok(removed)
 }
 
+/// Removes what killed writers left in a directory, of files that were there before or never came to be. The caller keeps
+/// others from writing there.
+pub fn remove_unfinished(directory: &Path) -> Result<(), Error> {
+    let unfinished = |name: &OsString| name.as_encoded_bytes().starts_with(TEMPORARY.as_bytes());
+    for name in names(directory)?.into_iter().filter(unfinished) {
+        let path = directory.join(name);
+        absent_as_none(fs::remove_file(&path).map_err(|error| Error::io("remove", &path, &error)))?;
+    }
+    Ok(())
+}
+
 /// Opens without following a link in the last component; a file that `options` create gets mode 0600.
 pub(crate) fn open(path: &Path, options: &mut OpenOptions, flags: OFlag) -> Result<File, Error> {
     let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_NOCTTY;

@@ -72,13 +72,15 @@ impl Ledger {
         }
     }
 
-    /// All ledgers, those of VLANs before those of what they are on.
+    /// All ledgers, those of VLANs before those of what they are on. The caller has the lock: whoever was killed while he wrote
+    /// the first one of a link has left no ledger, but a file.
     pub(super) fn all(dirs: &Dirs) -> Result<Vec<Self>, Error> {
         let directory = dirs.state.path(&[FOLDER])?;
+        file::remove_unfinished(&directory)?;
         let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
         let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
         let mut ledgers = Vec::new();
-        for name in names.filter(|name| !name.starts_with('.')) {
+        for name in names {
             ledgers.extend(Self::load(dirs, &name)?);
         }
         ledgers.sort_by_key(|ledger| (ledger.on.is_none(), ledger.name.clone()));

@@ -50,6 +50,11 @@ fn what_a_killed_writer_left_is_taken_over_or_removed() {
     leave();
     assert!(!remove(&path).unwrap());
     assert!(names(folder.path()).unwrap().is_empty());
+    leave();
+    replace(&folder.path().join("other"), b"whole").unwrap();
+    remove_unfinished(folder.path()).unwrap();
+    assert_eq!(names(folder.path()).unwrap(), ["other"]);
+    remove_unfinished(&path).unwrap();
 }
 
 #[test]
