@@ -23,13 +23,13 @@ pub const SUBJECTS: [Subject; 6] = [
     Subject { name: "rail", share: Share::All, rails: 2, chain: |world, pod| rail(world, pod, 2) },
     Subject {
         name: "chain_of_eight",
-        share: Share::OneOf(40),
+        share: Share::Sample(20),
         rails: 8,
         chain: |world, pod| chain(world, pod, 1..=8),
     },
     Subject {
         name: "rail_of_eight",
-        share: Share::OneOf(10),
+        share: Share::Sample(20),
         rails: 8,
         chain: |world, pod| rail(world, pod, 8),
     },

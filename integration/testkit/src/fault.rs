@@ -97,7 +97,7 @@ impl Plugin {
         let mut wrapper = vec!["strace".into(), "-qq".into(), "-o".into(), log.clone()];
         wrapper.push(format!("--trace={set}"));
         if scope == Scope::Delegates {
-            wrapper.push("-f".into());
+            wrapper.extend(["-f".into(), "--seccomp-bpf".into()]);
         }
         if let Some((Call { name, nth, .. }, fault)) = fault {
             wrapper.push(format!("--inject={name}:{fault}:when={nth}"));

@@ -17,13 +17,15 @@ use crate::world::World;
 /// What a namespace that ended gives back, it gives back later than DEL returns.
 const SETTLES: Duration = Duration::from_secs(10);
 
-/// How many of the points are tried; the rest waits for [`torture`](crate::torture).
+/// How many of the points of one verb are tried, evenly over all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Share {
     /// Each one.
     All,
-    /// One of so many, and in a full run one of a tenth of that: for what has too many.
-    OneOf(usize),
+    /// About so many where the run is bounded, each one in a [full](crate::torture) run: for guests, which are slow.
+    About(usize),
+    /// About so many, and three times as many in a full run: for eight rails, which have thousands.
+    Sample(usize),
 }
 
 /// An attachment to be ended at its points.
@@ -133,12 +135,13 @@ impl<'w> Matrix<'w> {
     }
 
     /// Those of the points that this run tries.
-    fn share<T>(&self, points: Vec<T>) -> Vec<T> {
-        let step = match self.share {
-            Share::All => 1,
-            Share::OneOf(many) if crate::torture() => (many / 10).max(1),
-            Share::OneOf(many) => many,
+    fn share(&self, points: Vec<Point>) -> Vec<Point> {
+        let wanted = match (self.share, crate::torture()) {
+            (Share::All, _) | (Share::About(_), true) => points.len(),
+            (Share::About(count) | Share::Sample(count), false) => count,
+            (Share::Sample(count), true) => count * 3,
         };
+        let step = points.len().div_ceil(wanted).max(1);
         points.into_iter().step_by(step).collect()
     }
 
@@ -147,4 +150,14 @@ impl<'w> Matrix<'w> {
         let whose = if point.scope == Scope::Plugin { "" } else { " of it and its delegate" };
         format!("{verb} of step {} ({}) ended at {}{whose}", point.at, program.display(), point.call)
     }
+}
+
+/// Every point with one of the variants in turn, and with all of them in a full run.
+fn with_each<V: Copy>(points: Vec<Point>, variants: &[V]) -> Vec<(Point, V)> {
+    let mut runs = Vec::new();
+    for (turn, point) in points.into_iter().enumerate() {
+        let tried = if crate::torture() { variants } else { &variants[turn % variants.len()..][..1] };
+        runs.extend(tried.iter().map(|variant| (point.clone(), *variant)));
+    }
+    runs
 }

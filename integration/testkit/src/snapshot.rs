@@ -7,6 +7,7 @@ use crate::{devices, leases};
 use serde_json::{Deserializer, Map, Value};
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::io::Read;
 use std::path::Path;
 
 /// Links with the attributes of their VFs, addresses, rules, routes of all tables, permanent neighbours, sysctls of
@@ -23,16 +24,25 @@ const VOLATILE_LINK: &[&str] =
 const VOLATILE_ADDRESS: &[&str] = &["valid_life_time", "preferred_life_time", "tentative"];
 /// Carrier and its consequences follow a kernel worker, not the plugin.
 const VOLATILE_FLAGS: &[&str] = &["NO-CARRIER", "LOWER_UP", "M-DOWN"];
+const SYSCTLS: [&str; 2] = ["ipv4/conf", "ipv6/conf"];
+const COMMON_SYSCTLS: [&str; 4] =
+    ["ipv4/conf/all", "ipv4/conf/default", "ipv6/conf/all", "ipv6/conf/default"];
 const COMMANDS: &str = "addr show\nrule show\nroute show table all\nneigh show nud permanent\n";
 
 impl Snapshot {
-    pub(crate) fn take<'a>(spaces: impl Iterator<Item = &'a Space>, dirs: &Dirs) -> Self {
+    /// The sysctls of `crowded`, which has many links, are those that are common to all.
+    pub(crate) fn take<'a>(
+        spaces: impl Iterator<Item = &'a Space>,
+        crowded: Option<&Space>,
+        dirs: &Dirs,
+    ) -> Self {
         let mut snapshot = Self { lines: BTreeMap::new() };
         for space in spaces {
             snapshot.links(space);
             snapshot.family(space, "4");
             snapshot.family(space, "6");
-            snapshot.sysctls(space);
+            let is_crowded = crowded.is_some_and(|crowded| crowded.name() == space.name());
+            snapshot.sysctls(space, if is_crowded { &COMMON_SYSCTLS } else { &SYSCTLS });
             snapshot.extend(devices::rdma(space));
         }
         snapshot.extend(devices::functions());
@@ -118,13 +128,13 @@ impl Snapshot {
         }
     }
 
-    fn sysctls(&mut self, space: &Space) {
+    fn sysctls(&mut self, space: &Space, folders: &[&str]) {
         let found = space.run(|| {
             let mut found = Vec::new();
-            for family in ["ipv4", "ipv6"] {
-                walk(Path::new("/proc/sys/net").join(family).join("conf").as_path(), &mut |path| {
+            for folder in folders {
+                walk(&Path::new("/proc/sys/net").join(folder), &mut |path| {
                     // Some need a write first, as stable_secret does: nothing to compare then.
-                    let value = std::fs::read_to_string(path).unwrap_or_default();
+                    let value = sysctl(path).unwrap_or_default();
                     found.push(format!("{}={}", path.display(), value.trim()));
                 });
             }
@@ -171,12 +181,19 @@ fn strings(list: &Value) -> impl Iterator<Item = &str> {
     list.as_array().into_iter().flatten().filter_map(Value::as_str)
 }
 
+/// There are hundreds of them: as few system calls as it takes.
+fn sysctl(path: &Path) -> std::io::Result<String> {
+    let mut bytes = [0; 256];
+    let length = std::fs::File::open(path)?.read(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes[..length]).into_owned())
+}
+
 /// Every file below `dir`; what vanishes meanwhile (the sysctls of a link that goes) is not there.
 fn walk(dir: &Path, visit: &mut dyn FnMut(&Path)) {
     let Ok(entries) = std::fs::read_dir(dir) else { return };
     for entry in entries.flatten() {
         let path = entry.path();
-        if path.is_dir() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir() || (kind.is_symlink() && path.is_dir())) {
             walk(&path, visit);
         } else {
             visit(&path);

@@ -26,7 +26,9 @@ use report::Report;
 pub use select::all;
 
 /// A guest that says nothing for so long hangs: its test's own limit, and time to clear up.
-const PATIENCE: Duration = Duration::from_secs(select::LIMIT + 180);
+fn patience() -> Duration {
+    Duration::from_secs(select::limit() + 180)
+}
 
 /// The arguments that `cargo test -- ...` may bring.
 #[derive(Debug, Parser)]
@@ -155,20 +157,21 @@ impl<'out> Guests<'_, 'out> {
     /// `handed` is the test that the guest was given and has not begun.
     fn tests(self, configuration: Configuration, handed: &mut Next, served: &mut usize) -> Result<Duration> {
         let boot =
-            Boot { rails: configuration.rails(self.image)?, action: Action::Tests, limit: Some(PATIENCE) };
+            Boot { rails: configuration.rails(self.image)?, action: Action::Tests, limit: Some(patience()) };
         let mut machine = Machine::boot(self.image, &boot)?;
         machine.hand(handed);
         let mut running = None;
         loop {
-            machine.allow(PATIENCE);
+            machine.allow(patience());
             match machine.event() {
                 Ok(Event::Started(shown)) => {
                     *served += 1;
                     running = Some(shown);
                     *handed = None;
                 }
-                Ok(Event::Finished { shown, failure, millis }) => {
+                Ok(Event::Finished { shown, failure, figures, millis }) => {
                     running = None;
+                    self.report().figures(&figures)?;
                     self.report().finished(&shown, failure, Duration::from_millis(millis))?;
                     *handed = self.queue.next(configuration);
                     machine.hand(handed);

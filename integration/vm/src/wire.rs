@@ -102,6 +102,8 @@ pub enum Event {
         shown: String,
         /// Why it failed, with its output; nothing when it passed.
         failure: Option<String>,
+        /// The lines of its output that count what it tried.
+        figures: Vec<String>,
         /// How long it took.
         millis: u64,
     },

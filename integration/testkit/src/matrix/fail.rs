@@ -1,6 +1,6 @@
 //! An error at every call that changes something, or on which such a call depends.
 
-use super::{Matrix, Point};
+use super::{Matrix, Point, with_each};
 use crate::fault::{CHANGES, FALLIBLE, Scope, Trace};
 use crate::figures::{figure, torture};
 use crate::plugin::Outcome;
@@ -25,15 +25,7 @@ impl Matrix<'_> {
                 is_change(point) || turn % ONE_OF_READS == 0
             });
         }
-        let runs: Vec<(Point, &str)> = points
-            .into_iter()
-            .enumerate()
-            .flat_map(|(turn, point)| {
-                let errors = if torture() { ERRORS.to_vec() } else { vec![ERRORS[turn % ERRORS.len()]] };
-                errors.into_iter().map(move |errno| (point.clone(), errno))
-            })
-            .collect();
-        let runs = self.share(runs);
+        let runs = with_each(self.share(points), &ERRORS);
         for (point, errno) in &runs {
             match verb {
                 "ADD" => self.fail_add(point, errno),

@@ -2,9 +2,9 @@
 
 use std::os::unix::process::ExitStatusExt;
 
-use super::{Matrix, Point};
+use super::{Matrix, Point, with_each};
 use crate::fault::{CHANGES, Scope};
-use crate::figures::{figure, torture};
+use crate::figures::figure;
 use crate::plugin::Plugin;
 use serde_json::Value;
 
@@ -29,15 +29,7 @@ impl Matrix<'_> {
         let points: Vec<_> =
             self.points(verb, CHANGES).into_iter().filter(|point| !point.call.reads).collect();
         let of = points.len() * WAYS_OUT.len();
-        let runs: Vec<(Point, WayOut)> = points
-            .into_iter()
-            .enumerate()
-            .flat_map(|(turn, point)| {
-                let ways = if torture() { WAYS_OUT.to_vec() } else { vec![WAYS_OUT[turn % WAYS_OUT.len()]] };
-                ways.into_iter().map(move |way| (point.clone(), way))
-            })
-            .collect();
-        let runs = self.share(runs);
+        let runs = with_each(self.share(points), &WAYS_OUT);
         let mut killed = 0;
         for (point, way) in &runs {
             killed += usize::from(match verb {

@@ -26,21 +26,24 @@ pub(crate) fn run_all(job: &Job, port: &Port, input: &mut BufReader<File>, log: 
     while let Some(test) = port::receive::<Next>(input).context("read the next test")? {
         port.send(&Event::Started(test.shown.clone()))?;
         let started = Instant::now();
-        let mut failure = run_one(&test, job)?.err();
+        let (figures, mut failure) = match run_one(&test, job)? {
+            Ok(figures) => (figures, None),
+            Err(text) => (Vec::new(), Some(text)),
+        };
         let warnings = log.warnings()?;
         if !warnings.is_empty() {
             let logged = format!("the kernel warned:\n{}\n", warnings.join("\n"));
             failure = Some(failure.unwrap_or_default() + &logged);
         }
         let millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        port.send(&Event::Finished { shown: test.shown.clone(), failure, millis })?;
+        port.send(&Event::Finished { shown: test.shown.clone(), failure, figures, millis })?;
         restore(&job.rails, &clean).with_context(|| format!("clear up after {}", test.shown))?;
     }
     Ok(0)
 }
 
-/// The inner result is the test's: why it failed, with its output.
-fn run_one(test: &Test, job: &Job) -> Result<Result<(), String>> {
+/// The inner result is the test's: its figures, or why it failed, with its output.
+fn run_one(test: &Test, job: &Job) -> Result<Result<Vec<String>, String>> {
     let mut command = Command::new("unshare");
     command.args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]);
     command.arg(env::current_exe()?).arg("isolate").arg(&test.binary);
@@ -60,7 +63,11 @@ fn run_one(test: &Test, job: &Job) -> Result<Result<(), String>> {
     verdict(&mut child, &output, Duration::from_secs(test.limit))
 }
 
-fn verdict(child: &mut Child, output: &Receiver<String>, limit: Duration) -> Result<Result<(), String>> {
+fn verdict(
+    child: &mut Child,
+    output: &Receiver<String>,
+    limit: Duration,
+) -> Result<Result<Vec<String>, String>> {
     let Ok(text) = output.recv_timeout(limit) else {
         // unshare takes its whole PID namespace with it, which closes the pipe.
         child.kill()?;
@@ -71,7 +78,8 @@ fn verdict(child: &mut Child, output: &Receiver<String>, limit: Duration) -> Res
     let status = child.wait()?;
     // A filter that matches nothing would exit with success.
     if status.success() && text.contains("test result: ok. 1 passed") {
-        return Ok(Ok(()));
+        let figures = text.lines().filter(|line| line.starts_with("figure: "));
+        return Ok(Ok(figures.map(str::to_owned).collect()));
     }
     Ok(Err(format!("{text}{status}\n")))
 }

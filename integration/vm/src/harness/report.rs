@@ -40,6 +40,11 @@ impl<'a> Report<'a> {
         Ok(())
     }
 
+    /// What a test counted, on lines of its own.
+    pub(crate) fn figures(&mut self, lines: &[String]) -> Result<()> {
+        Ok(lines.iter().try_for_each(|line| writeln!(self.out, "{line}"))?)
+    }
+
     /// A test that could not even begin: its boot has said why.
     pub(crate) fn not_run(&mut self, shown: &str) -> Result<()> {
         self.not_run += 1;

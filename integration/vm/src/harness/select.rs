@@ -12,11 +12,19 @@ use crate::harness::{CONFIGURATIONS, Options};
 use crate::wire::Test;
 
 const MANIFEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-/// Seconds that one test may take under TCG on a busy machine; the foundation's kill matrices start hundreds of processes.
-pub(crate) const LIMIT: u64 = 300;
+/// Seconds that one test may take under TCG on a busy machine; the kill matrices start hundreds of processes.
+const LIMIT: u64 = 300;
+/// The same where `RAILCNI_TORTURE` asks for all of a matrix.
+const TORTURE_LIMIT: u64 = 3 * 3600;
 
 /// Targets of the foundation's own privileged tests that also run on Debian's kernel.
 const FOUNDATION: [&str; 3] = ["macvlan", "coordinator", "conformance_links"];
+
+/// Seconds that one test may take.
+pub(crate) fn limit() -> u64 {
+    let torture = env::var("RAILCNI_TORTURE").is_ok_and(|value| !matches!(value.as_str(), "" | "0"));
+    if torture { TORTURE_LIMIT } else { LIMIT }
+}
 
 /// Every test, by name within its binary.
 pub fn all() -> Result<Vec<Test>> {
@@ -70,7 +78,7 @@ impl Program {
             shown: format!("{prefix}{name}"),
             binary: self.path.clone(),
             name: name.to_owned(),
-            limit: LIMIT,
+            limit: limit(),
         };
         Ok(names.map(test).collect())
     }

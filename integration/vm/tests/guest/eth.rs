@@ -5,6 +5,7 @@ mod binding;
 mod counters;
 mod knobs;
 mod links;
+mod matrices;
 mod rdma;
 mod sriov;
 mod teardown;

@@ -5,3 +5,4 @@ mod ib;
 mod igb;
 mod many;
 mod plain;
+mod subject;

@@ -1,0 +1,59 @@
+//! A node whose state lies on a disk lost its power: what is on record of VFs that have been made anew counts for nothing.
+
+use std::fs::File;
+use std::io::Write;
+
+use serde_json::json;
+use vm::lab::{Pod, Vf, run, vf};
+
+use super::call::{ipam, sriov};
+use super::state::{State, assert_untouched};
+
+/// VFs come up anew, namespaces are gone, and the kernel is another one; /run and /var are as they were.
+fn reboot(vf: &Vf, pod: Pod) {
+    drop(pod);
+    super::state::returned(vf);
+    vf.pf().set_numvfs(0).expect("disable the VFs");
+    vf.pf().set_numvfs(4).expect("enable the VFs");
+    let mut id = File::create("/run/boot_id").expect("a file");
+    id.write_all(b"11111111-2222-3333-4444-555555555555\n").expect("written");
+    run(&["mount", "--bind", "/run/boot_id", "/proc/sys/kernel/random/boot_id"]);
+}
+
+#[test]
+fn late_dels_and_gc_leave_alone_what_the_host_has_set_since() {
+    for verb in ["DEL", "GC"] {
+        let (vf, pod) = (vf(7, 0), Pod::new());
+        let fresh = State::of(&vf);
+        let call = sriov(
+            &vf,
+            &pod,
+            &json!({ "vlan": 50, "mac": "02:00:5e:10:00:07", "ipam": ipam("10.69.0.0/29") }),
+        );
+        call.run("ADD");
+        reboot(&vf, pod);
+        assert_eq!(State::of(&vf), fresh);
+        vf.set("vlan 77");
+        let hosts = State::of(&vf);
+        call.clone().with(&json!({ "cni.dev/valid-attachments": [] })).run(verb);
+        assert_untouched(&vf, &hosts);
+        vf.set("vlan 0");
+        run(&["umount", "/proc/sys/kernel/random/boot_id"]);
+    }
+}
+
+#[test]
+fn the_next_pod_of_the_boot_gets_the_vf_and_keeps_it() {
+    let (vf, old) = (vf(7, 1), Pod::new());
+    let before = State::of(&vf);
+    let first = sriov(&vf, &old, &json!({ "vlan": 50, "ipam": ipam("10.69.0.0/30") }));
+    first.run("ADD");
+    reboot(&vf, old);
+    let new = Pod::new();
+    let second = sriov(&vf, &new, &json!({ "vlan": 60, "ipam": ipam("10.69.0.0/30") }));
+    second.run("ADD");
+    first.run("DEL");
+    assert_eq!((vf.attributes().vlan, new.links()), (60, vec!["net1".to_owned()]));
+    second.run("DEL");
+    assert_untouched(&vf, &before);
+}

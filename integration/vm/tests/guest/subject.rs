@@ -1,0 +1,57 @@
+//! What the matrices end in a guest: attachments that need its devices or its kernel.
+
+use testkit::{Chain, Matrix, Pod, Share, World};
+
+/// One attachment of the matrices.
+pub(crate) struct Subject {
+    /// Of its figures.
+    pub(crate) name: &'static str,
+    /// How many of its points a bounded run tries.
+    pub(crate) share: Share,
+    /// What begins lines of the picture that change by themselves.
+    pub(crate) ignored: &'static [&'static str],
+    pub(crate) chain: fn(&World, &Pod) -> Chain,
+}
+
+impl Subject {
+    /// Has `run` end it at its points.
+    #[track_caller]
+    pub(crate) fn end(&self, world: &World, run: impl FnOnce(&Matrix<'_>)) {
+        let pod = world.pod("a");
+        // Or the route of a link-local address would come a second after its link, between two pictures.
+        pod.set_sysctl("net/ipv6/conf/default/accept_dad", "0");
+        let chain = (self.chain)(world, &pod);
+        run(&Matrix::new(self.name, world, chain, self.share, self.ignored));
+    }
+}
+
+/// The four tests of each subject, which a constant of that name in capitals describes.
+macro_rules! matrices {
+    ($world:expr; $($name:ident = $subject:expr;)*) => {
+        $(mod $name {
+            use super::*;
+
+            #[test]
+            fn add_killed_anywhere_leaves_nothing() {
+                $subject.end(&$world, |matrix| matrix.kill("ADD"));
+            }
+
+            #[test]
+            fn del_killed_anywhere_leaves_nothing() {
+                $subject.end(&$world, |matrix| matrix.kill("DEL"));
+            }
+
+            #[test]
+            fn add_that_fails_anywhere_has_undone_itself() {
+                $subject.end(&$world, |matrix| matrix.fail("ADD"));
+            }
+
+            #[test]
+            fn del_that_fails_anywhere_goes_on_and_reports() {
+                $subject.end(&$world, |matrix| matrix.fail("DEL"));
+            }
+        })*
+    };
+}
+
+pub(crate) use matrices;
