@@ -29,7 +29,7 @@ impl Kernel {
             Suite::Backports => "linux-backports",
         };
         let root =
-            cache.once(name, |dir| download(&Apt::update(cache)?, suite, dir, &cache.path(name), busybox))?;
+            cache.once(name, |dir| download(&Apt::update(cache, suite)?, dir, &cache.path(name), busybox))?;
         let version = version(&root)?;
         Ok(Self { version, root })
     }
@@ -72,8 +72,8 @@ fn is_module(line: &str, name: &str) -> bool {
     file.split('.').next().is_some_and(|stem| stem.replace('-', "_") == name)
 }
 
-fn download(apt: &Apt, suite: Suite, dir: &Path, target: &Path, busybox: &Path) -> Result<()> {
-    apt.extract(suite, &packages(apt, suite)?, dir)?;
+fn download(apt: &Apt, dir: &Path, target: &Path, busybox: &Path) -> Result<()> {
+    apt.extract(&packages(apt)?, dir)?;
     merge_lib(dir)?;
     let version = version(dir)?;
     // The guest's modprobe hands files to the kernel as they are, and TCG would be slow at this.
@@ -94,14 +94,14 @@ fn download(apt: &Apt, suite: Suite, dir: &Path, target: &Path, busybox: &Path) 
 }
 
 /// The packages behind the two metapackages, whose names carry the version.
-fn packages(apt: &Apt, suite: Suite) -> Result<Vec<String>> {
+fn packages(apt: &Apt) -> Result<Vec<String>> {
     let ours = |name: &String| {
         ["linux-image-", "linux-headers-", "linux-kbuild-"].iter().any(|p| name.starts_with(p))
     };
     let mut names: Vec<String> = Vec::new();
     let mut open = vec!["linux-image-amd64".to_owned(), "linux-headers-amd64".to_owned()];
     while let Some(name) = open.pop() {
-        let needed = apt.depends(suite, &name).unwrap_or_default().into_iter().filter(ours);
+        let needed = apt.depends(&name).unwrap_or_default().into_iter().filter(ours);
         let new: Vec<_> = needed.filter(|needed| !names.contains(needed)).collect();
         names.extend(new.iter().cloned());
         open.extend(new);

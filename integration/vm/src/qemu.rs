@@ -31,8 +31,11 @@ impl Qemu {
             return Ok(own);
         }
         let root = cache.once("qemu", |dir| {
-            let apt = Apt::update(cache)?;
-            apt.extract_closure(newer_suite(&apt)?, "qemu-system-x86", dir)
+            let mut apt = Apt::update(cache, Suite::Release)?;
+            if !is_new_enough(&apt.field("qemu-system-x86", "Version")?)? {
+                apt = Apt::update(cache, Suite::Backports)?;
+            }
+            apt.extract_closure("qemu-system-x86", dir)
         })?;
         let extracted = Self { program: root.join("usr/bin").join(PROGRAM), root: Some(root) };
         ensure!(
@@ -74,11 +77,11 @@ fn library_path(root: &Path) -> String {
     format!("{0}/usr/lib/{triplet}:{0}/lib/{triplet}:{0}/usr/lib/{triplet}/pulseaudio", root.display())
 }
 
-fn newer_suite(apt: &Apt) -> Result<Suite> {
-    let version = apt.field(Suite::Release, "qemu-system-x86", "Version")?;
-    let upstream = version.split_once(':').map_or(version.as_str(), |(_, rest)| rest);
+/// `version` is Debian's, as `1:7.2+dfsg-7+deb12u13`.
+fn is_new_enough(version: &str) -> Result<bool> {
+    let upstream = version.split_once(':').map_or(version, |(_, rest)| rest);
     let major: u32 = upstream.split('.').next().unwrap_or_default().parse().context("read QEMU's version")?;
-    Ok(if major >= OLDEST { Suite::Release } else { Suite::Backports })
+    Ok(major >= OLDEST)
 }
 
 /// Arguments for the rails: one root port per NIC.
@@ -114,7 +117,7 @@ fn rail_device(device: Device, rail: u8) -> Vec<String> {
 /// Busybox, statically linked, from the release.
 pub(crate) fn busybox(cache: &Cache) -> Result<PathBuf> {
     let root = cache.once("busybox", |dir| {
-        Apt::update(cache)?.extract(Suite::Release, &["busybox-static".to_owned()], dir)
+        Apt::update(cache, Suite::Release)?.extract(&["busybox-static".to_owned()], dir)
     })?;
     let candidates = ["bin/busybox", "usr/bin/busybox"].map(|path| root.join(path));
     let found = candidates.into_iter().find(|path| path.exists()).context("busybox-static has no busybox")?;
@@ -142,4 +145,18 @@ pub(crate) fn kvm_works(cache: &Cache, version: &str, probe: impl FnOnce() -> bo
 pub(crate) fn version(qemu: &Qemu) -> Result<String> {
     let text = output(qemu.command(None).arg("--version"))?;
     Ok(text.lines().next().unwrap_or_default().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_release_of_debian_12_is_too_old_and_that_of_13_is_not() {
+        for (version, expected) in
+            [("1:7.2+dfsg-7+deb12u13", false), ("1:10.0.2+ds-2+deb13u1", true), ("8.0", true)]
+        {
+            assert_eq!(is_new_enough(version).expect(version), expected, "{version}");
+        }
+    }
 }

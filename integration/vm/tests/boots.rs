@@ -60,7 +60,7 @@ fn a_missing_package_is_named() {
     // An apt whose mirror lacks everything.
     let fake = dir.path().join("apt-get");
     let script = "#!/bin/sh\ncase \"$*\" in\n\
-                  *indextargets*) . /etc/os-release; echo \"file:/nowhere $VERSION_CODENAME main\" ;;\n\
+                  *indextargets*) . /etc/os-release; echo \"file:/nowhere $VERSION_CODENAME main Debian\" ;;\n\
                   *download*) echo 'E: Unable to locate package' >&2; exit 100 ;;\nesac\n";
     File::create(&fake).and_then(|mut file| file.write_all(script.as_bytes())).expect("write it");
     fs::set_permissions(&fake, fs::Permissions::from_mode(0o755)).expect("make it a program");
