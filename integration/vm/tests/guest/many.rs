@@ -1,5 +1,7 @@
 //! One PF with 120 VFs: more than a netlink reader with a small buffer survives.
 
+mod crowd;
+
 use vm::lab::{ip, pf, vf};
 
 #[test]
