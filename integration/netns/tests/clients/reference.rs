@@ -30,8 +30,10 @@ const INTENDED: &[(&str, &str)] = &[
 
 /// What a line says on both sides. Our routes have our protocol number and not "boot", our default route comes after
 /// those that are there, so that the pod's traffic stays where it was, and our addresses have no broadcast, as those that
-/// `ip address add` makes; the kernel's route for it is there all the same.
+/// `ip address add` makes; the kernel's route for it is there all the same. An `ip` of 2024 or later shows our protocol
+/// number on addresses, too.
 fn common(line: &str) -> String {
+    let line = line.replace(r#","protocol":"0xd3","#, ",");
     let line = line.replace(r#""protocol":"211""#, r#""protocol":"boot""#);
     let line = line.replace(r#""broadcast":"172.16.1.255","#, "");
     line.replace("#1 ", "#0 ").trim_start_matches(['-', '+', ' ']).to_owned()
