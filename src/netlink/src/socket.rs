@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP};
 use netlink_sys::SocketAddr;
 use nix::errno::Errno;
-use nix::libc::{MSG_PEEK, MSG_TRUNC};
+use nix::libc::MSG_TRUNC;
 
 use crate::error::{Error, Refusal};
 use crate::message::{Message, Messages, Request};
 
-/// The kernel builds dumps in pieces of the largest read it has seen, up to 32 KiB.
-const READ_SIZE: usize = 32 * 1024;
+/// Room for any datagram: the kernel builds dumps in pieces of the largest read it has seen, up to 32 KiB, and one link
+/// has at most two attributes of 64 KiB, which are those of its VFs. What is not written to costs no memory.
+const READ_SIZE: usize = 192 * 1024;
 const DUMP_ATTEMPTS: u32 = 5;
 /// Each acknowledgement takes about 1 KiB of a receive buffer that is 208 KiB unless configured.
 const PIPELINE: usize = 64;
@@ -173,25 +174,16 @@ pub(crate) fn connected(protocol: isize) -> io::Result<netlink_sys::Socket> {
     Ok(socket)
 }
 
-/// Reads one datagram of whatever size into `buffer`.
-///
-/// The first look has to offer the room: the kernel sizes the next piece of a dump by it, and a link that does not fit
-/// would be left out.
+/// Reads one datagram into `buffer`. One that does not fit is an error, and never half an answer.
 pub(crate) fn receive(socket: &netlink_sys::Socket, buffer: &mut Vec<u8>) -> io::Result<()> {
     buffer.clear();
     buffer.reserve(READ_SIZE);
-    let length = uninterrupted(|| socket.recv(buffer, MSG_PEEK | MSG_TRUNC))?;
-    let taken = if length > buffer.len() {
+    let length = uninterrupted(|| socket.recv(buffer, MSG_TRUNC))?;
+    if length > buffer.len() {
         buffer.clear();
-        buffer.reserve(length);
-        uninterrupted(|| socket.recv(buffer, 0))
-    } else {
-        uninterrupted(|| socket.recv(&mut [0_u8; 0].as_mut_slice(), 0))
-    };
-    if taken.is_err() {
-        buffer.clear();
+        return Err(io::Error::other(format!("the kernel sent {length} bytes, more than {READ_SIZE}")));
     }
-    taken.map(drop)
+    Ok(())
 }
 
 fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {

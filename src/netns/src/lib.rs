@@ -20,6 +20,9 @@ use nix::sys::statfs::{NSFS_MAGIC, fstatfs};
 pub use error::{Error, Reason};
 pub use id::Id;
 
+/// That of the calling thread.
+const CURRENT: &str = "/proc/thread-self/ns/net";
+
 /// An open network namespace. Holding it keeps the namespace alive.
 #[derive(Debug)]
 pub struct NetNs {
@@ -46,7 +49,7 @@ impl NetNs {
 
     /// The namespace of the calling thread.
     pub fn current() -> Result<Self, Error> {
-        Self::open(Path::new("/proc/thread-self/ns/net"))
+        Self::open(Path::new(CURRENT))
     }
 
     /// Device and inode of the namespace: equal for two paths exactly when they lead to the same namespace.
@@ -68,15 +71,11 @@ impl NetNs {
     ///
     /// Aborts the process if it cannot come back: everything after that would change the wrong namespace.
     pub fn run<T>(&self, work: impl FnOnce() -> T) -> Result<T, Error> {
-        let home = Self::current()?;
-        self.enter()?;
+        let path = Path::new(CURRENT);
+        let home = File::open(path).map_err(|source| Error::from_open(path, source))?;
+        enter(&self.file, &self.path)?;
         let _home = Home(home);
         Ok(work())
-    }
-
-    fn enter(&self) -> Result<(), Error> {
-        setns(&self.file, CloneFlags::CLONE_NEWNET)
-            .map_err(|errno| Error::Enter { path: self.path.clone(), source: errno.into() })
     }
 }
 
@@ -86,12 +85,17 @@ impl AsFd for NetNs {
     }
 }
 
+fn enter(file: &File, path: &Path) -> Result<(), Error> {
+    setns(file, CloneFlags::CLONE_NEWNET)
+        .map_err(|errno| Error::Enter { path: path.to_owned(), source: errno.into() })
+}
+
 /// The namespace that a thread returns to when this goes out of scope.
-struct Home(NetNs);
+struct Home(File);
 
 impl Drop for Home {
     fn drop(&mut self) {
-        if let Err(error) = self.0.enter() {
+        if let Err(error) = enter(&self.0, Path::new(CURRENT)) {
             eprintln!("aborting, since this thread is stuck in a foreign network namespace: {error}");
             std::process::abort();
         }

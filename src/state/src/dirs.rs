@@ -2,10 +2,11 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
 use nix::errno::Errno;
 
-use crate::{Error, name};
+use crate::{Error, Lock, name};
 
 /// Where the plugins write and read; each root is moved by one environment variable.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -106,6 +107,20 @@ impl Root {
     }
 }
 
+impl Root {
+    /// Takes the lock on `file` in the directory of `names`, which is made when it is missing: once per boot.
+    pub fn lock(&self, names: &[&str], file: &str, timeout: Duration) -> Result<Lock, Error> {
+        let path = self.path(names)?.join(file);
+        match Lock::acquire(&path, timeout) {
+            Err(Error::Io { errno: Errno::ENOENT, .. }) => {
+                self.create(names)?;
+                Lock::acquire(&path, timeout)
+            }
+            other => other,
+        }
+    }
+}
+
 fn create_one(path: &Path) -> Result<(), Error> {
     match fs::DirBuilder::new().mode(0o700).create(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => expect_directory(path),
@@ -157,6 +172,17 @@ mod tests {
         for path in ["", "ipam", "ipam/net"] {
             let mode = fs::metadata(root.as_path().join(path)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o700, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_lock_makes_its_directory_once() {
+        let base = tempfile::tempdir().unwrap();
+        let root = Dirs::under(&base.path().join("deep")).state;
+        for _ in 0..2 {
+            let lock = root.lock(&["locks"], "pod-1", Duration::ZERO).unwrap();
+            assert!(matches!(root.lock(&["locks"], "pod-1", Duration::ZERO), Err(Error::Timeout { .. })));
+            drop(lock);
         }
     }
 

@@ -23,8 +23,7 @@ pub(super) struct PodRecord {
 impl PodRecord {
     /// Waits for the other attachments of the same namespace; a timeout is code 11.
     pub(super) fn lock(dirs: &Dirs, container_id: &str, netns: &Netns) -> Result<Self, Error> {
-        let folder = dirs.state.create(&["locks"])?;
-        let lock = Lock::acquire(&folder.join(format!("pod-{}-{}", netns.dev, netns.ino)), PATIENCE)?;
+        let lock = dirs.state.lock(&["locks"], &format!("pod-{}-{}", netns.dev, netns.ino), PATIENCE)?;
         let records = Records::open(dirs, PLUGIN)?;
         let key = Key::new(WHOLE_POD.0, container_id, WHOLE_POD.1)?;
         let known = load(&records, &key, netns)?;

@@ -15,7 +15,8 @@ pub(super) trait Input: Read + AsFd {}
 impl<T: Read + AsFd> Input for T {}
 
 pub(super) fn read_all(stdin: &mut dyn Input) -> Result<Vec<u8>, Error> {
-    let mut bytes = Vec::new();
+    // Enough for most: the standard library would begin with 32 bytes.
+    let mut bytes = Vec::with_capacity(4096);
     stdin.read_to_end(&mut bytes).map_err(|e| Error::io(format!("error reading from stdin: {e}")))?;
     Ok(bytes)
 }
