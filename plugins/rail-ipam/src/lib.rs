@@ -10,3 +10,7 @@ mod reply;
 mod resolv;
 
 pub use plugin::RailIpam;
+
+/// For the plugins that have it inside.
+pub const LINKED: cni::delegate::Linked =
+    cni::delegate::Linked { plugin_type: "rail-ipam", plugin: &RailIpam };

@@ -1,7 +1,36 @@
-//! Calling another plugin with our own input, such as an IPAM: same environment, same stdin, other binary.
+//! Calling another plugin with our own input, such as an IPAM: same environment, same stdin, other binary. One that is
+//! linked in is called without starting a process, which would take longer than its work.
+
+use std::sync::OnceLock;
 
 use crate::exec::{self, ExecError, Invocation, Output};
-use crate::{CniResult, Command, Error, Request, code};
+use crate::{CniResult, Command, Error, Plugin, Request, ValidAttachments, code};
+
+/// A plugin that this binary has inside, too.
+#[derive(Clone, Copy)]
+pub struct Linked {
+    /// Its CNI type.
+    pub plugin_type: &'static str,
+    /// What the binary of that name would do.
+    pub plugin: &'static (dyn Plugin + Sync),
+}
+
+static LINKED: OnceLock<Linked> = OnceLock::new();
+
+/// Called once, before any delegate is.
+pub(crate) fn link(linked: Linked) {
+    // Only the first call counts, and there is one call per process.
+    let _ = LINKED.set(linked);
+}
+
+/// The plugin inside, where `CNI_PATH` leads to a file beside our own: both came with one installation. What lies elsewhere
+/// under that name is somebody else's choice, and is run.
+fn linked(request: &Request, plugin_type: &str) -> Option<&'static dyn Plugin> {
+    let Linked { plugin, .. } = *LINKED.get().filter(|linked| linked.plugin_type == plugin_type)?;
+    let found = exec::find(plugin_type, &request.env.path).ok()?;
+    let own = std::env::current_exe().ok()?;
+    (found.parent() == own.parent()).then_some(plugin as &dyn Plugin)
+}
 
 /// Whether the delegate can be run at all, to find out before anything is changed.
 pub fn require(request: &Request, plugin_type: &str) -> Result<(), Error> {
@@ -10,6 +39,9 @@ pub fn require(request: &Request, plugin_type: &str) -> Result<(), Error> {
 
 /// Runs the delegate's ADD. After a failure its DEL runs, too, before the failure is returned.
 pub fn add(request: &Request, plugin_type: &str) -> Result<CniResult, Error> {
+    if let Some(plugin) = linked(request, plugin_type) {
+        return plugin.add(request);
+    }
     let result =
         call(request, plugin_type, Command::Add).and_then(|output| output.result(request.config.cni_version));
     result.map_err(|error| {
@@ -22,21 +54,33 @@ pub fn add(request: &Request, plugin_type: &str) -> Result<CniResult, Error> {
 
 /// Runs the delegate's DEL.
 pub fn del(request: &Request, plugin_type: &str) -> Result<(), Error> {
+    if let Some(plugin) = linked(request, plugin_type) {
+        return plugin.del(request);
+    }
     silent(request, plugin_type, Command::Del)
 }
 
 /// Runs the delegate's CHECK.
 pub fn check(request: &Request, plugin_type: &str) -> Result<(), Error> {
+    if let Some(plugin) = linked(request, plugin_type) {
+        return plugin.check(request);
+    }
     silent(request, plugin_type, Command::Check)
 }
 
 /// Runs the delegate's GC.
 pub fn gc(request: &Request, plugin_type: &str) -> Result<(), Error> {
+    if let Some(plugin) = linked(request, plugin_type) {
+        return plugin.gc(request, &ValidAttachments::from_config(&request.config)?);
+    }
     silent(request, plugin_type, Command::Gc)
 }
 
 /// Runs the delegate's STATUS; a delegate that is not installed is code 50.
 pub fn status(request: &Request, plugin_type: &str) -> Result<(), Error> {
+    if let Some(plugin) = linked(request, plugin_type) {
+        return plugin.status(request);
+    }
     match call(request, plugin_type, Command::Status) {
         Err(error) if !was_run(&error) => Err(Error::new(code::NOT_AVAILABLE, error.to_string())),
         other => Ok(other.map(drop)?),

@@ -26,5 +26,5 @@ pub use config::Config;
 pub use env::{Command, Env};
 pub use error::Error;
 pub use result::{CniResult, Dns, Interface, IpConfig, Route, parse_cidr};
-pub use skel::{Plugin, Request, run};
+pub use skel::{Plugin, Request, run, run_with};
 pub use version::Version;

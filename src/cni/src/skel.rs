@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use crate::config::Document;
+use crate::delegate::{self, Linked};
 use crate::env::RawEnv;
 use crate::{CniResult, Command, Config, Env, Error, ValidAttachments, Version, log};
 use input::Input;
@@ -72,6 +73,12 @@ pub fn run(plugin: &dyn Plugin) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// As [`run`], with a delegate inside.
+pub fn run_with(plugin: &dyn Plugin, linked: Linked) -> ExitCode {
+    delegate::link(linked);
+    run(plugin)
 }
 
 /// By convention a binary that is run by hand says what it is, and that is no failure.
