@@ -23,7 +23,7 @@ impl Scene {
 
     /// Kernel objects alone: records and leases are each plugin's own.
     fn kernel(&self) -> Snapshot {
-        self.world.snapshot().without("file ")
+        self.world.snapshot().without("file ").without("lease ")
     }
 
     /// The reference: macvlan with rail-ipam, then coordinator, one rail after another.

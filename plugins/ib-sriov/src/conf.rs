@@ -49,7 +49,7 @@ const MEANT: &[(&str, &str)] = &[
 const GATE: [&str; 3] = ["args", "cni", "mellanox.infiniband.app"];
 
 /// Reads the config and its overrides; an error names the key, the value and what is allowed.
-pub(crate) fn wanted(request: &Request) -> Result<Wanted, Error> {
+pub fn wanted(request: &Request) -> Result<Wanted, Error> {
     let keys: Keys = request.config.decode()?;
     request.config.warn_unknown_keys::<Keys>(MEANT);
     refuse_dhcp(request)?;

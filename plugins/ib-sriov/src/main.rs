@@ -1,12 +1,9 @@
 //! `ib-sriov`: a VF of an InfiniBand PF, in the pod, with its RDMA device if wished.
 
-mod conf;
-mod plugin;
-
 /// musl's allocator gives every page back at once, which costs more than all the rest of an ADD.
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 fn main() -> std::process::ExitCode {
-    cni::run(&plugin::IbSriov)
+    cni::run(&ib_sriov::IbSriov)
 }

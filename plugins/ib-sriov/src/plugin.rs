@@ -4,7 +4,8 @@ use cni::{CniResult, Error, Plugin, Request, ValidAttachments};
 use crate::conf::{isolation, wanted};
 
 /// The plugin.
-pub(crate) struct IbSriov;
+#[derive(Debug)]
+pub struct IbSriov;
 
 impl Plugin for IbSriov {
     fn about(&self) -> &'static str {

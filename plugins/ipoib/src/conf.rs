@@ -37,7 +37,7 @@ const MEANT: &[(&str, &str)] = &[
 
 /// What an `IPoIB` attachment is to be.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Conf {
+pub struct Conf {
     pub(crate) master: String,
     /// `None`: the master's.
     pub(crate) mtu: Option<u32>,
@@ -50,7 +50,7 @@ pub(crate) struct Conf {
 
 impl Conf {
     /// Reads the config; an error names the key, the value and what is allowed.
-    pub(crate) fn of(request: &Request) -> Result<Self, Error> {
+    pub fn of(request: &Request) -> Result<Self, Error> {
         let keys: Keys = request.config.decode()?;
         request.config.warn_unknown_keys::<Keys>(MEANT);
         let master = keys.master.map(|master| master.one("ipoib")).transpose()?.flatten();

@@ -1,5 +1,5 @@
 use attach::Pod;
-use attach::child::{self, Child, Master, Parent, parent};
+use attach::child::{self, Child, Kind, Master, Parent, parent};
 use attach::pkey::Pkey;
 use cni::{CniResult, Error, Plugin, Request, ValidAttachments};
 use netlink::link::{self, LinkKind, NewKind};
@@ -13,7 +13,8 @@ const NAME: &str = "ipoib";
 const INFINIBAND: u16 = 32;
 
 /// The plugin.
-pub(crate) struct Ipoib;
+#[derive(Debug)]
+pub struct Ipoib;
 
 impl Plugin for Ipoib {
     fn about(&self) -> &'static str {
@@ -40,10 +41,24 @@ impl Plugin for Ipoib {
 
     fn status(&self, request: &Request) -> Result<(), Error> {
         let conf = Conf::of(request)?;
-        child::status(request, |host| match master(&conf).find_on_host(host)? {
+        child::status(request, |host| conf.require_parent(host))
+    }
+}
+
+impl Kind for Conf {
+    fn plan(&self, host: &mut Route, pod: &mut Pod) -> Result<Child, Error> {
+        plan(self, host, pod)
+    }
+
+    fn unlike(&self, child: &Child, link: &Link) -> Option<String> {
+        other_kind(child, link)
+    }
+
+    fn require_parent(&self, host: &mut Route) -> Result<(), Error> {
+        match master(self).find_on_host(host)? {
             Some(link) => fit(&link, host).map(drop),
             None => Ok(()),
-        })
+        }
     }
 }
 

@@ -58,7 +58,7 @@ impl Kind for Conf {
         plan(self, parent, host, pod)
     }
 
-    fn unlike(&self, link: &Link) -> Option<String> {
+    fn unlike(&self, _: &Child, link: &Link) -> Option<String> {
         other_kind(self, link)
     }
 

@@ -47,7 +47,7 @@ impl Kind for Conf {
         plan(self, host, pod)
     }
 
-    fn unlike(&self, link: &Link) -> Option<String> {
+    fn unlike(&self, _: &Child, link: &Link) -> Option<String> {
         other_mode(self, link)
     }
 

@@ -4,13 +4,13 @@
 #[cfg(test)]
 mod tests;
 
-use attach::child::Kind;
-use attach::rail::Rail;
+use attach::rail::{Kind, OfChild, OfIb, OfVf, Rail};
 use attach::routing::Settings;
 use cni::{Config, Error, Request};
 use serde_json::{Value, json};
 
 use crate::expand::{self, Expanded};
+use crate::link::Link;
 
 /// The rails of the config; an error names the key, the value and what is allowed.
 pub fn rails(request: &Request) -> Result<Vec<Rail>, Error> {
@@ -31,12 +31,24 @@ pub(crate) fn requests_if_readable(request: &Request) -> Vec<Request> {
 }
 
 fn of_rail(expanded: &Expanded, request: &Request) -> Result<Rail, Error> {
-    let kind: Box<dyn Kind> = match request.config.plugin_type.as_str() {
-        "ipvlan" => Box::new(ipvlan::Conf::of(request)?),
-        _ => Box::new(macvlan::Conf::of(request)?),
-    };
+    let kind = kind(expanded, request)?;
     let routing = routing(request, expanded.routing.as_ref())?;
-    Ok(Rail { request: request.clone(), kind, routing })
+    Ok(Rail { request: request.clone(), kind, routing, rdma: expanded.rdma })
+}
+
+/// Each as its own plugin reads it.
+fn kind(expanded: &Expanded, request: &Request) -> Result<Box<dyn Kind>, Error> {
+    Ok(match expanded.link {
+        Link::Macvlan => Box::new(OfChild { kind: Box::new(macvlan::Conf::of(request)?) }),
+        Link::Ipvlan => Box::new(OfChild { kind: Box::new(ipvlan::Conf::of(request)?) }),
+        Link::Ipoib => Box::new(OfChild { kind: Box::new(ipoib::Conf::of(request)?) }),
+        Link::Sriov => {
+            let rdma = expanded.rdma_request(request)?;
+            let rdma = rdma.map(|request| rdma::wanted(&request)).transpose()?;
+            Box::new(OfVf { vf: sriov::wanted(request)?, rdma })
+        }
+        Link::IbSriov => Box::new(OfIb { ib: ib_sriov::wanted(request)? }),
+    })
 }
 
 /// As the coordinator would read it; nothing to route by without addresses.
@@ -64,12 +76,12 @@ fn routing(request: &Request, written: Option<&Value>) -> Result<Option<Settings
     Settings::of(&config, &request.env.ifname).map_err(in_routing)
 }
 
-/// The runtime and the pod speak of one interface, and several cannot have the same MAC or address.
+/// The runtime and the pod speak of one interface, and several cannot have the same MAC, GUID or address.
 fn refuse_what_one_rail_has(request: &Request, rails: usize) -> Result<(), Error> {
     if rails == 1 {
         return Ok(());
     }
-    for key in ["mac", "ips"] {
+    for key in ["mac", "ips", "guid", "infinibandGUID"] {
         for place in [&["runtimeConfig", key][..], &["args", "cni", key][..]] {
             if let Some(value) = request.config.at(place) {
                 let place = place.join(".");

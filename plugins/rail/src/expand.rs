@@ -1,8 +1,12 @@
 //! From one config to the requests of its rails.
 
-use cni::{Command, Config, Env, Error, Request, lenient};
+use attach::rail::RdmaMode;
+use cni::{CniArgs, Command, Config, Env, Error, Request, lenient};
 use serde::Deserialize;
 use serde_json::{Map, Value};
+
+use crate::devices;
+use crate::link::{self, Link};
 
 /// Keys of `rail` itself; all others are the link plugin's.
 const OWN: [&str; 7] = ["link", "rails", "routing", "rdma", "ifname", "prevResult", "type"];
@@ -27,6 +31,8 @@ struct RailKeys {
 /// A network's rails, each as its link plugin would get it.
 #[derive(Debug)]
 pub(crate) struct Expanded {
+    pub(crate) link: Link,
+    pub(crate) rdma: RdmaMode,
     pub(crate) rails: Vec<Request>,
     /// As written.
     pub(crate) routing: Option<Value>,
@@ -35,76 +41,104 @@ pub(crate) struct Expanded {
 /// Reads what is not the link plugins' own business.
 pub(crate) fn expand(request: &Request) -> Result<Expanded, Error> {
     let keys: Keys = request.config.decode()?;
-    let link = link(keys.link.as_deref().unwrap_or("macvlan"))?;
-    rdma(keys.rdma.as_deref().unwrap_or("none"))?;
-    let written = written(request, keys.rails)?;
+    let link = Link::parse(keys.link.as_deref())?;
+    let rdma = link::rdma(keys.rdma.as_deref(), link)?;
+    let mut written = written(request, keys.rails, link)?;
+    if link.is_vf() {
+        written = Some(devices::assign(request, written)?);
+    }
+    let written = written.unwrap_or_else(|| vec![Map::new()]);
+    refuse_twins(&written, if link.is_vf() { "deviceID" } else { "master" })?;
     // What a caller left in the environment of GC and STATUS is of no attachment, and nobody has checked it.
     let first = match request.env.command {
         Command::Gc | Command::Status => "",
         _ => &request.env.ifname,
     };
     let names = names(first, &written)?;
-    let common = without(request.config.raw(), &OWN);
+    let mut common = without(request.config.raw(), &OWN);
+    if link.is_vf() {
+        take_devices(&mut common);
+    }
+    if link == Link::IbSriov && keys.rdma.is_some() {
+        common.insert("rdmaIsolation".to_owned(), (rdma == RdmaMode::Exclusive).into());
+    }
     let rails = written.into_iter().zip(names);
     let rails = rails.map(|(rail, ifname)| derive(request, &common, rail, link, ifname));
     Ok(Expanded {
+        link,
+        rdma,
         rails: rails.collect::<Result<_, _>>()?,
         routing: request.config.at(&["routing"]).cloned(),
     })
 }
 
-fn link(name: &str) -> Result<&str, Error> {
-    match name {
-        "macvlan" | "ipvlan" => Ok(name),
-        "sriov" | "ib-sriov" | "ipoib" => Err(Error::unsupported(format!(
-            "link \"{name}\": rail makes macvlan and ipvlan links only; chain the plugins `{name}` and `coordinator`"
-        ))),
-        other => Err(Error::invalid_config(format!(
-            "link \"{other}\": allowed are macvlan (the default) and ipvlan"
-        ))),
+/// Each rail has its own by now, and its PF needs no name.
+fn take_devices(common: &mut Map<String, Value>) {
+    *common = without(&Value::Object(std::mem::take(common)), &["deviceID", "pciBusID", "master"]);
+    if let Some(runtime) = common.get_mut("runtimeConfig").and_then(Value::as_object_mut) {
+        runtime.remove("deviceID");
     }
 }
 
-fn rdma(mode: &str) -> Result<(), Error> {
-    match mode {
-        "none" => Ok(()),
-        "shared" | "exclusive" => Err(Error::unsupported(format!(
-            "rdma \"{mode}\": a child link has no RDMA device that rail could give to the pod; use none, and a resource of \
-             the RDMA shared device plugin"
-        ))),
-        other => Err(Error::invalid_config(format!("rdma \"{other}\": allowed is none (the default)"))),
+impl Expanded {
+    /// What `rdma` would get for a rail, if its device is to go along.
+    pub(crate) fn rdma_request(&self, rail: &Request) -> Result<Option<Request>, Error> {
+        if self.rdma != RdmaMode::Exclusive {
+            return Ok(None);
+        }
+        let raw = rail.config.raw();
+        let keep = |key: &&str| !raw[key].is_null();
+        let mut keys: Map<_, _> = ["cniVersion", "name", "deviceID", "rdmaDeviceName", "prevResult"]
+            .into_iter()
+            .filter(keep)
+            .map(|key| (key.to_owned(), raw[key].clone()))
+            .collect();
+        keys.insert("type".to_owned(), "rdma".into());
+        // The file is about one device.
+        if self.rails.len() == 1 && !raw["runtimeConfig"].is_null() {
+            keys.insert("runtimeConfig".to_owned(), raw["runtimeConfig"].clone());
+        }
+        let config = Config::parse(Value::Object(keys).to_string().into_bytes(), rail.env.command)?;
+        Ok(Some(Request { env: Env { args: CniArgs::default(), ..rail.env.clone() }, config }))
     }
 }
 
-/// Each rail's own keys.
-fn written(request: &Request, rails: Option<Vec<Value>>) -> Result<Vec<Map<String, Value>>, Error> {
+/// Each rail's own keys; `None` where the config has no list.
+fn written(
+    request: &Request,
+    rails: Option<Vec<Value>>,
+    link: Link,
+) -> Result<Option<Vec<Map<String, Value>>>, Error> {
+    let alone: RailKeys = request.config.decode()?;
+    let master = alone.master.filter(|master| !master.is_empty());
     let Some(rails) = rails else {
-        let alone: RailKeys = request.config.decode()?;
-        return match alone.master.filter(|master| !master.is_empty()) {
-            Some(_) => Ok(vec![Map::new()]),
-            None => Err(Error::invalid_config(
+        return match master {
+            Some(pf) if link.is_vf() => Ok(Some(vec![Map::from_iter([("master".to_owned(), pf.into())])])),
+            None if !link.is_vf() => Err(Error::invalid_config(
                 "master is missing: name the rail's interface, or several in \"rails\": [\"ens1\", \"ens2\"]",
             )),
+            _ => Ok(None),
         };
     };
     if rails.is_empty() {
-        return Err(Error::invalid_config("rails []: expected at least one master"));
+        return Err(Error::invalid_config("rails []: expected at least one master or device"));
     }
-    if let Some(master) = request.config.at(&["master"]) {
+    if let Some(master) = master {
         return Err(Error::invalid_config(format!(
-            "master {master}: there is \"rails\", too; keep one of them"
+            "master \"{master}\": there is \"rails\", too; keep one of them"
         )));
     }
-    let rails = rails.into_iter().enumerate().map(|(position, rail)| one(position, rail));
-    let rails = rails.collect::<Result<Vec<_>, _>>()?;
-    refuse_twins(&rails, "master")?;
-    Ok(rails)
+    let rails = rails.into_iter().enumerate().map(|(position, rail)| one(position, rail, link));
+    rails.collect::<Result<_, _>>().map(Some)
 }
 
-fn one(position: usize, rail: Value) -> Result<Map<String, Value>, Error> {
+fn one(position: usize, rail: Value, link: Link) -> Result<Map<String, Value>, Error> {
     let refuse = |what: String| Err(Error::invalid_config(format!("rails[{position}]{what}")));
     let keys = match rail {
-        Value::String(master) => Map::from_iter([("master".to_owned(), Value::String(master))]),
+        Value::String(name) => {
+            let key = if link.is_vf() && devices::is_device(&name) { "deviceID" } else { "master" };
+            Map::from_iter([(key.to_owned(), Value::String(name))])
+        }
         Value::Object(keys) => keys,
         other => {
             return refuse(format!(
@@ -118,14 +152,18 @@ fn one(position: usize, rail: Value) -> Result<Map<String, Value>, Error> {
     }
     let own: RailKeys = lenient::from_value(&Value::Object(keys.clone()))
         .map_err(|error| Error::invalid_config(format!("rails[{position}]: {error}")))?;
-    match own.master.filter(|master| !master.is_empty()) {
-        Some(_) => Ok(keys),
-        None => refuse(".master is missing: expected the name of an interface".to_owned()),
+    let is_known = own.master.is_some_and(|master| !master.is_empty());
+    // A VF is told by its device, which may come with the pod.
+    if is_known || link.is_vf() {
+        Ok(keys)
+    } else {
+        refuse(".master is missing: expected the name of an interface".to_owned())
     }
 }
 
 fn refuse_twins(rails: &[Map<String, Value>], key: &str) -> Result<(), Error> {
-    let values: Vec<_> = rails.iter().map(|rail| text(rail, key)).collect();
+    let known = |value: &&str| *value != devices::UNKNOWN_DEVICE;
+    let values: Vec<_> = rails.iter().map(|rail| text(rail, key).filter(known)).collect();
     for (position, value) in values.iter().enumerate() {
         let Some(first) = values[..position].iter().position(|other| value.is_some() && other == value)
         else {
@@ -139,7 +177,7 @@ fn refuse_twins(rails: &[Map<String, Value>], key: &str) -> Result<(), Error> {
     Ok(())
 }
 
-fn text<'a>(rail: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
+pub(crate) fn text<'a>(rail: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
     rail.iter().find(|(name, _)| name.eq_ignore_ascii_case(key))?.1.as_str()
 }
 
@@ -174,7 +212,7 @@ fn derive(
     request: &Request,
     common: &Map<String, Value>,
     rail: Map<String, Value>,
-    link: &str,
+    link: Link,
     ifname: String,
 ) -> Result<Request, Error> {
     let mut raw = common.clone();
@@ -185,7 +223,10 @@ fn derive(
             (_, value) => drop(raw.insert(key, value)),
         }
     }
-    raw.insert("type".to_owned(), link.into());
+    if link.is_vf() {
+        raw.retain(|key, _| !key.eq_ignore_ascii_case("master"));
+    }
+    raw.insert("type".to_owned(), link.plugin().into());
     let config = Config::parse(Value::Object(raw).to_string().into_bytes(), request.env.command)?;
     Ok(Request { env: Env { ifname, ..request.env.clone() }, config })
 }

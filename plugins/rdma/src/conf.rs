@@ -30,7 +30,7 @@ const MEANT: &[(&str, &str)] = &[
 const LONGEST_NAME: usize = 64;
 
 /// Reads the config; an error names the key, the value and what is allowed.
-pub(crate) fn wanted(request: &Request) -> Result<Wanted, Error> {
+pub fn wanted(request: &Request) -> Result<Wanted, Error> {
     request.env.args.allow(&[])?;
     let keys: Keys = request.config.decode()?;
     for unknown in request.config.unknown_keys::<Keys>(MEANT) {

@@ -1,12 +1,9 @@
 //! `rdma`: the RDMA device of the interface that the plugin before it in the chain put into the pod.
 
-mod conf;
-mod plugin;
-
 /// musl's allocator gives every page back at once, which costs more than all the rest of an ADD.
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 fn main() -> std::process::ExitCode {
-    cni::run(&plugin::RdmaPlugin)
+    cni::run(&rdma::RdmaPlugin)
 }

@@ -4,7 +4,8 @@ use cni::{CniResult, Error, Plugin, Request, ValidAttachments};
 use crate::conf::wanted;
 
 /// The plugin.
-pub(crate) struct RdmaPlugin;
+#[derive(Debug)]
+pub struct RdmaPlugin;
 
 impl Plugin for RdmaPlugin {
     fn about(&self) -> &'static str {

@@ -51,7 +51,7 @@ const MEANT: &[(&str, &str)] = &[
 const LEFTOVERS: [&str; 3] = ["master", "VFID", "OrigVfState"];
 
 /// Reads the config and its overrides; an error names the key, the value and what is allowed.
-pub(crate) fn wanted(request: &Request) -> Result<Wanted, Error> {
+pub fn wanted(request: &Request) -> Result<Wanted, Error> {
     let keys: Keys = request.config.decode()?;
     for unknown in request.config.unknown_keys::<Keys>(MEANT) {
         if !LEFTOVERS.iter().any(|leftover| leftover.eq_ignore_ascii_case(&unknown.path)) {

@@ -1,12 +1,9 @@
 //! `sriov`: a VF of an Ethernet PF, in the pod.
 
-mod conf;
-mod plugin;
-
 /// musl's allocator gives every page back at once, which costs more than all the rest of an ADD.
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 fn main() -> std::process::ExitCode {
-    cni::run(&plugin::Sriov)
+    cni::run(&sriov::Sriov)
 }

@@ -7,7 +7,8 @@ use crate::conf::wanted;
 const NAME: vf::Plugin = vf::Plugin { name: "sriov" };
 
 /// The plugin.
-pub(crate) struct Sriov;
+#[derive(Debug)]
+pub struct Sriov;
 
 impl Plugin for Sriov {
     fn about(&self) -> &'static str {

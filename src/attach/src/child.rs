@@ -27,7 +27,7 @@ pub trait Kind {
     /// What the link is to be; changes nothing.
     fn plan(&self, host: &mut Route, pod: &mut Pod) -> Result<Child, cni::Error>;
     /// How a link differs in what is special to the kind.
-    fn unlike(&self, link: &Link) -> Option<String>;
+    fn unlike(&self, child: &Child, link: &Link) -> Option<String>;
     /// For STATUS: the parent is there and can serve.
     fn require_parent(&self, host: &mut Route) -> Result<(), cni::Error>;
 }

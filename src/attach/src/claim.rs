@@ -6,6 +6,7 @@ use netns::NetNs;
 use serde::{Deserialize, Serialize};
 use state::{BootId, Dirs, Key, Netns, file};
 
+use crate::rail::{FromPart, Made};
 use crate::vf::Id;
 use crate::{Attachments, Error, Found, Scene, Undo, attachment};
 
@@ -16,11 +17,26 @@ pub(crate) struct Claims<'a> {
     pub(crate) folder: &'static str,
 }
 
+/// On whose behalf a device is taken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Claimant<'a> {
+    pub(crate) dirs: &'a Dirs,
+    /// Who wrote the record.
+    pub(crate) plugin: &'a str,
+    /// The record of an attachment of several interfaces, if it is one; its own otherwise.
+    pub(crate) record: Option<&'a Key>,
+    /// The interface.
+    pub(crate) key: &'a Key,
+}
+
 /// The attachment that a device was given to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Owner {
     plugin: String,
     pub(crate) key: Key,
+    /// That of an attachment of several interfaces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    record: Option<Key>,
     netns: Netns,
     boot_id: BootId,
 }
@@ -28,12 +44,27 @@ pub(crate) struct Owner {
 /// What became of the owner before this one.
 pub(crate) enum Evicted {
     Free,
-    Alive(Owner),
+    Alive(Box<Owner>),
 }
 
 impl Owner {
     pub(crate) fn netns(&self) -> PathBuf {
         self.netns.path.clone()
+    }
+
+    fn recorded<U: Undo + FromPart>(
+        &self,
+        attachments: &Attachments,
+        id: &Id,
+    ) -> Result<Option<(U, Option<Netns>)>, Error> {
+        let Some(record) = &self.record else {
+            return Ok(match attachments.find::<U>(&self.key)? {
+                Found::Attached { undo, netns } => Some((undo, netns)),
+                Found::Nothing | Found::Damaged(_) => None,
+            });
+        };
+        let Found::Attached { undo, netns } = attachments.find::<Made>(record)? else { return Ok(None) };
+        Ok(undo.into_part::<U>(&id.to_string()).map(|part| (part, netns)))
     }
 }
 
@@ -45,10 +76,16 @@ impl Claims<'_> {
         Ok(serde_json::from_slice::<Owner>(&bytes).ok().filter(|owner| owner.boot_id == current))
     }
 
-    /// Writes down that the device is `key`'s.
-    pub(crate) fn take(&self, plugin: &str, id: &Id, key: &Key, pod: &NetNs) -> Result<(), Error> {
-        let netns = attachment::identity(pod);
-        let owner = Owner { plugin: plugin.to_owned(), key: key.clone(), netns, boot_id: BootId::current()? };
+    /// Writes down that the device is the claimant's.
+    pub(crate) fn take(&self, claimant: &Claimant<'_>, id: &Id, pod: &NetNs) -> Result<(), Error> {
+        let Claimant { plugin, record, key, .. } = *claimant;
+        let owner = Owner {
+            plugin: plugin.to_owned(),
+            key: key.clone(),
+            record: record.cloned(),
+            netns: attachment::identity(pod),
+            boot_id: BootId::current()?,
+        };
         self.dirs.state.create(&[self.folder])?;
         let path = self.path(id)?;
         let encode =
@@ -64,23 +101,25 @@ impl Claims<'_> {
         Ok(())
     }
 
-    /// Puts back what an owner had whose pod is gone, as its DEL would have done.
-    pub(crate) fn evict<U: Undo>(
+    /// Puts back what an owner had whose pod is gone, as its DEL would have done. The record of several devices stays
+    /// for its own DEL, which finds that this one is somebody else's.
+    pub(crate) fn evict<U: Undo + FromPart>(
         &self,
         id: &Id,
         put_back: impl FnOnce(&U, &mut Scene) -> Result<Vec<Error>, Error>,
     ) -> Result<Evicted, Error> {
         let Some(owner) = self.owner(id)? else { return Ok(Evicted::Free) };
         let attachments = Attachments::open(self.dirs, &owner.plugin)?;
-        let Found::Attached { undo, netns } = attachments.find::<U>(&owner.key)? else {
+        let Some((undo, netns)) = owner.recorded::<U>(&attachments, id)? else {
             return self.release(id, &owner.key).map(|()| Evicted::Free);
         };
         let mut scene = Scene::of(netns.as_ref(), None)?;
         if scene.pod.is_some() {
-            return Ok(Evicted::Alive(owner));
+            return Ok(Evicted::Alive(Box::new(owner)));
         }
         tracing::info!(device = %id, owner = %owner.key, "putting back what a pod that is gone had");
         match Error::join(put_back(&undo, &mut scene)?) {
+            None if owner.record.is_some() => Ok(Evicted::Free),
             None => attachments.forget(&owner.key).map(|()| Evicted::Free),
             Some(error) => Err(Error::Leftover { key: owner.key.clone(), source: Box::new(error) }),
         }

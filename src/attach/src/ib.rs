@@ -10,6 +10,7 @@ mod del;
 mod error;
 mod lock;
 mod peer;
+mod ready;
 mod rebind;
 mod undo;
 
@@ -18,6 +19,11 @@ pub use check::{check, status};
 pub use del::{del, gc};
 pub use error::Error;
 pub use undo::IbUndo;
+
+pub(crate) use check::differences;
+pub(crate) use lock::files as lock_files;
+pub(crate) use peer::find as find_unrecorded;
+pub(crate) use ready::Ready;
 
 use netlink::Guid;
 

@@ -13,6 +13,7 @@ mod error;
 pub mod ib;
 pub mod ipam;
 mod lease;
+mod locks;
 pub mod master;
 pub mod pkey;
 mod pod;

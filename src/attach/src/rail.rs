@@ -1,20 +1,34 @@
 //! Rails of one pod that come and go together: the steps of the single plugins, each taken for all rails at once, under
 //! one record.
+//!
+//! What an interface is made of is its [`Kind`]: each is a file in this directory, and another one is another file.
 
 mod add;
 mod check;
+mod child;
 mod del;
+mod ib;
+mod kind;
+mod made;
+mod unrecorded;
+mod vf;
 
 pub use add::add;
 pub use check::{check, status};
+pub use child::OfChild;
 pub use del::{del, gc};
+pub use ib::OfIb;
+pub use kind::{Kind, Site, Step};
+pub use made::{Made, Part};
+pub use vf::OfVf;
 
-use cni::{CniResult, Request};
-use serde::{Deserialize, Serialize};
+pub(crate) use made::FromPart;
 
-use crate::child::{Kind, PodLink, delete_all};
-use crate::routing::{self, Settings};
-use crate::{Error, Scene};
+use cni::Request;
+
+use crate::Error;
+use crate::rdma::require_shared;
+use crate::routing::Settings;
 
 /// Whose records these are.
 pub const PLUGIN: &str = "rail";
@@ -23,25 +37,32 @@ pub const PLUGIN: &str = "rail";
 pub struct Rail {
     /// What its single plugin would get: with the rail's own interface name and config.
     pub request: Request,
-    /// What the link is to be.
+    /// What the interface is to be.
     pub kind: Box<dyn Kind>,
     /// `None`: routes stay as the addresses bring them.
     pub routing: Option<Settings>,
+    /// How the pod gets at RDMA.
+    pub rdma: RdmaMode,
 }
 
-/// How to undo an attachment, and what CHECK compares with.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Made {
-    links: Vec<PodLink>,
-    routing: Vec<routing::Undo>,
-    /// One for each link, once all is done.
-    results: Vec<CniResult>,
+/// How a pod gets at RDMA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RdmaMode {
+    /// Not by this network.
+    None,
+    /// It sees the node's devices.
+    Shared,
+    /// It has the VF's own.
+    Exclusive,
 }
 
-impl crate::Undo for Made {
-    fn undo(&self, scene: &mut Scene) -> Vec<Error> {
-        let mut errors = routing::leave_for_good(&self.routing, scene.pod.as_mut());
-        errors.extend(delete_all(&self.links, scene));
-        errors
+/// In exclusive mode the pod would see no device at all.
+fn require_rdma(rails: &[Rail]) -> Result<(), Error> {
+    if rails.iter().any(|rail| rail.rdma == RdmaMode::Shared) { require_shared() } else { Ok(()) }
+}
+
+impl Rail {
+    fn ifname(&self) -> &str {
+        &self.request.env.ifname
     }
 }

@@ -7,13 +7,18 @@ mod derive;
 mod device_info;
 mod error;
 mod peer;
+mod ready;
 mod undo;
 
-pub use add::{Policy, Wanted, add, require_exclusive};
+pub use add::{Policy, Wanted, add, require_exclusive, require_shared};
 pub use check::{check, status};
 pub use del::{del, gc};
 pub use error::Error;
 pub use undo::RdmaUndo;
+
+pub(crate) use check::of_device;
+pub(crate) use peer::find as find_unrecorded;
+pub(crate) use ready::Ready;
 
 /// The CNI type, the folder of the peer's caches, and the owner of the records.
 pub const NAME: &str = "rdma";

@@ -14,6 +14,7 @@ mod lock;
 mod netdev;
 mod owner;
 pub mod peer;
+mod ready;
 mod undo;
 mod wait;
 
@@ -27,11 +28,19 @@ pub use error::Error;
 pub use netdev::{Arrival, Netdev, await_home, in_pod};
 pub use undo::VfUndo;
 
+pub(crate) use check::differences;
+pub(crate) use del::find_unrecorded;
 pub(crate) use owner::{Verdict, judge_chained};
+pub(crate) use ready::Ready;
 pub(crate) use wait::{here as wait_here, millis};
 
 use netlink::HwAddr;
 use state::{Dirs, Lock};
+
+use crate::locks::LockFile;
+
+/// Below the peers' directory, sriov-cni's.
+pub(crate) const FOLDER: &str = "sriov";
 
 /// What a plugin makes of its config: the device, and what is to differ from what it is.
 #[derive(Clone, Debug)]
@@ -55,5 +64,10 @@ pub struct Plugin {
 
 /// The lock on a VF that every plugin takes which changes it or its RDMA device, sriov-cni's processes included.
 pub(crate) fn lock(dirs: &Dirs, id: &Id) -> Result<Lock, crate::Error> {
-    lock::acquire(dirs, "sriov", id)
+    lock::acquire(dirs, FOLDER, id)
+}
+
+/// The same, to be taken together with others.
+pub(crate) fn lock_file(dirs: &Dirs, id: &Id) -> Result<LockFile, crate::Error> {
+    lock::file(dirs, FOLDER, id)
 }

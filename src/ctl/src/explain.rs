@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result, bail};
-use attach::rail::Rail;
+use attach::rail::{Rail, RdmaMode};
 use attach::routing::{Settings, usual_table};
 use cni::conflist::{Injection, NetworkList, PluginConf};
 use cni::{CniArgs, Command, Config, Env, Request};
@@ -52,7 +52,7 @@ fn explain(network: &str, rails: &[Rail]) -> String {
     };
     step("1. written down before anything is changed", vec![format!("one record of {}", names(rails))]);
     step("2. addresses", rails.iter().map(of_ipam).collect());
-    step("3. links", rails.iter().map(of_link).collect());
+    step("3. interfaces", rails.iter().map(of_link).collect());
     step(
         "4. up, in one batch",
         vec!["addresses and the IPAM's routes on every link; each is announced to its neighbours".to_owned()],
@@ -62,7 +62,7 @@ fn explain(network: &str, rails: &[Rail]) -> String {
         "DEL undoes, from the record alone",
         vec![
             format!("rules, tables and moved default routes of {}", names(rails)),
-            "the links, all within one grace period of the kernel".to_owned(),
+            of_end(rails).to_owned(),
             "the leases; then the record goes".to_owned(),
         ],
     );
@@ -85,13 +85,33 @@ fn of_ipam(rail: &Rail) -> String {
 
 fn of_link(rail: &Rail) -> String {
     let Request { env, config } = &rail.request;
-    let mut line = format!("{}: {} on {}", env.ifname, config.plugin_type, written(config, "master"));
-    for key in ["mode", "mtu", "mac"] {
+    let kind = &config.plugin_type;
+    let mut line = match config.at(&["deviceID"]).and_then(Value::as_str) {
+        Some(rail::UNKNOWN_DEVICE) => format!("{}: {kind}, the VF that the runtime gives", env.ifname),
+        Some(device) => format!("{}: {kind}, VF {device}", env.ifname),
+        None => format!("{}: {kind} on {}", env.ifname, written(config, "master")),
+    };
+    for key in ["mode", "mtu", "mac", "vlan", "guid", "pkey"] {
         if config.at(&[key]).is_some() {
             let _ = write!(line, ", {key} {}", written(config, key));
         }
     }
+    line.push_str(match rail.rdma {
+        RdmaMode::None => "",
+        RdmaMode::Shared => "; the pod sees the node's RDMA devices",
+        RdmaMode::Exclusive => "; its RDMA device goes along",
+    });
     line
+}
+
+/// A network has interfaces of one kind.
+fn of_end(rails: &[Rail]) -> &'static str {
+    match rails.first().map(|rail| rail.request.config.plugin_type.as_str()) {
+        Some("sriov" | "ib-sriov") => {
+            "RDMA devices and VFs go back to the host, each with the name and the settings that it had"
+        }
+        _ => "the links, all within one grace period of the kernel",
+    }
 }
 
 fn written(config: &Config, key: &str) -> String {
@@ -148,6 +168,22 @@ mod tests {
             "rule 10102: from each of its addresses lookup 102",
             "net1: 10.96.0.0/12 leaves by eth0",
             "main keeps the default route of eth0",
+        ] {
+            assert!(text.contains(line), "{line:?} is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn vfs_and_their_rdma_devices_are_told() {
+        let text = explained(
+            r#"{"type":"rail","link":"sriov","rdma":"exclusive","vlan":100,"ipam":{"type":"rail-ipam"},
+                "rails":["0000:3b:00.2",{"master":"ens2f0"}]}"#,
+        )
+        .unwrap();
+        for line in [
+            "net1: sriov, VF 0000:3b:00.2, vlan 100; its RDMA device goes along",
+            "net2: sriov, the VF that the runtime gives, vlan 100",
+            "RDMA devices and VFs go back to the host",
         ] {
             assert!(text.contains(line), "{line:?} is not in\n{text}");
         }

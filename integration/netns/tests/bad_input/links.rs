@@ -127,12 +127,13 @@ pub(crate) fn rail(config: &Value) -> Vec<Bad> {
     add("mtu", &[json!("9000"), json!(1.5), json!(-1)]);
     add("mac", &[json!("x"), json!("01:00:5e:00:00:01"), json!(5)]);
     add("master", &[json!(5), json!({})]);
-    for link in ["sriov", "ib-sriov", "ipoib"] {
-        all.push(Bad::new(2, &["link", link, "coordinator"], with(config.clone(), &json!({ "link": link }))));
+    for link in ["sriov", "ib-sriov"] {
+        all.push(Bad::new(7, &["deviceID", "rail1"], with(config.clone(), &json!({ "link": link }))));
     }
-    for rdma in ["shared", "exclusive"] {
-        all.push(Bad::new(2, &["rdma", rdma], with(config.clone(), &json!({ "rdma": rdma }))));
-    }
+    let ipoib = with(config.clone(), &json!({ "link": "ipoib" }));
+    all.push(Bad::new(7, &["master", "rail1", "IPoIB"], ipoib).after_a_look());
+    let exclusive = with(config.clone(), &json!({ "rdma": "exclusive" }));
+    all.push(Bad::new(7, &["rdma", "exclusive", "macvlan"], exclusive));
     for cidr in ["10.0.0.0/33", "x", "0.0.0.0/0"] {
         let routing = json!({ "routing": { "serviceCIDR": [cidr] } });
         all.push(Bad::new(7, &["routing", "serviceCIDR", cidr], with(config.clone(), &routing)));

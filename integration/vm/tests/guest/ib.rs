@@ -2,6 +2,7 @@
 
 mod examples;
 mod ib_sriov;
+mod rail;
 
 use std::fs;
 use std::time::Duration;

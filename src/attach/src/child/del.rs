@@ -16,8 +16,11 @@ pub fn del(request: &Request, plugin: &str, kind: &str) -> Result<(), cni::Error
 const LEAVING: u32 = 211 << 23;
 
 /// Deletes links of one pod, within one grace period of the kernel. Goes on after a failure.
-pub(crate) fn delete_all(links: &[PodLink], scene: &mut Scene) -> Vec<Error> {
-    let mut errors: Vec<Error> = links.iter().filter_map(|link| link.delete_staged(scene).err()).collect();
+pub(crate) fn delete_all<'a>(
+    links: impl Iterator<Item = &'a PodLink> + Clone,
+    scene: &mut Scene,
+) -> Vec<Error> {
+    let mut errors: Vec<Error> = links.clone().filter_map(|link| link.delete_staged(scene).err()).collect();
     let Some(pod) = &mut scene.pod else { return errors };
     let mut indexes = Vec::new();
     for link in links {

@@ -17,14 +17,17 @@ pub fn check(request: &Request, wanted: &Wanted) -> Result<(), cni::Error> {
     request.config.require_prev_result()?;
     let mut pod = Pod::open(netns)?;
     let mut host = Route::open().map_err(Error::from)?;
-    let device = Device::require(&Root::system(), &wanted.device)?;
-    let mut found = attribute_differences(&device, wanted, &mut host)?;
-    if !device.is_userspace() {
-        found.extend(link_differences(request, wanted, &device, &mut pod)?);
-        found.extend(rdma_difference(request, wanted, &pod)?);
-        if let Some(ipam) = &request.config.ipam_type {
-            found.extend(delegate::check(request, ipam).err().map(|error| error.to_string()));
-        }
+    let undo = match Attachments::open(&Dirs::from_env().map_err(Error::from)?, NAME)?
+        .find::<IbUndo>(&key_of(request)?)?
+    {
+        Found::Attached { undo, .. } => Some(undo),
+        Found::Nothing | Found::Damaged(_) => None,
+    };
+    let mut found = differences(request, wanted, undo.as_ref(), &mut host, &mut pod)?;
+    if let Some(ipam) = &request.config.ipam_type
+        && !Device::require(&Root::system(), &wanted.device)?.is_userspace()
+    {
+        found.extend(delegate::check(request, ipam).err().map(|error| error.to_string()));
     }
     verdict(&request.env.ifname, &found)
 }
@@ -35,6 +38,25 @@ pub fn status(request: &Request, isolation: bool) -> Result<(), cni::Error> {
         require_exclusive(Policy::Exclusive).map_err(|error| cni::Error::not_available(error.to_string()))?;
     }
     request.config.ipam_type.as_ref().map_or(Ok(()), |ipam| delegate::status(request, ipam))
+}
+
+/// What PF and pod have against config, record and `prevResult`.
+pub(crate) fn differences(
+    request: &Request,
+    wanted: &Wanted,
+    undo: Option<&IbUndo>,
+    host: &mut Route,
+    pod: &mut Pod,
+) -> Result<Vec<String>, cni::Error> {
+    let device = Device::require(&Root::system(), &wanted.device)?;
+    let mut found = attribute_differences(&device, wanted, host)?;
+    if !device.is_userspace() {
+        found.extend(link_differences(request, wanted, &device, pod)?);
+        if let Some(undo) = undo.filter(|_| wanted.isolation) {
+            found.extend(rdma_difference(undo, pod)?);
+        }
+    }
+    Ok(found)
 }
 
 fn attribute_differences(device: &Device, wanted: &Wanted, host: &mut Route) -> Result<Vec<String>, Error> {
@@ -70,12 +92,8 @@ fn link_differences(
     Ok(found)
 }
 
-fn rdma_difference(request: &Request, wanted: &Wanted, pod: &Pod) -> Result<Option<String>, Error> {
-    let attachments = Attachments::open(&Dirs::from_env()?, NAME)?;
-    let Found::Attached { undo, .. } = attachments.find::<IbUndo>(&key_of(request)?)? else {
-        return Ok(None);
-    };
-    let Some(rdma) = undo.rdma.filter(|_| wanted.isolation) else { return Ok(None) };
+fn rdma_difference(undo: &IbUndo, pod: &Pod) -> Result<Option<String>, Error> {
+    let Some(rdma) = &undo.rdma else { return Ok(None) };
     let inside = Rdma::open_in(&pod.netns)?.device_by_name(&rdma.name)?;
     Ok(inside.is_none().then(|| format!("its RDMA device {} is not in the pod", rdma.name)))
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 use state::{Dirs, Lock};
 
 use crate::Error;
+use crate::locks::LockFile;
 use crate::vf::Device;
 
 /// A rebind takes seconds on a busy node, and several VFs of one PF may want one.
@@ -13,20 +14,21 @@ const PEER: &str = "/var/run/cni/ib-sriov";
 const FOLDER: &str = "ib";
 
 /// VFs of different PFs do not wait for each other; the peer's processes and ours keep each other away.
-#[derive(Debug)]
-pub(super) struct PfLock {
-    _pf: Lock,
-    _peer: Lock,
+pub(super) fn acquire(dirs: &Dirs, device: &Device) -> Result<Vec<Lock>, Error> {
+    files(dirs, device)?.iter().map(LockFile::acquire).collect()
 }
 
-pub(super) fn acquire(dirs: &Dirs, device: &Device) -> Result<PfLock, Error> {
+/// The same, to be taken.
+pub(crate) fn files(dirs: &Dirs, device: &Device) -> Result<Vec<LockFile>, Error> {
     let peer = Path::new(PEER);
     std::fs::create_dir_all(peer)
         .map_err(|source| Error::Sysctl { doing: format!("create {PEER}"), source })?;
-    let peer = Lock::acquire_shared(&peer.join("cni.lock"), PATIENCE)?;
     let pf = device.pf().map_or_else(|| device.id().to_string(), |pf| pf.function.bdf().to_string());
     let directory = dirs.state.create(&[FOLDER])?;
-    Ok(PfLock { _pf: Lock::acquire(&directory.join(format!("{pf}.lock")), PATIENCE)?, _peer: peer })
+    Ok(vec![
+        LockFile { path: peer.join("cni.lock"), shared: true, patience: PATIENCE },
+        LockFile { path: directory.join(format!("{pf}.lock")), shared: false, patience: PATIENCE },
+    ])
 }
 
 /// For the moment in which devices go and come back: two at once could swap the numbers of their character devices.

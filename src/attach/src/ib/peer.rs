@@ -121,7 +121,7 @@ pub(super) fn forget(dirs: &Dirs, key: &Key) -> Result<(), Error> {
 }
 
 /// What the peer attached since the machine started.
-pub(super) fn find(dirs: &Dirs, key: &Key) -> Result<Option<IbUndo>, Error> {
+pub(crate) fn find(dirs: &Dirs, key: &Key) -> Result<Option<IbUndo>, Error> {
     let path = path(dirs, key)?;
     let Some(bytes) = file::read(&path)? else { return Ok(None) };
     if !written_since_boot(&path) {

@@ -1,57 +1,55 @@
 use cni::{CniResult, Request};
 use netlink::{Link, Route};
-use state::{Dirs, Key};
+use state::{Dirs, Lock};
 
-use super::{Made, PLUGIN, Rail};
+use super::kind::Entry;
+use super::made::MadeRail;
+use super::{Made, PLUGIN, Rail, Site, Step, require_rdma};
 use crate::attachment::key_of;
-use crate::child::{Child, Ledger, PodLink, interface, require_free};
+use crate::child::require_free;
 use crate::detect::{self, Candidate};
 use crate::ipam::Ipam;
 use crate::lease::{self, Lease};
 use crate::routing::{Attachment, Joining, result};
-use crate::{Adding, Attachments, Error, Pod, addresses};
+use crate::{Adding, Attachments, Error, Pod, addresses, locks};
 
 /// ADD of all rails, or of none.
 pub fn add(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<CniResult, cni::Error> {
     let netns = request.env.netns.as_deref().ok_or_else(|| cni::Error::netns("CNI_NETNS is empty"))?;
     let detection = rails.iter().map(|rail| detect::Settings::of(&rail.request.config));
     let detection = detection.collect::<Result<Vec<_>, _>>()?;
-    let mut pod = Pod::open(netns)?;
-    let mut host = Route::open().map_err(Error::from)?;
-    let children =
-        rails.iter().map(|rail| rail.kind.plan(&mut host, &mut pod)).collect::<Result<Vec<_>, _>>()?;
+    let pod = Pod::open(netns)?;
+    let host = Route::open().map_err(Error::from)?;
+    let mut site = Site { dirs: Dirs::from_env().map_err(Error::from)?, host, pod };
+    require_rdma(rails)?;
+    let steps = rails.iter().map(|rail| rail.kind.plan(&rail.request, &mut site));
+    let steps = steps.collect::<Result<Vec<_>, _>>()?;
     rails.iter().try_for_each(|rail| rail.require_ipam(ipam))?;
-    let dirs = Dirs::from_env().map_err(Error::from)?;
-    let prepared = Attachments::open(&dirs, PLUGIN)?.prepare::<Made>(key_of(request)?, &pod.netns)?;
+    let prepared =
+        Attachments::open(&site.dirs, PLUGIN)?.prepare::<Made>(key_of(request)?, &site.pod.netns)?;
     for rail in rails {
-        require_free(&mut pod, rail.ifname())?;
+        require_free(&mut site.pod, rail.ifname())?;
     }
     if prepared.superseded() {
         rails.iter().try_for_each(|rail| lease::release_from(ipam, &rail.request))?;
     }
-    let links = rails.iter().zip(&children).map(|(rail, child)| rail.pod_link(child)).collect();
-    let adding = prepared.begin(Made { links, ..Made::default() })?;
+    let made = rails.iter().zip(&steps).map(|(rail, step)| rail.to_be_made(step.as_ref())).collect();
+    let adding = prepared.begin(Made { rails: made, ..Made::default() })?;
     let leases = rails.iter().map(|rail| Lease::from(&rail.request, ipam)).collect();
-    Build { rails, detection, dirs, pod, host, children, leases }.run(adding)
+    Build { rails, detection, site, steps, leases }.run(adding)
 }
 
 impl Rail {
-    fn ifname(&self) -> &str {
-        &self.request.env.ifname
-    }
-
     fn require_ipam(&self, ipam: &dyn Ipam) -> Result<(), cni::Error> {
         let plugin = self.request.config.ipam_type.as_ref();
         plugin.map_or(Ok(()), |plugin| ipam.require(&self.request, plugin))
     }
 
-    fn pod_link(&self, child: &Child) -> PodLink {
-        PodLink {
+    fn to_be_made(&self, step: &dyn Step) -> MadeRail {
+        MadeRail {
             ifname: self.ifname().to_owned(),
-            kind: child.kind.name().to_owned(),
-            index: None,
-            staged: None,
             ipam: self.request.config.ipam_type.clone(),
+            parts: step.part().into_iter().collect(),
         }
     }
 }
@@ -59,10 +57,8 @@ impl Rail {
 struct Build<'a> {
     rails: &'a [Rail],
     detection: Vec<Option<detect::Settings>>,
-    dirs: Dirs,
-    pod: Pod,
-    host: Route,
-    children: Vec<Child>,
+    site: Site,
+    steps: Vec<Box<dyn Step + 'a>>,
     leases: Vec<Lease<'a>>,
 }
 
@@ -79,53 +75,73 @@ impl Build<'_> {
         let mut results = self.leases.iter_mut().map(Lease::take).collect::<Result<Vec<_>, _>>()?;
         let links = self.links(adding)?;
         self.avoid_conflicts(&links, &mut results)?;
-        for ((rail, link), result) in self.rails.iter().zip(&links).zip(&mut results) {
-            result.interfaces = vec![interface(link, &rail.request)];
+        for ((step, link), result) in self.steps.iter().zip(&links).zip(&mut results) {
+            result.interfaces = vec![step.interface(link, &self.site)];
             name_gateways(result);
         }
         let configured: Vec<_> = links.iter().zip(&results).collect();
-        addresses::configure_all(&mut self.pod, &configured)?;
+        addresses::configure_all(&mut self.site.pod, &configured)?;
         let asked: Vec<_> =
             configured.iter().zip(&self.detection).map(|(&(link, result), of)| (link, result, *of)).collect();
-        detect::require_gateways(&mut self.pod, &asked)?;
+        detect::require_gateways(&mut self.site.pod, &asked)?;
         self.route(adding, &mut results)?;
+        for (step, made) in self.steps.iter().zip(&adding.undo().rails) {
+            step.finish(&mut self.site, &made.parts)?;
+        }
         let all = together(&results);
         adding.note(|made| made.results = results);
         Ok(all)
     }
 
+    /// Devices change under their locks only, which nobody else has to wait for while the IPAM works.
     fn links(&mut self, adding: &mut Adding<Made>) -> Result<Vec<Link>, Error> {
+        let _locks = self.secure(adding)?;
         let mut links = Vec::with_capacity(self.rails.len());
-        for (position, (rail, child)) in self.rails.iter().zip(&self.children).enumerate() {
+        for (position, (rail, step)) in self.rails.iter().zip(&mut self.steps).enumerate() {
             let mut entry = Entry { key: key_of(&rail.request)?, position, adding: &mut *adding };
-            let link = child.create(&mut self.host, &mut self.pod, rail.ifname(), &mut entry)?;
-            adding.note(|made| made.links[position].index = Some(link.index));
-            links.push(link);
+            links.push(step.enter(&mut self.site, &mut entry)?);
         }
         Ok(links)
     }
 
+    /// Writes down what could not be known without the locks.
+    fn secure(&mut self, adding: &mut Adding<Made>) -> Result<Vec<Lock>, Error> {
+        let mut files = Vec::new();
+        for step in &self.steps {
+            files.extend(step.locks(&self.site)?);
+        }
+        if files.is_empty() {
+            return Ok(Vec::new());
+        }
+        let locks = locks::acquire_all(files)?;
+        let parts = self.steps.iter_mut().map(|step| step.secure(&mut self.site));
+        let parts = parts.collect::<Result<Vec<_>, _>>()?;
+        adding.amend(|made| made.rails.iter_mut().zip(parts).for_each(|(rail, parts)| rail.parts = parts))?;
+        Ok(locks)
+    }
+
     fn avoid_conflicts(&mut self, links: &[Link], results: &mut [CniResult]) -> Result<(), cni::Error> {
-        let rails = links.iter().zip(&self.children).zip(&self.detection).zip(&mut self.leases).zip(results);
+        let rails = links.iter().zip(&self.steps).zip(&self.detection).zip(&mut self.leases).zip(results);
         let mut candidates: Vec<_> = rails
-            .map(|((((link, child), settings), lease), result)| Candidate {
+            .map(|((((link, step), settings), lease), result)| Candidate {
                 link,
-                parent: child.hears_for(),
+                parent: step.hears_for(),
                 settings: *settings,
                 lease,
                 result,
             })
             .collect();
-        detect::avoid_conflicts(&mut self.pod, &mut candidates)
+        detect::avoid_conflicts(&mut self.site.pod, &mut candidates)
     }
 
     /// One look at the pod, one plan and one batch of changes for all rails.
     fn route(&mut self, adding: &mut Adding<Made>, results: &mut [CniResult]) -> Result<(), cni::Error> {
+        let Site { dirs, pod, .. } = &mut self.site;
         let nics = self.rails.iter().zip(&*results).filter_map(|(rail, result)| rail.nic(result));
         let nics = nics.collect::<Result<Vec<_>, _>>()?;
-        let Some(joining) = Joining::plan(&self.dirs, &mut self.pod, &nics)? else { return Ok(()) };
+        let Some(joining) = Joining::plan(dirs, pod, &nics)? else { return Ok(()) };
         adding.amend(|made| made.routing = joining.undos().to_vec())?;
-        let outcomes = joining.run(&mut self.pod)?;
+        let outcomes = joining.run(pod)?;
         let coordinated = self.rails.iter().zip(results).filter(|(rail, _)| rail.routing.is_some());
         for ((rail, result), outcome) in coordinated.zip(&outcomes) {
             *result = result::with(std::mem::take(result), rail.ifname(), outcome);
@@ -139,27 +155,6 @@ impl Rail {
         let settings = self.routing.as_ref()?;
         let gateways = result::gateways(result, self.ifname());
         Some(key_of(&self.request).map(|key| Attachment { key, gateways, settings }))
-    }
-}
-
-/// One link's part of the record of all.
-struct Entry<'a> {
-    key: Key,
-    position: usize,
-    adding: &'a mut Adding<Made>,
-}
-
-impl Ledger for Entry<'_> {
-    fn key(&self) -> &Key {
-        &self.key
-    }
-
-    fn stage(&mut self, name: &str) -> Result<(), Error> {
-        self.adding.amend(|made| made.links[self.position].staged = Some(name.to_owned()))
-    }
-
-    fn staged(&mut self) {
-        self.adding.note(|made| made.links[self.position].staged = None);
     }
 }
 

@@ -3,9 +3,9 @@ use netlink::Route;
 use serde_json::Value;
 use state::Dirs;
 
-use super::{Made, PLUGIN, Rail};
+use super::{Made, PLUGIN, Rail, Site, require_rdma};
 use crate::attachment::{is, key_of};
-use crate::child::{differences, not_available, verdict};
+use crate::child::{not_available, verdict};
 use crate::ipam::{Ipam, with_key};
 use crate::{Attachments, Error, Found, Pod, routing};
 
@@ -13,7 +13,7 @@ use crate::{Attachments, Error, Found, Pod, routing};
 pub fn check(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<(), cni::Error> {
     let netns = request.env.netns.as_deref().ok_or_else(|| cni::Error::netns("CNI_NETNS is empty"))?;
     let previous = request.config.require_prev_result()?;
-    let mut pod = Pod::open(netns)?;
+    let pod = Pod::open(netns)?;
     let dirs = Dirs::from_env().map_err(Error::from)?;
     let found = match Attachments::open(&dirs, PLUGIN)?.find::<Made>(&key_of(request)?)? {
         Found::Nothing => {
@@ -24,7 +24,8 @@ pub fn check(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<(), c
             vec![format!("the record is about another namespace than {}", pod.netns.path().display())]
         }
         Found::Attached { undo, .. } => {
-            Checker { rails, made: &undo, previous, ipam }.compare(&dirs, &mut pod)?
+            let host = Route::open().map_err(Error::from)?;
+            Checker { rails, made: &undo, previous, ipam }.compare(&mut Site { dirs, host, pod })?
         }
     };
     verdict(&request.env.ifname, &found)
@@ -33,9 +34,10 @@ pub fn check(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<(), c
 /// STATUS: masters are there and the IPAM can give addresses. Takes no lock and writes nothing.
 pub fn status(rails: &[Rail], ipam: &dyn Ipam) -> Result<(), cni::Error> {
     let mut host = Route::open().map_err(Error::from)?;
+    require_rdma(rails).map_err(|error| not_available(error.into()))?;
     let mut seen: Vec<&Value> = Vec::new();
     for rail in rails {
-        rail.kind.require_parent(&mut host).map_err(not_available)?;
+        rail.kind.require(&mut host)?;
         let config = &rail.request.config;
         let (Some(plugin), Some(ipam_config)) = (&config.ipam_type, config.at(&["ipam"])) else { continue };
         if !seen.contains(&ipam_config) {
@@ -54,28 +56,19 @@ struct Checker<'a> {
 }
 
 impl Checker<'_> {
-    fn compare(&self, dirs: &Dirs, pod: &mut Pod) -> Result<Vec<String>, cni::Error> {
-        let mut host = Route::open().map_err(Error::from)?;
+    fn compare(&self, site: &mut Site) -> Result<Vec<String>, cni::Error> {
         let mut found = Vec::new();
         for rail in self.rails {
-            let ifname = &rail.request.env.ifname;
-            let lines = match self.made.links.iter().position(|link| link.ifname == *ifname) {
-                Some(position) => self.of_rail(rail, position, dirs, &mut host, pod)?,
+            let lines = match self.made.rails.iter().position(|made| made.ifname == rail.ifname()) {
+                Some(position) => self.of_rail(rail, position, site)?,
                 None => vec!["it was not attached: the config has more rails than at ADD".to_owned()],
             };
-            found.extend(lines.into_iter().map(|line| format!("{ifname}: {line}")));
+            found.extend(lines.into_iter().map(|line| format!("{}: {line}", rail.ifname())));
         }
         Ok(found)
     }
 
-    fn of_rail(
-        &self,
-        rail: &Rail,
-        position: usize,
-        dirs: &Dirs,
-        host: &mut Route,
-        pod: &mut Pod,
-    ) -> Result<Vec<String>, cni::Error> {
+    fn of_rail(&self, rail: &Rail, position: usize, site: &mut Site) -> Result<Vec<String>, cni::Error> {
         let Some(recorded) = self.made.results.get(position) else {
             return Ok(vec!["its ADD did not come to an end".to_owned()]);
         };
@@ -83,10 +76,9 @@ impl Checker<'_> {
         let version = rail.request.config.cni_version;
         let value = previous.to_value(version).map_err(|error| cni::Error::internal(error.to_string()))?;
         let request = with_key(&rail.request, "prevResult", value)?;
-        let child = rail.kind.plan(host, pod)?;
-        let mut found = differences(&request, pod, &child, |link| rail.kind.unlike(link))?;
-        if let Some(undo) = self.made.routing.iter().find(|undo| undo.ifname() == request.env.ifname) {
-            found.extend(routing::differences(dirs, pod, undo, None, &previous.routes)?);
+        let mut found = rail.kind.differences(&request, &self.made.rails[position].parts, site)?;
+        if let Some(undo) = self.made.routing.iter().find(|undo| undo.ifname() == rail.ifname()) {
+            found.extend(routing::differences(&site.dirs, &mut site.pod, undo, None, &previous.routes)?);
         }
         if let Some(plugin) = &request.config.ipam_type {
             found.extend(self.ipam.check(&request, plugin).err().map(|error| error.to_string()));

@@ -2,24 +2,25 @@ use cni::{Request, ValidAttachments};
 use serde_json::{Value, json};
 use state::{Dirs, Key};
 
+use super::made::MadeRail;
 use super::{Made, PLUGIN};
-use crate::attachment::{identity, key_of};
-use crate::child::PodLink;
+use crate::attachment::key_of;
 use crate::ipam::{Ipam, with_key};
-use crate::{Attachments, Error, Found, Pod, Scene, Undo, routing};
+use crate::{Attachments, Error, Found, Scene, Undo, routing};
 
 const VALID: &str = "cni.dev/valid-attachments";
 
 /// DEL of all rails; `rails` are their requests, as far as the config can still be read. The record goes last.
 pub fn del(request: &Request, rails: &[Request], ipam: &dyn Ipam) -> Result<(), cni::Error> {
-    let attachments = Attachments::open(&Dirs::from_env().map_err(Error::from)?, PLUGIN)?;
+    let dirs = Dirs::from_env().map_err(Error::from)?;
+    let attachments = Attachments::open(&dirs, PLUGIN)?;
     let key = key_of(request)?;
-    let (links, errors) = match undo(&attachments, request, &key, rails) {
-        Ok((made, errors)) => (made.links, errors),
+    let (made, errors) = match undo(&dirs, &attachments, request, &key, rails) {
+        Ok((made, errors)) => (made.rails, errors),
         Err(error) => (Vec::new(), vec![error]),
     };
     let mut errors: Vec<_> = errors.into_iter().map(cni::Error::from).collect();
-    errors.extend(leases(request, rails, &links).filter_map(|(of, plugin)| ipam.del(&of, &plugin).err()));
+    errors.extend(leases(request, rails, &made).filter_map(|(of, plugin)| ipam.del(&of, &plugin).err()));
     if errors.is_empty() {
         attachments.forget(&key)?;
     }
@@ -27,6 +28,7 @@ pub fn del(request: &Request, rails: &[Request], ipam: &dyn Ipam) -> Result<(), 
 }
 
 fn undo(
+    dirs: &Dirs,
     attachments: &Attachments,
     request: &Request,
     key: &Key,
@@ -34,51 +36,38 @@ fn undo(
 ) -> Result<(Made, Vec<Error>), Error> {
     let cni_netns = request.env.netns.as_deref();
     let (made, mut scene) = match attachments.find::<Made>(key)? {
-        Found::Nothing => return Ok((Made::default(), Vec::new())),
         Found::Attached { undo, netns } => (undo, Scene::of(netns.as_ref(), cni_netns)?),
+        Found::Nothing => {
+            let mut scene = Scene::at(cni_netns)?;
+            (Made::of_caches(dirs, rails, &mut scene)?, scene)
+        }
         Found::Damaged(damage) => {
-            tracing::warn!(%damage, "the record of this attachment is damaged; names and kinds of links say what is ours");
-            let scene = Scene::at(cni_netns)?;
-            (unrecorded(rails, scene.pod.as_ref())?, scene)
+            tracing::warn!(%damage, "the record of this attachment is damaged; the config and the peers' caches have to do");
+            let mut scene = Scene::at(cni_netns)?;
+            let made = Made::of_caches(dirs, rails, &mut scene)?;
+            (made.with_config(rails, scene.pod.as_ref())?, scene)
         }
     };
     let errors = made.undo(&mut scene);
     Ok((made, errors))
 }
 
-/// What the config says that there is.
-fn unrecorded(rails: &[Request], pod: Option<&Pod>) -> Result<Made, Error> {
-    let mut made = Made::default();
-    let Some(pod) = pod else { return Ok(made) };
-    for rail in rails {
-        made.routing.push(routing::Undo::without_record(key_of(rail)?, identity(&pod.netns)));
-        made.links.push(PodLink {
-            ifname: rail.env.ifname.clone(),
-            kind: rail.config.plugin_type.clone(),
-            index: None,
-            staged: None,
-            ipam: None,
-        });
-    }
-    Ok(made)
-}
-
 /// Who may hold addresses of which IPAM plugin: the rails of the config, and those of the record that it has not.
 fn leases<'a>(
     request: &'a Request,
     rails: &'a [Request],
-    links: &'a [PodLink],
+    made: &'a [MadeRail],
 ) -> impl Iterator<Item = (Request, String)> + 'a {
-    let recorded = |ifname: &str| links.iter().find(|link| link.ifname == ifname)?.ipam.clone();
+    let recorded = |ifname: &str| made.iter().find(|rail| rail.ifname == ifname)?.ipam.clone();
     let of_config = rails.iter().filter_map(move |rail| {
         let plugin = rail.config.ipam_type.clone().or_else(|| recorded(&rail.env.ifname))?;
         Some((rail.clone(), plugin))
     });
-    let is_other = |link: &&PodLink| rails.iter().all(|rail| rail.env.ifname != link.ifname);
-    let of_record = links.iter().filter(is_other).filter_map(|link| {
+    let is_other = |other: &&MadeRail| rails.iter().all(|rail| rail.env.ifname != other.ifname);
+    let of_record = made.iter().filter(is_other).filter_map(|other| {
         let mut rail = request.clone();
-        rail.env.ifname.clone_from(&link.ifname);
-        Some((rail, link.ipam.clone()?))
+        rail.env.ifname.clone_from(&other.ifname);
+        Some((rail, other.ipam.clone()?))
     });
     of_config.chain(of_record)
 }
@@ -119,7 +108,7 @@ fn with_every_interface(request: &Request, standing: Vec<(Key, Made)>) -> Value 
     let mut list = written.unwrap_or_default();
     for (key, made) in standing {
         list.extend(
-            made.links.iter().map(|link| json!({ "containerID": key.container_id, "ifname": link.ifname })),
+            made.rails.iter().map(|rail| json!({ "containerID": key.container_id, "ifname": rail.ifname })),
         );
     }
     Value::Array(list)

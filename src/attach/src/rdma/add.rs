@@ -1,16 +1,16 @@
 use std::path::PathBuf;
 
 use cni::{CniResult, Request};
-use netlink::{NetnsMode, Rdma, RdmaDevice};
+use netlink::{NetnsMode, Rdma};
 use state::{Dirs, Key};
 use sysfs::Root;
 
-use super::undo::claims;
-use super::{Error, NAME, RdmaUndo, derive, device_info, peer};
+use super::ready::Ready;
+use super::{Error, NAME, RdmaUndo, derive};
 use crate::attachment::key_of;
-use crate::claim::Evicted;
+use crate::claim::Claimant;
 use crate::vf::{self, Device, Id};
-use crate::{Adding, Attachments, Pod, Undo};
+use crate::{Adding, Attachments, Pod};
 
 /// What is to happen in RDMA netns mode `shared`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,10 +63,11 @@ pub fn require_exclusive(policy: Policy) -> Result<bool, crate::Error> {
     }
 }
 
-fn open() -> Result<Rdma, crate::Error> {
+pub(super) fn open() -> Result<Rdma, crate::Error> {
     Rdma::open().map_err(|error| if error.is_unsupported() { Error::NoRdma.into() } else { error.into() })
 }
 
+/// The plugin's own attachment.
 struct Move<'a> {
     request: &'a Request,
     wanted: &'a Wanted,
@@ -80,114 +81,35 @@ impl Move<'_> {
         let key = key_of(self.request)?;
         let prepared =
             Attachments::open(&self.dirs, NAME)?.prepare::<RdmaUndo>(key.clone(), &self.pod.netns)?;
-        let device = Device::require(&Root::system(), &self.id)?;
+        // A lock's file stays for ever: none for what is no device.
+        Device::require(&Root::system(), &self.id)?;
         let _lock = vf::lock(&self.dirs, &self.id)?;
-        self.evict()?;
-        let rdma = only_device(&device)?;
-        warn_of_guid(&rdma);
-        let mut adding = prepared.begin(self.undo(key, &rdma))?;
-        match self.perform(&device, &rdma, &mut adding) {
-            Ok(()) => Ok(()),
-            Err(error) => Err(roll_back(adding, error)),
-        }
-    }
-
-    fn evict(&self) -> Result<(), crate::Error> {
-        match claims(&self.dirs).evict::<RdmaUndo>(&self.id, |undo, scene| Ok(undo.undo(scene)))? {
-            Evicted::Free => Ok(()),
-            Evicted::Alive(owner) => {
-                let (name, netns) = (owner.key.to_string(), owner.netns());
-                Err(vf::Error::Allocated { device: self.id.to_string(), owner: name, netns }.into())
-            }
-        }
-    }
-
-    fn undo(&self, key: Key, rdma: &RdmaDevice) -> RdmaUndo {
-        RdmaUndo {
-            key,
-            device: self.id.to_string(),
-            index: Some(rdma.index),
-            name: rdma.name.clone(),
-            pod_name: self.wanted.name.clone().unwrap_or_else(|| rdma.name.clone()),
-            netns: self.pod.netns.path().to_owned(),
-            device_info: None,
-        }
+        let ready = Ready::find(&self.dirs, &self.id, self.wanted)?;
+        let mut adding = prepared.begin(ready.undo(key.clone(), &self.pod))?;
+        self.perform(&ready, &key, &mut adding).map_err(|error| roll_back(adding, error))
     }
 
     fn perform(
         &self,
-        device: &Device,
-        rdma: &RdmaDevice,
+        ready: &Ready<'_>,
+        key: &Key,
         adding: &mut Adding<RdmaUndo>,
     ) -> Result<(), crate::Error> {
-        claims(&self.dirs).take(NAME, &self.id, adding.key(), &self.pod.netns)?;
-        let moved = Rdma::open()?.move_device(rdma.index, self.pod.netns.fd());
-        moved.map_err(|source| immovable(rdma, source))?;
-        let mut inside = Rdma::open_in(&self.pod.netns)?;
-        let name = adding.undo().pod_name.clone();
-        if name != rdma.name {
-            inside.rename(rdma.index, &name).map_err(|error| taken(&name, error))?;
+        let claimant = Claimant { dirs: &self.dirs, plugin: NAME, record: None, key };
+        if ready.enter(&claimant, &self.pod)? {
+            adding.note(|undo| undo.device_info.clone_from(&self.wanted.device_info));
         }
-        self.warn_of_ports(&mut inside, rdma, &name)?;
-        if let Some(path) = &self.wanted.device_info
-            && device_info::write(path, device, &name)?
-        {
-            adding.note(|undo| undo.device_info = Some(path.clone()));
-        }
-        peer::save(&self.dirs, adding.undo())?;
+        Ready::save(&self.dirs, adding.undo())?;
         adding.attached()
     }
-
-    /// A `RoCE` port without its interface in the same namespace has no GIDs there.
-    fn warn_of_ports(&self, inside: &mut Rdma, rdma: &RdmaDevice, name: &str) -> Result<(), crate::Error> {
-        let ports = inside.ports(rdma.index)?;
-        let ifname = &self.request.env.ifname;
-        let is_ours = |port: &netlink::RdmaPort| port.link_name.as_ref() == Some(ifname);
-        if rdma.protocol == "roce" && !ports.iter().any(is_ours) {
-            tracing::warn!(
-                rdma = name,
-                "no port of it carries {ifname}: without its interface it has no GIDs in the pod"
-            );
-        }
-        Ok(())
-    }
 }
 
-fn only_device(device: &Device) -> Result<RdmaDevice, crate::Error> {
-    let names = device.rdma()?;
-    let id = device.id().to_string();
-    let [name] = names.as_slice() else {
-        let error =
-            if names.is_empty() { Error::None { device: id } } else { Error::Several { device: id, names } };
-        return Err(error.into());
-    };
-    let found = open()?.device_by_name(name)?;
-    Ok(found.ok_or(Error::None { device: id })?)
-}
-
-fn warn_of_guid(rdma: &RdmaDevice) {
-    if rdma.node_guid.is_reserved() {
-        tracing::warn!(
-            rdma = rdma.name,
-            node_guid = %rdma.node_guid,
-            "RDMA CM does not work with this GUID: give the VF a MAC through its PF, then bind its driver anew"
-        );
+/// For what a pod is to share with the host: in exclusive mode it would see nothing.
+pub fn require_shared() -> Result<(), crate::Error> {
+    match open()?.netns_mode()? {
+        NetnsMode::Shared => Ok(()),
+        NetnsMode::Exclusive => Err(Error::Exclusive.into()),
     }
-}
-
-fn immovable(rdma: &RdmaDevice, source: netlink::Error) -> crate::Error {
-    if source.is_unsupported() {
-        return Error::Immovable { name: rdma.name.clone(), source: Box::new(source) }.into();
-    }
-    source.into()
-}
-
-fn taken(name: &str, error: netlink::Error) -> crate::Error {
-    if error.is_exists() {
-        let problem = "another RDMA device of this node has the name, and they are unique in all namespaces";
-        return Error::Name { wanted: name.to_owned(), problem: problem.to_owned() }.into();
-    }
-    error.into()
 }
 
 fn roll_back(adding: Adding<RdmaUndo>, error: crate::Error) -> cni::Error {

@@ -1,5 +1,5 @@
 use cni::Request;
-use netlink::{Rdma, RdmaDevice};
+use netlink::Rdma;
 use state::Dirs;
 
 use super::{NAME, Policy, RdmaUndo, Wanted, require_exclusive};
@@ -34,19 +34,21 @@ fn differences(found: &Found<RdmaUndo>, pod: &Pod) -> Result<Vec<String>, Error>
         Found::Attached { netns: Some(netns), .. } if !attachment::is(&pod.netns, netns) => {
             Ok(vec![format!("the record is about another namespace than {}", pod.netns.path().display())])
         }
-        Found::Attached { undo, .. } => Ok(of_device(undo, &Rdma::open_in(&pod.netns)?.devices()?)),
+        Found::Attached { undo, .. } => of_device(undo, pod),
         Found::Damaged(damage) => Ok(vec![format!("the record is damaged: {damage}")]),
         Found::Nothing => Ok(Vec::new()),
     }
 }
 
-fn of_device(undo: &RdmaUndo, devices: &[RdmaDevice]) -> Vec<String> {
+/// How the device in the pod differs from what the record says.
+pub(crate) fn of_device(undo: &RdmaUndo, pod: &Pod) -> Result<Vec<String>, Error> {
+    let devices = Rdma::open_in(&pod.netns)?.devices()?;
     let by_index = devices.iter().find(|device| Some(device.index) == undo.index);
-    match by_index {
+    Ok(match by_index {
         Some(device) if device.name == undo.pod_name => Vec::new(),
         Some(device) => {
             vec![format!("its RDMA device is called {}, expected {}", device.name, undo.pod_name)]
         }
         None => vec![format!("RDMA device {} is not in the pod", undo.pod_name)],
-    }
+    })
 }

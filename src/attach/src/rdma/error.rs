@@ -14,6 +14,11 @@ pub enum Error {
     )]
     Shared,
     #[error(
+        "the RDMA netns mode is exclusive, in which a pod sees no device but those that are moved into it: write \"exclusive\" \
+         where the interface is a VF, or run `rdma system set netns shared`"
+    )]
+    Exclusive,
+    #[error(
         "device {device} has no RDMA device in the host's namespace: its driver has none (is the RDMA module loaded?), \
          or another pod has it"
     )]
@@ -42,7 +47,9 @@ impl Error {
             Self::NoDevice { .. } | Self::Name { .. } => code::INVALID_CONFIG,
             Self::None { .. } | Self::Away { .. } => code::TRY_AGAIN,
             Self::DeviceInfo { .. } => code::IO,
-            Self::NoRdma | Self::Shared | Self::Several { .. } | Self::Immovable { .. } => code::INTERNAL,
+            Self::NoRdma | Self::Shared | Self::Exclusive | Self::Several { .. } | Self::Immovable { .. } => {
+                code::INTERNAL
+            }
         }
     }
 }

@@ -56,7 +56,7 @@ pub(super) fn forget(dirs: &Dirs, key: &Key) -> Result<(), Error> {
 }
 
 /// The undo that a cache allows; `None` if there is none, if it is torn, or of an older boot.
-pub(super) fn find(dirs: &Dirs, key: &Key, netns: PathBuf) -> Result<Option<RdmaUndo>, Error> {
+pub(crate) fn find(dirs: &Dirs, key: &Key, netns: PathBuf) -> Result<Option<RdmaUndo>, Error> {
     let path = path(dirs, key)?;
     let Some(bytes) = file::read(&path)? else { return Ok(None) };
     let Ok(cache) = serde_json::from_slice::<Cache>(&bytes) else {

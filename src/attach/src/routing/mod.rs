@@ -29,7 +29,7 @@ pub use mac::Prefix;
 pub use plan::Outcome;
 pub use record::forget_older_boots;
 pub use table::own as usual_table;
-pub use undo::{Undo, leave_for_good};
+pub use undo::{Undo, leave_before};
 
 /// Whose records these are.
 pub const PLUGIN: &str = "coordinator";

@@ -101,9 +101,9 @@ fn leave(undos: &[Undo], pod: Option<&mut Pod>) -> Vec<Error> {
     leave_as(undos, pod, |_| true)
 }
 
-/// As [`leave`], of NICs that are deleted next: nothing is put back for them.
-pub fn leave_for_good(undos: &[Undo], pod: Option<&mut Pod>) -> Vec<Error> {
-    leave_as(undos, pod, |link| undos.iter().all(|undo| !undo.is_about(link)))
+/// As [`leave`]; of NICs that are `deleted` next, by their names at ADD, nothing is put back.
+pub fn leave_before(undos: &[Undo], pod: Option<&mut Pod>, deleted: impl Fn(&str) -> bool) -> Vec<Error> {
+    leave_as(undos, pod, |link| undos.iter().all(|undo| !undo.is_about(link) || !deleted(undo.ifname())))
 }
 
 fn leave_as(undos: &[Undo], pod: Option<&mut Pod>, stays: impl Fn(&Link) -> bool) -> Vec<Error> {

@@ -17,13 +17,16 @@ pub fn check(request: &Request, plugin: Plugin, wanted: &Wanted) -> Result<(), c
     request.config.require_prev_result()?;
     let mut pod = Pod::open(netns)?;
     let mut host = Route::open().map_err(Error::from)?;
-    let device = Device::require(&Root::system(), &wanted.device)?;
-    let undo = recorded(request, plugin)?;
-    let mut found = owner_differences(&undo, &pod, &device);
-    found.extend(attribute_differences(&device, wanted, &mut host)?);
-    if !device.is_userspace() {
-        found.extend(link_differences(request, wanted, &device, &mut pod)?);
-    }
+    let (undo, mut found) = match recorded(request, plugin)? {
+        Found::Attached { netns: Some(netns), .. } if !attachment::is(&pod.netns, &netns) => {
+            (None, vec![format!("the record is about another namespace than {}", pod.netns.path().display())])
+        }
+        Found::Attached { undo, .. } => (Some(undo), Vec::new()),
+        Found::Damaged(damage) => (None, vec![format!("the record is damaged: {damage}")]),
+        // An attachment made by the plugin that ours replaced has no record, and that is no fault.
+        Found::Nothing => (None, Vec::new()),
+    };
+    found.extend(differences(request, wanted, undo.as_ref(), &mut host, &mut pod)?);
     if let Some(ipam) = &request.config.ipam_type {
         found.extend(delegate::check(request, ipam).err().map(|error| error.to_string()));
     }
@@ -39,22 +42,29 @@ fn recorded(request: &Request, plugin: Plugin) -> Result<Found<VfUndo>, Error> {
     Attachments::open(&Dirs::from_env()?, plugin.name)?.find(&key_of(request)?)
 }
 
-/// An attachment made by the plugin that ours replaced has no record, and that is no fault.
-fn owner_differences(found: &Found<VfUndo>, pod: &Pod, device: &Device) -> Vec<String> {
-    match found {
-        Found::Attached { netns: Some(netns), .. } if !attachment::is(&pod.netns, netns) => {
-            vec![format!("the record is about another namespace than {}", pod.netns.path().display())]
-        }
-        Found::Attached { undo, .. } if undo.device != device.id().to_string() => {
-            vec![format!("the record is about device {}, the config about {}", undo.device, device.id())]
-        }
-        Found::Attached { undo, .. } if undo.driver.as_deref() != device.driver() => {
-            let (now, then) = (device.driver().unwrap_or("none"), undo.driver.as_deref().unwrap_or("none"));
-            vec![format!("its driver is {now}, expected {then}")]
-        }
-        Found::Damaged(damage) => vec![format!("the record is damaged: {damage}")],
-        Found::Attached { .. } | Found::Nothing => Vec::new(),
+/// The VF against its record, what its PF and the pod have against the config and `prevResult`.
+pub(crate) fn differences(
+    request: &Request,
+    wanted: &Wanted,
+    undo: Option<&VfUndo>,
+    host: &mut Route,
+    pod: &mut Pod,
+) -> Result<Vec<String>, cni::Error> {
+    let device = Device::require(&Root::system(), &wanted.device)?;
+    let mut found: Vec<_> = undo.and_then(|undo| device_difference(undo, &device)).into_iter().collect();
+    found.extend(attribute_differences(&device, wanted, host)?);
+    if !device.is_userspace() {
+        found.extend(link_differences(request, wanted, &device, pod)?);
     }
+    Ok(found)
+}
+
+fn device_difference(undo: &VfUndo, device: &Device) -> Option<String> {
+    if undo.device != device.id().to_string() {
+        return Some(format!("the record is about device {}, the config about {}", undo.device, device.id()));
+    }
+    let (now, then) = (device.driver().unwrap_or("none"), undo.driver.as_deref().unwrap_or("none"));
+    (now != then).then(|| format!("its driver is {now}, expected {then}"))
 }
 
 fn attribute_differences(device: &Device, wanted: &Wanted, host: &mut Route) -> Result<Vec<String>, Error> {

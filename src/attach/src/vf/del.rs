@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use cni::{Request, ValidAttachments};
 use state::{Dirs, Key};
 
@@ -28,21 +30,12 @@ fn give_back(request: &Request, plugin: Plugin, errors: &mut Vec<Error>) -> Resu
         }
         Found::Nothing => (),
     }
-    let files = files_of(request, plugin);
+    let files = Files::of(plugin.name, request, cni_netns.unwrap_or(Path::new("")));
     let recorded = unrecorded(&dirs, &key, &files, &mut Scene::at(cni_netns)?, errors)?;
     if errors.is_empty() {
         attachments.forget(&key)?;
     }
     Ok(recorded)
-}
-
-fn files_of(request: &Request, plugin: Plugin) -> Files {
-    Files {
-        folder: plugin.name.to_owned(),
-        cache: format!("{}-{}", request.env.container_id, request.env.ifname),
-        allocations: true,
-        netns: request.env.netns.clone().unwrap_or_default(),
-    }
 }
 
 /// What the plugin that ours replaced attached, or ours before a reboot.
@@ -53,6 +46,18 @@ fn unrecorded(
     scene: &mut Scene,
     errors: &mut Vec<Error>,
 ) -> Result<Option<String>, Error> {
+    let Some(undo) = find_unrecorded(dirs, key, files, scene)? else { return Ok(None) };
+    errors.extend(undo.undo(scene));
+    Ok(undo.ipam.clone())
+}
+
+/// As the peer's cache tells it. One that is about nothing any more is removed.
+pub(crate) fn find_unrecorded(
+    dirs: &Dirs,
+    key: &Key,
+    files: &Files,
+    scene: &mut Scene,
+) -> Result<Option<Box<VfUndo>>, Error> {
     match peer::find(dirs, key, files, scene)? {
         peer::Found::Nothing => Ok(None),
         peer::Found::Stale => {
@@ -61,10 +66,7 @@ fn unrecorded(
             }
             Ok(None)
         }
-        peer::Found::Undo(undo) => {
-            errors.extend(undo.undo(scene));
-            Ok(undo.ipam.clone())
-        }
+        peer::Found::Undo(undo) => Ok(Some(undo)),
     }
 }
 

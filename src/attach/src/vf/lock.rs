@@ -1,20 +1,21 @@
-use std::path::PathBuf;
 use std::time::Duration;
 
 use state::{Dirs, Lock};
 
 use super::device::Id;
 use crate::Error;
+use crate::locks::LockFile;
 
 /// As long as the peer waits.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The lock on one VF that sriov-cni's processes take, too: below the peer's directory, `FOLDER/pci/vf_lock/ID.lock`.
 pub(super) fn acquire(dirs: &Dirs, folder: &str, id: &Id) -> Result<Lock, Error> {
-    Ok(Lock::acquire(&path(dirs, folder, id)?, PATIENCE)?)
+    file(dirs, folder, id)?.acquire()
 }
 
-fn path(dirs: &Dirs, folder: &str, id: &Id) -> Result<PathBuf, Error> {
+/// The same, to be taken.
+pub(super) fn file(dirs: &Dirs, folder: &str, id: &Id) -> Result<LockFile, Error> {
     let directory = dirs.peer.create(&[folder, "pci", "vf_lock"])?;
-    Ok(directory.join(format!("{id}.lock")))
+    Ok(LockFile { path: directory.join(format!("{id}.lock")), shared: false, patience: PATIENCE })
 }

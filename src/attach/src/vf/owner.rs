@@ -8,7 +8,7 @@ use state::{Dirs, Key};
 use super::device::Id;
 use super::peer::{self, Allocation};
 use super::{Error, VfUndo};
-use crate::claim::{Claims, Evicted};
+use crate::claim::{Claimant, Claims, Evicted};
 
 /// Whether an undo may touch the device.
 pub(crate) enum Verdict {
@@ -57,17 +57,15 @@ pub(super) fn vacate(dirs: &Dirs, id: &Id, files: &peer::Files) -> Result<(), cr
     }
 }
 
-/// Takes the device for `key`.
+/// Takes the device, and tells the peer.
 pub(super) fn take(
-    dirs: &Dirs,
-    plugin: &str,
+    claimant: &Claimant<'_>,
     id: &Id,
-    key: &Key,
     pod: &NetNs,
     files: &peer::Files,
 ) -> Result<(), crate::Error> {
-    claims(dirs).take(plugin, id, key, pod)?;
-    Allocation::of(dirs, files, id)?.take(pod.path())
+    claims(claimant.dirs).take(claimant, id, pod)?;
+    Allocation::of(claimant.dirs, files, id)?.take(pod.path())
 }
 
 /// Gives the device up, if it is still `key`'s.

@@ -7,8 +7,9 @@ mod find;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use cni::Request;
 use serde::{Deserialize, Serialize};
 use state::{Dirs, file};
 
@@ -35,6 +36,16 @@ pub struct Files {
 }
 
 impl Files {
+    /// Those of an attachment, as sriov-cni would name them.
+    pub fn of(folder: &str, request: &Request, netns: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            cache: format!("{}-{}", request.env.container_id, request.env.ifname),
+            allocations: true,
+            netns: netns.to_owned(),
+        }
+    }
+
     /// The cache as the peer names it.
     pub fn cache_path(&self, dirs: &Dirs) -> Result<PathBuf, Error> {
         Ok(dirs.peer.path(&[&self.folder])?.join(&self.cache))

@@ -7,6 +7,7 @@ mod check;
 mod examples;
 mod knobs;
 mod race;
+mod rail;
 mod rdma;
 mod reboot;
 mod state;

@@ -14,7 +14,7 @@ const OTHER: &str = "11:22:33:44:55:66:77:02";
 const NO_GUID: &str = "00:00:00:00:00:00:00:00";
 
 /// Where this test's binary is, so are the plugins.
-fn directory() -> PathBuf {
+pub(super) fn directory() -> PathBuf {
     let test = std::env::current_exe().expect("this program");
     let beside = test.ancestors().nth(2).expect("below target").to_owned();
     std::env::var_os("RAILCNI_BIN_DIR").map_or(beside, PathBuf::from)
@@ -52,7 +52,7 @@ pub(super) fn fails(plugin: &str, verb: &str, pod: &Pod, config: &Value) -> Stri
 }
 
 /// The VF as the host sees it: name, GUIDs and link state, RDMA device.
-fn picture(vf: &Vf) -> (String, String, Vec<String>) {
+pub(super) fn picture(vf: &Vf) -> (String, String, Vec<String>) {
     (vf.ifname(), format!("{:?}", vf.attributes()), vf.rdma())
 }
 

@@ -71,3 +71,33 @@ fn a_subnet_per_node_is_that_of_the_pf() {
         assert!(address.starts_with(net), "{result}");
     }
 }
+
+#[test]
+fn eight_rails_in_one_network() {
+    pools("rails-per-node-27.yaml");
+    run(&["hostname", "node1"]);
+    let text = fs::read_to_string(examples().join("sriov/rails.conflist")).expect("the example");
+    let list: Value = serde_json::from_str(&text).expect("JSON");
+    let vfs: Vec<_> = (0..8).map(|rail| vf(rail, 0)).collect();
+    let before: Vec<_> = vfs.iter().map(State::of).collect();
+    for (rail, vf) in vfs.iter().enumerate() {
+        ip(&format!("addr add 172.16.{}.30/27 dev {}", rail + 1, vf.pf().ifname()));
+    }
+    let written = list["plugins"][0]["rails"].as_array().expect("rails").len();
+    assert_eq!(written, vfs.len());
+    // The masters have the names of the lab, and the devices come in no order.
+    let pfs: Vec<_> = vfs.iter().map(|vf| vf.pf().ifname()).collect();
+    let devices: Vec<_> = vfs.iter().rev().map(|vf| vf.bdf()).collect();
+    let here = json!({ "cniVersion": list["cniVersion"], "name": list["name"], "rails": pfs, "deviceID": null,
+        "runtimeConfig": { "deviceID": devices } });
+    let pod = pod();
+    let call = sriov(&vfs[0], &pod, &json!({})).then("rail", &list["plugins"][0]).with(&here);
+    let result = call.run("ADD");
+    for (rail, ip) in result["ips"].as_array().expect("addresses").iter().enumerate() {
+        let net = format!("172.16.{}.", rail + 1);
+        assert!(ip["address"].as_str().is_some_and(|address| address.starts_with(&net)), "{result}");
+    }
+    assert_eq!(pod.rdma_devices().len(), 8);
+    call.run("DEL");
+    vfs.iter().zip(&before).for_each(|(vf, before)| assert_untouched(vf, before));
+}

@@ -1,0 +1,320 @@
+//! `rail` on VFs: what the chain of `sriov`, `rdma` and `coordinator` does, for all rails at once.
+
+use std::fs;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use vm::lab::{Mode, Pod, Vf, ip, pf, set_rdma_mode, until, vf};
+
+use super::call::{Call, pod, sriov};
+use super::state::{State, assert_untouched};
+
+/// One address, so that every attachment gets the same.
+fn ipam(rail: usize) -> Value {
+    let (address, gateway) = (format!("10.{}.0.10", 80 + rail), format!("10.{}.0.1", 80 + rail));
+    json!({ "type": "rail-ipam", "routes": [{ "dst": "0.0.0.0/0" }], "ranges": [[{
+        "subnet": format!("10.{}.0.0/24", 80 + rail), "rangeStart": address, "rangeEnd": address, "gateway": gateway,
+    }]] })
+}
+
+fn vfs(count: usize) -> Vec<Vf> {
+    (0..count).map(|rail| vf(rail, 0)).collect()
+}
+
+fn states(vfs: &[Vf]) -> Vec<State> {
+    vfs.iter().map(State::of).collect()
+}
+
+/// The rails of a pod in one network.
+fn rail(vfs: &[Vf], pod: &Pod) -> Call {
+    let rails: Vec<_> = vfs
+        .iter()
+        .enumerate()
+        .map(|(rail, vf)| json!({ "deviceID": vf.bdf(), "ipam": ipam(rail) }))
+        .collect();
+    let config = json!({ "name": "rails", "deviceID": null, "link": "sriov", "rdma": "exclusive", "vlan": 100, "rails": rails });
+    sriov(&vfs[0], pod, &json!({})).then("rail", &config)
+}
+
+fn chain(vfs: &[Vf], pod: &Pod) -> Vec<Call> {
+    let mut calls = Vec::new();
+    for (rail, vf) in vfs.iter().enumerate() {
+        let config = json!({ "name": format!("rail{rail}"), "vlan": 100, "ipam": ipam(rail) });
+        let first = sriov(vf, pod, &config).ifname(&format!("net{}", rail + 1));
+        let mut result = first.run("ADD");
+        calls.push(first.clone());
+        for plugin in ["rdma", "coordinator"] {
+            let call = first.then(plugin, &json!({ "prevResult": result, "vlan": null }));
+            result = call.run("ADD");
+            calls.push(call);
+        }
+    }
+    calls
+}
+
+#[track_caller]
+fn assert_all_untouched(vfs: &[Vf], before: &[State]) {
+    vfs.iter().zip(before).for_each(|(vf, before)| assert_untouched(vf, before));
+}
+
+/// Every kernel object of the pod and of the VFs, but for numbers that the kernel chooses.
+fn picture(pod: &Pod, vfs: &[Vf]) -> Value {
+    until(Duration::from_secs(10), "IPv6 is sure of its addresses", || {
+        !pod.ip("-6 addr").contains("tentative")
+    });
+    let json_of = |args: &str| -> Value { serde_json::from_str(&pod.ip(args)).expect("JSON") };
+    let mut links = json_of("-d -j addr");
+    for link in links.as_array_mut().expect("links") {
+        let link = link.as_object_mut().expect("an object");
+        for numbered in ["ifindex", "link_index", "link_netnsid"] {
+            link.remove(numbered);
+        }
+    }
+    // The default NIC's MAC is random, and what IPv6 makes of it.
+    let is_rail = |one: &&Value, key: &str| !["eth0", "peer0"].iter().any(|nic| one[key] == *nic);
+    let links: Vec<_> =
+        links.as_array().into_iter().flatten().filter(|link| is_rail(link, "ifname")).collect();
+    let routes6 = json_of("-6 -j route show table all");
+    let routes6: Vec<_> =
+        routes6.as_array().into_iter().flatten().filter(|route| is_rail(route, "dev")).collect();
+    let vfs: Vec<_> = vfs.iter().map(|vf| format!("{:?}", vf.attributes())).collect();
+    json!({
+        "links": links, "rules": json_of("-j rule"), "rules6": json_of("-6 -j rule"),
+        "routes": json_of("-4 -j route show table all"), "routes6": routes6,
+        "rdma": pod.rdma_devices(), "vfs": vfs,
+    })
+}
+
+/// Line by line, because the whole is long.
+#[track_caller]
+fn assert_same(chain: &Value, rail: &Value) {
+    let lines = |value: &Value| format!("{value:#}").lines().map(str::to_owned).collect::<Vec<_>>();
+    let (chain, rail) = (lines(chain), lines(rail));
+    let first = chain.iter().zip(&rail).position(|(chain, rail)| chain != rail);
+    let around =
+        |lines: &[String], at: usize| lines[at.saturating_sub(12)..(at + 4).min(lines.len())].join("\n");
+    if let Some(at) = first {
+        panic!("the chain:\n{}\nrail:\n{}", around(&chain, at), around(&rail, at));
+    }
+    assert_eq!(chain.len(), rail.len());
+}
+
+#[test]
+fn the_end_state_of_eight_rails_is_that_of_the_chain() {
+    let vfs = vfs(8);
+    let before = states(&vfs);
+    let by_chain = {
+        let pod = pod();
+        let calls = chain(&vfs, &pod);
+        let made = picture(&pod, &vfs);
+        calls.iter().rev().for_each(|call| drop(call.run("DEL")));
+        made
+    };
+    assert_all_untouched(&vfs, &before);
+    let pod = pod();
+    let call = rail(&vfs, &pod);
+    call.run("ADD");
+    assert_same(&by_chain, &picture(&pod, &vfs));
+    assert_eq!(pod.rdma_devices().len(), 8);
+    call.run("DEL");
+    assert!(pod.rdma_devices().is_empty() && pod.links().iter().all(|link| !link.starts_with("net")));
+    assert_all_untouched(&vfs, &before);
+}
+
+#[test]
+fn eight_rails_are_checked_and_each_difference_is_named() {
+    let (vfs, pod) = (vfs(8), pod());
+    let before = states(&vfs);
+    let call = rail(&vfs, &pod);
+    let call = call.clone().with(&json!({ "prevResult": call.run("ADD") }));
+    call.run("CHECK");
+    vfs[2].set("vlan 7");
+    pod.ip("link set dev net4 mtu 1400 down");
+    let device = pod.rdma_devices().remove(0);
+    pod.run(&["rdma", "dev", "set", &device, "name", "renamed"]);
+    let said = call.fails("CHECK");
+    for named in ["net3: ", "vlan", "net4: it is down", "renamed"] {
+        assert!(said.contains(named), "{named}: {said}");
+    }
+    call.run("DEL");
+    assert_all_untouched(&vfs, &before);
+}
+
+#[test]
+fn eight_rails_come_back_after_the_namespace_went() {
+    let (vfs, pod) = (vfs(8), pod());
+    let before = states(&vfs);
+    let call = rail(&vfs, &pod);
+    call.run("ADD");
+    drop(pod);
+    call.without_netns().with(&json!({ "rails": null })).run("DEL");
+    assert_all_untouched(&vfs, &before);
+}
+
+#[test]
+fn a_refusal_on_the_last_rail_undoes_the_others() {
+    let (vfs, pod) = (vfs(3), pod());
+    let before = states(&vfs);
+    pf(2).knob("vlan_errno").write(5);
+    let said = rail(&vfs, &pod).fails("ADD");
+    assert!(said.contains("vlan") && said.contains(&pf(2).ifname()), "{said}");
+    pf(2).knob("vlan_errno").write(0);
+    assert!(pod.rdma_devices().is_empty() && pod.links().iter().all(|link| !link.starts_with("net")));
+    assert_all_untouched(&vfs, &before);
+}
+
+#[test]
+fn without_an_address_no_device_is_touched() {
+    let (vfs, first, second) = (vfs(2), pod(), pod());
+    let before = states(&vfs);
+    let holder = rail(&vfs[..1], &first).with(&json!({ "link": "macvlan", "rdma": "none", "vlan": null,
+        "rails": [{ "master": pf(5).ifname(), "ipam": ipam(1) }] }));
+    ip(&format!("link set dev {} up", pf(5).ifname()));
+    holder.run("ADD");
+    let said = rail(&vfs, &second).fails("ADD");
+    assert!(said.contains("10.81.0.10") || said.contains("no address"), "{said}");
+    holder.run("DEL");
+    assert_all_untouched(&vfs, &before);
+}
+
+#[test]
+fn the_next_pod_gets_a_vf_of_a_dead_one_and_keeps_it() {
+    let (vfs, dead) = (vfs(3), pod());
+    let before = states(&vfs);
+    let old = rail(&vfs, &dead);
+    old.run("ADD");
+    drop(dead);
+    let next = Pod::new();
+    let new = sriov(&vfs[1], &next, &json!({ "vlan": 7 }));
+    new.run("ADD");
+    let inside = (vfs[1].attributes(), next.link("net1"));
+    old.run("DEL");
+    assert_eq!((vfs[1].attributes(), next.link("net1")), inside);
+    new.run("DEL");
+    assert_all_untouched(&vfs, &before);
+}
+
+#[test]
+fn a_vf_in_use_is_refused_and_named() {
+    let (vfs, first, second) = (vfs(2), pod(), pod());
+    let owner = sriov(&vfs[1], &first, &json!({}));
+    owner.run("ADD");
+    let before = State::of(&vfs[0]);
+    let said = rail(&vfs, &second).fails("ADD");
+    assert!(said.contains("allocated") && said.contains(first.name()), "{said}");
+    assert_eq!(State::of(&vfs[0]), before);
+    owner.run("DEL");
+}
+
+#[test]
+fn devices_go_to_the_rails_of_their_pfs() {
+    let (vfs, pod) = (vfs(3), pod());
+    let before = states(&vfs);
+    let pfs: Vec<_> = vfs.iter().map(|vf| vf.pf().ifname()).collect();
+    // As a device plugin lists them: in no order.
+    let given: Vec<_> = [2, 0, 1].map(|rail: usize| vfs[rail].bdf()).into();
+    let call = rail(&vfs, &pod).with(&json!({ "rails": pfs, "runtimeConfig": { "deviceID": given } }));
+    let result = call.run("ADD");
+    let devices: Vec<_> =
+        result["interfaces"].as_array().expect("interfaces").iter().map(|one| one["pciID"].clone()).collect();
+    assert_eq!(devices, vfs.iter().map(|vf| json!(vf.bdf())).collect::<Vec<_>>());
+    call.run("DEL");
+    let lonely = call.with(&json!({ "runtimeConfig": { "deviceID": [vfs[0].bdf()] } }));
+    let said = lonely.fails("ADD");
+    assert!(said.contains("rails[1]: no deviceID for a VF of"), "{said}");
+    let lost = lonely.with(&json!({ "rails": [vfs[1].pf().ifname()] }));
+    let said = lost.fails("ADD");
+    assert!(said.contains("none of") && said.contains(&vfs[0].bdf()), "{said}");
+    assert_all_untouched(&vfs, &before);
+}
+
+#[test]
+fn in_shared_mode_devices_are_shared_or_refused() {
+    let (vfs, before) = (vfs(1), states(&vfs(1)));
+    set_rdma_mode(Mode::Shared);
+    let pod = pod();
+    let call = rail(&vfs, &pod);
+    assert!(call.fails("ADD").contains("rdma system set netns exclusive"));
+    let shared = call.with(&json!({ "rdma": "shared" }));
+    shared.run("ADD");
+    assert!(pod.rdma_devices().contains(&vf(1, 0).rdma().remove(0)), "the pod sees all");
+    shared.run("DEL");
+    drop(pod);
+    set_rdma_mode(Mode::Exclusive);
+    assert_all_untouched(&vfs, &before);
+    let said = rail(&vfs, &Pod::new()).with(&json!({ "rdma": "shared" })).fails("ADD");
+    assert!(said.contains("exclusive"), "{said}");
+}
+
+#[test]
+fn gc_puts_back_what_is_not_valid_any_more() {
+    let (vfs, dead) = (vfs(2), pod());
+    let before = states(&vfs);
+    let call = rail(&vfs, &dead);
+    call.run("ADD");
+    drop(dead);
+    call.with(&json!({ "cni.dev/valid-attachments": [] })).run("GC");
+    assert_all_untouched(&vfs, &before);
+}
+
+#[test]
+fn a_record_that_was_torn_leaves_the_caches() {
+    let (vfs, pod) = (vfs(2), pod());
+    let before = states(&vfs);
+    let call = rail(&vfs, &pod);
+    call.run("ADD");
+    let record = format!("/run/railcni/attachments/rails/{},rail,net1", pod.name());
+    fs::File::options().write(true).open(&record).expect("the record").set_len(40).expect("tear it");
+    call.run("DEL");
+    assert!(pod.rdma_devices().is_empty() && pod.links().iter().all(|link| !link.starts_with("net")));
+    assert_all_untouched(&vfs, &before);
+}
+
+/// Two rails, killed at every second message to the kernel.
+fn killed(verb: &str, first: usize) {
+    let vfs = vfs(2);
+    let before = states(&vfs);
+    for nth in (first..).step_by(2) {
+        let pod = pod();
+        let call = rail(&vfs, &pod);
+        if verb == "DEL" {
+            call.run("ADD");
+        }
+        let output = call.clone().killed_at(nth).output(verb);
+        call.run("DEL");
+        assert!(pod.rdma_devices().is_empty(), "{verb} killed at {nth}");
+        assert_all_untouched(&vfs, &before);
+        if output.status.success() {
+            assert!(nth > 20, "only {nth} messages were seen: is strace counting?");
+            return;
+        }
+    }
+}
+
+#[test]
+fn an_add_that_is_killed_at_an_odd_message_is_undone_by_del() {
+    killed("ADD", 1);
+}
+
+#[test]
+fn an_add_that_is_killed_at_an_even_message_is_undone_by_del() {
+    killed("ADD", 2);
+}
+
+#[test]
+fn a_del_that_is_killed_at_an_odd_message_is_finished_by_the_next() {
+    killed("DEL", 1);
+}
+
+#[test]
+fn a_del_that_is_killed_at_an_even_message_is_finished_by_the_next() {
+    killed("DEL", 2);
+}
+
+#[test]
+fn the_mac_of_a_pod_is_for_one_rail() {
+    let (vfs, pod) = (vfs(2), pod());
+    let said =
+        rail(&vfs, &pod).with(&json!({ "runtimeConfig": { "mac": "02:00:5e:10:00:09" } })).fails("ADD");
+    assert!(said.contains("runtimeConfig.mac") && said.contains("2 rails"), "{said}");
+}

@@ -1,0 +1,176 @@
+use cni::{Interface, Request};
+use netlink::{Link, Rdma, Route};
+use state::{Dirs, Key};
+use sysfs::Root;
+
+use super::rebind::{RdmaBefore, guid_of, rdma_of, rebind};
+use super::undo::claims;
+use super::{Error, IbUndo, Wanted, peer};
+use crate::Pod;
+use crate::claim::{Claimant, Evicted};
+use crate::vf::{self, Admin, Arrival, Attributes, Device, Id, Netdev, await_home};
+
+/// `ARPHRD_INFINIBAND` (`include/uapi/linux/if_arp.h`)
+const INFINIBAND: u16 = 32;
+
+/// A VF that was found fit for an ADD, whose caller has its PF's lock: the steps, in their order, of every plugin that
+/// attaches one.
+#[derive(Debug)]
+pub(crate) struct Ready<'a> {
+    wanted: &'a Wanted,
+    device: Device,
+    link: Option<Link>,
+    before: Option<Attributes>,
+    change: Attributes,
+    rdma: Option<RdmaBefore>,
+}
+
+impl<'a> Ready<'a> {
+    /// Puts back what a pod that is gone had, and looks at the device.
+    pub(crate) fn find(dirs: &Dirs, wanted: &'a Wanted, host: &mut Route) -> Result<Self, crate::Error> {
+        vacate(dirs, &wanted.device)?;
+        let device = Device::require(&Root::system(), &wanted.device)?;
+        let id = device.id().to_string();
+        if wanted.vfio && !device.is_userspace() {
+            let driver = device.driver().unwrap_or("none").to_owned();
+            return Err(Error::NotVfio { device: id, driver }.into());
+        }
+        if device.pf().is_none() && !device.is_userspace() {
+            return Err(Error::Pf { device: id }.into());
+        }
+        let link = device.require_link(host)?;
+        if let Some(link) = link.as_ref().filter(|link| link.hardware_type != INFINIBAND) {
+            return Err(Error::Ethernet { device: id, ifname: link.name.clone() }.into());
+        }
+        require_guid(wanted, &device, link.as_ref())?;
+        if wanted.isolation && link.is_some() {
+            rdma_of(&device)?;
+        }
+        let before = match device.pf() {
+            Some(pf) => Some(Admin::open(device.id(), pf, host)?.read(host)?),
+            None => None,
+        };
+        let rdma = RdmaBefore::of(&device)?;
+        let ready = Self { wanted, device, link, before, change: change(wanted), rdma };
+        ready.warn_of_partition();
+        Ok(ready)
+    }
+
+    fn warn_of_partition(&self) {
+        let (Some(pkey), Some(link)) = (self.wanted.pkey, &self.link) else { return };
+        if pkey.is_in_table_of(&link.name) == Some(false) {
+            tracing::warn!(
+                %pkey,
+                device = %self.device.id(),
+                "its port is not in this partition: there is no traffic in it until the subnet manager gives it to the GUID"
+            );
+        }
+    }
+
+    /// To be written down before [`enter`](Self::enter). Only what is to change is put back.
+    pub(crate) fn undo(&self, request: &Request, key: Key) -> IbUndo {
+        let before = self.before.map(|before| Attributes {
+            link_state: before.link_state.filter(|_| self.change.link_state.is_some()),
+            node_guid: before.node_guid.filter(|_| self.change.node_guid.is_some()),
+            port_guid: before.port_guid.filter(|_| self.change.port_guid.is_some()),
+            ..Attributes::default()
+        });
+        // The address of an IPoIB interface is its port's and its queue pair's: nobody sets it.
+        let netdev = self.link.as_ref().map(|link| Netdev { mac: None, ..Netdev::of(link) });
+        IbUndo {
+            device: self.device.id().to_string(),
+            driver: self.device.driver().map(str::to_owned),
+            ifname: key.ifname.clone(),
+            key,
+            index: None,
+            netdev,
+            guid: self.link.as_ref().and_then(guid_of),
+            before,
+            rdma: self.rdma.clone(),
+            isolated: self.wanted.isolation,
+            ipam: request.config.ipam_type.clone(),
+        }
+    }
+
+    /// Takes the device and moves it into the pod. Moving the RDMA device builds its interface anew, so that goes second.
+    pub(crate) fn enter(
+        &self,
+        claimant: &Claimant<'_>,
+        host: &mut Route,
+        pod: &mut Pod,
+    ) -> Result<Option<Link>, crate::Error> {
+        let id = self.device.id();
+        claims(claimant.dirs).take(claimant, id, &pod.netns)?;
+        self.administer(host)?;
+        let Some(link) = &self.link else { return Ok(None) };
+        let mut link = link.clone();
+        if let Some(guid) = self.wanted.guid.filter(|guid| guid_of(&link) != Some(*guid)) {
+            let driver = self.device.driver().unwrap_or_default();
+            link = rebind(claimant.dirs, id, driver, Some(guid), self.rdma.as_ref(), host)?;
+        }
+        if self.wanted.isolation {
+            let rdma = rdma_of(&self.device)?;
+            Rdma::open()?.move_device(rdma.index, pod.netns.fd())?;
+            link = await_home(&self.device, host)?;
+        }
+        let arrival = Arrival { ifname: &claimant.key.ifname, mtu: None };
+        arrival.enter(host, &link, pod).map(Some)
+    }
+
+    fn administer(&self, host: &mut Route) -> Result<(), crate::Error> {
+        let (Some(pf), Some(before)) = (self.device.pf(), &self.before) else { return Ok(()) };
+        let admin = Admin::open(self.device.id(), pf, host)?;
+        admin.apply(host, &self.change, before)
+    }
+
+    /// As the result has it. The GUIDs are in the address: its last 8 bytes.
+    pub(crate) fn interface(&self, ifname: &str, link: Option<&Link>, pod: &Pod) -> Interface {
+        Interface {
+            name: ifname.to_owned(),
+            mac: link.and_then(|link| link.address).map(|address| address.to_string()),
+            mtu: link.map(|link| link.mtu),
+            sandbox: Some(pod.netns.path().display().to_string()),
+            pci_id: Some(self.device.id().to_string()),
+            ..Interface::default()
+        }
+    }
+
+    /// Writes the peer's cache: what is left to go by when the record is lost.
+    pub(crate) fn save(
+        &self,
+        dirs: &Dirs,
+        request: &Request,
+        undo: &IbUndo,
+        host: &mut Route,
+    ) -> Result<(), crate::Error> {
+        let pf = match self.device.pf() {
+            Some(pf) => Some((pf.link(self.device.id(), host)?.name, pf.vf)),
+            None => None,
+        };
+        peer::save(dirs, request, self.wanted, undo, pf)
+    }
+}
+
+fn vacate(dirs: &Dirs, id: &Id) -> Result<(), crate::Error> {
+    let evicted = claims(dirs).evict::<IbUndo>(id, |undo, scene| undo.undo_locked(dirs, id, scene))?;
+    match evicted {
+        Evicted::Free => Ok(()),
+        Evicted::Alive(owner) => {
+            let (name, netns) = (owner.key.to_string(), owner.netns());
+            Err(vf::Error::Allocated { device: id.to_string(), owner: name, netns }.into())
+        }
+    }
+}
+
+fn change(wanted: &Wanted) -> Attributes {
+    let guid = wanted.guid;
+    Attributes { link_state: wanted.link_state, node_guid: guid, port_guid: guid, ..Attributes::default() }
+}
+
+fn require_guid(wanted: &Wanted, device: &Device, link: Option<&Link>) -> Result<(), Error> {
+    let own = link.and_then(guid_of).filter(|guid| guid.is_reserved());
+    match (wanted.guid, own) {
+        (None, Some(guid)) => Err(Error::NoGuid { device: device.id().to_string(), guid: guid.to_string() }),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,100 @@
+use cni::{Interface, Request};
+use netlink::{Link, Route};
+use state::Key;
+
+use super::kind::Entry;
+use super::{Kind, Part, Site, Step};
+use crate::Error;
+use crate::child::{self, Child, Ledger, PodLink, interface};
+use crate::locks::LockFile;
+
+/// A link that is made on a master: macvlan, ipvlan, ipoib.
+pub struct OfChild {
+    /// As the config of its plugin wants it.
+    pub kind: Box<dyn child::Kind>,
+}
+
+impl Kind for OfChild {
+    fn plan<'a>(&'a self, rail: &'a Request, site: &mut Site) -> Result<Box<dyn Step + 'a>, cni::Error> {
+        let child = self.kind.plan(&mut site.host, &mut site.pod)?;
+        Ok(Box::new(Make { rail, child }))
+    }
+
+    fn differences(&self, rail: &Request, _: &[Part], site: &mut Site) -> Result<Vec<String>, cni::Error> {
+        let child = self.kind.plan(&mut site.host, &mut site.pod)?;
+        child::differences(rail, &mut site.pod, &child, |link| self.kind.unlike(&child, link))
+    }
+
+    fn require(&self, host: &mut Route) -> Result<(), cni::Error> {
+        self.kind.require_parent(host).map_err(child::not_available)
+    }
+}
+
+struct Make<'a> {
+    rail: &'a Request,
+    child: Child,
+}
+
+impl Make<'_> {
+    fn undo(&self) -> Part {
+        Part::Child(PodLink {
+            ifname: self.rail.env.ifname.clone(),
+            kind: self.child.kind.name().to_owned(),
+            index: None,
+            staged: None,
+            ipam: None,
+        })
+    }
+}
+
+impl Step for Make<'_> {
+    fn part(&self) -> Option<Part> {
+        Some(self.undo())
+    }
+
+    fn locks(&self, _: &Site) -> Result<Vec<LockFile>, Error> {
+        Ok(Vec::new())
+    }
+
+    fn secure(&mut self, _: &mut Site) -> Result<Vec<Part>, Error> {
+        Ok(vec![self.undo()])
+    }
+
+    fn enter(&mut self, site: &mut Site, entry: &mut Entry<'_>) -> Result<Link, Error> {
+        let link = self.child.create(&mut site.host, &mut site.pod, &self.rail.env.ifname, entry)?;
+        entry.note(|parts| of_link(parts, |undo| undo.index = Some(link.index)));
+        Ok(link)
+    }
+
+    fn hears_for(&self) -> Option<&Link> {
+        self.child.hears_for()
+    }
+
+    fn interface(&self, link: &Link, _: &Site) -> Interface {
+        interface(link, self.rail)
+    }
+
+    fn finish(&self, _: &mut Site, _: &[Part]) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+impl Ledger for Entry<'_> {
+    fn key(&self) -> &Key {
+        &self.key
+    }
+
+    fn stage(&mut self, name: &str) -> Result<(), Error> {
+        self.amend(|parts| of_link(parts, |undo| undo.staged = Some(name.to_owned())))
+    }
+
+    fn staged(&mut self) {
+        self.note(|parts| of_link(parts, |undo| undo.staged = None));
+    }
+}
+
+fn of_link(parts: &mut [Part], change: impl FnOnce(&mut PodLink)) {
+    if let [Part::Child(undo)] = parts {
+        change(undo);
+    }
+}
