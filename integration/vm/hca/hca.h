@@ -54,6 +54,7 @@ struct hca_knobs {
 	u32 own_mac_delay_ms;
 	u32 mac_needs_trust;
 	u32 netdev_delay_ms;
+	u32 open_busy;
 	u32 rdma_devices;
 	u32 rdma_no_netns;
 	u32 fw_guids;

@@ -24,6 +24,7 @@ static const struct {
 	{ "own_mac_delay_ms", offsetof(struct hca_knobs, own_mac_delay_ms) },
 	{ "mac_needs_trust", offsetof(struct hca_knobs, mac_needs_trust) },
 	{ "netdev_delay_ms", offsetof(struct hca_knobs, netdev_delay_ms) },
+	{ "open_busy", offsetof(struct hca_knobs, open_busy) },
 	{ "rdma_devices", offsetof(struct hca_knobs, rdma_devices) },
 	{ "rdma_no_netns", offsetof(struct hca_knobs, rdma_no_netns) },
 	{ "fw_guids", offsetof(struct hca_knobs, fw_guids) },

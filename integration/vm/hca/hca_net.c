@@ -14,6 +14,12 @@ static const u8 hca_ib_broadcast[HCA_IB_ALEN] = {
 
 static int hca_open(struct net_device *dev)
 {
+	struct hca_fn *fn = hca_fn_of(dev);
+
+	if (fn->vf && fn->pf->knobs.open_busy) {
+		fn->pf->knobs.open_busy--;
+		return -EBUSY;
+	}
 	netif_start_queue(dev);
 	return 0;
 }

@@ -1,5 +1,6 @@
 //! The addresses and routes of a result, on a link in the pod.
 
+mod busy;
 mod check;
 mod dad;
 mod merge;
@@ -35,7 +36,8 @@ pub fn configure_all(pod: &mut Pod, links: &[(&Link, &CniResult)]) -> Result<(),
         may_exist.resize(batch.len() - result.routes.len(), false);
         may_exist.resize(batch.len(), true);
     }
-    refusal(batch.outcomes()?, &may_exist)?;
+    let outcomes = batch.outcomes()?;
+    refusal(busy::ask_again(&mut pod.route, links, outcomes)?, &may_exist)?;
     let ipv6_gateway =
         |result: &CniResult| result.ips.iter().any(|ip| ip.gateway.is_some_and(|gateway| gateway.is_ipv6()));
     dad::wait(pod, &those(links, ipv6_gateway))?;

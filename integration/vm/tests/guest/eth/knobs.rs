@@ -49,6 +49,17 @@ fn an_attribute_is_busy_a_few_times() {
 }
 
 #[test]
+fn a_vfs_interface_is_busy_a_few_times() {
+    let vf = vf(0, 1);
+    vf.pf().knob("open_busy").write(2);
+    let up = format!("link set dev {} up", vf.ifname());
+    for _ in 0..2 {
+        assert!(ip_fails(&up).contains("busy"));
+    }
+    ip(&up);
+}
+
+#[test]
 fn an_attribute_is_slow() {
     let pf = pf(0);
     pf.knob("trust_delay_ms").write(700);

@@ -77,6 +77,23 @@ fn a_busy_driver_is_asked_again() {
 }
 
 #[test]
+fn an_interface_that_is_too_busy_to_come_up_is_asked_again_in_bounds() {
+    let vf = vf(1, 2);
+    let before = State::of(&vf);
+    let pod = Pod::new();
+    let call = sriov(&vf, &pod, &json!({ "ipam": super::call::ipam("10.66.0.0/24") }));
+    vf.pf().knob("open_busy").write(3);
+    call.run("ADD");
+    assert!(pod.link("net1")["flags"].as_array().expect("flags").contains(&json!("UP")));
+    call.run("DEL");
+    assert_untouched(&vf, &before);
+    vf.pf().knob("open_busy").write(1_000_000);
+    let said = call.fails("ADD");
+    assert!(said.contains("(up)") && said.contains("EBUSY"), "{said}");
+    assert_untouched(&vf, &before);
+}
+
+#[test]
 fn slow_attributes_are_waited_for() {
     let vf = vf(1, 1);
     let before = State::of(&vf);
