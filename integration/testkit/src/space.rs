@@ -34,6 +34,12 @@ impl Space {
         Self(Arc::new(Inner { name: name.into(), file: open(&path), path }))
     }
 
+    /// The namespace that a file below /run/netns stands for.
+    pub fn at(path: &Path) -> Self {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Self(Arc::new(Inner { name, file: open(path), path: path.to_owned() }))
+    }
+
     /// A new namespace with lo up.
     pub(crate) fn create(name: &str) -> Self {
         let space = on_a_thread(|| {

@@ -24,9 +24,9 @@ mount -t devtmpfs dev /new/dev
 mount -t tmpfs -o mode=755 run /new/run
 mount --bind "/new$LAB_MODULES" /new/usr/lib/modules
 # The machine may have no modprobe; the kernel asks for modules through this one.
-mkdir /new/run/lab
-cp /bin/busybox /new/run/lab/modprobe
-echo /run/lab/modprobe >/proc/sys/kernel/modprobe
+mkdir /new/lab
+cp /bin/busybox /new/lab/modprobe
+echo /lab/modprobe >/proc/sys/kernel/modprobe
 hostname lab
 trap - EXIT
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin

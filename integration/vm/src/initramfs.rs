@@ -1,7 +1,9 @@
 //! The initramfs: busybox, the modules that reach the machine's root, and `init.sh`; as one "newc" archive
 //! (Documentation/driver-api/early-userspace/buffer-format.rst).
 
+use std::collections::hash_map::DefaultHasher;
 use std::fs;
+use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -13,7 +15,7 @@ use crate::kernel::Kernel;
 const INIT: &str = include_str!("init.sh");
 const MODULES: [&str; 5] = ["virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay"];
 
-/// The initramfs for `kernel`; rebuilt each time, as it is small and the init script may have changed.
+/// The initramfs for `kernel`, kept in the cache under the hash of its contents.
 pub(crate) fn build(cache: &Cache, kernel: &Kernel, busybox: &Path) -> Result<PathBuf> {
     let mut archive = Archive::default();
     for dir in ["bin", "modules"] {
@@ -30,9 +32,11 @@ pub(crate) fn build(cache: &Cache, kernel: &Kernel, busybox: &Path) -> Result<Pa
     }
     archive.add("modules/order", 0o100_644, order.as_bytes());
     let bytes = archive.finish();
-    let path = cache.path(&format!("initramfs-{}", kernel.version));
-    // Another machine may be reading the file: it gets a new one instead of a changed one.
-    if fs::read(&path).ok().as_deref() != Some(&bytes) {
+    // Another machine, or another working tree, may be reading its own: a new one instead of a changed one.
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    let path = cache.path(&format!("initramfs-{}-{:016x}", kernel.version, hasher.finish()));
+    if !path.exists() {
         let scratch = tempfile::NamedTempFile::new_in(cache.path(""))?;
         file::put(scratch.path(), &bytes)?;
         scratch.persist(&path)?;

@@ -15,5 +15,6 @@ pub(crate) use fingerprint::Fingerprint;
 pub use function::{Function, Pf, Vf, pf, pfs, vf};
 pub use knob::Knob;
 pub use pod::Pod;
-pub use program::{Outcome, ip, ip_fails, run, try_run, until};
+pub(crate) use program::MODPROBE;
+pub use program::{Outcome, ip, ip_fails, modprobe, run, try_run, until};
 pub use rdma::{Mode, rdma_devices, rdma_mode, set_rdma_mode};

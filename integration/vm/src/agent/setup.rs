@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use nix::mount::{MsFlags, mount};
 
 use crate::command::output;
+use crate::lab::MODPROBE;
 
 /// Mounts what programs expect beyond the initramfs's work.
 pub(crate) fn mounts() -> Result<()> {
@@ -40,5 +41,5 @@ pub(crate) fn network() -> Result<()> {
 
 /// Loads a module by name, with what it needs.
 pub(crate) fn modprobe(name: &str) -> Result<()> {
-    output(Command::new("/run/lab/modprobe").arg(name)).with_context(|| format!("load {name}")).map(drop)
+    output(Command::new(MODPROBE).arg(name)).with_context(|| format!("load {name}")).map(drop)
 }

@@ -34,6 +34,15 @@ pub fn run(words: &[&str]) -> String {
     outcome.stdout
 }
 
+/// The guest's own; the machine may have none.
+pub(crate) const MODPROBE: &str = "/lab/modprobe";
+
+/// Loads a module of the kernel, with what it needs.
+#[track_caller]
+pub fn modprobe(name: &str) {
+    run(&[MODPROBE, name]);
+}
+
 /// Runs `ip` with the words of `line`.
 #[track_caller]
 pub fn ip(line: &str) -> String {

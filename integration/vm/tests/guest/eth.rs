@@ -7,6 +7,6 @@ mod knobs;
 mod links;
 mod matrices;
 mod rdma;
-mod sriov;
+pub(crate) mod sriov;
 mod teardown;
 mod traffic;

@@ -1,5 +1,7 @@
 //! Two Intel 82576 with seven VFs each, by Debian's own drivers.
 
+mod sriov;
+
 use vm::lab::{Pf, Pod, VfAttributes, ip, ip_fails, pfs, vf};
 
 #[test]

@@ -1,15 +1,17 @@
 //! `sriov` and `rdma` on the emulated HCA, as a runtime drives them.
 
 mod attach;
-mod call;
+pub(crate) mod call;
 mod chain;
 mod check;
 mod examples;
 mod knobs;
+mod neighbours;
 mod race;
 mod rail;
 mod rdma;
 mod reboot;
-mod state;
+mod slow_ipam;
+pub(crate) mod state;
 mod undo;
 mod upgrade;

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
@@ -10,18 +10,20 @@ use vm::lab::{Pod, Vf};
 
 /// A plugin with the environment and the config of one attachment.
 #[derive(Clone, Debug)]
-pub(super) struct Call {
+pub(crate) struct Call {
     plugin: String,
     container: String,
     netns: Option<PathBuf>,
     ifname: String,
     wrapper: Vec<OsString>,
-    pub(super) config: Value,
+    /// Besides where the plugin itself is.
+    plugins: Option<PathBuf>,
+    pub(crate) config: Value,
 }
 
 /// `sriov` for `vf` in `pod`, as `net1`.
 #[track_caller]
-pub(super) fn sriov(vf: &Vf, pod: &Pod, more: &Value) -> Call {
+pub(crate) fn sriov(vf: &Vf, pod: &Pod, more: &Value) -> Call {
     let config = json!({ "cniVersion": "1.1.0", "name": "rail1", "type": "sriov", "deviceID": vf.bdf() });
     Call {
         plugin: "sriov".to_owned(),
@@ -29,6 +31,7 @@ pub(super) fn sriov(vf: &Vf, pod: &Pod, more: &Value) -> Call {
         netns: Some(pod.path()),
         ifname: "net1".to_owned(),
         wrapper: Vec::new(),
+        plugins: None,
         config,
     }
     .with(more)
@@ -36,7 +39,7 @@ pub(super) fn sriov(vf: &Vf, pod: &Pod, more: &Value) -> Call {
 
 impl Call {
     /// With more keys in its config; null takes one away.
-    pub(super) fn with(mut self, more: &Value) -> Self {
+    pub(crate) fn with(mut self, more: &Value) -> Self {
         let config = self.config.as_object_mut().expect("an object");
         for (key, value) in more.as_object().expect("an object") {
             if value.is_null() {
@@ -49,25 +52,31 @@ impl Call {
     }
 
     /// The next plugin of a chain, with the result of this one.
-    pub(super) fn then(&self, plugin: &str, more: &Value) -> Self {
+    pub(crate) fn then(&self, plugin: &str, more: &Value) -> Self {
         let next = Self { plugin: plugin.to_owned(), ..self.clone() };
         next.with(&json!({ "type": plugin, "ipam": null })).with(more)
     }
 
     /// Another interface of the same pod.
-    pub(super) fn ifname(mut self, name: &str) -> Self {
+    pub(crate) fn ifname(mut self, name: &str) -> Self {
         name.clone_into(&mut self.ifname);
         self
     }
 
     /// Without `CNI_NETNS`.
-    pub(super) fn without_netns(mut self) -> Self {
+    pub(crate) fn without_netns(mut self) -> Self {
         self.netns = None;
         self
     }
 
+    /// With more plugins, in this directory.
+    pub(crate) fn plugins_in(mut self, directory: &str) -> Self {
+        self.plugins = Some(directory.into());
+        self
+    }
+
     /// Killed as it enters its `nth` message to the kernel.
-    pub(super) fn killed_at(mut self, nth: usize) -> Self {
+    pub(crate) fn killed_at(mut self, nth: usize) -> Self {
         let inject = format!("--inject=sendto,sendmsg:signal=SIGKILL:when={nth}");
         self.wrapper =
             ["strace", "-qq", "-o", "/dev/null", "--trace=sendto,sendmsg", &inject].map(Into::into).into();
@@ -76,7 +85,7 @@ impl Call {
 
     /// The result, or the error object.
     #[track_caller]
-    pub(super) fn try_run(&self, verb: &str) -> Result<Value, Value> {
+    pub(crate) fn try_run(&self, verb: &str) -> Result<Value, Value> {
         let output = self.output(verb);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let value = serde_json::from_str(&text).unwrap_or(Value::Null);
@@ -90,12 +99,12 @@ impl Call {
 
     /// Whatever comes of it.
     #[track_caller]
-    pub(super) fn output(&self, verb: &str) -> Output {
+    pub(crate) fn output(&self, verb: &str) -> Output {
         let program = binary(&self.plugin);
         let argv: Vec<OsString> = self.wrapper.iter().cloned().chain([program.clone().into()]).collect();
         let mut command = Command::new(&argv[0]);
         command.args(&argv[1..]).env("CNI_COMMAND", verb).env("CNI_CONTAINERID", &self.container);
-        command.env("CNI_IFNAME", &self.ifname).env("CNI_PATH", program.parent().expect("a directory"));
+        command.env("CNI_IFNAME", &self.ifname).env("CNI_PATH", self.path(&program));
         command.env("CNI_NETNS", self.netns.clone().unwrap_or_default()).env("CNI_ARGS", "IgnoreUnknown=1");
         let mut child = command
             .stdin(Stdio::piped())
@@ -108,14 +117,19 @@ impl Call {
         child.wait_with_output().expect("wait for the plugin")
     }
 
+    fn path(&self, program: &Path) -> OsString {
+        let own = program.parent().expect("a directory").to_owned();
+        std::env::join_paths(self.plugins.iter().cloned().chain([own])).expect("no colon in a path")
+    }
+
     #[track_caller]
-    pub(super) fn run(&self, verb: &str) -> Value {
+    pub(crate) fn run(&self, verb: &str) -> Value {
         self.try_run(verb).unwrap_or_else(|error| panic!("{} {verb} failed: {error}", self.plugin))
     }
 
     /// The message of a run that has to fail, with its details.
     #[track_caller]
-    pub(super) fn fails(&self, verb: &str) -> String {
+    pub(crate) fn fails(&self, verb: &str) -> String {
         let error = self.try_run(verb).expect_err("the plugin had to fail");
         let text = |key: &str| error[key].as_str().unwrap_or_default().to_owned();
         let whole = format!("{}; {}", text("msg"), text("details"));
@@ -139,12 +153,12 @@ fn binary(name: &str) -> PathBuf {
 }
 
 /// Addresses from ranges in the config.
-pub(super) fn ipam(subnet: &str) -> Value {
+pub(crate) fn ipam(subnet: &str) -> Value {
     json!({ "type": "rail-ipam", "ranges": [[{ "subnet": subnet }]] })
 }
 
 /// A pod with the default NIC that every pod has before its rails come.
-pub(super) fn pod() -> Pod {
+pub(crate) fn pod() -> Pod {
     let pod = Pod::new();
     pod.ip("link add eth0 type veth peer name peer0");
     pod.ip("addr add 192.0.2.2/24 dev eth0");

@@ -8,7 +8,7 @@ use vm::lab::{Vf, VfAttributes, ip, until};
 
 /// A VF, attribute by attribute.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct State {
+pub(crate) struct State {
     name: String,
     address: String,
     mtu: u64,
@@ -22,7 +22,7 @@ pub(super) struct State {
 impl State {
     /// As it is on the host.
     #[track_caller]
-    pub(super) fn of(vf: &Vf) -> Self {
+    pub(crate) fn of(vf: &Vf) -> Self {
         let name = vf.ifname();
         let text = ip(&format!("-d -j link show dev {name}"));
         let link: Value = serde_json::from_str(&text).expect("ip prints JSON");
@@ -43,16 +43,28 @@ impl State {
         }
     }
 
+    /// But for the administrative MAC: igb reports there what a VF has set itself, once it has.
+    pub(crate) fn without_admin_mac(mut self) -> Self {
+        self.attributes.mac = None;
+        self
+    }
+
     /// What the PF says.
-    pub(super) fn attributes(&self) -> &VfAttributes {
+    pub(crate) fn attributes(&self) -> &VfAttributes {
         &self.attributes
     }
 }
 
 /// Nothing is left of an attachment: neither in the VF nor in a file of ours or the peer's.
 #[track_caller]
-pub(super) fn assert_untouched(vf: &Vf, before: &State) {
+pub(crate) fn assert_untouched(vf: &Vf, before: &State) {
     assert_eq!(State::of(vf), *before);
+    assert_no_file();
+}
+
+/// Nothing is on record any more, with us or the peer.
+#[track_caller]
+pub(crate) fn assert_no_file() {
     for directory in ["/run/railcni/attachments", "/run/railcni/devices", "/run/railcni/rdma", "/var/lib/cni"]
     {
         let left = files(Path::new(directory));
@@ -61,7 +73,7 @@ pub(super) fn assert_untouched(vf: &Vf, before: &State) {
 }
 
 /// Files below a directory; the locks that sriov-cni never removes either do not count.
-fn files(directory: &Path) -> Vec<String> {
+pub(crate) fn files(directory: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
         let path = entry.path();
@@ -76,6 +88,6 @@ fn files(directory: &Path) -> Vec<String> {
 
 /// Waits until the kernel has returned what a dead namespace had.
 #[track_caller]
-pub(super) fn returned(vf: &Vf) {
+pub(crate) fn returned(vf: &Vf) {
     until(Duration::from_secs(10), "the VF returns", || vf.netdev().is_some() && !vf.rdma().is_empty());
 }
