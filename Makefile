@@ -11,7 +11,7 @@ SBIN_DIR ?= /usr/local/bin
 VM ?= 1
 CARGO ?= cargo
 
-.PHONY: build demo test torture lint bench install setup vm-test vm-matrix vm-shell clean help
+.PHONY: build demo test torture lint bench install setup vm-test vm-matrix vm-shell vm-bench clean help
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / - /'
@@ -54,6 +54,12 @@ bench: build ## whole processes side by side with the peers; exits non-zero when
 	@scripts/setup bench
 	@DIST=target/bench CARGO=$(CARGO) scripts/build bench bare
 	@scripts/as-root target/bench/bench --bin-dir $(abspath $(DIST)) --check
+
+vm-bench: build ## a VF and a rail in the VM lab against their bare netlink messages; numbers in target/bench/vf.json
+	@scripts/setup bench test
+	@DIST=target/bench CARGO=$(CARGO) scripts/build bench bare
+	@scripts/as-root $(CARGO) run -q -p vm -- run --rails 1 --vfs 1 --limit 900 -- \
+		$(abspath target/bench)/bench vf --bin-dir $(abspath $(DIST)) --rounds 20 >target/bench/vf.json
 
 install: build ## into $(DESTDIR)$(CNI_BIN_DIR); every file replaced atomically
 	@scripts/install $(DIST) "$(DESTDIR)$(CNI_BIN_DIR)" $(PLUGINS)

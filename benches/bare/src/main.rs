@@ -1,9 +1,11 @@
-//! What the benchmark measures against: the netlink messages of one macvlan rail from buffers built by hand, without
-//! config, records or results. And a spawner so small that its own memory does not hide that of its child.
+//! What the benchmark measures against: the netlink messages of one macvlan rail, or of one VF, from buffers built by
+//! hand, without config, records or results. And a spawner so small that its own memory does not hide that of its child.
 
 mod message;
 mod rail;
+mod routing;
 mod socket;
+mod vf;
 
 use std::env::args;
 use std::process::{Command, ExitCode};
@@ -12,6 +14,7 @@ use anyhow::{Context, Result, bail};
 use nix::sys::resource::{UsageWho, getrusage};
 
 const USAGE: &str = "usage: bare add|del MASTER_INDEX NETNS ADDRESS/PREFIX GATEWAY
+       bare vf-add|vf-del PF_INDEX VF LINK_INDEX LINK_NAME NETNS ADDRESS/PREFIX GATEWAY [RDMA_INDEX]
        bare memory PROGRAM      (its most kilobytes in memory, as the last line of stderr)";
 
 fn main() -> ExitCode {
@@ -29,6 +32,8 @@ fn run() -> Result<ExitCode> {
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["add", ref rail @ ..] => rail::Rail::parse(rail).context(USAGE)?.add()?,
         ["del", ref rail @ ..] => rail::Rail::parse(rail).context(USAGE)?.del()?,
+        ["vf-add", ref vf @ ..] => vf::Vf::parse(vf).context(USAGE)?.add()?,
+        ["vf-del", ref vf @ ..] => vf::Vf::parse(vf).context(USAGE)?.del()?,
         ["memory", program] => return memory(program),
         _ => bail!(USAGE),
     }

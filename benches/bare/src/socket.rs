@@ -6,7 +6,11 @@ use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use crate::message::Message;
 
 pub(crate) fn open() -> Result<Socket> {
-    let mut socket = Socket::new(NETLINK_ROUTE)?;
+    open_for(NETLINK_ROUTE)
+}
+
+pub(crate) fn open_for(protocol: isize) -> Result<Socket> {
+    let mut socket = Socket::new(protocol)?;
     socket.bind_auto()?;
     socket.connect(&SocketAddr::new(0, 0))?;
     Ok(socket)

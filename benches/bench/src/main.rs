@@ -9,6 +9,7 @@ mod options;
 mod report;
 mod samples;
 mod suite;
+mod vf;
 
 use std::process::ExitCode;
 
@@ -21,7 +22,9 @@ use crate::report::Report;
 use crate::suite::Suite;
 
 fn main() -> ExitCode {
-    match Options::parse(std::env::args().skip(1)).and_then(|options| run(&options)) {
+    let mut args = std::env::args().skip(1).peekable();
+    let is_vf = args.next_if_eq("vf").is_some();
+    match Options::parse(args).and_then(|options| if is_vf { vf::run(&options) } else { run(&options) }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bench: {error:#}");

@@ -105,7 +105,7 @@ impl Row {
         Some(self.ours.as_ref()?.median() / self.theirs.as_ref()?.median())
     }
 
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         let unit = match self.unit {
             Unit::Seconds => "s",
             Unit::Bytes => "B",
