@@ -50,6 +50,10 @@ impl<'a> Attribute<'a> {
         u32_at(self.value, 0)
     }
 
+    pub(crate) fn u32_be(self) -> Option<u32> {
+        self.u32().map(u32::from_be)
+    }
+
     pub(crate) fn i32(self) -> Option<i32> {
         self.u32().map(u32::cast_signed)
     }

@@ -1,4 +1,5 @@
-//! Blocking rtnetlink and `NETLINK_RDMA`: one socket type below, typed operations on [`Route`] and [`Rdma`] above. No policy.
+//! Blocking rtnetlink, `NETLINK_RDMA` and `nf_tables`: one socket type below, typed operations on [`Route`], [`Rdma`] and
+//! [`Nft`](nft::Nft) above. No policy.
 //!
 //! Requests are encoded with the types of netlink-packet-route. Replies are read attribute by attribute, only those
 //! that are wanted: an attribute that a newer kernel adds or widens cannot fail a lookup, and the decoders of a hundred
@@ -14,6 +15,7 @@ pub mod link;
 mod message;
 mod monitor;
 mod neigh;
+pub mod nft;
 mod rdma;
 mod route;
 mod rule;
@@ -27,7 +29,7 @@ pub use batch::Batch;
 pub use error::{Error, Refusal};
 pub use handle::{Family, Route};
 pub use hwaddr::{Guid, HwAddr, InvalidGuid, InvalidHwAddr};
-pub use link::{Link, LinkChange, LinkFlags, NewLink, OperState};
+pub use link::{Ipv4Conf, Link, LinkChange, LinkFlags, NewLink, OperState};
 pub use monitor::{Event, Group, Monitor};
 pub use neigh::{Neighbour, NeighbourState};
 pub use rdma::{NetnsMode, Rdma, RdmaDevice, RdmaPort};

@@ -95,6 +95,43 @@ impl<F: Family> Socket<F> {
         Ok(())
     }
 
+    /// Sends requests of which the kernel takes all or none, between the two messages that say so and are not
+    /// acknowledged. The error is that of the first request that was refused; one about the whole names the first.
+    pub(crate) fn transaction(
+        &mut self,
+        begin: &Request,
+        requests: &[Request],
+        end: &Request,
+    ) -> Result<(), Error> {
+        let count = u32::try_from(requests.len()).unwrap_or(u32::MAX - 2);
+        let first = SEQUENCE.fetch_add(count + 2, Ordering::Relaxed);
+        self.buffer.clear();
+        begin.write(&mut self.buffer, first, 0);
+        for (request, offset) in requests.iter().zip(1..) {
+            request.write(&mut self.buffer, first.wrapping_add(offset), NLM_F_ACK);
+        }
+        end.write(&mut self.buffer, first.wrapping_add(count + 1), 0);
+        uninterrupted(|| self.inner.send(&self.buffer, 0)).map_err(|e| begin.failed(e))?;
+        let mut verdicts: Vec<_> = requests.iter().map(|_| None).collect();
+        while verdicts.iter().any(Option::is_none) {
+            self.receive().map_err(|e| begin.failed(e))?;
+            for message in Messages(&self.buffer).filter(|message| message.kind == NLMSG_ERROR) {
+                let place = message.sequence.wrapping_sub(first) as usize;
+                let verdict = message.acknowledgement();
+                if let (0, Err(refusal), Some(request)) = (place, &verdict, requests.first()) {
+                    return Err(request.refused(refusal.clone()));
+                }
+                if let Some(waiting) = place.checked_sub(1).and_then(|place| verdicts.get_mut(place)) {
+                    *waiting = Some(verdict);
+                }
+            }
+        }
+        let refused = |(request, verdict): (&Request, Option<Result<(), Refusal>>)| {
+            Some(request.refused(verdict?.err()?))
+        };
+        requests.iter().zip(verdicts).find_map(refused).map_or(Ok(()), Err)
+    }
+
     /// Reads a table. Starts again when the kernel says that the table has changed meanwhile.
     pub(crate) fn dump<T>(
         &mut self,

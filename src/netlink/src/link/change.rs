@@ -4,6 +4,7 @@ use netlink_packet_core::DefaultNla;
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
 use nix::libc::{IFLA_IFALIAS, RTM_SETLINK};
 
+use super::ipv4::{self, Ipv4Conf};
 use crate::hwaddr::HwAddr;
 use crate::message::Request;
 
@@ -35,6 +36,8 @@ pub struct LinkChange<'a> {
     pub alias: Option<String>,
     /// Bond or bridge to join; 0 leaves it
     pub master: Option<u32>,
+    /// IPv4 settings
+    pub ipv4: Vec<(Ipv4Conf, u32)>,
 }
 
 impl LinkChange<'_> {
@@ -56,6 +59,7 @@ impl LinkChange<'_> {
             group: None,
             alias: None,
             master: None,
+            ipv4: Vec::new(),
         }
     }
 }
@@ -89,6 +93,7 @@ fn attributes(change: &LinkChange<'_>) -> Vec<LinkAttribute> {
             .as_ref()
             .map(|alias| LinkAttribute::Other(DefaultNla::new(IFLA_IFALIAS, alias.clone().into_bytes()))),
         change.master.map(LinkAttribute::Controller),
+        (!change.ipv4.is_empty()).then(|| LinkAttribute::Other(ipv4::attribute(&change.ipv4))),
     ];
     optional.into_iter().flatten().collect()
 }
@@ -109,6 +114,7 @@ fn describe(index: u32, change: &LinkChange<'_>) -> String {
         change.alias.as_ref().map(|alias| format!("alias {alias:?}")),
         change.master.map(|master| format!("master {master}")),
     ];
-    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    let settings = change.ipv4.iter().map(|(setting, value)| format!("{setting} {value}"));
+    let parts: Vec<String> = parts.into_iter().flatten().chain(settings).collect();
     format!("{index} ({})", parts.join(", "))
 }

@@ -1,10 +1,11 @@
 use netlink_packet_route::link::{LinkFlags, State};
 use nix::libc::{
-    IFLA_ADDRESS, IFLA_BROADCAST, IFLA_GROUP, IFLA_IFALIAS, IFLA_IFNAME, IFLA_INFO_DATA, IFLA_INFO_KIND,
-    IFLA_LINK, IFLA_LINK_NETNSID, IFLA_LINKINFO, IFLA_MASTER, IFLA_MAX_MTU, IFLA_MTU, IFLA_OPERSTATE,
-    IFLA_PHYS_PORT_NAME, IFLA_PROMISCUITY, IFLA_TXQLEN, RTM_DELLINK, RTM_NEWLINK,
+    IFLA_ADDRESS, IFLA_AF_SPEC, IFLA_BROADCAST, IFLA_GROUP, IFLA_IFALIAS, IFLA_IFNAME, IFLA_INFO_DATA,
+    IFLA_INFO_KIND, IFLA_LINK, IFLA_LINK_NETNSID, IFLA_LINKINFO, IFLA_MASTER, IFLA_MAX_MTU, IFLA_MTU,
+    IFLA_OPERSTATE, IFLA_PHYS_PORT_NAME, IFLA_PROMISCUITY, IFLA_TXQLEN, RTM_DELLINK, RTM_NEWLINK,
 };
 
+use super::ipv4;
 use super::kind::{Bond, BondOption, Ipoib, Ipvlan, LinkKind, Macvlan, Vlan};
 use super::view::Link;
 use crate::attr::{Attribute, Attributes, u16_at, u32_at};
@@ -66,6 +67,7 @@ fn from_header(payload: &[u8]) -> Option<Link> {
         tx_queue_len: 0,
         promiscuity: 0,
         device: None,
+        ipv4_conf: None,
         phys_port_name: None,
     })
 }
@@ -89,6 +91,7 @@ fn read(link: &mut Link, attribute: Attribute<'_>) {
         IFLA_TXQLEN => link.tx_queue_len = attribute.u32().unwrap_or_default(),
         IFLA_PROMISCUITY => link.promiscuity = attribute.u32().unwrap_or_default(),
         IFLA_PARENT_DEV_NAME => link.device = Some(attribute.string()),
+        IFLA_AF_SPEC => link.ipv4_conf = ipv4::read(attribute),
         IFLA_PHYS_PORT_NAME => link.phys_port_name = Some(attribute.string()),
         _ => {}
     }

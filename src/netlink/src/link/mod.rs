@@ -3,6 +3,7 @@
 mod altname;
 mod change;
 mod decode;
+mod ipv4;
 mod kind;
 mod netnsid;
 mod new;
@@ -16,6 +17,7 @@ use nix::errno::Errno;
 use nix::libc::{RTM_DELLINK, RTM_GETLINK};
 
 pub use change::LinkChange;
+pub use ipv4::Ipv4Conf;
 pub use kind::{
     Bond, BondMode, BondOption, IpVlanFlags, IpVlanMode, Ipoib, IpoibMode, Ipvlan, LinkKind, MacVlanMode,
     Macvlan, Vlan, VlanProtocol,

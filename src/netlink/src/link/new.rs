@@ -58,13 +58,24 @@ pub enum NewKind<'a> {
     Dummy,
 }
 
-/// The other end of a veth pair.
+/// The other end of a veth pair. It starts down: the kernel opens no end before the pair is complete.
 #[derive(Clone, Debug)]
 pub struct VethPeer<'a> {
     /// Its name.
     pub name: String,
     /// Namespace to create it in; `None` for that of the first end.
     pub netns: Option<BorrowedFd<'a>>,
+    /// MTU; `None` for the kernel's 1500.
+    pub mtu: Option<u32>,
+    /// Hardware address; `None` for a random one.
+    pub address: Option<HwAddr>,
+}
+
+impl VethPeer<'_> {
+    /// An end of that name beside the first one, all else left to the kernel.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), netns: None, mtu: None, address: None }
+    }
 }
 
 impl<'a> NewLink<'a> {
@@ -150,8 +161,13 @@ fn bond_info(bond: &Bond) -> Vec<InfoBond> {
 
 fn peer_message(peer: &VethPeer<'_>) -> LinkMessage {
     let mut message = LinkMessage::default();
+    let optional = [
+        peer.netns.map(|netns| LinkAttribute::NetNsFd(netns.as_raw_fd())),
+        peer.mtu.map(LinkAttribute::Mtu),
+        peer.address.map(|address| LinkAttribute::Address(address.as_bytes().to_vec())),
+    ];
     message.attributes = vec![LinkAttribute::IfName(peer.name.clone())];
-    message.attributes.extend(peer.netns.map(|netns| LinkAttribute::NetNsFd(netns.as_raw_fd())));
+    message.attributes.extend(optional.into_iter().flatten());
     message
 }
 

@@ -87,7 +87,7 @@ fn ipoib() -> Ipoib {
 
 #[test]
 fn new_links_are_those_of_ip() {
-    let peer = VethPeer { name: "b0".into(), netns: None };
+    let peer = VethPeer::new("b0");
     for (link, hex) in [
         (macvlan(), MACVLAN),
         (on_m0("ipv0", NewKind::Ipvlan(ipvlan())), IPVLAN),

@@ -1,5 +1,6 @@
 use netlink_packet_route::link::{LinkFlags, State};
 
+use super::ipv4::Ipv4Conf;
 use super::kind::LinkKind;
 use crate::hwaddr::HwAddr;
 
@@ -46,11 +47,19 @@ pub struct Link {
     pub promiscuity: u32,
     /// Device it stands for, as in `0000:03:00.2` (Linux 5.14).
     pub device: Option<String>,
+    /// IPv4 settings, see [`Link::ipv4`]; `None` where IPv4 is not set up on the link.
+    pub ipv4_conf: Option<[u32; 3]>,
     /// Port name of a representor, as in `pf0vf2`.
     pub phys_port_name: Option<String>,
 }
 
 impl Link {
+    /// An IPv4 setting; `None` where IPv4 is not set up on the link.
+    pub fn ipv4(&self, setting: Ipv4Conf) -> Option<u32> {
+        let place = Ipv4Conf::ALL.iter().position(|other| *other == setting)?;
+        self.ipv4_conf.map(|values| values[place])
+    }
+
     /// Administratively up.
     pub fn is_up(&self) -> bool {
         self.flags.contains(LinkFlags::Up)

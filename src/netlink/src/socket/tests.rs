@@ -15,7 +15,7 @@ impl Family for Rtnetlink {
 }
 
 fn pair(number: u32) -> NewLink<'static> {
-    let peer = VethPeer { name: format!("b{number}"), netns: None };
+    let peer = VethPeer::new(format!("b{number}"));
     NewLink::new(format!("a{number}"), NewKind::Veth(peer))
 }
 

@@ -1,8 +1,8 @@
 //! Links.
 use std::os::fd::AsFd;
 
-use netlink::link::{LinkKind, MacVlanMode, Macvlan, NewKind};
-use netlink::{HwAddr, LinkChange, NewLink, Route};
+use netlink::link::{LinkKind, MacVlanMode, Macvlan, NewKind, VethPeer};
+use netlink::{HwAddr, Ipv4Conf, LinkChange, NewLink, Route};
 use serde_json::json;
 
 use crate::world;
@@ -241,5 +241,44 @@ fn kinds_this_kernel_lacks_are_unsupported() {
         if let Some(link) = route.link_by_name("x0").unwrap() {
             route.delete_link(link.index).unwrap();
         }
+    }
+}
+
+#[test]
+fn a_veth_pair_appears_complete_on_both_sides() {
+    let mut route = world::enter();
+    let pod = world::another();
+    let (near, far): (HwAddr, HwAddr) =
+        ("02:00:5e:00:53:01".parse().unwrap(), "02:00:5e:00:53:02".parse().unwrap());
+    let peer =
+        VethPeer { netns: Some(pod.fd()), mtu: Some(1400), address: Some(far), ..VethPeer::new("veth0") };
+    let pair = NewLink {
+        mtu: Some(1400),
+        address: Some(near),
+        up: true,
+        ..NewLink::new("veth0123456789a", NewKind::Veth(peer))
+    };
+    route.create_link(&pair).unwrap();
+    let near_end = route.link_by_name("veth0123456789a").unwrap().unwrap();
+    let far_end = Route::open_in(&pod).unwrap().link_by_name("veth0").unwrap().unwrap();
+    for (end, address, peer) in [(&near_end, near, &far_end), (&far_end, far, &near_end)] {
+        assert_eq!((end.mtu, end.address, end.parent), (1400, Some(address), Some(peer.index)));
+        assert!(end.parent_netnsid.is_some());
+    }
+    assert!(near_end.is_up() && !far_end.is_up());
+}
+
+#[test]
+fn ipv4_settings_are_those_below_proc() {
+    let mut route = world::enter();
+    let index = world::master(&mut route);
+    let proc = |name: &str| std::fs::read_to_string(format!("/proc/sys/net/ipv4/conf/m0/{name}"));
+    let settings = [(Ipv4Conf::RpFilter, 2), (Ipv4Conf::ArpAnnounce, 2), (Ipv4Conf::ArpIgnore, 1)];
+    for (setting, value) in settings {
+        let before = proc(&setting.to_string()).unwrap().trim().parse().unwrap();
+        assert_eq!(route.link_by_index(index).unwrap().unwrap().ipv4(setting), Some(before), "{setting}");
+        route.set_link(index, &LinkChange { ipv4: vec![(setting, value)], ..LinkChange::default() }).unwrap();
+        assert_eq!(proc(&setting.to_string()).unwrap().trim(), value.to_string(), "{setting}");
+        assert_eq!(route.link_by_index(index).unwrap().unwrap().ipv4(setting), Some(value), "{setting}");
     }
 }

@@ -20,7 +20,7 @@ fn answers_for_another_socket_are_passed_over() {
     let mut host = world::enter();
     let pod = world::another();
     let mut inside = Route::open_in(&pod).unwrap();
-    let peer = link::VethPeer { name: "m1".into(), netns: Some(pod.fd()) };
+    let peer = link::VethPeer { netns: Some(pod.fd()), ..link::VethPeer::new("m1") };
     for n in 0..20 {
         let made = host.create_link(&NewLink::new("m0", link::NewKind::Veth(peer.clone()))).unwrap().unwrap();
         assert_eq!(made.name, "m0", "round {n}");

@@ -26,7 +26,7 @@ pub(crate) fn another() -> NetNs {
 
 /// A veth pair `m0`-`m1`, both up: the master of the tests. Returns the index of `m0`.
 pub(crate) fn master(route: &mut Route) -> u32 {
-    let peer = link::VethPeer { name: "m1".into(), netns: None };
+    let peer = link::VethPeer::new("m1");
     let m0 = route.create_link(&NewLink::new("m0", link::NewKind::Veth(peer))).unwrap().unwrap();
     ip("link set m0 up");
     ip("link set m1 up");
