@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use serde_json::Value;
 
 use crate::document::{self, Place};
-use crate::{Family, Pool, PoolError, Range, RangeSet, yaml};
+use crate::{Family, Pool, PoolError, Range, RangeSet};
 
 /// Pools in the order in which they were added. A bad one does not take the good ones with it: its error shows when
 /// somebody selects it.

@@ -16,7 +16,6 @@ mod pool;
 mod range;
 mod select;
 mod store;
-pub mod yaml;
 
 pub use allocate::{Allocation, Declined, Grant, Request, allocate};
 pub use catalog::Catalog;

@@ -16,7 +16,7 @@ pub(crate) fn is_kubernetes(text: &str) -> bool {
 
 /// The networks in the order of the documents; documents of other kinds are none of our business.
 pub(super) fn networks(text: &str) -> Result<Vec<Network>> {
-    let documents = ipam::yaml::documents(text)?;
+    let documents = yaml::documents(text)?;
     let pools = of_kind(&documents, POOL);
     let mut networks = Vec::new();
     for document in &documents {
@@ -32,7 +32,7 @@ pub(super) fn networks(text: &str) -> Result<Vec<Network>> {
 
 /// The networks that Spiderpool's documents in a text mean, and the names of the pools beside them.
 pub(crate) fn rendered(text: &str) -> Result<(Vec<Rendered>, Vec<String>)> {
-    let documents = ipam::yaml::documents(text)?;
+    let documents = yaml::documents(text)?;
     let configs = of_kind(&documents, multus_config::KIND);
     ensure!(!configs.is_empty(), "holds no {}", multus_config::KIND);
     // A definition for the cluster names its pools; their documents go to the nodes.

@@ -68,7 +68,7 @@ mod tests {
             "name": "rail1", "empty": {}, "none": [], "null": null, "word": "yes", "number": "12", "time": "12:30:00",
             "list": [1, "a b", {"x": 1, "y": [true, "- z"]}, ["nested", [2]]], "map": {"k: v": "#", "": "\n"},
         });
-        assert_eq!(ipam::yaml::documents(&to_yaml(&value)).unwrap(), [value]);
+        assert_eq!(::yaml::documents(&to_yaml(&value)).unwrap(), [value]);
     }
 
     #[test]

@@ -17,7 +17,7 @@ struct World {
 impl World {
     fn new(pools: &str) -> Self {
         let mut catalog = Catalog::default();
-        for pool in pools.split("---\n").map(|text| crate::yaml::documents(text).unwrap()) {
+        for pool in pools.split("---\n").map(|text| yaml::documents(text).unwrap()) {
             for pool in pool {
                 catalog.add_inline("test", &pool);
             }

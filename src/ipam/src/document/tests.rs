@@ -3,7 +3,7 @@ use crate::{Catalog, Pool};
 /// One inline pool: the pool, or the message, and the warnings.
 fn read(pool: &str) -> (Result<Pool, String>, Vec<String>) {
     let mut catalog = Catalog::default();
-    let document = crate::yaml::documents(pool).unwrap().remove(0);
+    let document = yaml::documents(pool).unwrap().remove(0);
     catalog.add_inline("test", &document);
     let refused = catalog.refused().next().map(ToString::to_string);
     let outcome = catalog.pools().next().cloned().ok_or_else(|| refused.unwrap());

@@ -2,7 +2,7 @@ use super::*;
 
 fn catalog(pools: &str) -> Catalog {
     let mut catalog = Catalog::default();
-    for pool in crate::yaml::documents(pools).unwrap().remove(0).as_array().unwrap() {
+    for pool in yaml::documents(pools).unwrap().remove(0).as_array().unwrap() {
         catalog.add_inline("test", pool);
     }
     catalog

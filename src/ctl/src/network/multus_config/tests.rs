@@ -4,7 +4,7 @@ use super::render;
 
 /// The only document of a text, without the pools that the file may hold.
 fn document(text: &str) -> Value {
-    ipam::yaml::documents(text).unwrap().remove(0)
+    yaml::documents(text).unwrap().remove(0)
 }
 
 fn config(spec: &str) -> (Value, Vec<String>) {

@@ -1,5 +1,5 @@
 //! YAML documents as JSON values (core schema, YAML 1.2.2 section 10.3), so that one decoder with good paths serves both.
-//! Anchors, tags of one's own and keys that are no strings have no place in a pool and are refused.
+//! Anchors, tags of one's own and keys that are no strings have no place in a config and are refused.
 
 use std::borrow::Cow;
 
