@@ -6,15 +6,23 @@
 mod chain;
 #[path = "coordinator/check.rs"]
 mod check;
+#[path = "coordinator/defaults.rs"]
+mod defaults;
 #[path = "coordinator/input.rs"]
 mod input;
+#[path = "coordinator/node.rs"]
+mod node;
 #[path = "coordinator/owner.rs"]
 mod owner;
 #[path = "coordinator/pod.rs"]
 mod pod;
 #[path = "coordinator/rails.rs"]
 mod rails;
+#[path = "coordinator/subnet.rs"]
+mod subnet;
 #[path = "coordinator/traffic.rs"]
 mod traffic;
+#[path = "coordinator/underlay/mod.rs"]
+mod underlay;
 #[path = "coordinator/undo.rs"]
 mod undo;

@@ -16,7 +16,7 @@ impl Plugin for Coordinator {
 
     fn add(&self, request: &Request) -> Result<CniResult, Error> {
         let previous = chained(request)?;
-        let Some(settings) = Settings::of(&request.config, &request.env.ifname)? else {
+        let Some(settings) = Settings::of(&request.config, &request.env.args)? else {
             return Ok(previous.clone());
         };
         let mut pod = Pod::open(netns(request)?)?;
@@ -47,7 +47,7 @@ impl Plugin for Coordinator {
 
     fn check(&self, request: &Request) -> Result<(), Error> {
         let previous = chained(request)?;
-        if Settings::of(&request.config, &request.env.ifname)?.is_none() {
+        if Settings::of(&request.config, &request.env.args)?.is_none() {
             return Ok(());
         }
         let mut pod = Pod::open(netns(request)?)?;
@@ -75,7 +75,7 @@ impl Plugin for Coordinator {
     }
 
     fn status(&self, request: &Request) -> Result<(), Error> {
-        Settings::of(&request.config, &request.env.ifname).map(|_| ())
+        Settings::of(&request.config, &request.env.args).map(|_| ())
     }
 }
 

@@ -73,7 +73,7 @@ fn routing(request: &Request, written: Option<&Value>) -> Result<Option<Settings
     raw["type"] = json!("coordinator");
     let config = Config::parse(raw.to_string().into_bytes(), request.env.command)?;
     let in_routing = |error: Error| Error { msg: format!("routing: {}", error.msg), ..error };
-    Settings::of(&config, &request.env.ifname).map_err(in_routing)
+    Settings::of(&config, &request.env.args).map_err(in_routing)
 }
 
 /// The runtime and the pod speak of one interface, and several cannot have the same MAC, GUID or address.

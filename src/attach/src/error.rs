@@ -79,6 +79,20 @@ pub enum Error {
          has children of one kind, so use plugin {other} for this network too, or another master ({source})"
     )]
     ParentBusy { parent: String, kind: &'static str, other: &'static str, source: Box<netlink::Error> },
+    #[error(
+        "the node has a link {ifname} already, which is to be its end of the pod's veth pair: another container's id \
+         begins alike, or something else left it; remove it if no pod uses it"
+    )]
+    UplinkTaken { ifname: String },
+    #[error(
+        "the pod has a table inet {table} of nftables already, which is to mark what comes in from the node: remove it"
+    )]
+    MarksTaken { table: &'static str },
+    #[error(
+        "mode underlay marks what comes in from the node, for which the kernel needs nf_tables with ct (CONFIG_NF_TABLES_INET, \
+         CONFIG_NFT_CT; modules nf_tables, nft_ct): {source}"
+    )]
+    Marks { source: Box<netlink::Error> },
     #[error("the pod's namespace has no id for the host's, although it has just been given one")]
     HostUnknown,
     #[error("{first}; {rest}")]
@@ -117,6 +131,9 @@ impl Error {
             | Self::Attached { .. }
             | Self::Vanished { .. }
             | Self::HostUnknown
+            | Self::UplinkTaken { .. }
+            | Self::MarksTaken { .. }
+            | Self::Marks { .. }
             | Self::Duplicate { .. }
             | Self::NoCarrier { .. }
             | Self::Packet { .. }

@@ -59,8 +59,15 @@ pub(crate) fn inputs(config: &Value) -> Vec<Bad> {
     }
     let far = json!({ "policyRoutes": [{ "dst": "10.0.0.0/8", "gw": "192.0.2.1" }] });
     all.push(Bad::new(7, &["192.0.2.1"], with(config.clone(), &far)).after_a_look());
-    all.push(Bad::new(2, &["underlay"], with(config.clone(), &json!({ "mode": "underlay" }))));
-    all.push(Bad::new(2, &["net1"], with(config.clone(), &json!({ "podDefaultCniNic": "net1" }))));
+    let underlay = with(config.clone(), &json!({ "mode": "underlay" }));
+    all.push(Bad::new(7, &["underlay", "the pod has no veth0"], underlay).after_a_look());
+    let first = with(config.clone(), &json!({ "podDefaultCniNic": "net1", "mode": "overlay" }));
+    all.push(Bad::new(7, &["net1 is the pod's first NIC"], first).after_a_look());
+    let mut add =
+        |path: &str, values: &[Value]| all.extend(values.iter().map(|value| wrong(config, path, value)));
+    add("hostRuleTable", &[json!(-1), json!(254), json!(1.5), json!("500"), json!([])]);
+    add("vethMTU", &[json!(0), json!(1279), json!(65_536), json!("big"), json!({})]);
+    add("vethLinkAddress", &[json!("10.0.0.1/24"), json!("x"), json!("0.0.0.0"), json!("ff02::1"), json!(5)]);
     all.push(Bad::new(7, &["prevResult"], with(config.clone(), &json!({ "prevResult": null }))));
     all.push(Bad::new(
         7,

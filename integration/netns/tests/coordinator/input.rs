@@ -11,9 +11,12 @@ fn bad_input_is_refused_and_changes_nothing() {
     scene.pod.ip_do("route add 10.7.0.0/16 via 172.16.1.1 dev net1");
     let before = scene.world.snapshot();
     let cases = [
-        (json!({ "mode": "underlay" }), 2, "mode \"underlay\" is not built yet"),
+        (json!({ "mode": "underlay" }), 7, "mode \"underlay\": the pod has no veth0"),
         (json!({ "mode": "sideways" }), 7, "mode \"sideways\""),
-        (json!({ "podDefaultCniNic": "net1" }), 2, "net1 is the pod's first NIC"),
+        (json!({ "podDefaultCniNic": "net1", "mode": "overlay" }), 7, "net1 is the pod's first NIC"),
+        (json!({ "hostRuleTable": 254 }), 7, "hostRuleTable \"254\""),
+        (json!({ "vethMTU": 68 }), 7, "vethMTU \"68\""),
+        (json!({ "vethLinkAddress": "10.0.0.1/24" }), 7, "vethLinkAddress \"10.0.0.1/24\""),
         (json!({ "podDefaultRouteNic": "no/slash" }), 7, "podDefaultRouteNic \"no/slash\""),
         (json!({ "hijackCIDR": ["10.0.0.0/33"] }), 7, "hijackCIDR[0] \"10.0.0.0/33\""),
         (
@@ -80,13 +83,13 @@ fn a_negative_rp_filter_leaves_it() {
 }
 
 #[test]
-fn keys_of_the_hosts_side_are_accepted_with_one_warning() {
+fn keys_that_do_nothing_here_are_accepted_with_one_warning() {
     let scene = Scene::new(1, Stack::V4);
-    let more = json!({ "hostRuleTable": 500, "vethMTU": 1500, "detectGateway": true, "podCIDRType": "auto" });
+    let more = json!({ "hostRPFilter": 0, "vethMTU": 1500, "detectGateway": true, "podCIDRType": "auto" });
     let outcome = scene.plugin("net1").add(&scene.config(&scene.rails[0], &more));
     let warnings: Vec<&str> = outcome.stderr.lines().filter(|line| line.contains("without effect")).collect();
     assert_eq!(warnings.len(), 1, "{outcome}");
-    assert!(warnings[0].contains("hostRuleTable,vethMTU,podCIDRType,detectGateway"), "{warnings:?}");
+    assert!(warnings[0].contains("hostRPFilter,podCIDRType,detectGateway"), "{warnings:?}");
     outcome.success();
 }
 
@@ -122,7 +125,7 @@ fn status_takes_no_lock_and_writes_nothing() {
     let before = scene.world.snapshot();
     scene.plugin("net1").status(&scene.bare_config(1)).success();
     let mut config = scene.bare_config(1);
-    config["mode"] = "underlay".into();
-    assert_eq!(scene.plugin("net1").status(&config).error().code, 2);
+    config["mode"] = "sideways".into();
+    assert_eq!(scene.plugin("net1").status(&config).error().code, 7);
     assert_same(&before, &scene.world.snapshot());
 }

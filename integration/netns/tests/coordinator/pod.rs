@@ -1,7 +1,7 @@
 //! A pod with rails that `ip` made, and the configs and results that a runtime would hand on.
 
 use serde_json::{Value, json};
-use testkit::{Plugin, Pod, Rail, Snapshot, World};
+use testkit::{Plugin, Pod, Rail, Snapshot, Space, World};
 
 /// Which families a rail's NIC has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,37 +31,9 @@ impl Scene {
         scene
     }
 
-    /// A macvlan on the rail with addresses `.10`, and a default route after those that are there.
+    /// See [`add_nic`].
     pub(crate) fn add_nic(&self, rail: &Rail, name: &str) {
-        let pod = self.pod.name();
-        self.world.host().ip_do(&format!(
-            "link add link {master} name tmp{number} netns {pod} address 02:00:00:00:04:{number:02x} type macvlan mode bridge",
-            master = rail.master,
-            number = rail.number,
-        ));
-        self.pod.ip_do(&format!("link set tmp{} name {name}", rail.number));
-        self.pod.set_sysctl(&format!("net/ipv6/conf/{name}/accept_dad"), "0");
-        self.pod.ip_do(&format!("link set {name} up"));
-        if self.stack != Stack::V6 {
-            let (address, gateway) = (rail.address4(10), rail.gateway4());
-            self.pod.ip_do(&format!(
-                "addr add {address}/24 dev {name}\nroute append default via {gateway} dev {name}"
-            ));
-        }
-        if self.stack != Stack::V4 {
-            let (address, gateway) = (rail.address6(0x10), rail.gateway6());
-            self.pod.ip_do(&format!(
-                "addr add {address}/64 dev {name}\nroute append default via {gateway} dev {name}"
-            ));
-        }
-        testkit::eventually(std::time::Duration::from_secs(10), || {
-            let ready = self.pod.ip(&["-6", "addr", "show", "dev", name, "scope", "link"]);
-            let multicast =
-                self.pod.ip(&["-6", "route", "show", "table", "local", "type", "multicast", "dev", name]);
-            let has = |value: &Value| value.as_array().is_some_and(|list| !list.is_empty());
-            (has(&ready) && has(&multicast)).then_some(())
-        })
-        .unwrap_or_else(|| panic!("{name} has no link-local address"));
+        add_nic(&self.world, &self.pod, rail, name, self.stack);
     }
 
     pub(crate) fn plugin(&self, ifname: &str) -> Plugin {
@@ -78,17 +50,7 @@ impl Scene {
     }
 
     pub(crate) fn previous(&self, rail: &Rail, name: &str) -> Value {
-        let (mut ips, mut routes) = (Vec::new(), Vec::new());
-        if self.stack != Stack::V6 {
-            ips.push(json!({ "interface": 0, "address": format!("{}/24", rail.address4(10)), "gateway": rail.gateway4() }));
-            routes.push(json!({ "dst": "0.0.0.0/0", "gw": rail.gateway4() }));
-        }
-        if self.stack != Stack::V4 {
-            ips.push(json!({ "interface": 0, "address": format!("{}/64", rail.address6(0x10)), "gateway": rail.gateway6() }));
-            routes.push(json!({ "dst": "::/0", "gw": rail.gateway6() }));
-        }
-        let interface = json!({ "name": name, "mac": format!("02:00:00:00:04:{:02x}", rail.number), "sandbox": self.pod.path() });
-        json!({ "cniVersion": "1.1.0", "interfaces": [interface], "ips": ips, "routes": routes })
+        previous(&self.pod, rail, name, self.stack)
     }
 
     pub(crate) fn add(&self, number: usize, more: &Value) -> Value {
@@ -137,6 +99,61 @@ impl Scene {
     }
 }
 
+/// A macvlan on the rail with addresses `.10`, and a default route after those that are there.
+pub(crate) fn add_nic(world: &World, pod: &Space, rail: &Rail, name: &str, stack: Stack) {
+    world.host().ip_do(&format!(
+        "link add link {master} name tmp{number} netns {pod} address 02:00:00:00:04:{number:02x} type macvlan mode bridge",
+        master = rail.master,
+        number = rail.number,
+        pod = pod.name(),
+    ));
+    pod.ip_do(&format!("link set tmp{} name {name}", rail.number));
+    pod.set_sysctl(&format!("net/ipv6/conf/{name}/accept_dad"), "0");
+    pod.ip_do(&format!("link set {name} up"));
+    if stack != Stack::V6 {
+        let (address, gateway) = (rail.address4(10), rail.gateway4());
+        pod.ip_do(&format!(
+            "addr add {address}/24 dev {name}\nroute append default via {gateway} dev {name}"
+        ));
+    }
+    if stack != Stack::V4 {
+        let (address, gateway) = (rail.address6(0x10), rail.gateway6());
+        pod.ip_do(&format!(
+            "addr add {address}/64 dev {name}\nroute append default via {gateway} dev {name}"
+        ));
+    }
+    testkit::eventually(std::time::Duration::from_secs(10), || has_settled(pod, name).then_some(()))
+        .unwrap_or_else(|| panic!("{name} has no link-local address"));
+}
+
+/// IPv6 follows a worker of the kernel: each address has its local route by then, and one is link-local.
+pub(crate) fn has_settled(pod: &Space, name: &str) -> bool {
+    let list = |args: &[&str]| pod.ip(&[&["-6"], args, &["dev", name]].concat());
+    let count = |value: &Value| value.as_array().map_or(0, Vec::len);
+    let addresses = &list(&["addr", "show"])[0]["addr_info"];
+    let local = list(&["route", "show", "table", "local", "type", "local"]);
+    let multicast = list(&["route", "show", "table", "local", "type", "multicast"]);
+    let is_local = |address: &Value| address["scope"] == "link" && address["tentative"].is_null();
+    let has_link_local = addresses.as_array().is_some_and(|all| all.iter().any(is_local));
+    has_link_local && count(&local) == count(addresses) && count(&multicast) > 0
+}
+
+/// What the plugin of that NIC answered.
+pub(crate) fn previous(pod: &Space, rail: &Rail, name: &str, stack: Stack) -> Value {
+    let (mut ips, mut routes) = (Vec::new(), Vec::new());
+    if stack != Stack::V6 {
+        ips.push(json!({ "interface": 0, "address": format!("{}/24", rail.address4(10)), "gateway": rail.gateway4() }));
+        routes.push(json!({ "dst": "0.0.0.0/0", "gw": rail.gateway4() }));
+    }
+    if stack != Stack::V4 {
+        ips.push(json!({ "interface": 0, "address": format!("{}/64", rail.address6(0x10)), "gateway": rail.gateway6() }));
+        routes.push(json!({ "dst": "::/0", "gw": rail.gateway6() }));
+    }
+    let interface =
+        json!({ "name": name, "mac": format!("02:00:00:00:04:{:02x}", rail.number), "sandbox": pod.path() });
+    json!({ "cniVersion": "1.1.0", "interfaces": [interface], "ips": ips, "routes": routes })
+}
+
 pub(crate) fn nic(rail: &Rail) -> String {
     format!("net{}", rail.number)
 }
@@ -147,7 +164,7 @@ pub(crate) fn merge(config: &mut Value, more: &Value) {
     }
 }
 
-fn lines(output: &std::process::Output) -> Vec<String> {
+pub(crate) fn lines(output: &std::process::Output) -> Vec<String> {
     let text = String::from_utf8_lossy(&output.stdout);
     text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
 }

@@ -43,6 +43,7 @@ fn assert_symmetric(scene: &Scene) {
     }
 }
 
+/// C00002 and C00004, and more of them.
 #[test]
 fn replies_leave_by_the_rail_they_came_in_by() {
     let scene = rails(8);

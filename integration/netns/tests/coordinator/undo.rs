@@ -92,9 +92,11 @@ fn a_late_del_of_an_old_sandbox_leaves_a_newer_pod_alone() {
     scene.world.remove_pod("a");
     let newer = scene.world.pod("a");
     newer.ip_do("rule add from 172.16.1.10 lookup 101 priority 10101 protocol 211\nroute add default via 169.254.1.1 dev eth0 table 101 protocol 211");
-    let before = scene.world.snapshot().without("file ");
+    // What the old one had on the node goes.
+    let before = scene.world.snapshot().without("file ").without("host ");
     scene.world.plugin("coordinator").netns(&path).ifname("net1").del(&scene.bare_config(1)).success();
-    assert_same(&before, &scene.world.snapshot().without("file "));
+    assert_same(&before, &scene.world.snapshot().without("file ").without("host "));
+    assert_eq!(scene.world.host().ip(&["route", "show", "table", "all", "proto", "211"]), json!([]));
 }
 
 #[test]

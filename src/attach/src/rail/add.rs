@@ -136,12 +136,12 @@ impl Build<'_> {
 
     /// One look at the pod, one plan and one batch of changes for all rails.
     fn route(&mut self, adding: &mut Adding<Made>, results: &mut [CniResult]) -> Result<(), cni::Error> {
-        let Site { dirs, pod, .. } = &mut self.site;
+        let Site { dirs, host, pod } = &mut self.site;
         let nics = self.rails.iter().zip(&*results).filter_map(|(rail, result)| rail.nic(result));
         let nics = nics.collect::<Result<Vec<_>, _>>()?;
-        let Some(joining) = Joining::plan(dirs, pod, &nics)? else { return Ok(()) };
+        let Some(joining) = Joining::plan(dirs, host, pod, &nics)? else { return Ok(()) };
         adding.amend(|made| made.routing = joining.undos().to_vec())?;
-        let outcomes = joining.run(pod)?;
+        let outcomes = joining.run(host, pod)?;
         let coordinated = self.rails.iter().zip(results).filter(|(rail, _)| rail.routing.is_some());
         for ((rail, result), outcome) in coordinated.zip(&outcomes) {
             *result = result::with(std::mem::take(result), rail.ifname(), outcome);

@@ -100,7 +100,7 @@ impl Made {
 impl Undo for Made {
     fn undo(&self, scene: &mut Scene) -> Vec<Error> {
         let deleted = |ifname: &str| self.children().any(|link| link.ifname == ifname);
-        let mut errors = routing::leave_before(&self.routing, scene.pod.as_mut(), deleted);
+        let mut errors = routing::leave_before(&self.routing, scene, deleted);
         for rail in &self.rails {
             errors.extend(rail.parts.iter().rev().flat_map(|part| part.undo(scene)));
         }

@@ -1,3 +1,7 @@
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
 use super::model::{Route, Rule};
 
 /// Where a route goes among those that differ from it in the nexthop alone.
@@ -19,20 +23,36 @@ pub(super) enum Change {
     AddRule(Rule),
     DeleteRule(Rule),
     SetLink(LinkSetting),
+    /// A permanent one; it goes with its link.
+    AddNeighbour {
+        index: u32,
+        ip: IpAddr,
+        mac: [u8; 6],
+    },
+    /// It goes with its link.
+    AddAddress {
+        index: u32,
+        net: IpNet,
+    },
 }
 
 /// What is set on the NIC itself; `None` leaves it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct LinkSetting {
     pub(super) index: u32,
     pub(super) mac: Option<[u8; 6]>,
     pub(super) tx_queue_len: Option<u32>,
+    pub(super) rp_filter: Option<u32>,
+    /// `arp_announce` and `arp_ignore`
+    pub(super) arp: Option<(u32, u32)>,
+    pub(super) up: bool,
 }
 
 impl LinkSetting {
     /// No change when there is nothing to set.
     pub(super) fn change(self) -> Option<Change> {
-        (self.mac.is_some() || self.tx_queue_len.is_some()).then_some(Change::SetLink(self))
+        let nothing = Self { index: self.index, ..Self::default() };
+        (self != nothing).then_some(Change::SetLink(self))
     }
 }
 
@@ -54,6 +74,11 @@ impl Made {
     pub(super) fn deletions(&self) -> impl Iterator<Item = Change> + '_ {
         let rules = self.rules.iter().rev().cloned().map(Change::DeleteRule);
         rules.chain(self.routes.iter().rev().cloned().map(Change::DeleteRoute))
+    }
+
+    pub(super) fn extend(&mut self, other: Self) {
+        self.routes.extend(other.routes);
+        self.rules.extend(other.rules);
     }
 
     pub(super) fn retain(mut self, route: impl Fn(&Route) -> bool, rule: impl Fn(&Rule) -> bool) -> Self {

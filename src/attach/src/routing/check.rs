@@ -1,13 +1,15 @@
 //! CHECK: what of a NIC's coordination is not as ADD left it.
 
-use netlink::HwAddr;
+use std::net::IpAddr;
+
+use netlink::{HwAddr, NeighbourState};
 use state::{Dirs, Netns};
 
-use super::kernel;
-use super::model::{Route, View};
+use super::model::{Route, UPLINK, View};
 use super::record::PodRecord;
 use super::shared::Shared;
 use super::undo::{Own, Undo};
+use super::{arp, kernel, node};
 use crate::attachment::{identity, is};
 use crate::{Error, Pod};
 
@@ -28,7 +30,29 @@ pub fn differences(
     }
     let mut record = PodRecord::lock(dirs, &undo.key.container_id, &identity(&pod.netns))?;
     let view = kernel::read(pod)?;
-    Ok(compare(&view, record.shared(), undo, listed))
+    let mut found = compare(&view, record.shared(), undo, listed);
+    let on_node = undo.own.as_ref().and_then(|own| own.node.as_ref());
+    if on_node.is_some() || undo.pair.is_some() {
+        let mut host = netlink::Route::open()?;
+        if let Some(pair) = &undo.pair {
+            found.extend(pair.differences(&mut host, pod)?);
+            found.extend(neighbours(pod, &view, record.shared())?);
+        }
+        if let Some(part) = on_node {
+            found.extend(node::differences(&mut host, part)?);
+        }
+    }
+    Ok(found)
+}
+
+/// Of the node's addresses, on the pod's end of the pair.
+fn neighbours(pod: &mut Pod, view: &View, shared: &Shared) -> Result<Vec<String>, Error> {
+    let Some(uplink) = view.uplink() else { return Ok(Vec::new()) };
+    let present = pod.route.neighbours(Some(uplink.index))?;
+    let is_there =
+        |ip: &IpAddr| present.iter().any(|other| other.ip == *ip && other.state == NeighbourState::Permanent);
+    let missing = shared.hosts.iter().filter(|ip| view.has_family(ip.is_ipv6()) && !is_there(ip));
+    Ok(missing.map(|ip| format!("the neighbour {ip} dev {UPLINK} is missing")).collect())
 }
 
 pub(super) fn compare(view: &View, shared: &Shared, undo: &Undo, listed: &[cni::Route]) -> Vec<String> {
@@ -44,7 +68,8 @@ pub(super) fn compare(view: &View, shared: &Shared, undo: &Undo, listed: &[cni::
     let rules = own.made.rules.iter().chain(&wanted.rules).filter(|rule| !view.rules.contains(rule));
     found.extend(rules.map(|rule| format!("{rule} is missing")));
     found.extend(main_default(view, shared, own, listed));
-    if let Some(expected) = shared.rp_filter().filter(|expected| *expected != view.rp_filter) {
+    found.extend(arp::differences(&shared.arp, view));
+    if let Some(expected) = shared.rp_filter(view).filter(|expected| *expected != view.rp_filter) {
         found.push(format!("net.ipv4.conf.all.rp_filter is {}, expected {expected}", view.rp_filter));
     }
     found
@@ -61,6 +86,12 @@ fn link(view: &View, own: &Own, ifname: &str) -> Vec<String> {
     if let Some(mac) = own.mac.filter(|mac| link.mac != Some(mac.to)) {
         let present = link.mac.map(|mac| HwAddr::from(mac).to_string()).unwrap_or_default();
         found.push(format!("the MAC of {ifname} is {present}, expected {}", HwAddr::from(mac.to)));
+    }
+    let present = link.ipv4.map(|ipv4| ipv4.rp_filter);
+    if let (Some(value), Some(present)) =
+        (own.rp_filter, present.filter(|now| own.rp_filter.is_some_and(|v| v.to != *now)))
+    {
+        found.push(format!("rp_filter of {ifname} is {present}, expected {}", value.to));
     }
     if let Some(length) = own.tx_queue_len.filter(|length| link.tx_queue_len != length.to) {
         found.push(format!("txqueuelen of {ifname} is {}, expected {}", link.tx_queue_len, length.to));

@@ -1,25 +1,36 @@
 //! The keys of the coordinator, validated before anything is touched.
 
 mod keys;
+mod node;
 #[cfg(test)]
 mod tests;
 
 use std::net::IpAddr;
 
+use cni::{CniArgs, lenient};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use state::Dirs;
 
 use super::mac::Prefix;
 use keys::{FromPod, Keys, MEANT};
+pub use node::NodeFile;
 
-const UNBUILT: &str = "set mode to overlay or auto on the NICs that come after the pod's first, which then keeps \
-                       what its own plugin gave it, or to disable";
+/// `hostRuleTable`, unless said otherwise.
+const HOST_TABLE: u32 = 500;
+/// `RT_TABLE_DEFAULT`, `RT_TABLE_MAIN`, `RT_TABLE_LOCAL`
+const KERNELS_TABLES: [u32; 3] = [253, 254, 255];
+/// IPv6 has no link with less.
+const SMALLEST_MTU: u32 = 1280;
 
 /// What a NIC's coordination is to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// `podDefaultCniNic`: the pod's first NIC.
     pub first_nic: String,
+    /// `mode`, unless it is off.
+    pub mode: Mode,
     /// `podDefaultRouteNic`
     pub wish: Option<Wish>,
     /// `tunePodRoutes`
@@ -34,6 +45,23 @@ pub struct Settings {
     pub tx_queue_len: Option<u32>,
     /// `podMACPrefix`
     pub mac_prefix: Option<Prefix>,
+    /// `hostRuleTable`: the node's table with a route to each address of the pod; `None` (0) leaves the node alone.
+    pub host_table: Option<u32>,
+    /// `vethMTU`, of the pair that mode underlay makes.
+    pub uplink_mtu: u32,
+    /// `vethLinkAddress`, of the pod's end of it.
+    pub uplink_address: Option<IpAddr>,
+}
+
+/// How the pod reaches its node, services and the other pods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Underlay on the pod's first NIC, and where that is underlay; overlay elsewhere.
+    Auto,
+    /// By a veth pair with the node, which the first NIC's attachment makes.
+    Underlay,
+    /// By the first NIC, which another network's plugin made.
+    Overlay,
 }
 
 /// Which NIC is to own the default route of main.
@@ -41,7 +69,7 @@ pub struct Settings {
 pub struct Wish {
     /// It may be attached later.
     pub nic: String,
-    /// The pod said so itself (`args.cni`), which counts more than the network's config.
+    /// The pod said so itself (`args.cni`, `CNI_ARGS`), which counts more than the network's config.
     pub from_pod: bool,
 }
 
@@ -55,50 +83,120 @@ pub struct PolicyRoute {
 }
 
 impl Settings {
-    /// Reads the config of an interface; `None` is `mode: disable`. An error names key, value and what is allowed.
-    pub fn of(config: &cni::Config, ifname: &str) -> Result<Option<Self>, cni::Error> {
-        let keys: Keys = config.decode()?;
+    /// Reads the config of an interface, `CNI_ARGS`, and what `node.yaml` says for all networks; `None` is `mode: disable`.
+    /// An error names key, value and what is allowed.
+    pub fn of(config: &cni::Config, args: &CniArgs) -> Result<Option<Self>, cni::Error> {
+        let dirs = Dirs::from_env().map_err(crate::Error::from)?;
+        Self::with_defaults(config, args, &NodeFile::load(&dirs)?)
+    }
+
+    fn with_defaults(
+        config: &cni::Config,
+        args: &CniArgs,
+        defaults: &Map<String, Value>,
+    ) -> Result<Option<Self>, cni::Error> {
+        let keys: Keys = if defaults.is_empty() {
+            config.decode()?
+        } else {
+            lenient::from_value(&node::complete(config.raw(), defaults)).map_err(cni::Error::from)?
+        };
         for unknown in config.unknown_keys::<Keys>(MEANT) {
             tracing::warn!("{unknown}");
         }
-        let first_nic = keys.pod_default_cni_nic.clone().unwrap_or_else(|| "eth0".to_owned());
-        nic("podDefaultCniNic", &first_nic)?;
-        let from_pod: FromPod = config.args_cni()?.unwrap_or_default();
-        let settings = Self {
-            wish: wish(from_pod.pod_default_route_nic, keys.pod_default_route_nic.clone())?,
-            tune: keys.tune_pod_routes.unwrap_or(true),
-            detours: detours(&keys)?,
-            policy_routes: policy_routes(&keys)?,
-            rp_filter: rp_filter(keys.pod_rp_filter.unwrap_or_default())?,
-            tx_queue_len: tx_queue_len(keys.tx_queue_len.unwrap_or_default())?,
-            mac_prefix: mac_prefix(keys.pod_mac_prefix.as_deref())?,
-            first_nic,
-        };
-        if !enabled(keys.mode.as_deref().unwrap_or("auto"), ifname, &settings.first_nic)? {
-            return Ok(None);
+        let settings = keys.settings(&config.args_cni()?.unwrap_or_default(), args)?;
+        if settings.is_some() {
+            keys.warn_of_what_does_nothing();
         }
-        keys.warn_of_what_does_nothing();
-        Ok(Some(settings))
+        Ok(settings)
+    }
+
+    /// Whether the attachment of `ifname` is to make the pod's way to its node.
+    pub(super) fn makes_uplink(&self, ifname: &str) -> bool {
+        ifname == self.first_nic && self.mode != Mode::Overlay
     }
 }
 
-fn enabled(mode: &str, ifname: &str, first_nic: &str) -> Result<bool, cni::Error> {
-    match mode {
-        "disable" | "disabled" => Ok(false),
-        "underlay" => Err(cni::Error::unsupported(format!("mode \"underlay\" is not built yet: {UNBUILT}"))),
-        "auto" | "overlay" if ifname == first_nic => Err(cni::Error::unsupported(format!(
-            "{ifname} is the pod's first NIC (podDefaultCniNic), which needs mode underlay, and that is not built yet: {UNBUILT}"
-        ))),
-        "auto" | "overlay" => Ok(true),
-        other => Err(refuse("mode", other, "allowed are auto (the default), overlay and disable")),
+impl Keys {
+    /// The values, each validated.
+    fn settings(&self, from_pod: &FromPod, args: &CniArgs) -> Result<Option<Settings>, cni::Error> {
+        let first_nic = self.pod_default_cni_nic.clone().unwrap_or_else(|| "eth0".to_owned());
+        nic("podDefaultCniNic", &first_nic)?;
+        let Some(mode) = mode(self.mode.as_deref().unwrap_or("auto"))? else { return Ok(None) };
+        Ok(Some(Settings {
+            mode,
+            wish: wish(&[
+                ("args.cni.podDefaultRouteNic", from_pod.pod_default_route_nic.as_deref()),
+                ("CNI_ARGS podDefaultRouteNic", args.get("podDefaultRouteNic")),
+                ("podDefaultRouteNic", self.pod_default_route_nic.as_deref()),
+            ])?,
+            tune: self.tune_pod_routes.unwrap_or(true),
+            detours: detours(self)?,
+            policy_routes: policy_routes(self)?,
+            rp_filter: rp_filter(self.pod_rp_filter.unwrap_or_default())?,
+            tx_queue_len: tx_queue_len(self.tx_queue_len.unwrap_or_default())?,
+            mac_prefix: mac_prefix(self.pod_mac_prefix.as_deref())?,
+            host_table: host_table(self.host_rule_table.unwrap_or(HOST_TABLE.into()))?,
+            uplink_mtu: uplink_mtu(self.veth_mtu.unwrap_or(1500))?,
+            uplink_address: uplink_address(self.veth_link_address.as_deref())?,
+            first_nic,
+        }))
     }
 }
 
-fn wish(of_pod: Option<String>, of_config: Option<String>) -> Result<Option<Wish>, cni::Error> {
-    let from_pod = of_pod.is_some();
-    let Some(name) = of_pod.or(of_config) else { return Ok(None) };
-    nic(if from_pod { "args.cni.podDefaultRouteNic" } else { "podDefaultRouteNic" }, &name)?;
-    Ok(Some(Wish { nic: name, from_pod }))
+fn mode(text: &str) -> Result<Option<Mode>, cni::Error> {
+    match text {
+        "auto" | "" => Ok(Some(Mode::Auto)),
+        "underlay" => Ok(Some(Mode::Underlay)),
+        "overlay" => Ok(Some(Mode::Overlay)),
+        "disable" | "disabled" => Ok(None),
+        other => Err(refuse("mode", other, "allowed are auto (the default), underlay, overlay and disable")),
+    }
+}
+
+fn host_table(number: i64) -> Result<Option<u32>, cni::Error> {
+    match u32::try_from(number) {
+        Ok(0) => Ok(None),
+        Ok(table) if !KERNELS_TABLES.contains(&table) => Ok(Some(table)),
+        _ => Err(refuse(
+            "hostRuleTable",
+            &number.to_string(),
+            "allowed are 0 (leave the node alone) and the number of a table, but 253 to 255 are the kernel's",
+        )),
+    }
+}
+
+fn uplink_mtu(number: i64) -> Result<u32, cni::Error> {
+    let allowed = |mtu: &u32| (SMALLEST_MTU..=65_535).contains(mtu);
+    u32::try_from(number).ok().filter(allowed).ok_or_else(|| {
+        refuse(
+            "vethMTU",
+            &number.to_string(),
+            &format!("allowed are {SMALLEST_MTU} (the least of IPv6) to 65535 bytes"),
+        )
+    })
+}
+
+fn uplink_address(text: Option<&str>) -> Result<Option<IpAddr>, cni::Error> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
+    match text.parse::<IpAddr>() {
+        Ok(ip) if !ip.is_unspecified() && !ip.is_multicast() => Ok(Some(ip)),
+        _ => Err(refuse(
+            "vethLinkAddress",
+            text,
+            "expected an IP address without a prefix, such as 169.254.200.1",
+        )),
+    }
+}
+
+/// The first place that says something; the last one is the network's config.
+fn wish(places: &[(&str, Option<&str>)]) -> Result<Option<Wish>, cni::Error> {
+    let said = places.iter().enumerate().find_map(|(place, (key, name))| {
+        let name = name.filter(|name| !name.is_empty())?;
+        Some((key, name, place + 1 < places.len()))
+    });
+    let Some((key, name, from_pod)) = said else { return Ok(None) };
+    nic(key, name)?;
+    Ok(Some(Wish { nic: name.to_owned(), from_pod }))
 }
 
 fn nic(key: &str, name: &str) -> Result<(), cni::Error> {

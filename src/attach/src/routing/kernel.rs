@@ -3,12 +3,14 @@
 use std::net::Ipv6Addr;
 
 use ipnet::IpNet;
+use netlink::link::LinkKind;
 use netlink::{
-    Family, HwAddr, LinkChange, NextHop, RouteFilter, RouteKind, RouteLookup, RouteSpec, RuleAction, RuleSpec,
+    Address, Family, HwAddr, Ipv4Conf, LinkChange, Neighbour, NextHop, RouteFilter, RouteKind, RouteLookup,
+    RouteSpec, RuleAction, RuleSpec,
 };
 
 use super::changes::{Change, LinkSetting, Place};
-use super::model::{Link, Route, Rule, View};
+use super::model::{Ipv4, Link, PROTOCOL, Route, Rule, View, any_of};
 use crate::{Error, Pod, sysctl};
 
 /// `100::/64` is for discarding (RFC 6666): nobody has a route to it but the default one.
@@ -30,6 +32,12 @@ pub(super) fn read(pod: &mut Pod) -> Result<View, Error> {
         }
     }
     Ok(view)
+}
+
+/// The addresses of a link, before there is anything to plan.
+pub(super) fn addresses_of(pod: &mut Pod, ifname: &str) -> Result<Vec<IpNet>, Error> {
+    let Some(link) = pod.route.link_by_name(ifname)? else { return Ok(Vec::new()) };
+    Ok(pod.route.addresses(Some(link.index))?.into_iter().map(|address| address.net).collect())
 }
 
 /// Makes the changes of an ADD; the error is the first refusal.
@@ -78,19 +86,44 @@ fn push(batch: &mut netlink::Batch<'_>, change: &Change) {
         Change::DeleteRoute(route) => batch.delete_route(&route_spec(route)),
         Change::AddRule(rule) => batch.add_rule(&rule_spec(rule)),
         Change::DeleteRule(rule) => batch.delete_rule(&rule_spec(rule)),
-        Change::SetLink(LinkSetting { index, mac, tx_queue_len }) => {
-            let address = mac.map(HwAddr::from);
-            batch.set_link(
-                *index,
-                &LinkChange { address, tx_queue_len: *tx_queue_len, ..LinkChange::default() },
-            )
+        Change::SetLink(setting) => batch.set_link(setting.index, &link_change(setting)),
+        Change::AddNeighbour { index, ip, mac } => {
+            let neighbour = Neighbour::permanent(*index, *ip, HwAddr::from(*mac));
+            batch.add_neighbour(&Neighbour { protocol: Some(PROTOCOL), ..neighbour })
         }
+        Change::AddAddress { index, net } => batch.add_address(&Address::new(*index, *net)),
     };
 }
 
+fn link_change(setting: &LinkSetting) -> LinkChange<'static> {
+    let arp = setting
+        .arp
+        .map(|(announce, ignore)| [(Ipv4Conf::ArpAnnounce, announce), (Ipv4Conf::ArpIgnore, ignore)]);
+    let rp_filter = setting.rp_filter.map(|value| (Ipv4Conf::RpFilter, value));
+    LinkChange {
+        address: setting.mac.map(HwAddr::from),
+        tx_queue_len: setting.tx_queue_len,
+        up: setting.up.then_some(true),
+        ipv4: rp_filter.into_iter().chain(arp.into_iter().flatten()).collect(),
+        ..LinkChange::default()
+    }
+}
+
 fn link(link: netlink::Link) -> Link {
-    let mac = link.address.and_then(|address| address.mac());
-    Link { index: link.index, name: link.name, mac, tx_queue_len: link.tx_queue_len }
+    let setting = |setting| link.ipv4(setting).unwrap_or_default();
+    let ipv4 = Ipv4 {
+        rp_filter: setting(Ipv4Conf::RpFilter),
+        arp_announce: setting(Ipv4Conf::ArpAnnounce),
+        arp_ignore: setting(Ipv4Conf::ArpIgnore),
+    };
+    Link {
+        index: link.index,
+        mac: link.address.and_then(|address| address.mac()),
+        tx_queue_len: link.tx_queue_len,
+        ipv4: link.ipv4_conf.is_some().then_some(ipv4),
+        peer: link.parent.filter(|_| link.kind == LinkKind::Veth),
+        name: link.name,
+    }
 }
 
 /// IPv6 lists the branches of a multipath route together and takes them one by one; in IPv4 they are one route, which
@@ -164,7 +197,8 @@ fn route_spec(route: &Route) -> RouteSpec {
 }
 
 fn take_rule(view: &mut View, spec: &RuleSpec) {
-    let plain = spec.from.and_then(|src| plain_rule(spec, src)).filter(|rule| rule_spec(rule) == *spec);
+    let src = spec.from.unwrap_or_else(|| any_of(spec.family == Family::V6));
+    let plain = plain_rule(spec, src).filter(|rule| rule_spec(rule) == *spec);
     match plain {
         Some(rule) => view.rules.push(rule),
         None => view.other_tables.push(spec.table),
@@ -173,13 +207,21 @@ fn take_rule(view: &mut View, spec: &RuleSpec) {
 
 fn plain_rule(spec: &RuleSpec, src: IpNet) -> Option<Rule> {
     let to_table = matches!(spec.action, RuleAction::ToTable);
-    to_table.then_some(Rule { src, table: spec.table, priority: spec.priority?, protocol: spec.protocol })
+    let mark = spec.fwmark.map(|(mark, _)| mark);
+    to_table.then_some(Rule {
+        src,
+        mark,
+        table: spec.table,
+        priority: spec.priority?,
+        protocol: spec.protocol,
+    })
 }
 
 fn rule_spec(rule: &Rule) -> RuleSpec {
     RuleSpec {
         priority: Some(rule.priority),
-        from: Some(rule.src),
+        from: Some(rule.src).filter(|src| src.prefix_len() != 0),
+        fwmark: rule.mark.map(|mark| (mark, mark)),
         protocol: rule.protocol,
         ..RuleSpec::new(Family::from(rule.src.addr()), rule.table)
     }

@@ -4,15 +4,19 @@
 //! the attachment ([`Undo`]) and one of what the pod's attachments share ([`Shared`]: the first NIC's table, main's
 //! default route, detours). Both are in place before a change, under one lock per pod.
 
+mod arp;
 mod attachment;
 mod changes;
 mod check;
 mod config;
 mod defaults;
+mod detours;
+mod hosts;
 mod kernel;
 mod mac;
 mod model;
 mod nic;
+mod node;
 mod plan;
 mod record;
 pub mod result;
@@ -21,10 +25,11 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod undo;
+mod uplink;
 
 pub use attachment::{Attachment, Joining, attach};
 pub use check::differences;
-pub use config::{PolicyRoute, Settings, Wish};
+pub use config::{Mode, NodeFile, PolicyRoute, Settings, Wish};
 pub use mac::Prefix;
 pub use plan::Outcome;
 pub use record::forget_older_boots;

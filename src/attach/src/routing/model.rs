@@ -1,5 +1,5 @@
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,9 @@ pub(super) const PROTOCOL: u8 = 211;
 pub(super) const MAIN: u32 = 254;
 /// The rule of table T has this much more: before main's 32766, after what people number by hand.
 pub(super) const PRIORITY_BASE: u32 = 10_000;
+
+/// The pod's end of its own veth pair with the node (mode underlay); the name that Spiderpool gives it, too.
+pub(super) const UPLINK: &str = "veth0";
 
 /// `RTPROT_REDIRECT` and `RTPROT_RA`: the kernel renews and expires these itself.
 const KERNELS_OWN: [u8; 2] = [1, 9];
@@ -31,10 +34,13 @@ pub(super) struct Route {
     pub(super) advmss: Option<u32>,
 }
 
-/// A rule that looks at nothing but the source.
+/// A rule that looks at the source, or at the mark of whatever source (a prefix of length 0).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Rule {
     pub(super) src: IpNet,
+    /// Bits that have to be set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) mark: Option<u32>,
     pub(super) table: u32,
     pub(super) priority: u32,
     pub(super) protocol: u8,
@@ -47,6 +53,30 @@ pub(super) struct Link {
     /// 6 bytes, or nothing that a prefix could be put before.
     pub(super) mac: Option<[u8; 6]>,
     pub(super) tx_queue_len: u32,
+    /// `rp_filter`, `arp_announce` and `arp_ignore` of the link itself; `None` where IPv4 is not set up on it.
+    pub(super) ipv4: Option<Ipv4>,
+    /// The other end, of a veth.
+    pub(super) peer: Option<u32>,
+}
+
+/// Settings of a link below net.ipv4.conf.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Ipv4 {
+    pub(super) rp_filter: u32,
+    pub(super) arp_announce: u32,
+    pub(super) arp_ignore: u32,
+}
+
+/// The node's end of the pod's way to it, and the addresses that the node goes by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct NodeEnd {
+    pub(super) index: u32,
+    pub(super) ifname: String,
+    pub(super) mac: [u8; 6],
+    /// MAC of the pod's end.
+    pub(super) pod_mac: [u8; 6],
+    /// First those from which the node itself would speak to the pod.
+    pub(super) hosts: Vec<IpAddr>,
 }
 
 /// The pod as it is.
@@ -62,6 +92,8 @@ pub(super) struct View {
     pub(super) other_tables: Vec<u32>,
     /// `net.ipv4.conf.all.rp_filter`
     pub(super) rp_filter: String,
+    /// `None` where there is no veth pair between the two.
+    pub(super) node: Option<NodeEnd>,
 }
 
 impl Route {
@@ -87,6 +119,14 @@ impl Route {
         Self { table, protocol: PROTOCOL, ..self.clone() }
     }
 
+    /// The same straight on the link.
+    pub(super) fn without_gateway(self) -> Self {
+        /// `RT_SCOPE_LINK`; IPv6 has no scopes.
+        const LINK: u8 = 253;
+        let scope = if self.is_v6() { self.scope } else { LINK };
+        Self { gateway: None, onlink: false, scope, ..self }
+    }
+
     /// Equal but for who added it.
     pub(super) fn leads_as(&self, other: &Self) -> bool {
         (&self.dst, self.table, self.gateway, self.dev) == (&other.dst, other.table, other.gateway, other.dev)
@@ -95,13 +135,29 @@ impl Route {
 
 impl Rule {
     pub(super) fn new(address: IpAddr, table: u32) -> Self {
-        Self { src: address.into(), table, priority: PRIORITY_BASE + table, protocol: PROTOCOL }
+        Self { src: address.into(), mark: None, table, priority: PRIORITY_BASE + table, protocol: PROTOCOL }
+    }
+
+    /// For all packets of a family that carry `mark`.
+    pub(super) fn marked(is_v6: bool, mark: u32, table: u32) -> Self {
+        Self {
+            src: any_of(is_v6),
+            mark: Some(mark),
+            table,
+            priority: PRIORITY_BASE + table,
+            protocol: PROTOCOL,
+        }
     }
 }
 
 impl View {
     pub(super) fn link(&self, name: &str) -> Option<&Link> {
         self.links.iter().find(|link| link.name == name)
+    }
+
+    /// The pod's end of its own veth pair with the node.
+    pub(super) fn uplink(&self) -> Option<&Link> {
+        self.link(UPLINK).filter(|link| link.peer.is_some())
     }
 
     pub(super) fn has(&self, index: u32) -> bool {
@@ -120,8 +176,19 @@ impl View {
         self.addresses.iter().filter(of_link).map(|&(_, net)| net)
     }
 
+    /// Whether the pod has a global address of the family.
+    pub(super) fn has_family(&self, is_v6: bool) -> bool {
+        self.addresses.iter().any(|(_, net)| net.addr().is_ipv6() == is_v6 && !is_link_local(net.addr()))
+    }
+
     pub(super) fn main_defaults(&self) -> impl Iterator<Item = &Route> {
         self.routes.iter().filter(|route| route.table == MAIN && route.is_default() && route.is_movable())
+    }
+
+    /// Whether `host` is the link's own gateway, or in one of its subnets.
+    pub(super) fn is_beside(&self, index: u32, host: IpAddr) -> bool {
+        self.main_defaults().any(|route| route.dev == index && route.gateway == Some(host))
+            || self.addresses_of(index).any(|net| net.contains(&host))
     }
 
     /// Whether `gateway` answers on the link itself, by main's connected routes.
@@ -134,6 +201,12 @@ impl View {
     pub(super) fn describe(&self, route: &Route) -> Description<'_> {
         Description { view: self, route: route.clone() }
     }
+}
+
+/// The default route's destination.
+pub(super) fn any_of(is_v6: bool) -> IpNet {
+    let address: IpAddr = if is_v6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
+    IpNet::new_assert(address, 0)
 }
 
 pub(super) fn is_link_local(address: IpAddr) -> bool {
@@ -171,6 +244,11 @@ impl fmt::Display for Description<'_> {
 
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "rule {}: from {} lookup {}", self.priority, self.src.addr(), self.table)
+        match self.mark {
+            None => write!(f, "rule {}: from {} lookup {}", self.priority, self.src.addr(), self.table),
+            Some(mark) => {
+                write!(f, "rule {}: from all fwmark {mark:#x} lookup {}", self.priority, self.table)
+            }
+        }
     }
 }

@@ -1,12 +1,13 @@
 //! What joining and leaving mean: pure functions of the view and the pod's record.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::changes::{Change, Made};
-use super::config::Settings;
-use super::model::{Link, MAIN, Route, View};
+use super::changes::{Change, LinkSetting, Made};
+use super::config::{Mode, Settings};
+use super::model::{Link, MAIN, Route, UPLINK, View, any_of};
+use super::node::OnNode;
 use super::shared::{Member, Shared};
 use super::undo::{Changed, Own, Undo};
 use super::{nic, table};
@@ -51,6 +52,36 @@ pub struct Outcome {
     pub in_main: Vec<IpNet>,
 }
 
+impl Newcomer<'_> {
+    /// A rail itself, which makes the pod's way to its node (mode underlay).
+    fn is_first(&self) -> bool {
+        self.ifname == self.settings.first_nic
+    }
+
+    fn check_mode(&self, view: &View) -> Result<(), String> {
+        let Settings { mode, first_nic, .. } = self.settings;
+        let ifname = self.ifname;
+        match (mode, view.uplink().is_some(), self.is_first()) {
+            (Mode::Overlay, _, true) => Err(format!(
+                "mode \"overlay\": {ifname} is the pod's first NIC (podDefaultCniNic), so nothing lies over another network; \
+                 use auto or underlay, or disable"
+            )),
+            (Mode::Overlay, true, _) => Err(format!(
+                "mode \"overlay\": the pod has {UPLINK}, so its first NIC {first_nic} is coordinated in mode underlay; use auto"
+            )),
+            (_, false, true) => Err(format!(
+                "{ifname} is the pod's first NIC (podDefaultCniNic): that takes a veth pair with the node, which the plugin \
+                 coordinator makes; chain it after this network's plugin, or set mode disable"
+            )),
+            (Mode::Underlay, false, false) => Err(format!(
+                "mode \"underlay\": the pod has no {UPLINK}, its veth pair with the node, because its first NIC {first_nic} \
+                 (podDefaultCniNic) is not coordinated: chain coordinator in that network, too, or use auto"
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Plans an ADD; `shared` becomes what has to be written down first. An error says what to change, and is no change.
 pub(super) fn join(view: &View, shared: &mut Shared, newcomers: &[Newcomer<'_>]) -> Result<Plan, String> {
     let owns =
@@ -58,24 +89,58 @@ pub(super) fn join(view: &View, shared: &mut Shared, newcomers: &[Newcomer<'_>])
     let of_nic = |own: &Own| own.set_link().into_iter().chain(own.made.additions()).collect::<Vec<_>>();
     let mut changes: Vec<Change> = owns.iter().flat_map(of_nic).collect();
     changes.extend(shared.reconcile(view, &[]));
+    let furnished = newcomers.iter().any(Newcomer::is_first).then(|| furnish(view, shared, newcomers));
+    let (ways, rest): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| leads_to_node(view, change));
+    let changes = furnished.into_iter().flatten().chain(ways).chain(rest).collect();
     let part = |own: Own| Part { outcome: outcome(view, shared, &own), own };
     Ok(Plan { parts: owns.into_iter().map(part).collect(), changes })
+}
+
+/// IPv6 looks for the gateway of a route in main, even of one that is on the link.
+fn leads_to_node(view: &View, change: &Change) -> bool {
+    let by_uplink = |route: &Route| view.uplink().is_some_and(|uplink| uplink.index == route.dev);
+    matches!(change, Change::AddRoute(route, _) if route.table == MAIN && route.gateway.is_none() && by_uplink(route))
+}
+
+/// What the pod's end of the pair needs before any route leads over it; all of it goes with the link. No filtering of
+/// sources, because the way back is by mark, of which the filter knows nothing: even the loose one drops what a link
+/// without an address hears from afar (`__fib_validate_source` in `net/ipv4/fib_frontend.c`).
+fn furnish(view: &View, shared: &Shared, newcomers: &[Newcomer<'_>]) -> Vec<Change> {
+    let (Some(uplink), Some(end)) = (view.uplink(), &view.node) else { return Vec::new() };
+    let index = uplink.index;
+    let link = LinkSetting { index, rp_filter: Some(0), up: true, ..LinkSetting::default() };
+    let mut changes = vec![Change::SetLink(link)];
+    let ips = newcomers.iter().filter_map(|newcomer| newcomer.settings.uplink_address);
+    changes.extend(ips.map(|ip| Change::AddAddress { index, net: ip.into() }));
+    let hosts = shared.hosts.iter().filter(|host| view.has_family(host.is_ipv6()));
+    changes.extend(hosts.map(|&ip| Change::AddNeighbour { index, ip, mac: end.mac }));
+    changes
 }
 
 fn take_in(view: &View, shared: &mut Shared, newcomer: &Newcomer<'_>) -> Result<Own, String> {
     let link = link_with_address(view, newcomer.ifname)?;
     let settings = newcomer.settings;
+    newcomer.check_mode(view)?;
     shared.remove(newcomer.network, newcomer.ifname);
     if shared.members.is_empty() {
         shared.first_nic.clone_from(&settings.first_nic);
+        shared.hosts = view.node.as_ref().map(|end| end.hosts.clone()).unwrap_or_default();
     }
     let choose = || table::choose(view, &shared.tables(), &shared.first_nic, newcomer.ifname);
-    let table = settings.tune.then(choose);
-    shared.join(view, member(view, shared, newcomer, link.index, table))?;
+    let table = (settings.tune && !newcomer.is_first()).then(choose);
+    let member = member(view, shared, newcomer, link.index, table);
+    let node = member.node.clone();
+    shared.join(view, member)?;
+    let mut made = own_routes(view, shared, settings, link.index, table)?;
+    if newcomer.is_first() {
+        made.extend(shared.returns(view));
+    }
     Ok(Own {
         index: link.index,
         table,
-        made: own_routes(view, shared, settings, link.index, table)?,
+        made,
+        node,
+        rp_filter: link.ipv4.and_then(|now| Changed::of(now.rp_filter, settings.rp_filter.map(u32::from))),
         spares: shared.spares_of(link.index).cloned().collect(),
         mac: new_mac(view, link, settings),
         tx_queue_len: Changed::of(link.tx_queue_len, settings.tx_queue_len),
@@ -115,7 +180,11 @@ fn member(view: &View, shared: &Shared, newcomer: &Newcomer<'_>, index: u32, tab
     let has_default = |is_v6| view.main_defaults().any(|route| route.dev == index && route.is_v6() == is_v6);
     let without = newcomer.gateways.iter().filter(|gateway| !has_default(gateway.is_ipv6()));
     let spare = |gateway: &IpAddr| nic::route_via(view, index, MAIN, any_of(gateway.is_ipv6()), *gateway);
-    let wish = settings.wish.clone().filter(|_| table.is_some());
+    let wish = settings.wish.clone().filter(|_| table.is_some() || newcomer.is_first());
+    let own_table = settings.host_table.zip(view.node.as_ref());
+    let node = own_table.map(|(table, end)| OnNode::new(table, end, view.addresses_of(index)));
+    let hosts = if node.is_some() || view.uplink().is_some() { shared.hosts.as_slice() } else { &[] };
+    let hosts = hosts.iter().filter(|host| !newcomer.gateways.contains(host)).map(|&host| IpNet::from(host));
     if wish.is_none() && settings.wish.is_some() {
         tracing::warn!("podDefaultRouteNic has no effect while tunePodRoutes is false");
     }
@@ -132,8 +201,9 @@ fn member(view: &View, shared: &Shared, newcomer: &Newcomer<'_>, index: u32, tab
         index,
         table,
         wish,
-        detours: settings.detours.clone(),
+        detours: hosts.chain(settings.detours.iter().copied()).collect(),
         rp_filter: settings.rp_filter,
+        node,
         spares: if table.is_some() { without.map(spare).collect() } else { Vec::new() },
     }
 }
@@ -150,7 +220,8 @@ fn own_routes(
     let Some(table) = table else { return in_main(view, policy) };
     let defaults = shared.defaults.of(index).chain(shared.spares_of(index));
     let mut made = nic::table_of(view, index, table, defaults);
-    let detours = settings.detours.iter().filter_map(|&dst| shared.detour(view, dst, table));
+    let asked = shared.members.last().map(|member| member.detours.as_slice()).unwrap_or_default();
+    let detours = asked.iter().filter_map(|&dst| shared.detour(view, dst, table));
     let detours: Vec<Route> =
         detours.filter(|detour| made.routes.iter().all(|route| route.dst != detour.dst)).collect();
     made.routes.extend(detours);
@@ -188,9 +259,4 @@ fn outcome(view: &View, shared: &Shared, own: &Own) -> Outcome {
         defaults: defaults().map(|route| (route.dst, route.gateway)).collect(),
         in_main: defaults().filter(in_main).map(|route| route.dst).collect(),
     }
-}
-
-fn any_of(is_v6: bool) -> IpNet {
-    let address: IpAddr = if is_v6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
-    IpNet::new_assert(address, 0)
 }

@@ -5,10 +5,13 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::arp::{self, Arp};
 use super::changes::{Change, Made, Place};
 use super::config::Wish;
 use super::defaults::Defaults;
+use super::detours::free;
 use super::model::{MAIN, Route, View};
+use super::node::OnNode;
 use super::{nic, table};
 
 /// One coordinated NIC.
@@ -22,6 +25,9 @@ pub(super) struct Member {
     pub(super) wish: Option<Wish>,
     pub(super) detours: Vec<IpNet>,
     pub(super) rp_filter: Option<u8>,
+    /// What it has on the node, for a DEL whose own record is lost.
+    #[serde(default)]
+    pub(super) node: Option<OnNode>,
     /// Default routes for main, should it come to own that and have none there.
     pub(super) spares: Vec<Route>,
 }
@@ -39,6 +45,12 @@ pub(super) struct Shared {
     pub(super) detours: Vec<Route>,
     /// `all.rp_filter` as it was.
     pub(super) rp_filter_was: Option<String>,
+    /// The node's addresses, as the first attachment found them.
+    #[serde(default)]
+    pub(super) hosts: Vec<IpAddr>,
+    /// What was changed for NICs of one subnet.
+    #[serde(default)]
+    pub(super) arp: Vec<Arp>,
 }
 
 impl Shared {
@@ -66,7 +78,8 @@ impl Shared {
         let asked = |route: &&Route| self.members.iter().any(|member| member.detours.contains(&route.dst));
         wanted.routes.extend(self.detours.iter().filter(asked).cloned());
         wanted.routes.extend(self.spares_in_use(view));
-        wanted
+        // The way to the node goes with the attachment that made it.
+        wanted.retain(|route| view.has(route.dev), |_| true)
     }
 
     /// All that may be there because of us, with the default routes of a member that has just left.
@@ -84,6 +97,8 @@ impl Shared {
         let missing =
             wanted.clone().retain(|route| !view.routes.contains(route), |rule| !view.rules.contains(rule));
         let mut changes: Vec<Change> = missing.additions().map(beside_others).collect();
+        let together = arp::wanted(view, &self.neighbours(view));
+        changes.extend(arp::reconcile(&mut self.arp, &together, view));
         let present: Vec<Route> = view.main_defaults().cloned().collect();
         let owners = self.owners(view);
         let mut defaults = std::mem::take(&mut self.defaults);
@@ -103,6 +118,8 @@ impl Shared {
         let mut defaults = std::mem::take(&mut self.defaults);
         defaults.settled(|route| self.keeps(view, owners, route));
         self.defaults = defaults;
+        let together = arp::wanted(view, &self.neighbours(view));
+        self.arp.retain(|arp| together.contains(&arp.index));
         let wanted = self.wanted(view);
         self.detours.retain(|route| wanted.routes.contains(route));
         if self.members.iter().all(|member| member.rp_filter.is_none()) {
@@ -113,9 +130,11 @@ impl Shared {
         }
     }
 
-    /// `all.rp_filter` as the members want it: the latest that says something, else as it was.
-    pub(super) fn rp_filter(&self) -> Option<String> {
+    /// `all.rp_filter` as the members want it: the latest that says something, else as it was. It would count for the
+    /// pod's end of the pair, too, whose way back is by mark: there each NIC has its own value, and all have none.
+    pub(super) fn rp_filter(&self, view: &View) -> Option<String> {
         let said = self.members.iter().rev().find_map(|member| member.rp_filter);
+        let said = said.map(|value| if view.uplink().is_some() { 0 } else { value });
         said.map(|value| value.to_string()).or_else(|| self.rp_filter_was.clone())
     }
 
@@ -138,9 +157,10 @@ impl Shared {
         wished().map(|member| member.index).filter(has_default).or_else(first).or_else(lowest)
     }
 
-    /// The pod's own word counts most, then that of the NIC with the lowest table: neither depends on who came first.
+    /// The pod's own word counts most, then that of the first NIC, then that of the NIC with the lowest table: none of it
+    /// depends on who came first.
     pub(super) fn wish(&self) -> Option<&Wish> {
-        let wishes = self.tuned().filter_map(|member| Some((member.wish.as_ref()?, member.table)));
+        let wishes = self.members.iter().filter_map(|member| Some((member.wish.as_ref()?, member.table)));
         wishes.min_by_key(|(wish, table)| (!wish.from_pod, *table)).map(|(wish, _)| wish)
     }
 
@@ -180,9 +200,13 @@ impl Shared {
         }
         for &dst in &member.detours {
             if let Some(route) = self.detour(view, dst, MAIN).filter(|route| !self.detours.contains(route)) {
-                self.detours.extend(free(view, route)?);
+                let free = free(view, route);
+                self.detours.extend(if self.is_host(dst) { free.unwrap_or_default() } else { free? });
+            } else if view.has_family(dst.addr().is_ipv6()) && self.detour(view, dst, MAIN).is_none() {
+                tracing::warn!(%dst, "nothing of its family leads out of the pod: it is not hijacked");
             }
         }
+        self.fill_first_table(view);
         if member.rp_filter.is_some() && self.rp_filter_was.is_none() {
             self.rp_filter_was = Some(view.rp_filter.clone());
         }
@@ -200,13 +224,10 @@ impl Shared {
         made.retain(|route| !detours.contains(route), |_| true)
     }
 
-    /// A route by the gateway of the first NIC; `None` when that has none of the family.
-    pub(super) fn detour(&self, view: &View, dst: IpNet, table: u32) -> Option<Route> {
-        let first = view.link(&self.first_nic)?.index;
-        let is_v6 = dst.addr().is_ipv6();
-        let default = self.defaults.of(first).find(|route| route.is_v6() == is_v6)?;
-        let onlink = default.gateway.is_some_and(|gateway| default.onlink || !view.reaches(first, gateway));
-        Some(Route { dst, onlink, src: source_hint(view, first, is_v6), ..default.copy_to(table) })
+    /// The links whose addresses are the pod's to answer for: the first NIC and the coordinated ones.
+    fn neighbours(&self, view: &View) -> Vec<u32> {
+        let first = view.link(&self.first_nic).map(|link| link.index);
+        self.members.iter().map(|member| member.index).chain(first).collect()
     }
 
     /// Those of the newcomer, of the first NIC and of NICs that are not coordinated: what shows up on another member
@@ -224,30 +245,6 @@ impl Shared {
 impl Member {
     fn is(&self, network: &str, ifname: &str) -> bool {
         self.network == network && self.ifname == ifname
-    }
-}
-
-/// IPv4 only: for IPv6 the kernel picks by the route's link.
-fn source_hint(view: &View, first: u32, is_v6: bool) -> Option<IpAddr> {
-    let v4 = || view.addresses_of(first).map(|net| net.addr()).find(IpAddr::is_ipv4);
-    if is_v6 { None } else { v4() }
-}
-
-/// The route if main has none to that destination; nothing if main leads there as wished already.
-fn free(view: &View, route: Route) -> Result<Option<Route>, String> {
-    let rival = view.routes.iter().find(|other| {
-        (other.dst, other.table, other.priority) == (route.dst, route.table, route.priority)
-            && **other != route
-    });
-    match rival {
-        None => Ok(Some(route)),
-        Some(rival) if rival.leads_as(&route) => Ok(None),
-        Some(rival) => Err(format!(
-            "{} cannot leave by {}: there is {} already; take it out of hijackCIDR, overlayPodCIDR and serviceCIDR",
-            route.dst,
-            view.name(route.dev),
-            view.describe(rival)
-        )),
     }
 }
 

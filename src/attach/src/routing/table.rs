@@ -26,6 +26,12 @@ pub(super) fn choose(view: &View, held: &[u32], first_nic: &str, ifname: &str) -
     above.find(|table| !taken.contains(table) && !reserved.contains(table)).unwrap_or(HIGHEST)
 }
 
+/// For what has to be decided before any NIC's table is looked at: the first free one below those.
+pub(super) fn below(view: &View, held: &[u32]) -> Option<u32> {
+    let taken = taken(view, held);
+    (1..FIRST).rev().find(|table| !taken.contains(table))
+}
+
 fn taken(view: &View, held: &[u32]) -> BTreeSet<u32> {
     let routes = view.routes.iter().map(|route| route.table);
     let rules = view.rules.iter().map(|rule| rule.table);

@@ -3,10 +3,12 @@ use state::{Dirs, Key, Netns};
 
 use super::changes::{Change, LinkSetting, Made};
 use super::model::{Link, PROTOCOL, Route, View};
+use super::node::{self, OnNode};
 use super::record::PodRecord;
 use super::shared::Shared;
+use super::uplink::Pair;
 use super::{kernel, plan};
-use crate::{Error, Pod, Scene};
+use crate::{Error, Scene};
 
 /// What a NIC got, and how it was: the record of one attachment. The pod's own record holds the rest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,6 +17,9 @@ pub struct Undo {
     pub(super) netns: Netns,
     /// `None`: the record was lost, and what carries our mark in the NIC's table is taken for it.
     pub(super) own: Option<Own>,
+    /// Of the attachment that made the pod's way to its node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) pair: Option<Pair>,
 }
 
 /// What belongs to one NIC.
@@ -27,12 +32,22 @@ pub(super) struct Own {
     pub(super) spares: Vec<Route>,
     pub(super) mac: Option<Changed<[u8; 6]>>,
     pub(super) tx_queue_len: Option<Changed<u32>>,
+    #[serde(default)]
+    pub(super) rp_filter: Option<Changed<u32>>,
+    #[serde(default)]
+    pub(super) node: Option<OnNode>,
 }
 
 impl Own {
     pub(super) fn set_link(&self) -> Option<Change> {
-        let (mac, tx_queue_len) = (self.mac.map(|mac| mac.to), self.tx_queue_len.map(|length| length.to));
-        LinkSetting { index: self.index, mac, tx_queue_len }.change()
+        let setting = LinkSetting {
+            index: self.index,
+            mac: self.mac.map(|mac| mac.to),
+            tx_queue_len: self.tx_queue_len.map(|length| length.to),
+            rp_filter: self.rp_filter.map(|value| value.to),
+            ..LinkSetting::default()
+        };
+        setting.change()
     }
 }
 
@@ -53,7 +68,7 @@ impl<T: PartialEq> Changed<T> {
 impl Undo {
     /// For a record that is damaged: undoes what the pod's record and our mark in the kernel still show.
     pub fn without_record(key: Key, netns: Netns) -> Self {
-        Self { key, netns, own: None }
+        Self { key, netns, own: None, pair: None }
     }
 
     /// The NIC.
@@ -73,6 +88,13 @@ impl Undo {
         own.made.clone()
     }
 
+    fn on_node(&self, shared: &Shared) -> Option<OnNode> {
+        match &self.own {
+            Some(own) => own.node.clone(),
+            None => shared.member(&self.key.network, &self.key.ifname)?.node.clone(),
+        }
+    }
+
     pub(super) fn spares<'a>(&'a self, shared: &'a Shared) -> Vec<Route> {
         let member =
             || shared.member(&self.key.network, &self.key.ifname).map(|member| member.spares.clone());
@@ -86,43 +108,54 @@ impl Undo {
         let mac = own.mac.filter(|mac| link.mac == Some(mac.to)).map(|mac| mac.from);
         let tx_queue_len =
             own.tx_queue_len.filter(|length| link.tx_queue_len == length.to).map(|length| length.from);
-        LinkSetting { index: link.index, mac, tx_queue_len }.change()
+        let is_ours = |value: &Changed<u32>| link.ipv4.is_some_and(|now| now.rp_filter == value.to);
+        let rp_filter = own.rp_filter.filter(is_ours).map(|value| value.from);
+        LinkSetting { index: link.index, mac, tx_queue_len, rp_filter, ..LinkSetting::default() }.change()
     }
 }
 
 impl crate::Undo for Undo {
     fn undo(&self, scene: &mut Scene) -> Vec<Error> {
-        leave(std::slice::from_ref(self), scene.pod.as_mut())
+        let mut errors = leave(std::slice::from_ref(self), scene);
+        errors.extend(self.pair.iter().flat_map(|pair| pair.undo(scene)));
+        errors
     }
 }
 
 /// Takes NICs of one attachment out of the pod's routing, with one look at it.
-fn leave(undos: &[Undo], pod: Option<&mut Pod>) -> Vec<Error> {
-    leave_as(undos, pod, |_| true)
+fn leave(undos: &[Undo], scene: &mut Scene) -> Vec<Error> {
+    leave_as(undos, scene, |_| true)
 }
 
 /// As [`leave`]; of NICs that are `deleted` next, by their names at ADD, nothing is put back.
-pub fn leave_before(undos: &[Undo], pod: Option<&mut Pod>, deleted: impl Fn(&str) -> bool) -> Vec<Error> {
-    leave_as(undos, pod, |link| undos.iter().all(|undo| !undo.is_about(link) || !deleted(undo.ifname())))
+pub fn leave_before(undos: &[Undo], scene: &mut Scene, deleted: impl Fn(&str) -> bool) -> Vec<Error> {
+    leave_as(undos, scene, |link| undos.iter().all(|undo| !undo.is_about(link) || !deleted(undo.ifname())))
 }
 
-fn leave_as(undos: &[Undo], pod: Option<&mut Pod>, stays: impl Fn(&Link) -> bool) -> Vec<Error> {
+fn leave_as(undos: &[Undo], scene: &mut Scene, stays: impl Fn(&Link) -> bool) -> Vec<Error> {
     let Some(first) = undos.first() else { return Vec::new() };
-    put_back(first, undos, pod, stays).unwrap_or_else(|error| vec![error])
+    put_back(first, undos, scene, stays).unwrap_or_else(|error| vec![error])
 }
 
 fn put_back(
     first: &Undo,
     undos: &[Undo],
-    pod: Option<&mut Pod>,
+    scene: &mut Scene,
     stays: impl Fn(&Link) -> bool,
 ) -> Result<Vec<Error>, Error> {
-    let mut record = PodRecord::lock(&Dirs::from_env()?, &first.key.container_id, &first.netns)?;
-    let Some(pod) = pod else {
-        for Undo { key, .. } in undos {
-            record.shared().remove(&key.network, &key.ifname);
+    let dirs = Dirs::from_env()?;
+    let mut record = PodRecord::lock(&dirs, &first.key.container_id, &first.netns)?;
+    let on_node: Vec<OnNode> = undos.iter().filter_map(|undo| undo.on_node(record.shared())).collect();
+    let mut errors =
+        if on_node.is_empty() { Vec::new() } else { node::remove(&dirs, scene.host()?, &on_node) };
+    let Some(pod) = scene.pod.as_mut() else {
+        if errors.is_empty() {
+            for Undo { key, .. } in undos {
+                record.shared().remove(&key.network, &key.ifname);
+            }
+            record.store()?;
         }
-        return record.store().map(|()| Vec::new());
+        return Ok(errors);
     };
     let mut view = kernel::read(pod)?;
     view.links.retain(stays);
@@ -130,8 +163,8 @@ fn put_back(
     if !changes.is_empty() {
         record.save()?;
     }
-    let mut errors = kernel::undo(pod, &changes)?;
-    errors.extend(kernel::set_rp_filter(pod, &view, record.shared().rp_filter()).err());
+    errors.extend(kernel::undo(pod, &changes)?);
+    errors.extend(kernel::set_rp_filter(pod, &view, record.shared().rp_filter(&view)).err());
     if errors.is_empty() {
         record.shared().reconciled(&view);
         record.store()?;

@@ -21,13 +21,13 @@ pub(super) struct Keys {
     pub(super) tx_queue_len: Option<i64>,
     #[serde(rename = "podMACPrefix")]
     pub(super) pod_mac_prefix: Option<String>,
-    // The host's side, detection and what upstream gave up: accepted, so that a config in the field goes on working.
-    host_rule_table: Option<Value>,
+    pub(super) host_rule_table: Option<i64>,
+    pub(super) veth_link_address: Option<String>,
+    #[serde(rename = "vethMTU")]
+    pub(super) veth_mtu: Option<i64>,
+    // What upstream gave up, or has elsewhere: accepted, so that a config in the field goes on working.
     #[serde(rename = "hostRPFilter")]
     host_rp_filter: Option<Value>,
-    veth_link_address: Option<Value>,
-    #[serde(rename = "vethMTU")]
-    veth_mtu: Option<Value>,
     multus_nic_prefix: Option<Value>,
     #[serde(rename = "podCIDRType")]
     pod_cidr_type: Option<Value>,
@@ -61,6 +61,9 @@ pub(super) const MEANT: &[(&str, &str)] = &[
     ("defaultRouteNic", "podDefaultRouteNic"),
     ("macPrefix", "podMACPrefix"),
     ("rpFilter", "podRPFilter"),
+    ("podCIDR", "overlayPodCIDR"),
+    ("hostTable", "hostRuleTable"),
+    ("mtu", "vethMTU"),
     ("podNICs", "the network attachments of the pod"),
 ];
 
@@ -70,17 +73,14 @@ impl Keys {
         if !idle.is_empty() {
             tracing::warn!(
                 keys = idle.join(","),
-                "accepted and without effect: the host's side and detection are not built yet"
+                "accepted and without effect: detection is the IPAM's, and the others are Spiderpool's own"
             );
         }
     }
 
     fn idle(&self) -> Vec<&'static str> {
         let keys = [
-            ("hostRuleTable", &self.host_rule_table),
             ("hostRPFilter", &self.host_rp_filter),
-            ("vethLinkAddress", &self.veth_link_address),
-            ("vethMTU", &self.veth_mtu),
             ("multusNicPrefix", &self.multus_nic_prefix),
             ("podCIDRType", &self.pod_cidr_type),
             ("detectIPConflict", &self.detect_ip_conflict),

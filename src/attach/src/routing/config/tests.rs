@@ -1,12 +1,18 @@
-use cni::Command;
-use serde_json::{Value, json};
+use std::path::Path;
 
-use super::{Settings, Wish};
+use cni::{CniArgs, Command};
+use serde_json::{Map, Value, json};
+
+use super::{Mode, NodeFile, Settings, Wish};
 
 fn read(more: &Value) -> Result<Option<Settings>, cni::Error> {
     let mut config = json!({ "cniVersion": "1.0.0", "name": "rails", "type": "coordinator" });
     config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    Settings::of(&cni::Config::parse(config.to_string().into_bytes(), Command::Del).unwrap(), "net1")
+    Settings::with_defaults(
+        &cni::Config::parse(config.to_string().into_bytes(), Command::Del).unwrap(),
+        &CniArgs::default(),
+        &Map::new(),
+    )
 }
 
 fn settings(more: &Value) -> Settings {
@@ -73,10 +79,16 @@ fn bad_input_is_refused_by_key_and_value() {
         (
             json!({ "mode": "sideways" }),
             7,
-            "mode \"sideways\": allowed are auto (the default), overlay and disable",
+            "mode \"sideways\": allowed are auto (the default), underlay, overlay and disable",
         ),
-        (json!({ "mode": "underlay" }), 2, "mode \"underlay\" is not built yet"),
-        (json!({ "podDefaultCniNic": "net1" }), 2, "net1 is the pod's first NIC"),
+        (json!({ "hostRuleTable": 254 }), 7, "hostRuleTable \"254\": allowed are 0"),
+        (json!({ "hostRuleTable": -1 }), 7, "hostRuleTable \"-1\""),
+        (json!({ "vethMTU": 0 }), 7, "vethMTU \"0\": allowed are 1280"),
+        (
+            json!({ "vethLinkAddress": "169.254.1.1/32" }),
+            7,
+            "vethLinkAddress \"169.254.1.1/32\": expected an IP address",
+        ),
         (json!({ "podDefaultCniNic": "a/b" }), 7, "podDefaultCniNic \"a/b\""),
         (json!({ "podDefaultRouteNic": "net 1" }), 7, "podDefaultRouteNic \"net 1\""),
         (
@@ -125,4 +137,77 @@ fn bad_input_is_refused_by_key_and_value() {
         let error = read(&config).unwrap_err();
         assert!(error.code == code && error.msg.contains(expected), "{config}: {error:?}");
     }
+}
+
+fn node(text: &str) -> Result<Map<String, Value>, String> {
+    NodeFile::parse(Path::new("/etc/railcni/node.yaml"), text.as_bytes()).map_err(|error| error.msg)
+}
+
+/// V00007: the network's own key counts more than the node's, whatever its case, and null is no key.
+#[test]
+fn the_nodes_defaults_fill_what_the_network_leaves_open() {
+    let defaults = node(
+        "coordinator:\n  mode: overlay\n  serviceCIDR: [10.96.0.0/12]\n  hijackCIDR: [169.254.0.0/16]\n  hostRuleTable: 600\n",
+    );
+    let config = json!({
+        "cniVersion": "1.0.0", "name": "rails", "type": "coordinator", "servicecidr": ["10.1.0.0/16"], "mode": null,
+    });
+    let config = cni::Config::parse(config.to_string().into_bytes(), Command::Del).unwrap();
+    let settings =
+        Settings::with_defaults(&config, &CniArgs::default(), &defaults.unwrap()).unwrap().unwrap();
+    let detours: Vec<String> = settings.detours.iter().map(ToString::to_string).collect();
+    assert_eq!(detours, ["10.1.0.0/16", "169.254.0.0/16"]);
+    assert_eq!((settings.mode, settings.host_table), (Mode::Overlay, Some(600)));
+}
+
+#[test]
+fn an_empty_file_says_nothing() {
+    for text in ["", "# nothing\n", "coordinator:\n", "coordinator: {}\n", "{}"] {
+        assert_eq!(node(text), Ok(Map::new()), "{text:?}");
+    }
+}
+
+#[test]
+fn a_bad_file_is_refused_by_name_key_and_value() {
+    let cases = [
+        (
+            "coordinator: {serviceCIDRs: [10.0.0.0/8]}",
+            "there is no key \"serviceCIDRs\": did you mean \"serviceCIDR\"?",
+        ),
+        (
+            "coordinator: {policyRoutes: []}",
+            "there is no key \"policyRoutes\": allowed are mode, podDefaultCniNic",
+        ),
+        ("serviceCIDR: [10.0.0.0/8]", "there is no key \"serviceCIDR\": allowed are coordinator"),
+        (
+            "coordinator: {serviceCIDR: [10.0.0.0/40]}",
+            "coordinator: serviceCIDR[0] \"10.0.0.0/40\": expected a CIDR",
+        ),
+        ("coordinator: {hostRuleTable: 255}", "coordinator: hostRuleTable \"255\""),
+        ("coordinator: {vethMTU: big}", "vethMTU"),
+        ("coordinator: 7", "coordinator 7: expected an object"),
+        ("[1]", "expected an object with the key \"coordinator\""),
+        ("a: 1\n---\nb: 2\n", "holds 2 documents"),
+        ("coordinator: [", "/etc/railcni/node.yaml: "),
+    ];
+    for (text, expected) in cases {
+        let said = node(text).unwrap_err();
+        assert!(said.starts_with("/etc/railcni/node.yaml: ") && said.contains(expected), "{text:?}: {said}");
+    }
+}
+
+/// C00020: the pod's own word, by its annotation or by `CNI_ARGS`.
+#[test]
+fn the_pod_may_name_its_default_nic_by_cni_args() {
+    let config = |more: Value| {
+        let mut config = json!({ "cniVersion": "1.0.0", "name": "rails", "type": "coordinator", "podDefaultRouteNic": "net1" });
+        config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        cni::Config::parse(config.to_string().into_bytes(), Command::Del).unwrap()
+    };
+    let args = CniArgs::parse("IgnoreUnknown=1;podDefaultRouteNic=net2");
+    let wish =
+        |config: &cni::Config| Settings::with_defaults(config, &args, &Map::new()).unwrap().unwrap().wish;
+    assert_eq!(wish(&config(json!({}))), Some(Wish { nic: "net2".into(), from_pod: true }));
+    let annotated = config(json!({ "args": { "cni": { "podDefaultRouteNic": "net3" } } }));
+    assert_eq!(wish(&annotated), Some(Wish { nic: "net3".into(), from_pod: true }));
 }

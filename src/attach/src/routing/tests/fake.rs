@@ -3,9 +3,9 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use state::{Key, Netns};
 
-use crate::routing::changes::{Change, Place};
-use crate::routing::config::{Settings, Wish};
-use crate::routing::model::{Link, MAIN, Route, View};
+use crate::routing::changes::{Change, LinkSetting, Place};
+use crate::routing::config::{Mode, Settings, Wish};
+use crate::routing::model::{Ipv4, Link, MAIN, Route, View};
 use crate::routing::plan::{self, Newcomer, Plan};
 use crate::routing::shared::Shared;
 use crate::routing::undo::Undo;
@@ -39,6 +39,10 @@ pub(super) fn settings() -> Settings {
         rp_filter: Some(0),
         tx_queue_len: None,
         mac_prefix: None,
+        mode: Mode::Auto,
+        host_table: Some(500),
+        uplink_mtu: 1500,
+        uplink_address: None,
     }
 }
 
@@ -98,7 +102,8 @@ impl Fake {
 
     pub(super) fn link(&mut self, index: u32, name: &str, addresses: &[&str]) {
         let mac = Some([2, 0, 0, 0, 0, index.to_le_bytes()[0]]);
-        self.view.links.push(Link { index, name: name.into(), mac, tx_queue_len: 1000 });
+        let ipv4 = Some(Ipv4::default());
+        self.view.links.push(Link { index, name: name.into(), mac, tx_queue_len: 1000, ipv4, peer: None });
         self.view.addresses.extend(addresses.iter().map(|address| (index, net(address))));
         self.view.addresses.push((index, net("fe80::10/64")));
         self.view.routes.push(Route { protocol: KERNEL, priority: 256, ..route("fe80::/64", None, index) });
@@ -174,7 +179,10 @@ impl Fake {
                 let link = self.view.links.iter_mut().find(|link| link.index == setting.index).unwrap();
                 link.mac = setting.mac.or(link.mac);
                 link.tx_queue_len = setting.tx_queue_len.unwrap_or(link.tx_queue_len);
+                link.ipv4 = link.ipv4.map(|ipv4| apply(setting, ipv4));
             }
+            // They are nothing that a plan looks at.
+            Change::AddNeighbour { .. } | Change::AddAddress { .. } => (),
             Change::DeleteRule(rule) => {
                 let place = self.view.rules.iter().position(|other| other == rule);
                 self.view.rules.remove(place.unwrap_or_else(|| panic!("no {rule}")));
@@ -208,5 +216,11 @@ pub(super) fn undo(ifname: &str, plan: &Plan) -> Undo {
         key: Key::new("rails", "cid", ifname).unwrap(),
         netns: Netns { dev: 4, ino: 1, path: "/run/netns/pod".into() },
         own: Some(plan.parts[0].own.clone()),
+        pair: None,
     }
+}
+
+fn apply(setting: &LinkSetting, now: Ipv4) -> Ipv4 {
+    let (arp_announce, arp_ignore) = setting.arp.unwrap_or((now.arp_announce, now.arp_ignore));
+    Ipv4 { rp_filter: setting.rp_filter.unwrap_or(now.rp_filter), arp_announce, arp_ignore }
 }

@@ -251,7 +251,7 @@ fn the_nics_own_settings_come_first_and_are_put_back_unless_somebody_else_change
     let before = fake.sorted();
     let plan = fake.plan("net1", &settings).unwrap();
     let mac = [0x0a, 0x1b, 172, 16, 1, 10];
-    let set = LinkSetting { index: 11, mac: Some(mac), tx_queue_len: Some(5000) };
+    let set = LinkSetting { index: 11, mac: Some(mac), tx_queue_len: Some(5000), ..LinkSetting::default() };
     assert_eq!(plan.changes[0], Change::SetLink(set));
     assert_eq!(plan.parts[0].outcome.mac, Some(mac));
     fake.changes(&plan.changes);
