@@ -26,6 +26,8 @@ struct Example {
 }
 
 const SHARED: &str = "pools/rails-shared-subnet.yaml";
+const UNDERLAY: &str = "underlay/default-network.conflist";
+const NODE_YAML: &str = "underlay/node.yaml";
 const OF_RAIL: &str = "rail/rails.conflist";
 const RENDERED: &str = "spiderpool/sriov-rail1.yaml";
 const ONE: Example = Example {
@@ -272,6 +274,36 @@ fn a_rendered_network_on_vfs_is_the_chain_that_the_guides_mean() {
     assert_eq!(config["plugins"], json!([sriov, { "type": "rdma" }, { "type": "coordinator" }]));
 }
 
+/// `eth0` is a rail itself, the second rail is added as usual, and the node says what services there are.
+#[test]
+fn the_default_network_may_be_a_rail() {
+    let node = Node::new();
+    let pod = node.world.bare_pod("pod");
+    node.use_pools(SHARED);
+    fs::copy(folder().join(NODE_YAML), node.world.dirs().config.join("node.yaml")).unwrap();
+    let service = std::net::Ipv4Addr::new(10, 96, 0, 1);
+    node.world
+        .host()
+        .ip_do(&format!("addr add 172.16.11.250/24 dev enp11s0f0np0\naddr add {service}/32 dev lo"));
+    let before = node.world.snapshot().without("file ");
+    let (first, second) = (folder().join(UNDERLAY), folder().join("macvlan/rail2.conflist"));
+    let (first, second, netns) =
+        (first.to_str().unwrap(), second.to_str().unwrap(), pod.path().to_str().unwrap());
+    node.railctl(&["attach", first, netns, "--ifname", "eth0"]);
+    node.railctl(&["attach", second, netns, "--ifname", "net2"]);
+    for address in ["172.16.11.1", "172.16.12.1"] {
+        let near: std::net::Ipv4Addr = address.parse().unwrap();
+        node.world.host().assert_ping(&testkit::Ping::to(near));
+        pod.assert_ping(&testkit::Ping::to(service).from(near));
+    }
+    assert_eq!(pod.ip(&["route", "get", "10.96.0.1", "from", "172.16.12.1"])[0]["dev"], "veth0");
+    node.railctl(&["check", second, netns, "--ifname", "net2"]);
+    node.railctl(&["check", first, netns, "--ifname", "eth0"]);
+    node.railctl(&["detach", second, netns, "--ifname", "net2"]);
+    node.railctl(&["detach", first, netns, "--ifname", "eth0"]);
+    assert_same(&before, &node.world.snapshot().without("file "));
+}
+
 /// What goes to another node's rail goes out on rail 1, as the pool's route says.
 #[test]
 fn rail_one_of_a_node_carries_what_goes_to_other_rails() {
@@ -317,6 +349,7 @@ fn every_file_has_its_test() {
         .map(str::to_owned)
         .chain(rails)
         .chain(["README.md", OF_RAIL, RENDERED].map(str::to_owned))
+        .chain(["README.md", OF_RAIL, UNDERLAY, NODE_YAML].map(str::to_owned))
         .collect();
     // These need a NIC with VFs, or links that this kernel may lack: the VM lab runs them.
     let elsewhere = |file: &String| {

@@ -40,6 +40,9 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Turn SpiderMultusConfigs into networks that need no Spiderpool
     Render(Render),
+    /// Look after node.yaml, the defaults of this node for all networks
+    #[command(subcommand)]
+    Node(Node),
     /// Bring up a pod with eight rails on this machine, without hardware, and prove that they work
     Demo(Demo),
     /// Print the completion script of a shell
@@ -53,6 +56,33 @@ const GC_HELP: &str = "\
 With --dry-run or --apply no network is named and no runtime is needed: what is on record of this node is compared with \
 the network namespaces that are alive, and with the pods of the container runtime if its socket is there (by crictl, \
 which reads CONTAINER_RUNTIME_ENDPOINT). Each leftover is released by the DEL of the plugins that made it.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Node {
+    /// Write node.yaml from what kubelet, kubeadm, k3s or RKE2 and the default CNI left on this node
+    ///
+    /// Reads files only: no API server is asked. What they do not tell, above all on workers, it says, with where to look.
+    Init(NodeInit),
+    /// Show what node.yaml says, if it is valid
+    Show {
+        /// How it is printed
+        #[arg(short, long, value_enum, default_value_t = Format::Table)]
+        output: Format,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct NodeInit {
+    /// Print what would be written, and write nothing
+    #[arg(long)]
+    pub(crate) print: bool,
+    /// Replace a node.yaml that is there
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Where the node's file system begins: its mount in a container
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    pub(crate) root: PathBuf,
+}
 
 /// Where configs and plugins are.
 #[derive(Args, Debug)]

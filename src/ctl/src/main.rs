@@ -5,6 +5,7 @@ mod demo;
 mod driver;
 mod explain;
 mod network;
+mod node;
 mod output;
 mod pod;
 mod pools;
@@ -52,6 +53,7 @@ fn run(command: Command) -> Result<()> {
         Command::Pools(args) => pools::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Render(args) => render::run(&args),
+        Command::Node(command) => node::run(&command),
         Command::Demo(args) => demo::run(&args),
         Command::Completion { shell } => {
             let mut script = Vec::new();
