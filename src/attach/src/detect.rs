@@ -9,7 +9,9 @@ mod settings;
 mod socket;
 mod tuning;
 
-use crate::{Pod, addresses};
+use netlink::{Link, LinkFlags};
+
+use crate::{Error, Pod, addresses};
 
 pub(crate) use conflict::{Candidate, avoid_conflicts};
 pub(crate) use gateway::require_gateways;
@@ -21,4 +23,13 @@ pub(crate) fn configure(pod: &mut Pod, mut candidate: Candidate<'_, '_>) -> Resu
     let Candidate { link, settings, result, .. } = candidate;
     addresses::configure(pod, link, result)?;
     Ok(require_gateways(pod, &[(link, result, settings)])?)
+}
+
+/// Refuses a link on which nobody can be asked. It is up: before that an ipvlan does not say so
+/// (`ipvlan_open`).
+fn require_arp(pod: &mut Pod, link: &Link) -> Result<(), Error> {
+    match pod.route.link_by_index(link.index)? {
+        Some(now) if now.flags.contains(LinkFlags::Noarp) => Err(Error::NoArp { ifname: link.name.clone() }),
+        _ => Ok(()),
+    }
 }

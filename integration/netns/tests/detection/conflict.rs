@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use testkit::{Frame, assert_same, pause};
 
-use crate::{Stage, addresses, config};
+use super::stage::{Stage, addresses, config};
 
 const FOUR: &str = "172.16.1.10-172.16.1.13";
 const SIX: &str = "fd00:16:1::10-fd00:16:1::13";

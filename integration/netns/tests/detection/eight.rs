@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use testkit::{Plugin, Pod, Rail, World, assert_same};
 
-use crate::{addresses, held};
+use super::stage::{addresses, held};
 
 struct Eight {
     world: World,

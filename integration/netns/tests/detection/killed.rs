@@ -3,7 +3,7 @@ use std::os::unix::process::ExitStatusExt;
 use serde_json::{Value, json};
 use testkit::{Call, Scope, assert_same};
 
-use crate::{Stage, config};
+use super::stage::{Stage, config};
 
 /// What can leave a trace: netlink requests, files, delegates and threads, and the output.
 const CHANGES: &str = "sendto,sendmsg,sendmmsg,write,writev,pwrite64,rename,renameat,renameat2,unlink,unlinkat,mkdir,\

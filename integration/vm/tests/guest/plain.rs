@@ -1,5 +1,6 @@
 //! No NIC: Debian's stock kernel with all its modules.
 
+mod detection;
 mod examples;
 mod ifacer;
 mod ipvlan;

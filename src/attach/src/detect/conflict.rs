@@ -2,12 +2,12 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use cni::CniResult;
-use netlink::{Address, Group, HwAddr, Link, LinkFlags, Monitor};
+use netlink::{Address, Group, HwAddr, Link, Monitor};
 
-use super::Settings;
 use super::arp::Framing;
 use super::probe::{Objection, Question, ask_all};
 use super::tuning::Tuning;
+use super::{Settings, require_arp};
 use crate::lease::Lease;
 use crate::{Error, Pod, addresses, announce};
 
@@ -126,14 +126,12 @@ impl<'s, 'c, 'l> Suspect<'s, 'c, 'l> {
     /// Up, with IPv6 if that is wanted, so that it can ask; without addresses.
     fn make_ready(&self, pod: &mut Pod, tuning: &mut Tuning) -> Result<(), Error> {
         let link = self.of.link;
-        if link.flags.contains(LinkFlags::Noarp) {
-            return Err(Error::NoArp { ifname: link.name.clone() });
-        }
         pod.netns.run(|| addresses::prepare(&link.name, addresses::has_ipv6(self.of.result)))??;
         if addresses::has_ipv6(self.of.result) {
             tuning.for_duplicates(&pod.netns, &link.name, self.settings)?;
         }
-        Ok(pod.route.set_up(link.index)?)
+        pod.route.set_up(link.index)?;
+        require_arp(pod, link)
     }
 
     fn ipv6(&self) -> Vec<Address> {

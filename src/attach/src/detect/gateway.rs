@@ -3,10 +3,10 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use cni::CniResult;
-use netlink::{Group, Link, LinkFlags, Monitor, Route};
+use netlink::{Group, Link, Monitor, Route};
 
-use super::Settings;
 use super::tuning::Tuning;
+use super::{Settings, require_arp};
 use crate::{Error, Pod, announce};
 
 /// Makes sure that the gateways of the results answer on their links, which have their addresses: the kernel asks for all
@@ -48,10 +48,8 @@ impl<'a> Wanted<'a> {
         (!gateways.is_empty()).then_some(Self { link, gateways, settings })
     }
 
-    fn tune(&self, pod: &Pod, tuning: &mut Tuning) -> Result<(), Error> {
-        if self.link.flags.contains(LinkFlags::Noarp) {
-            return Err(Error::NoArp { ifname: self.link.name.clone() });
-        }
+    fn tune(&self, pod: &mut Pod, tuning: &mut Tuning) -> Result<(), Error> {
+        require_arp(pod, self.link)?;
         for (family, is_ipv4) in [("ipv4", true), ("ipv6", false)] {
             if self.gateways.iter().any(|gateway| gateway.is_ipv4() == is_ipv4) {
                 tuning.for_neighbours(&pod.netns, family, &self.link.name, self.settings)?;
