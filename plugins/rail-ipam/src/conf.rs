@@ -10,6 +10,8 @@ use ipam::{Declined, Family, RangeSpec, Wanted};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::peers;
+
 /// Seconds for which nobody gets an address that a host outside uses.
 const QUARANTINE: u64 = 3600;
 
@@ -17,15 +19,7 @@ const QUARANTINE: u64 = 3600;
 const LOCK_TIMEOUT: u64 = 10;
 
 /// Spellings of other IPAM plugins, and the key that they mean.
-const MEANT: &[(&str, &str)] = &[
-    ("ippool", "ippools"),
-    ("pool", "ippools"),
-    ("range", "subnet"),
-    ("range_start", "rangeStart"),
-    ("range_end", "rangeEnd"),
-    ("exclude", "pools[].excludeIPs"),
-    ("addresses", "ips in runtimeConfig or args.cni"),
-];
+const MEANT: &[(&str, &str)] = &[("ippool", "ippools"), ("pool", "ippools")];
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -133,6 +127,7 @@ impl Conf {
     /// Reads the config; an error names the key, the value and what is allowed.
     pub(crate) fn of(request: &Request) -> Result<Self, Error> {
         let config = &request.config;
+        peers::refuse(config)?;
         let keys: Keys = config.decode_at(&["ipam"])?.unwrap_or_default();
         for unknown in config.unknown_keys_at::<Keys>(&["ipam"], MEANT) {
             tracing::warn!("{unknown}");

@@ -4,6 +4,7 @@
 mod conf;
 mod failure;
 mod master;
+mod peers;
 mod plugin;
 mod pools;
 mod reply;

@@ -6,19 +6,23 @@ use serde_json::json;
 
 use crate::Node;
 
-/// Name, spec, and why it cannot be used as it stands.
-const REFUSED: &[(&str, &str, &str)] = &[
-    (
-        "eno3np1-rail1-node1",
-        "subnet: 172.16.1.0/27, gateway: 172.16.1.1, ips: [172.16.1.2-172.16.1.32]",
-        "\"172.16.1.2-172.16.1.32\": leaves the subnet 172.16.1.0/27, whose last address for a host is 172.16.1.30",
-    ),
-    (
-        "eno3np8-rail8-node1",
-        "subnet: 172.16.1.224/27, gateway: 172.16.1.225, ips: [172.16.1.226-172.16.1.256]",
-        "\"172.16.1.226-172.16.1.256\": \"172.16.1.256\" is not an IP address; write ADDRESS or FIRST-LAST",
-    ),
-];
+/// The pools of a node's eight rails, a /27 each: name, spec, and why it cannot be used as it stands. Each range ends at
+/// the first address of the next rail's subnet.
+fn refused() -> Vec<(String, String, String)> {
+    let of_rail = |rail: u16| {
+        let first = (rail - 1) * 32;
+        let ips = format!("172.16.1.{}-172.16.1.{}", first + 2, first + 32);
+        let subnet = format!("172.16.1.{first}/27");
+        let spec = format!("subnet: {subnet}, gateway: 172.16.1.{}, ips: [{ips}]", first + 1);
+        let why = if rail == 8 {
+            "\"172.16.1.256\" is not an IP address; write ADDRESS or FIRST-LAST".to_owned()
+        } else {
+            format!("leaves the subnet {subnet}, whose last address for a host is 172.16.1.{}", first + 30)
+        };
+        (format!("eno3np{rail}-rail{rail}-node1"), spec, format!("\"{ips}\": {why}"))
+    };
+    (1..=8).map(of_rail).collect()
+}
 
 fn document(name: &str, spec: &str) -> String {
     format!(
@@ -37,9 +41,9 @@ fn ask(node: &Node, pool: &str) -> testkit::Outcome {
 fn pools_of_the_guides_that_cannot_work_are_refused_with_the_reason() {
     let node = Node::new();
     let path = node.world.dirs().config.join("pools.d/pools.yaml");
-    for (name, spec, reason) in REFUSED {
-        fs::write(&path, document(name, spec)).unwrap();
-        let error = ask(&node, name).error();
+    for (name, spec, reason) in refused() {
+        fs::write(&path, document(&name, &spec)).unwrap();
+        let error = ask(&node, &name).error();
         assert_eq!((error.code, error.msg), (7, format!("pool {name:?}: spec.ips[0] {reason}")));
     }
     fs::write(&path, document("gpu1-net11", "subnet: 172.16.11.0/24, ips: [172.16.11.1-172.16.11.200]"))
