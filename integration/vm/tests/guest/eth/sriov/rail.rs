@@ -224,7 +224,7 @@ fn devices_go_to_the_rails_of_their_pfs() {
     assert!(said.contains("rails[1]: no deviceID for a VF of"), "{said}");
     let lost = lonely.with(&json!({ "rails": [vfs[1].pf().ifname()] }));
     let said = lost.fails("ADD");
-    assert!(said.contains("none of") && said.contains(&vfs[0].bdf()), "{said}");
+    assert!(said.contains("none of") && said.contains(vfs[0].bdf()), "{said}");
     assert_all_untouched(&vfs, &before);
 }
 
