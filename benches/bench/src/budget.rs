@@ -35,7 +35,7 @@ const BUDGETS: [Budget; 11] = [
     budget("memory of", Of::Nothing, 2e6),
     budget("one rail by the chain, ADD", Of::Peers, 0.25),
     budget("one rail by `rail`, ADD", Of::Peers, 0.10),
-    budget("one rail by `rail`, ADD", Of::Row("bare messages of one rail, ADD"), 2.0),
+    budget("`rail` beside its bare messages, ADD", Of::Row("bare messages of one rail, ADD"), 2.0),
     budget("eight rails by `rail`, ADD", Of::Peers, 0.06),
     budget("eight rails by `rail`, DEL", Of::Peers, 0.15),
     budget("IPAM among 60000 leases, ADD", Of::Row("IPAM among 10 leases, ADD"), 3.0),
@@ -81,6 +81,11 @@ fn median(report: &Report, case: &str) -> Option<f64> {
 }
 
 impl Verdict {
+    /// The limit of a case against the peers.
+    pub(crate) fn of_peers(&self) -> Option<(&str, f64)> {
+        matches!(self.of, Of::Peers).then_some((&self.case, self.limit))
+    }
+
     /// What was not measured is not known to be kept.
     pub(crate) fn is_kept(&self) -> bool {
         self.measured.is_some_and(|measured| measured <= self.limit)

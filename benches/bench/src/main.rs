@@ -6,6 +6,7 @@ mod chain;
 mod exec;
 mod measure;
 mod options;
+mod plot;
 mod report;
 mod samples;
 mod suite;

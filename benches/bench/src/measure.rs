@@ -2,6 +2,7 @@
 
 mod leases;
 mod rails;
+mod scale;
 mod startup;
 mod status;
 mod storm;
@@ -13,7 +14,7 @@ use crate::report::Report;
 
 type Measure = fn(&Bench<'_>, &mut Report) -> Result<()>;
 
-pub(crate) const ALL: [(&str, Measure); 8] = [
+pub(crate) const ALL: [(&str, Measure); 12] = [
     ("start-up", startup::version),
     ("instructions", startup::instructions),
     ("size and memory", startup::size_and_memory),
@@ -22,4 +23,8 @@ pub(crate) const ALL: [(&str, Measure); 8] = [
     ("leases", leases::by_count),
     ("128 at once", storm::at_once),
     ("status", status::status),
+    ("64 rails", scale::rails),
+    ("pods at once", scale::pods),
+    ("1000 links", scale::links),
+    ("10000 routes", scale::routes),
 ];

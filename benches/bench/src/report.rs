@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::budget::Verdict;
+use crate::plot::{self, Bar};
 use crate::samples::Samples;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -86,7 +87,17 @@ impl Report {
         let budgets = verdicts.iter().map(Verdict::json).collect::<Vec<_>>();
         let text = format!("{:#}\n", json!({ "rows": rows, "budgets": budgets, "notes": self.notes }));
         std::fs::create_dir_all(path.parent().context("the path of the JSON file")?)?;
-        Ok(state::file::replace(path, text.as_bytes())?)
+        state::file::replace(path, text.as_bytes())?;
+        Ok(state::file::replace(&path.with_extension("svg"), self.picture(verdicts).as_bytes())?)
+    }
+
+    fn picture(&self, verdicts: &[Verdict]) -> String {
+        let budget =
+            |case: &str| verdicts.iter().filter_map(Verdict::of_peers).find(|of| of.0 == case).map(|of| of.1);
+        let bar =
+            |row: &Row| Some(Bar { case: row.case.clone(), ratio: row.ratio()?, budget: budget(&row.case) });
+        let bars: Vec<_> = self.rows.iter().filter_map(bar).collect();
+        plot::svg(&bars, &self.notes.join("; "))
     }
 }
 

@@ -43,7 +43,7 @@ impl Samples {
     }
 
     pub(crate) fn json(&self) -> Value {
-        json!({ "median": self.median(), "min": self.min(), "p90": self.high(), "samples": self.len() })
+        json!({ "median": self.median(), "min": self.min(), "p90": self.high(), "max": self.at(100), "samples": self.len() })
     }
 
     /// Between two samples in proportion.
@@ -80,9 +80,12 @@ mod tests {
     #[test]
     fn the_median_is_in_the_middle_and_nine_of_ten_are_below_the_high_one() {
         let samples = Samples::new((1..=11).rev().map(f64::from).collect());
-        assert_eq!(samples.json(), json!({ "median": 6.0, "min": 1.0, "p90": 10.0, "samples": 11 }));
+        assert_eq!(
+            samples.json(),
+            json!({ "median": 6.0, "min": 1.0, "p90": 10.0, "max": 11.0, "samples": 11 })
+        );
         assert_eq!(Samples::new(vec![3.0, 1.0]).json()["median"], 2.0);
-        let one = json!({ "median": 7.0, "min": 7.0, "p90": 7.0, "samples": 1 });
+        let one = json!({ "median": 7.0, "min": 7.0, "p90": 7.0, "max": 7.0, "samples": 1 });
         assert_eq!(Samples::one(7.0).json(), one);
     }
 

@@ -18,7 +18,7 @@ pub(crate) fn one(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     let pod = bench.world.pod("one");
     bench.world.rail(1);
     compare(bench, report, &pod, "one rail", 1, bench.rounds / 2)?;
-    bare(bench, report, &pod)
+    beside_bare(bench, report, &pod)
 }
 
 /// As a runtime that attaches one network after another.
@@ -55,7 +55,7 @@ type Part = fn(&Times) -> Duration;
 const VERBS: [(&str, Part); 2] = [("ADD", |times| times.0), ("DEL", |times| times.1)];
 
 /// All of them in one call of each verb.
-fn by_rail(bench: &Bench<'_>, netns: &str, rails: u8) -> Result<Times> {
+pub(super) fn by_rail(bench: &Bench<'_>, netns: &str, rails: u8) -> Result<Times> {
     let mut config = bench.ours.rails(rails);
     let call = |verb| Call { verb, container_id: "bench-pod", netns, ifname: "net1" };
     let (added, result) = bench.run(&bench.ours, "rail", &call("ADD"), &config)?;
@@ -78,8 +78,10 @@ fn attach_and_detach(bench: &Bench<'_>, suite: &Suite, netns: &str, rails: u8) -
     Ok((added, deleted))
 }
 
-fn bare(bench: &Bench<'_>, report: &mut Report, pod: &Pod) -> Result<()> {
+/// `rail` and the bare messages in turns: what both of them wait for is the kernel.
+fn beside_bare(bench: &Bench<'_>, report: &mut Report, pod: &Pod) -> Result<()> {
     let master = bench.world.host().ifindex("rail1").to_string();
+    let netns = pod.path().display().to_string();
     let run = |verb: &str| -> Result<Duration> {
         let mut command = Command::new(&bench.bare);
         command.args([verb, &master]).arg(pod.path()).args(["172.16.1.9/24", "172.16.1.254"]);
@@ -89,9 +91,12 @@ fn bare(bench: &Bench<'_>, report: &mut Report, pod: &Pod) -> Result<()> {
         ensure!(status.success(), "bare {verb}: {status}");
         Ok(took)
     };
-    let rounds = (0..=bench.rounds / 2).map(|_| Ok((run("add")?, run("del")?)));
-    let (adds, dels): (Vec<_>, Vec<_>) = rounds.collect::<Result<Vec<_>>>()?.into_iter().skip(1).unzip();
-    report.floor("bare messages of one rail, ADD", Samples::of(&adds));
-    report.floor("bare messages of one rail, DEL", Samples::of(&dels));
+    let mut sides = (|| run("add").and_then(|add| Ok((add, run("del")?))), || by_rail(bench, &netns, 1));
+    let [bare, rail] = in_turns(bench.rounds / 2, &mut [&mut sides.0, &mut sides.1])?;
+    for (verb, part) in VERBS {
+        let samples = |times: &[Times]| Samples::of(&times.iter().map(part).collect::<Vec<_>>());
+        report.floor(&format!("bare messages of one rail, {verb}"), samples(&bare));
+        report.floor(&format!("`rail` beside its bare messages, {verb}"), samples(&rail));
+    }
     Ok(())
 }
