@@ -25,6 +25,10 @@
 #define HCA_IB_ALEN	20	/* flags and QPN, then the port's GID */
 #define HCA_MAX_RDMA	2	/* RDMA devices of one function */
 #define HCA_MAX_RATE	100000	/* Mbit/s */
+#define HCA_MTU		4096	/* payload of a datagram */
+#define HCA_SGES	4
+#define HCA_SM_LID	1
+#define HCA_PKEYS	3	/* of an InfiniBand port */
 
 /* What a PF's administrator can set on a VF. */
 enum hca_attr {
@@ -88,6 +92,9 @@ struct hca_pf {
 	struct hca_knobs knobs;
 	struct hca_vf *vfs;
 	int max_vfs;
+	spinlock_t verbs_lock;		/* all queues, and the frame */
+	struct list_head qps;		/* struct hca_qp */
+	u8 frame[sizeof(struct ib_grh) + HCA_MTU];
 };
 
 enum hca_port_counter {
@@ -134,6 +141,7 @@ struct hca_fn {
 	u64 node_guid;
 	u64 port_guid;
 	u32 number;			/* unique among the functions of a PF */
+	bool port_up;			/* as the port's users know it (ipoib) */
 	struct list_head member;	/* of hca_pf.members */
 	struct list_head all;		/* of every function, for debugfs */
 	struct delayed_work netdev_work;
@@ -146,6 +154,37 @@ struct hca_fn {
 	struct dentry *dir;
 };
 
+struct hca_recv {
+	u64 wr_id;
+	int num_sge;
+	struct ib_sge sge[HCA_SGES];
+};
+
+struct hca_group {
+	struct list_head list;
+	union ib_gid gid;
+};
+
+struct hca_qp {
+	struct ib_qp ibqp;
+	struct list_head list;		/* of hca_pf.qps */
+	struct list_head groups;	/* struct hca_group */
+	struct hca_recv *ring;
+	u32 size, head, tail;
+	u16 pkey_index;
+	enum ib_qp_state state;
+};
+
+static inline struct hca_fn *hca_ib_fn(struct ib_device *ibdev)
+{
+	return container_of(ibdev, struct hca_rdma, ibdev)->fn;
+}
+
+static inline struct hca_qp *hca_qp_of(struct ib_qp *qp)
+{
+	return container_of(qp, struct hca_qp, ibqp);
+}
+
 struct hca_netdev {
 	struct hca_fn *fn;
 };
@@ -157,12 +196,14 @@ static inline struct hca_fn *hca_fn_of(struct net_device *dev)
 
 /* hca_main.c */
 bool hca_is_ib(void);
+bool hca_is_ipoib(void);
 
 /* hca_net.c */
 int hca_net_add(struct hca_fn *fn);
 void hca_net_remove(struct hca_fn *fn);
 void hca_net_late_mac(struct work_struct *work);
 void hca_net_update_carrier(struct hca_pf *pf);
+bool hca_link_is_on(struct hca_fn *fn);
 void hca_net_apply_mac(struct net_device *dev, const u8 *mac);
 
 /* hca_switch.c */
@@ -191,14 +232,45 @@ int hca_get_vf_guid(struct net_device *dev, int index,
 		    struct ifla_vf_guid *node, struct ifla_vf_guid *port);
 int hca_get_vf_config(struct net_device *dev, int index,
 		      struct ifla_vf_info *info);
+int hca_vf_store_link_state(struct hca_fn *fn, int index, int state);
+int hca_vf_store_guid(struct hca_fn *fn, int index, u64 guid, int type);
+int hca_vf_load_guid(struct hca_fn *fn, int index, struct ifla_vf_guid *node,
+		     struct ifla_vf_guid *port);
+int hca_vf_load_config(struct hca_fn *fn, int index, struct ifla_vf_info *info);
 
 /* hca_ib.c */
 int hca_ib_add(struct hca_fn *fn);
 void hca_ib_remove(struct hca_fn *fn);
 int hca_ib_attach_netdev(struct hca_fn *fn);
+u16 hca_pkey(u16 index);
+u32 hca_lid(struct hca_fn *fn);
+void hca_port_gid(struct hca_fn *fn, union ib_gid *gid);
 
 /* hca_verbs.c */
 extern const struct ib_device_ops hca_verbs_ops;
+
+/* hca_cq.c */
+extern const struct ib_device_ops hca_cq_ops;
+void hca_cq_push(struct ib_cq *cq, const struct ib_wc *wc);
+
+/* hca_qp.c */
+extern const struct ib_device_ops hca_qp_ops;
+void hca_qp_receive(struct hca_qp *qp, const void *frame, u32 len,
+		    struct ib_wc *wc);
+bool hca_qp_is_in_group(struct hca_qp *qp, const union ib_gid *gid);
+
+/* hca_ud.c */
+extern const struct ib_device_ops hca_ud_ops;
+
+/* hca_sa.c */
+struct ib_sa_mad;
+bool hca_sa_answer(struct hca_fn *asker, struct ib_sa_mad *mad);
+
+/* hca_ipoib.c */
+extern const struct ib_device_ops hca_ipoib_ops;
+void hca_ipoib_join(struct hca_fn *fn);
+void hca_ipoib_leave(struct hca_fn *fn);
+void hca_ipoib_update_port(struct hca_fn *fn);
 
 /* hca_counters.c */
 extern const struct ib_device_ops hca_counter_ops;

@@ -7,9 +7,28 @@
 
 #define HCA_GIDS	16
 
-static struct hca_fn *hca_ib_fn(struct ib_device *ibdev)
+/* The SM has put every port into the default partition and two others. */
+u16 hca_pkey(u16 index)
 {
-	return container_of(ibdev, struct hca_rdma, ibdev)->fn;
+	static const u16 table[HCA_PKEYS] = { 0xffff, 0x8001, 0x8002 };
+
+	return index < HCA_PKEYS ? table[index] : 0;
+}
+
+u32 hca_lid(struct hca_fn *fn)
+{
+	return fn->pf->rail * 128 + fn->number + HCA_SM_LID + 1;
+}
+
+void hca_port_gid(struct hca_fn *fn, union ib_gid *gid)
+{
+	gid->global.subnet_prefix = cpu_to_be64(0xfe80000000000000ULL);
+	gid->global.interface_id = cpu_to_be64(fn->port_guid);
+}
+
+static int hca_pkeys(void)
+{
+	return hca_is_ib() ? HCA_PKEYS : 1;
 }
 
 static int hca_query_device(struct ib_device *ibdev,
@@ -32,8 +51,10 @@ static int hca_query_device(struct ib_device *ibdev,
 	attr->max_mr = 1024;
 	attr->max_pd = 1024;
 	attr->max_ah = 1024;
-	attr->max_pkeys = 1;
+	attr->max_pkeys = hca_pkeys();
 	attr->kernel_cap_flags = IBK_LOCAL_DMA_LKEY;
+	if (hca_ib_fn(ibdev)->vf)
+		attr->kernel_cap_flags |= IBK_VIRTUAL_FUNCTION;
 	return 0;
 }
 
@@ -41,6 +62,8 @@ static bool hca_port_is_up(struct hca_fn *fn)
 {
 	struct net_device *dev = READ_ONCE(fn->netdev);
 
+	if (hca_is_ipoib())
+		return hca_link_is_on(fn);
 	return dev && netif_carrier_ok(dev) &&
 	       (hca_is_ib() || netif_running(dev));
 }
@@ -57,14 +80,14 @@ static int hca_query_port(struct ib_device *ibdev, u32 port,
 	attr->max_mtu = IB_MTU_4096;
 	attr->active_mtu = hca_is_ib() ? IB_MTU_4096 : IB_MTU_1024;
 	attr->gid_tbl_len = hca_is_ib() ? 1 : HCA_GIDS;
-	attr->pkey_tbl_len = 1;
+	attr->pkey_tbl_len = hca_pkeys();
 	attr->max_msg_sz = 1 << 30;
 	attr->active_speed = IB_SPEED_EDR;
 	attr->active_width = IB_WIDTH_4X;
 	attr->max_vl_num = 1;
 	if (hca_is_ib()) {
-		attr->lid = fn->pf->rail * 128 + fn->number + 2;
-		attr->sm_lid = 1;
+		attr->lid = hca_lid(fn);
+		attr->sm_lid = HCA_SM_LID;
 		attr->port_cap_flags = IB_PORT_AUTO_MIGR_SUP;
 	} else {
 		attr->ip_gids = true;
@@ -79,7 +102,7 @@ static int hca_get_port_immutable(struct ib_device *ibdev, u32 port,
 	immutable->core_cap_flags = hca_is_ib() ? RDMA_CORE_PORT_IBA_IB :
 		RDMA_CORE_PORT_IBA_ROCE | RDMA_CORE_PORT_IBA_ROCE_UDP_ENCAP;
 	immutable->gid_tbl_len = hca_is_ib() ? 1 : HCA_GIDS;
-	immutable->pkey_tbl_len = 1;
+	immutable->pkey_tbl_len = hca_pkeys();
 	immutable->max_mad_size = IB_MGMT_MAD_SIZE;
 	return 0;
 }
@@ -93,18 +116,16 @@ static enum rdma_link_layer hca_get_link_layer(struct ib_device *ibdev,
 static int hca_query_pkey(struct ib_device *ibdev, u32 port, u16 index,
 			  u16 *pkey)
 {
-	*pkey = index ? 0 : 0xffff;
-	return index ? -EINVAL : 0;
+	*pkey = hca_pkey(index);
+	return index < hca_pkeys() ? 0 : -EINVAL;
 }
 
 static int hca_query_gid(struct ib_device *ibdev, u32 port, int index,
 			 union ib_gid *gid)
 {
 	memset(gid, 0, sizeof(*gid));
-	if (index)
-		return 0;
-	gid->global.subnet_prefix = cpu_to_be64(0xfe80000000000000ULL);
-	gid->global.interface_id = cpu_to_be64(hca_ib_fn(ibdev)->port_guid);
+	if (!index)
+		hca_port_gid(hca_ib_fn(ibdev), gid);
 	return 0;
 }
 
@@ -166,9 +187,14 @@ static void hca_ib_init(struct hca_rdma *rdma, struct hca_fn *fn, int index)
 	strscpy(ibdev->node_desc, HCA_NAME, sizeof(ibdev->node_desc));
 	ib_set_device_ops(ibdev, &hca_ib_ops);
 	ib_set_device_ops(ibdev, &hca_verbs_ops);
+	ib_set_device_ops(ibdev, &hca_cq_ops);
+	ib_set_device_ops(ibdev, &hca_qp_ops);
+	ib_set_device_ops(ibdev, &hca_ud_ops);
 	ib_set_device_ops(ibdev, &hca_counter_ops);
 	if (!hca_is_ib())
 		ib_set_device_ops(ibdev, &hca_roce_ops);
+	if (hca_is_ipoib())
+		ib_set_device_ops(ibdev, &hca_ipoib_ops);
 	if (!fn->pf->knobs.rdma_no_netns)
 		ib_set_device_ops(ibdev, &hca_netns_ops);
 }

@@ -7,14 +7,20 @@
 
 static char *link = "eth";
 module_param(link, charp, 0444);
-MODULE_PARM_DESC(link, "link layer of every function: eth or ib");
+MODULE_PARM_DESC(link, "of every function: eth, ib, or ipoib for ib_ipoib's interfaces");
 
 static DEFINE_IDA(hca_rails);
-static bool hca_ib;
+static bool hca_ib, hca_ipoib;
 
 bool hca_is_ib(void)
 {
 	return hca_ib;
+}
+
+/* InfiniBand whose interfaces come from the kernel's ib_ipoib. */
+bool hca_is_ipoib(void)
+{
+	return hca_ipoib;
 }
 
 static u64 hca_eui64(const u8 *mac)
@@ -65,6 +71,8 @@ static int hca_init_pf(struct hca_fn *fn)
 	pf->rail = ida_alloc(&hca_rails, GFP_KERNEL);
 	mutex_init(&pf->lock);
 	INIT_LIST_HEAD(&pf->members);
+	spin_lock_init(&pf->verbs_lock);
+	INIT_LIST_HEAD(&pf->qps);
 	hca_knobs_defaults(&pf->knobs);
 	fn->pf = pf;
 	if (pf->rail < 0 || hca_vf_alloc(pf, fn->pdev)) {
@@ -110,11 +118,25 @@ static void hca_netdev_work(struct work_struct *work)
 		dev_err(&fn->pdev->dev, "late netdev: %d\n", err);
 }
 
+static int hca_add_ipoib(struct hca_fn *fn)
+{
+	int err;
+
+	fn->port_up = hca_link_is_on(fn);
+	hca_ipoib_join(fn);
+	err = hca_ib_add(fn);
+	if (err)
+		hca_ipoib_leave(fn);
+	return err;
+}
+
 static int hca_add_devices(struct hca_fn *fn)
 {
 	u32 delay = fn->pf->knobs.netdev_delay_ms;
 	int err;
 
+	if (hca_is_ipoib())
+		return hca_add_ipoib(fn);
 	if (!delay) {
 		err = hca_net_add(fn);
 		if (err)
@@ -176,6 +198,8 @@ static void hca_remove(struct pci_dev *pdev)
 	}
 	hca_knobs_remove(fn);
 	cancel_delayed_work_sync(&fn->netdev_work);
+	if (hca_is_ipoib())
+		hca_ipoib_leave(fn);
 	/* The other way round, the RDMA core would hold on to the netdev. */
 	hca_ib_remove(fn);
 	hca_net_remove(fn);
@@ -219,7 +243,8 @@ static int __init hca_init(void)
 {
 	int err;
 
-	hca_ib = !strcmp(link, "ib");
+	hca_ipoib = !strcmp(link, "ipoib");
+	hca_ib = hca_ipoib || !strcmp(link, "ib");
 	if (!hca_ib && strcmp(link, "eth"))
 		return -EINVAL;
 	hca_knobs_init();

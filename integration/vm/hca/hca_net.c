@@ -218,7 +218,7 @@ static void hca_net_init_link(struct hca_fn *fn, struct net_device *dev)
 	eth_hw_addr_set(dev, fn->mac);
 }
 
-static bool hca_link_is_on(struct hca_fn *fn)
+bool hca_link_is_on(struct hca_fn *fn)
 {
 	int state = fn->vf ? fn->vf->link_state : IFLA_VF_LINK_STATE_AUTO;
 
@@ -241,8 +241,12 @@ void hca_net_update_carrier(struct hca_pf *pf)
 	struct hca_fn *fn;
 
 	mutex_lock(&pf->lock);
-	list_for_each_entry(fn, &pf->members, member)
-		hca_set_carrier(fn);
+	list_for_each_entry(fn, &pf->members, member) {
+		if (hca_is_ipoib())
+			hca_ipoib_update_port(fn);
+		else
+			hca_set_carrier(fn);
+	}
 	mutex_unlock(&pf->lock);
 }
 

@@ -85,10 +85,8 @@ void hca_vf_reset_all(struct hca_pf *pf)
 	}
 }
 
-static struct hca_vf *hca_vf_get(struct net_device *dev, int index)
+static struct hca_vf *hca_vf_get(struct hca_fn *fn, int index)
 {
-	struct hca_fn *fn = hca_fn_of(dev);
-
 	if (index < 0 || index >= pci_num_vf(fn->pdev) ||
 	    index >= fn->pf->max_vfs)
 		return ERR_PTR(-EINVAL);
@@ -96,10 +94,10 @@ static struct hca_vf *hca_vf_get(struct net_device *dev, int index)
 }
 
 /* The VF, unless a knob says that setting this attribute goes wrong. */
-static struct hca_vf *hca_vf_gate(struct net_device *dev, int index,
+static struct hca_vf *hca_vf_gate(struct hca_fn *fn, int index,
 				  enum hca_attr attr)
 {
-	struct hca_vf *vf = hca_vf_get(dev, index);
+	struct hca_vf *vf = hca_vf_get(fn, index);
 	struct hca_attr_knobs *knobs;
 
 	if (IS_ERR(vf))
@@ -118,7 +116,7 @@ static struct hca_vf *hca_vf_gate(struct net_device *dev, int index,
 
 int hca_set_vf_mac(struct net_device *dev, int index, u8 *mac)
 {
-	struct hca_vf *vf = hca_vf_gate(dev, index, HCA_ATTR_MAC);
+	struct hca_vf *vf = hca_vf_gate(hca_fn_of(dev), index, HCA_ATTR_MAC);
 	u32 delay;
 
 	if (IS_ERR(vf))
@@ -139,7 +137,7 @@ int hca_set_vf_mac(struct net_device *dev, int index, u8 *mac)
 int hca_set_vf_vlan(struct net_device *dev, int index, u16 vlan, u8 qos,
 		    __be16 proto)
 {
-	struct hca_vf *vf = hca_vf_gate(dev, index, HCA_ATTR_VLAN);
+	struct hca_vf *vf = hca_vf_gate(hca_fn_of(dev), index, HCA_ATTR_VLAN);
 
 	if (IS_ERR(vf))
 		return PTR_ERR(vf);
@@ -155,7 +153,7 @@ int hca_set_vf_vlan(struct net_device *dev, int index, u16 vlan, u8 qos,
 
 int hca_set_vf_rate(struct net_device *dev, int index, int min, int max)
 {
-	struct hca_vf *vf = hca_vf_gate(dev, index, HCA_ATTR_RATE);
+	struct hca_vf *vf = hca_vf_gate(hca_fn_of(dev), index, HCA_ATTR_RATE);
 
 	if (IS_ERR(vf))
 		return PTR_ERR(vf);
@@ -169,7 +167,7 @@ int hca_set_vf_rate(struct net_device *dev, int index, int min, int max)
 
 int hca_set_vf_spoofchk(struct net_device *dev, int index, bool on)
 {
-	struct hca_vf *vf = hca_vf_gate(dev, index, HCA_ATTR_SPOOFCHK);
+	struct hca_vf *vf = hca_vf_gate(hca_fn_of(dev), index, HCA_ATTR_SPOOFCHK);
 
 	if (IS_ERR(vf))
 		return PTR_ERR(vf);
@@ -179,7 +177,7 @@ int hca_set_vf_spoofchk(struct net_device *dev, int index, bool on)
 
 int hca_set_vf_trust(struct net_device *dev, int index, bool on)
 {
-	struct hca_vf *vf = hca_vf_gate(dev, index, HCA_ATTR_TRUST);
+	struct hca_vf *vf = hca_vf_gate(hca_fn_of(dev), index, HCA_ATTR_TRUST);
 
 	if (IS_ERR(vf))
 		return PTR_ERR(vf);
@@ -187,9 +185,9 @@ int hca_set_vf_trust(struct net_device *dev, int index, bool on)
 	return 0;
 }
 
-int hca_set_vf_link_state(struct net_device *dev, int index, int state)
+int hca_vf_store_link_state(struct hca_fn *fn, int index, int state)
 {
-	struct hca_vf *vf = hca_vf_gate(dev, index, HCA_ATTR_LINK_STATE);
+	struct hca_vf *vf = hca_vf_gate(fn, index, HCA_ATTR_LINK_STATE);
 
 	if (IS_ERR(vf))
 		return PTR_ERR(vf);
@@ -200,11 +198,16 @@ int hca_set_vf_link_state(struct net_device *dev, int index, int state)
 	return 0;
 }
 
-int hca_set_vf_guid(struct net_device *dev, int index, u64 guid, int type)
+int hca_set_vf_link_state(struct net_device *dev, int index, int state)
+{
+	return hca_vf_store_link_state(hca_fn_of(dev), index, state);
+}
+
+int hca_vf_store_guid(struct hca_fn *fn, int index, u64 guid, int type)
 {
 	bool node = type == IFLA_VF_IB_NODE_GUID;
-	struct hca_vf *vf = hca_vf_gate(dev, index, node ? HCA_ATTR_NODE_GUID :
-							   HCA_ATTR_PORT_GUID);
+	struct hca_vf *vf = hca_vf_gate(fn, index, node ? HCA_ATTR_NODE_GUID :
+							  HCA_ATTR_PORT_GUID);
 
 	if (IS_ERR(vf))
 		return PTR_ERR(vf);
@@ -215,10 +218,15 @@ int hca_set_vf_guid(struct net_device *dev, int index, u64 guid, int type)
 	return 0;
 }
 
-int hca_get_vf_guid(struct net_device *dev, int index,
-		    struct ifla_vf_guid *node, struct ifla_vf_guid *port)
+int hca_set_vf_guid(struct net_device *dev, int index, u64 guid, int type)
 {
-	struct hca_vf *vf = hca_vf_get(dev, index);
+	return hca_vf_store_guid(hca_fn_of(dev), index, guid, type);
+}
+
+int hca_vf_load_guid(struct hca_fn *fn, int index, struct ifla_vf_guid *node,
+		     struct ifla_vf_guid *port)
+{
+	struct hca_vf *vf = hca_vf_get(fn, index);
 
 	if (IS_ERR(vf))
 		return PTR_ERR(vf);
@@ -227,10 +235,15 @@ int hca_get_vf_guid(struct net_device *dev, int index,
 	return 0;
 }
 
-int hca_get_vf_config(struct net_device *dev, int index,
-		      struct ifla_vf_info *info)
+int hca_get_vf_guid(struct net_device *dev, int index,
+		    struct ifla_vf_guid *node, struct ifla_vf_guid *port)
 {
-	struct hca_vf *vf = hca_vf_get(dev, index);
+	return hca_vf_load_guid(hca_fn_of(dev), index, node, port);
+}
+
+int hca_vf_load_config(struct hca_fn *fn, int index, struct ifla_vf_info *info)
+{
+	struct hca_vf *vf = hca_vf_get(fn, index);
 
 	if (IS_ERR(vf))
 		return PTR_ERR(vf);
@@ -248,4 +261,10 @@ int hca_get_vf_config(struct net_device *dev, int index,
 	info->spoofchk = vf->spoofchk;
 	info->trusted = vf->trust;
 	return 0;
+}
+
+int hca_get_vf_config(struct net_device *dev, int index,
+		      struct ifla_vf_info *info)
+{
+	return hca_vf_load_config(hca_fn_of(dev), index, info);
 }

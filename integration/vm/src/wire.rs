@@ -23,8 +23,10 @@ pub enum Device {
 pub enum Link {
     /// Ethernet, RDMA by `RoCE`.
     Eth,
-    /// `InfiniBand`.
+    /// `InfiniBand`, with interfaces of the emulated HCA's own.
     Ib,
+    /// `InfiniBand`, with the interfaces of the kernel's `ib_ipoib`.
+    Ipoib,
 }
 
 /// The NICs of one boot.

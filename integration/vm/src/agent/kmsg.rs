@@ -12,7 +12,7 @@ const WARNING: u32 = 4;
 /// What marks a trouble among the many harmless warnings of a boot.
 const TROUBLES: [&str; 6] = ["WARNING:", "BUG:", "Oops", "Call Trace", "INFO: task", "lockdep"];
 /// Warnings that say nothing bad.
-const EXPECTED: [&str; 9] = [
+const EXPECTED: [&str; 14] = [
     // The HCA's module is neither Debian's nor signed.
     "loading out-of-tree module taints kernel",
     "module verification failed: signature and/or required key missing",
@@ -20,6 +20,14 @@ const EXPECTED: [&str; 9] = [
     "Master is either lo or non-ether device",
     // It says EBUSY to one that has macvlans, too.
     "Device is already in use",
+    // ib_ipoib names a debugfs file after each child, and pods use the same names.
+    "in directory 'ipoib' already present",
+    // Its remarks on connected mode, on `umcast`, and on a partition that the port is not in.
+    "will cause multicast packet drops",
+    "ignoring multicast groups joined directly by userspace",
+    "P_Key 0x8777 is not found",
+    // A name that is taken, which the plugin tries before it takes another way.
+    "failed to initialize; error -17",
     // igb on igbvf's request for multicast addresses.
     "attempted to set invalid MAC filter",
     // QEMU's igb gives a VF its own multicasts back, here the neighbour advertisement that announces an address.

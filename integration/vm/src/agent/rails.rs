@@ -31,12 +31,16 @@ pub(crate) fn up(rails: &Rails) -> Result<()> {
 
 fn load_hca(rails: &Rails) -> Result<()> {
     ["ib_core", "ib_uverbs", "ib_umad"].into_iter().try_for_each(modprobe)?;
+    if rails.link == Link::Ipoib {
+        modprobe("ib_ipoib")?;
+    }
     output(Command::new("rdma").args(["system", "set", "netns", "exclusive"]))?;
     let path = rails.module.as_ref().context("the HCA's module was not built")?;
     let module = File::open(path).with_context(|| format!("open {}", path.display()))?;
     let link = match rails.link {
         Link::Eth => c"link=eth",
         Link::Ib => c"link=ib",
+        Link::Ipoib => c"link=ipoib",
     };
     finit_module(&module, link, ModuleInitFlags::empty()).context("load the HCA's module")
 }
@@ -48,6 +52,7 @@ pub(crate) fn down(rails: &Rails) -> Result<()> {
     let modules = match rails.device {
         Device::None => return Ok(()),
         Device::Igb => vec![c"igbvf", c"igb"],
+        Device::Hca if rails.link == Link::Ipoib => vec![c"lab_hca", c"ib_ipoib"],
         Device::Hca | Device::Many => vec![c"lab_hca"],
     };
     for module in modules {

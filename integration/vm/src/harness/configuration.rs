@@ -17,9 +17,10 @@ pub struct Configuration {
 }
 
 /// Every kind of boot.
-pub const CONFIGURATIONS: [Configuration; 5] = [
+pub const CONFIGURATIONS: [Configuration; 6] = [
     Configuration { name: "eth", device: Device::Hca, link: Link::Eth, rails: 8, vfs: 4 },
     Configuration { name: "ib", device: Device::Hca, link: Link::Ib, rails: 8, vfs: 4 },
+    Configuration { name: "ipoib", device: Device::Hca, link: Link::Ipoib, rails: 8, vfs: 2 },
     Configuration { name: "igb", device: Device::Igb, link: Link::Eth, rails: 2, vfs: 7 },
     Configuration { name: "many", device: Device::Many, link: Link::Eth, rails: 1, vfs: 120 },
     Configuration { name: "plain", device: Device::None, link: Link::Eth, rails: 1, vfs: 0 },
