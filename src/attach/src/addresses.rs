@@ -41,7 +41,8 @@ pub fn configure_all(pod: &mut Pod, links: &[(&Link, &CniResult)]) -> Result<(),
     let ipv6_gateway =
         |result: &CniResult| result.ips.iter().any(|ip| ip.gateway.is_some_and(|gateway| gateway.is_ipv6()));
     dad::wait(pod, &those(links, ipv6_gateway))?;
-    announce::repeat(pod, &those(links, |result| !result.ips.is_empty()));
+    let with_addresses: Vec<_> = links.iter().copied().filter(|(_, result)| !result.ips.is_empty()).collect();
+    announce::repeat(pod, &with_addresses);
     Ok(())
 }
 

@@ -8,6 +8,7 @@
 
 use std::time::{Duration, Instant};
 
+use cni::CniResult;
 use netlink::{Group, Link, LinkChange, Monitor, Route};
 
 use crate::{Error, Pod, sysctl};
@@ -18,8 +19,12 @@ const REPEATS: usize = 2;
 const CARRIER: Duration = Duration::from_millis(200);
 /// A port that trains its link, or an `IPoIB` link that joins its partition, takes seconds.
 const CARRIER_TO_ASK: Duration = Duration::from_secs(5);
+/// A subnet manager that is there lets a port into its groups within milliseconds.
+const JOINED: Duration = Duration::from_secs(1);
 /// `ARPHRD_ETHER` (`include/uapi/linux/if_arp.h`)
 const ETHERNET: u16 = 1;
+/// `ARPHRD_INFINIBAND`
+const INFINIBAND: u16 = 32;
 
 /// Has the kernel announce the link's addresses from now on. Call it inside the namespace.
 pub fn enable(ifname: &str) {
@@ -32,12 +37,34 @@ pub fn enable(ifname: &str) {
 
 /// Announces the addresses of links that are up once more. A neighbour that misses it finds out by itself, later: that
 /// is no reason for ADD to fail.
-pub fn repeat(pod: &mut Pod, links: &[&Link]) {
-    // Setting the address of an `IPoIB` link is more than an announcement: it has the first one only.
-    let ethernet: Vec<_> = links.iter().copied().filter(|link| link.hardware_type == ETHERNET).collect();
-    if let Err(error) = try_repeat(pod, &ethernet) {
-        tracing::debug!(%error, "addresses are announced only once");
+pub fn repeat(pod: &mut Pod, links: &[(&Link, &CniResult)]) {
+    let of_type = |kind: u16| links.iter().copied().filter(move |(link, _)| link.hardware_type == kind);
+    let ethernet: Vec<_> = of_type(ETHERNET).map(|(link, _)| link).collect();
+    let infiniband: Vec<_> = of_type(INFINIBAND).collect();
+    for failed in
+        [try_repeat(pod, &ethernet), ask_for_own(pod, &infiniband)].into_iter().filter_map(Result::err)
+    {
+        tracing::debug!(error = %failed, "addresses are not announced again");
     }
+}
+
+/// `IPoIB` has no carrier yet when it comes up, and what the kernel announces then is lost; setting its address again
+/// would take it out of its multicast groups. But whoever asks for his own address sends the same packet
+/// (RFC 5227, section 3). IPv6 waits for the carrier by itself.
+fn ask_for_own(pod: &mut Pod, links: &[(&Link, &CniResult)]) -> Result<(), Error> {
+    let names: Vec<_> = links.iter().map(|(link, _)| *link).collect();
+    let running = with_carrier(pod, &names, JOINED)?;
+    let mut batch = pod.route.batch();
+    for (link, result) in links {
+        if !running.contains(&link.index) {
+            tracing::warn!(ifname = link.name, "no carrier: its IPv4 addresses are not announced");
+            continue;
+        }
+        for own in result.ips.iter().map(|ip| ip.address.addr()).filter(std::net::IpAddr::is_ipv4) {
+            batch.resolve_neighbour(link.index, own).delete_neighbour(link.index, own);
+        }
+    }
+    if batch.is_empty() { Ok(()) } else { Ok(batch.commit()?) }
 }
 
 fn try_repeat(pod: &mut Pod, links: &[&Link]) -> Result<(), Error> {

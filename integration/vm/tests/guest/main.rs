@@ -3,6 +3,7 @@
 mod eth;
 mod ib;
 mod igb;
+mod ipoib;
 mod many;
 mod plain;
 mod subject;

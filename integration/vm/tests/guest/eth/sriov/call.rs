@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::{Value, json};
 use vm::lab::{Pod, Vf};
@@ -25,8 +25,14 @@ pub(crate) struct Call {
 #[track_caller]
 pub(crate) fn sriov(vf: &Vf, pod: &Pod, more: &Value) -> Call {
     let config = json!({ "cniVersion": "1.1.0", "name": "rail1", "type": "sriov", "deviceID": vf.bdf() });
+    call("sriov", pod, config).with(more)
+}
+
+/// A plugin by its name, for `pod`, as `net1`.
+#[track_caller]
+pub(crate) fn call(plugin: &str, pod: &Pod, config: Value) -> Call {
     Call {
-        plugin: "sriov".to_owned(),
+        plugin: plugin.to_owned(),
         container: pod.name().to_owned(),
         netns: Some(pod.path()),
         ifname: "net1".to_owned(),
@@ -34,7 +40,6 @@ pub(crate) fn sriov(vf: &Vf, pod: &Pod, more: &Value) -> Call {
         plugins: None,
         config,
     }
-    .with(more)
 }
 
 impl Call {
@@ -76,10 +81,18 @@ impl Call {
     }
 
     /// Killed as it enters its `nth` message to the kernel.
-    pub(crate) fn killed_at(mut self, nth: usize) -> Self {
-        let inject = format!("--inject=sendto,sendmsg:signal=SIGKILL:when={nth}");
-        self.wrapper =
-            ["strace", "-qq", "-o", "/dev/null", "--trace=sendto,sendmsg", &inject].map(Into::into).into();
+    pub(crate) fn killed_at(self, nth: usize) -> Self {
+        self.injected("sendto,sendmsg", "signal=SIGKILL", nth)
+    }
+
+    /// The kernel refuses its `nth` message.
+    pub(crate) fn failing_at(self, nth: usize) -> Self {
+        self.injected("sendto,sendmsg", "error=ENOBUFS", nth)
+    }
+
+    fn injected(mut self, calls: &str, fault: &str, nth: usize) -> Self {
+        let (trace, inject) = (format!("--trace={calls}"), format!("--inject={calls}:{fault}:when={nth}"));
+        self.wrapper = ["strace", "-qq", "-o", "/dev/null", &trace, &inject].map(Into::into).into();
         self
     }
 
@@ -100,6 +113,12 @@ impl Call {
     /// Whatever comes of it.
     #[track_caller]
     pub(crate) fn output(&self, verb: &str) -> Output {
+        self.spawn(verb).wait_with_output().expect("wait for the plugin")
+    }
+
+    /// The plugin at its work.
+    #[track_caller]
+    pub(crate) fn spawn(&self, verb: &str) -> Child {
         let program = binary(&self.plugin);
         let argv: Vec<OsString> = self.wrapper.iter().cloned().chain([program.clone().into()]).collect();
         let mut command = Command::new(&argv[0]);
@@ -114,7 +133,7 @@ impl Call {
             .unwrap_or_else(|error| panic!("run {}: {error}", program.display()));
         // One that is killed early does not read.
         let _ = child.stdin.take().expect("a pipe").write_all(self.config.to_string().as_bytes());
-        child.wait_with_output().expect("wait for the plugin")
+        child
     }
 
     fn path(&self, program: &Path) -> OsString {

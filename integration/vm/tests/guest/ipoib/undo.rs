@@ -1,0 +1,99 @@
+//! Undo without the pod, after a kill, and after a failure at each message.
+
+use serde_json::{Value, json};
+use vm::lab::{Pod, ip, run};
+
+use super::{address, host, ipoib, parent};
+
+fn whole() -> Value {
+    let mut config = address(1);
+    config["pkey"] = json!("0x8001");
+    config["mtu"] = json!(2044);
+    config
+}
+
+#[test]
+fn del_needs_no_netns_no_valid_config_and_no_master() {
+    let (master, pod) = (parent(0), Pod::new());
+    let before = host();
+    let call = ipoib(&master, &pod, &whole());
+    call.run("ADD");
+    call.without_netns().with(&json!({ "master": null, "pkey": "broken" })).run("DEL");
+    assert_eq!((pod.links(), host()), (Vec::new(), before));
+}
+
+#[test]
+fn gc_deletes_what_is_not_valid_any_more() {
+    let (master, pods) = (parent(0), [Pod::new(), Pod::new()]);
+    for (number, pod) in (1..).zip(&pods) {
+        ipoib(&master, pod, &address(number)).run("ADD");
+    }
+    let valid = json!([{ "containerID": pods[1].name(), "ifname": "net1" }]);
+    ipoib(&master, &pods[0], &json!({ "cni.dev/valid-attachments": valid })).run("GC");
+    assert_eq!((pods[0].links().len(), pods[1].links().len()), (0, 1));
+}
+
+#[test]
+fn a_failure_of_the_ipam_leaves_nothing() {
+    let (master, pod) = (parent(0), Pod::new());
+    let before = host();
+    let said = ipoib(&master, &pod, &json!({ "ipam": { "type": "rail-ipam" } })).fails("ADD");
+    assert!(!said.is_empty());
+    assert_eq!((pod.links(), host()), (Vec::new(), before));
+}
+
+/// A link of that name on the host takes the way by the host, which has more to undo.
+#[test]
+fn an_add_that_is_killed_at_any_message_is_undone_by_del() {
+    let (master, pod) = (parent(0), Pod::new());
+    for taken in [false, true] {
+        if taken {
+            ip("link add net1 type bridge");
+        }
+        let before = host();
+        for nth in 1.. {
+            let call = ipoib(&master, &pod, &whole());
+            let output = call.clone().killed_at(nth).output("ADD");
+            call.run("DEL");
+            assert_eq!((pod.links(), host()), (Vec::new(), before.clone()), "killed at message {nth}");
+            if output.status.success() {
+                assert!(nth > 5, "only {nth} messages were seen: is strace counting?");
+                break;
+            }
+        }
+    }
+    run(&["ip", "link", "del", "net1"]);
+}
+
+#[test]
+fn an_add_that_fails_at_any_message_leaves_nothing() {
+    let (master, pod) = (parent(0), Pod::new());
+    let before = host();
+    for nth in 1.. {
+        let call = ipoib(&master, &pod, &whole());
+        let failed = call.clone().failing_at(nth).try_run("ADD").is_err();
+        if !failed {
+            call.run("DEL");
+            assert!(nth > 5, "only {nth} messages were seen: is strace counting?");
+            return;
+        }
+        assert_eq!((pod.links(), host()), (Vec::new(), before.clone()), "message {nth} failed");
+    }
+}
+
+#[test]
+fn a_del_that_is_killed_at_any_message_is_finished_by_the_next() {
+    let (master, pod) = (parent(0), Pod::new());
+    let before = host();
+    for nth in 1.. {
+        let call = ipoib(&master, &pod, &whole());
+        call.run("ADD");
+        let output = call.clone().killed_at(nth).output("DEL");
+        call.run("DEL");
+        assert_eq!((pod.links(), host()), (Vec::new(), before.clone()), "killed at message {nth}");
+        if output.status.success() {
+            assert!(nth > 2, "only {nth} messages were seen: is strace counting?");
+            return;
+        }
+    }
+}
