@@ -2,7 +2,9 @@
 
 mod examples;
 mod ib_sriov;
+mod lock;
 mod rail;
+mod rebind;
 
 use std::fs;
 use std::time::Duration;

@@ -138,6 +138,10 @@ pub(super) fn stale(dirs: &Dirs, network: &str, valid: &ValidAttachments) -> Res
     for name in names {
         let Some((container, ifname)) = name.rsplit_once('-') else { continue };
         let Ok(key) = Key::new(network, container, ifname) else { continue };
+        // What an older boot wrote, no VF has any more.
+        if !written_since_boot(&path(dirs, &key)?) {
+            continue;
+        }
         let bytes = file::read(&path(dirs, &key)?)?.unwrap_or_default();
         let of_network = parse(&bytes).filter(|cache| cache.name == network);
         found.extend(of_network.filter(|_| !valid.contains(container, ifname)).map(|cache| cache.undo(key)));

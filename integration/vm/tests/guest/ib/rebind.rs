@@ -1,0 +1,143 @@
+//! A new GUID needs a new bind of the driver, after which nothing is where it was.
+
+use std::fs;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use vm::lab::{Pod, Vf, ip, run, until, vf};
+
+use crate::eth::sriov::call::{Call, call};
+
+const GUID: &str = "11:22:33:44:55:66:aa:01";
+
+fn ib_sriov(vf: &Vf, pod: &Pod, more: &Value) -> Call {
+    let config = json!({ "cniVersion": "1.1.0", "name": "ib", "type": "ib-sriov", "deviceID": vf.bdf(), "guid": GUID });
+    call("ib-sriov", pod, config).with(more)
+}
+
+/// Name, attributes, RDMA device and its character device.
+fn picture(vf: &Vf) -> (String, String, Vec<String>, String) {
+    (vf.ifname(), format!("{:?}", vf.attributes()), vf.rdma(), verbs(vf))
+}
+
+fn verbs(vf: &Vf) -> String {
+    let entries = fs::read_dir(vf.sysfs().join("infiniband_verbs")).expect("character devices");
+    entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
+
+#[test]
+fn an_interface_that_comes_back_late_is_waited_for() {
+    let (vf, pod) = (vf(0, 3), Pod::new());
+    let before = picture(&vf);
+    vf.pf().knob("netdev_delay_ms").write(1500);
+    let call = ib_sriov(&vf, &pod, &json!({}));
+    let result = call.run("ADD");
+    let mac = result["interfaces"][0]["mac"].as_str().expect("a hardware address");
+    assert!(mac.ends_with(GUID) && pod.links() == ["net1"], "{result}");
+    call.run("DEL");
+    assert_eq!(picture(&vf), before);
+}
+
+#[test]
+fn an_interface_whose_name_was_taken_meanwhile_gets_it_back_when_it_is_free() {
+    let (vf, pod) = (vf(0, 3), Pod::new());
+    let before = picture(&vf);
+    vf.pf().knob("netdev_delay_ms").write(2000);
+    let call = ib_sriov(&vf, &pod, &json!({}));
+    thread::scope(|scope| {
+        let adding = scope.spawn(|| call.run("ADD"));
+        until(Duration::from_secs(20), "the interface goes", || vf.netdev().is_none());
+        ip(&format!("link add {} type bridge", before.0));
+        adding.join().expect("no panic");
+    });
+    assert_eq!(pod.links(), ["net1"]);
+    ip(&format!("link del {}", before.0));
+    vf.pf().knob("netdev_delay_ms").write(0);
+    call.run("DEL");
+    assert_eq!(picture(&vf), before);
+}
+
+#[test]
+fn an_rdma_device_with_a_name_of_its_own_keeps_it_and_its_number() {
+    let (vf, pod) = (vf(1, 3), Pod::new());
+    run(&["rdma", "dev", "set", &vf.rdma()[0], "name", "rail_b"]);
+    let before = picture(&vf);
+    let call = ib_sriov(&vf, &pod, &json!({ "rdmaIsolation": true }));
+    call.run("ADD");
+    assert_eq!(pod.rdma_devices(), ["rail_b"]);
+    call.run("DEL");
+    assert_eq!(picture(&vf), before);
+}
+
+#[test]
+fn the_guid_of_the_runtime_wins_over_the_pods_and_that_over_the_configs() {
+    let (vf, pod) = (vf(3, 3), Pod::new());
+    let of = |last: u8| GUID.replace(":01", &format!(":{last:02}"));
+    let mut more = json!({ "guid": of(1), "args": { "cni": { "guid": of(2) } }, "runtimeConfig": { "infinibandGUID": of(3) } });
+    for (last, take_away) in [(3, "runtimeConfig"), (2, "args"), (1, "none")] {
+        let call = ib_sriov(&vf, &pod, &more);
+        call.run("ADD");
+        let attributes = vf.attributes();
+        assert_eq!((attributes.node_guid, attributes.port_guid), (Some(of(last)), Some(of(last))));
+        call.run("DEL");
+        more.as_object_mut().expect("an object").remove(take_away);
+    }
+}
+
+#[test]
+fn a_vf_with_a_guid_of_its_own_needs_none_and_one_of_all_ones_does() {
+    let (vf, pod) = (vf(4, 3), Pod::new());
+    let set = |guid: &str| {
+        vf.set(&format!("node_guid {guid}"));
+        vf.set(&format!("port_guid {guid}"));
+        vf.rebind();
+    };
+    set("ff:ff:ff:ff:ff:ff:ff:ff");
+    let call = ib_sriov(&vf, &pod, &json!({ "guid": null }));
+    assert!(call.fails("ADD").contains("ff:ff:ff:ff:ff:ff:ff:ff, which no port may have"));
+    set(GUID);
+    let result = call.run("ADD");
+    assert!(result["interfaces"][0]["mac"].as_str().is_some_and(|mac| mac.ends_with(GUID)), "{result}");
+    call.run("DEL");
+    assert_eq!(vf.attributes().port_guid.as_deref(), Some(GUID), "it is the VF's own");
+}
+
+#[test]
+fn a_record_that_was_torn_leaves_the_cache() {
+    let (vf, pod) = (vf(4, 2), Pod::new());
+    let before = picture(&vf);
+    let call = ib_sriov(&vf, &pod, &json!({ "link_state": "enable", "rdmaIsolation": true }));
+    call.run("ADD");
+    let record = format!("/run/railcni/attachments/ib/{},ib-sriov,net1", pod.name());
+    let file = fs::File::options().write(true).open(&record).expect("the record");
+    file.set_len(40).expect("tear it");
+    call.run("DEL");
+    assert_eq!((picture(&vf).0, picture(&vf).2), (before.0, before.2));
+    assert!(pod.links().is_empty() && pod.rdma_devices().is_empty());
+}
+
+#[test]
+fn del_needs_no_netns_and_no_valid_config() {
+    let (vf, pod) = (vf(5, 3), Pod::new());
+    let before = picture(&vf);
+    let call = ib_sriov(&vf, &pod, &json!({ "rdmaIsolation": true }));
+    call.run("ADD");
+    call.without_netns().with(&json!({ "deviceID": null, "guid": "broken" })).run("DEL");
+    assert_eq!(picture(&vf), before);
+}
+
+#[test]
+fn gc_puts_back_what_is_not_valid_any_more() {
+    let (vfs, pods) = ([vf(5, 1), vf(5, 2)], [Pod::new(), Pod::new()]);
+    let before = picture(&vfs[0]);
+    let guids = [GUID.to_owned(), GUID.replace(":01", ":02")];
+    let calls = [0, 1].map(|n| ib_sriov(&vfs[n], &pods[n], &json!({ "guid": guids[n] })));
+    for call in &calls {
+        call.run("ADD");
+    }
+    let valid = json!([{ "containerID": pods[1].name(), "ifname": "net1" }]);
+    calls[0].clone().with(&json!({ "cni.dev/valid-attachments": valid })).run("GC");
+    assert_eq!((picture(&vfs[0]), pods[1].links().len()), (before, 1));
+    calls[1].run("DEL");
+}
