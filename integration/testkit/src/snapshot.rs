@@ -113,7 +113,7 @@ impl Snapshot {
             }
         }
         self.ranked(&format!("{name} rule{family}"), rules, &["priority"]);
-        let routes: Vec<_> = routes.iter().filter(|route| !comes_with_link_local(route)).cloned().collect();
+        let routes: Vec<_> = routes.iter().filter(|route| !comes_with_an_address(route)).cloned().collect();
         self.ranked(&format!("{name} route{family}"), &routes, &["table", "dst", "metric"]);
         self.ranked(&format!("{name} neigh{family}"), neighbours, &["dst", "dev"]);
     }
@@ -171,13 +171,14 @@ fn listings(space: &Space, flags: &[&str], commands: &str) -> Vec<Vec<Value>> {
     must("parse the output of ip", lists.collect())
 }
 
-/// The kernel's own route to a link-local address comes a second after the address, when duplicate address detection is
-/// over: a picture taken before that would differ from a later one of the same world. The address itself is in both.
-fn comes_with_link_local(route: &Value) -> bool {
+/// The kernel's own route to an IPv6 address comes a second after the address, when duplicate address detection is over: a
+/// picture taken before that would differ from a later one of the same world. The address itself is in both.
+fn comes_with_an_address(route: &Value) -> bool {
     let is = |key: &str, value: &str| route[key] == value;
     is("table", "local")
+        && is("type", "local")
         && is("protocol", "kernel")
-        && route["dst"].as_str().is_some_and(|dst| dst.starts_with("fe80:"))
+        && route["dst"].as_str().is_some_and(|dst| dst.contains(':'))
 }
 
 fn without(object: &Value, fields: &[&str]) -> Map<String, Value> {
