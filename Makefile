@@ -11,7 +11,7 @@ SBIN_DIR ?= /usr/local/bin
 VM ?= 1
 CARGO ?= cargo
 
-.PHONY: build demo test torture lint bench install setup vm-test vm-matrix vm-shell vm-bench clean help
+.PHONY: build demo fuzz test torture lint bench install setup vm-test vm-matrix vm-shell vm-bench clean help
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / - /'
@@ -34,6 +34,10 @@ test: build ## everything: unit, protocol, namespaces, crash, VM lab
 torture: build ## the matrices in full: every point with every way out and every error, power loss, a crowd; hours
 	@scripts/setup test
 	@DIST=$(abspath $(DIST)) CARGO=$(CARGO) VM=$(VM) scripts/as-root scripts/torture
+
+fuzz: build ## every reader of foreign bytes on so many mutations of its corpus (ROUNDS=20000); fuzz/ has the same for libFuzzer
+	@scripts/setup test
+	@RAILCNI_BIN_DIR=$(abspath $(DIST)) RAILCNI_HOSTILE_ROUNDS=$(or $(ROUNDS),20000) scripts/as-root $(CARGO) test -p hostile -p netns-tests --test bounded --test hostile
 
 lint: ## formatting, clippy as errors, licences and advisories
 	@scripts/setup lint

@@ -70,7 +70,8 @@ impl JournalStore {
         Ok(Self::of_boot(dirs, timeout, &BootId::current()?))
     }
 
-    fn of_boot(dirs: &Dirs, timeout: Duration, boot_id: &BootId) -> Self {
+    /// As [`JournalStore::new`] in another boot.
+    pub fn of_boot(dirs: &Dirs, timeout: Duration, boot_id: &BootId) -> Self {
         let files = Files { state: dirs.state.clone(), durable: dirs.durable.clone() };
         Self { files, timeout, boot_id: boot_id.to_string() }
     }

@@ -17,6 +17,7 @@ mod monitor;
 mod neigh;
 pub mod nft;
 mod rdma;
+pub mod replies;
 mod route;
 mod rule;
 mod socket;

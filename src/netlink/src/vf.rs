@@ -167,7 +167,7 @@ fn encode(id: u32, change: &VfChange) -> Vec<VfInfo> {
     optional.into_iter().flatten().collect()
 }
 
-fn decode(message: &Message<'_>) -> Option<Vec<Vf>> {
+pub(crate) fn decode(message: &Message<'_>) -> Option<Vec<Vf>> {
     if message.kind != RTM_NEWLINK {
         return None;
     }

@@ -114,7 +114,7 @@ fn answer<'a>(message: &Message<'a>, command: u16) -> Option<Attributes<'a>> {
     (message.kind == kind(command)).then_some(Attributes(message.payload))
 }
 
-pub(super) fn device(message: &Message<'_>) -> Option<RdmaDevice> {
+pub(crate) fn device(message: &Message<'_>) -> Option<RdmaDevice> {
     let attributes = answer(message, GET)?;
     let field = |kind| attributes.clone().find(|attribute| attribute.kind == kind);
     let text = |kind| field(kind).map(Attribute::string);
@@ -130,7 +130,7 @@ pub(super) fn device(message: &Message<'_>) -> Option<RdmaDevice> {
     })
 }
 
-pub(super) fn port(message: &Message<'_>) -> Option<RdmaPort> {
+pub(crate) fn port(message: &Message<'_>) -> Option<RdmaPort> {
     let attributes = answer(message, PORT_GET)?;
     let field = |kind| attributes.clone().find(|attribute| attribute.kind == kind);
     Some(RdmaPort {
@@ -143,7 +143,7 @@ pub(super) fn port(message: &Message<'_>) -> Option<RdmaPort> {
     })
 }
 
-pub(super) fn netns_mode(message: &Message<'_>) -> Option<NetnsMode> {
+pub(crate) fn netns_mode(message: &Message<'_>) -> Option<NetnsMode> {
     let mode = answer(message, SYS_GET)?.find(|attribute| attribute.kind == NETNS_MODE)?;
     match mode.u8()? {
         0 => Some(NetnsMode::Exclusive),

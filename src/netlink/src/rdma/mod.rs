@@ -11,6 +11,7 @@ use netlink_sys::protocols::NETLINK_RDMA;
 use netns::NetNs;
 
 pub use codec::{NetnsMode, RdmaDevice, RdmaPort};
+pub(crate) use codec::{device, netns_mode, port};
 
 use crate::error::Error;
 use crate::message::Request;
