@@ -9,6 +9,7 @@ mod knob;
 mod pod;
 mod program;
 mod rdma;
+mod write_log;
 
 pub use attributes::VfAttributes;
 pub(crate) use fingerprint::Fingerprint;
@@ -18,3 +19,4 @@ pub use pod::Pod;
 pub(crate) use program::MODPROBE;
 pub use program::{Outcome, ip, ip_fails, modprobe, run, try_run, until};
 pub use rdma::{Mode, rdma_devices, rdma_mode, set_rdma_mode};
+pub use write_log::{Disk, Entry, write_log};

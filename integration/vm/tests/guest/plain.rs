@@ -4,6 +4,7 @@ mod detection;
 mod examples;
 mod ifacer;
 mod ipvlan;
+mod power_loss;
 
 use vm::lab::{Pod, ip};
 
