@@ -66,6 +66,21 @@ fn a_killed_holder_releases_it_to_the_one_who_waits() {
     });
 }
 
+/// The one who gave up may still be in the kernel's queue: he must not come by the lock later.
+#[test]
+fn who_gave_up_does_not_get_it_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lock");
+    let holder = Holder::of(&path);
+    for _ in 0..3 {
+        Lock::acquire(&path, Duration::from_millis(20)).unwrap_err();
+        Lock::acquire_shared(&path, Duration::from_millis(20)).unwrap_err();
+    }
+    drop(holder);
+    assert!(flock_gets(&path, 20));
+    drop(Lock::acquire(&path, LONG).unwrap());
+}
+
 #[test]
 fn flock_of_others_waits_for_ours() {
     let folder = tempfile::tempdir().unwrap();
