@@ -1,5 +1,6 @@
 //! The table of one NIC.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -34,13 +35,8 @@ pub(super) fn table_of<'a>(
 /// A gateway has to be known before the routes over it.
 fn put_in_order(routes: &mut Vec<Route>) {
     routes.sort_by_key(|route| (route.gateway.is_some(), route.is_default()));
-    let mut seen: Vec<(IpNet, u32)> = Vec::new();
-    routes.retain(|route| {
-        let key = (route.dst, route.priority);
-        let is_new = !seen.contains(&key);
-        seen.push(key);
-        is_new
-    });
+    let mut seen = BTreeSet::new();
+    routes.retain(|route| seen.insert((route.dst, route.priority)));
 }
 
 /// A route over a gateway of the NIC, as ours.
