@@ -1,4 +1,4 @@
-//! Every binary with an input that a seeded mutator has broken: stdin, CNI_ARGS, and the files that others left. It answers
+//! Every binary with an input that a seeded mutator has broken: stdin, `CNI_ARGS`, and the files that others left. It answers
 //! or refuses by one object, without a panic, and its DEL leaves nothing. `RAILCNI_HOSTILE_ROUNDS` for a long run.
 
 use std::path::Path;
