@@ -74,7 +74,7 @@ impl Image {
     pub(crate) fn command_line(&self) -> Result<String> {
         // A guest on a busy machine looks stalled to its own watchdogs; a real hang meets the deadline.
         let base = "console=ttyS0 loglevel=4 panic=-1 oops=panic mitigations=off random.trust_cpu=on no_timer_check \
-                    rcupdate.rcu_expedited=1 rcupdate.rcu_cpu_stall_suppress=1 nowatchdog";
+                    intel_iommu=on iommu=pt rcupdate.rcu_expedited=1 rcupdate.rcu_cpu_stall_suppress=1 nowatchdog";
         let (agent, modules) = (agent()?, self.kernel.modules());
         let modules = modules.parent().unwrap_or(&modules);
         Ok(format!("{base} LAB_AGENT={} LAB_MODULES={}", agent.display(), modules.display()))

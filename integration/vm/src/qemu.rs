@@ -84,14 +84,17 @@ fn is_new_enough(version: &str) -> Result<bool> {
     Ok(major >= OLDEST)
 }
 
-/// Arguments for the rails: one root port per NIC.
+/// Arguments for the rails: one root port per NIC, and an IOMMU in front of the HCAs.
 pub(crate) fn rail_devices(rails: &Rails) -> Vec<String> {
     let ports = match rails.device {
         Device::None => 0,
         Device::Many => 1,
         Device::Igb | Device::Hca => rails.rails,
     };
-    (0..ports).flat_map(|rail| rail_device(rails.device, rail)).collect()
+    // Without an IOMMU, Debian's vfio-pci takes no function.
+    let iommu =
+        ["-device", "intel-iommu"].map(str::to_owned).into_iter().filter(|_| rails.device == Device::Hca);
+    iommu.chain((0..ports).flat_map(|rail| rail_device(rails.device, rail))).collect()
 }
 
 fn rail_device(device: Device, rail: u8) -> Vec<String> {

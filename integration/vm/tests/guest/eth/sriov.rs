@@ -15,3 +15,4 @@ mod slow_ipam;
 pub(crate) mod state;
 mod undo;
 mod upgrade;
+mod userspace;

@@ -156,6 +156,16 @@ fn results_are_those_of_the_version_that_is_asked_for() {
 }
 
 #[test]
+fn a_runtime_of_cni_0_2_gets_the_result_that_it_knows() {
+    let (vf, pod) = (vf(0, 0), Pod::new());
+    let call = sriov(&vf, &pod, &json!({ "cniVersion": "0.2.0", "ipam": ipam("10.64.1.0/24") }));
+    let result = call.run("ADD");
+    assert!(result["ip4"]["ip"].as_str().is_some_and(|address| address.starts_with("10.64.1.")), "{result}");
+    assert!(result.get("interfaces").is_none(), "{result}");
+    call.run("DEL");
+}
+
+#[test]
 fn an_mtu_above_the_pfs_is_refused_before_any_change() {
     let (vf, pod) = (vf(0, 0), Pod::new());
     let before = State::of(&vf);
