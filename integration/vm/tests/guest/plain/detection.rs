@@ -47,3 +47,18 @@ fn an_ipvlan_whose_gateway_is_silent() {
     assert_same(&before, &stage.picture());
     assert!(stage.held().is_empty());
 }
+
+#[test]
+fn an_ipvlan_without_arp_is_refused() {
+    let stage = Stage::new();
+    let before = stage.picture();
+    for mode in ["l3", "l3s"] {
+        let plugin = stage.world.plugin("ipvlan").netns(stage.pod.path());
+        let error = plugin.add(&ipvlan(&json!({ "mode": mode }))).error();
+        let said =
+            "interface net1 has no ARP and no neighbour discovery: leave out `detection` for this network";
+        assert_eq!((error.code, error.msg.as_str()), (7, said));
+        assert_same(&before, &stage.picture());
+        assert!(stage.held().is_empty());
+    }
+}
