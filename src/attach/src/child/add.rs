@@ -30,13 +30,8 @@ pub fn add(
     if prepared.superseded() {
         lease::release(request)?;
     }
-    let adding = prepared.begin(PodLink {
-        ifname: env.ifname.clone(),
-        kind: child.kind.name().to_owned(),
-        index: None,
-        staged: None,
-        ipam: request.config.ipam_type.clone(),
-    })?;
+    let adding =
+        prepared.begin(PodLink::planned(&env.ifname, child.kind.name(), request.config.ipam_type.clone()))?;
     Build { request, detection, pod, host, child, lease: Lease::of(request) }.run(adding)
 }
 
@@ -61,7 +56,7 @@ impl Build<'_> {
     fn build(&mut self, adding: &mut Adding<PodLink>) -> Result<CniResult, cni::Error> {
         let ifname = &self.request.env.ifname;
         let link = self.child.create(&mut self.host, &mut self.pod, ifname, adding)?;
-        adding.note(|undo| undo.index = Some(link.index));
+        adding.note(|undo| undo.made(&link));
         let mut result = self.addresses()?;
         result.interfaces = vec![interface(&link, self.request)];
         let candidate = Candidate {

@@ -21,7 +21,10 @@ pub(crate) fn delete_all<'a>(
     scene: &mut Scene,
 ) -> Vec<Error> {
     let mut errors: Vec<Error> = links.clone().filter_map(|link| link.delete_staged(scene).err()).collect();
-    let Some(pod) = &mut scene.pod else { return errors };
+    let Some(pod) = &mut scene.pod else {
+        errors.extend(links.filter_map(|link| link.delete_refunded(scene).err()));
+        return errors;
+    };
     let mut indexes = Vec::new();
     for link in links {
         match link.find(&mut pod.route) {
@@ -83,8 +86,7 @@ fn delete_link(
 
 /// A link that the plugin which ours replaced made before the upgrade: its name and kind say enough.
 fn unrecorded(key: &Key, kind: &str, scene: &mut Scene) -> Vec<Error> {
-    PodLink { ifname: key.ifname.clone(), kind: kind.to_owned(), index: None, staged: None, ipam: None }
-        .undo(scene)
+    PodLink::planned(&key.ifname, kind, None).undo(scene)
 }
 
 /// GC of this network: links whose attachment is not valid any more, then the IPAM's own GC.

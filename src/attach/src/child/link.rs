@@ -1,4 +1,5 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
 
 use cni::CniResult;
 use netlink::link::NewKind;
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use state::Key;
 
 use super::Parent;
+use crate::vf::wait_here;
 use crate::{Adding, Error, Pod, Scene, Undo};
 
 /// The link to be made.
@@ -37,6 +39,9 @@ pub struct PodLink {
     /// Its name on the host, where it cannot be made in the pod at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub staged: Option<String>,
+    /// The hardware address of one that the kernel gives to the host when the pod's namespace ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refunded: Option<HwAddr>,
     /// The IPAM plugin that gave its addresses.
     pub ipam: Option<String>,
 }
@@ -67,13 +72,49 @@ impl Ledger for Adding<PodLink> {
 
 impl Undo for PodLink {
     fn undo(&self, scene: &mut Scene) -> Vec<Error> {
-        let in_pod = scene.pod.as_mut().map(|pod| self.delete_in(&mut pod.route));
+        let in_pod = match &mut scene.pod {
+            Some(pod) => self.delete_in(&mut pod.route),
+            None => self.delete_refunded(scene),
+        };
         let on_host = self.delete_staged(scene);
-        in_pod.into_iter().chain([on_host]).filter_map(Result::err).collect()
+        [in_pod, on_host].into_iter().filter_map(Result::err).collect()
     }
 }
 
+/// How long a namespace that nothing holds any more takes to end: the kernel does it later, many at a time.
+const NAMESPACE_ENDS: Duration = Duration::from_secs(5);
+
 impl PodLink {
+    /// Nothing is known of the link yet but what it is to be.
+    pub(crate) fn planned(ifname: &str, kind: &str, ipam: Option<String>) -> Self {
+        Self {
+            ifname: ifname.to_owned(),
+            kind: kind.to_owned(),
+            index: None,
+            staged: None,
+            refunded: None,
+            ipam,
+        }
+    }
+
+    /// What DEL will know it by. Links of `ib_ipoib` outlive the namespace that they are in (`netns_refund` of its
+    /// `rtnl_link_ops`), and come to the host under the pod's name or another.
+    pub(crate) fn made(&mut self, link: &Link) {
+        self.index = Some(link.index);
+        self.refunded = link.address.filter(|_| link.kind.name() == "ipoib");
+    }
+
+    /// The address tells it from others: it holds the queue pair's number and the port's GUID.
+    pub(super) fn delete_refunded(&self, scene: &mut Scene) -> Result<(), Error> {
+        let Some(address) = self.refunded else { return Ok(()) };
+        let host = scene.host()?;
+        let found = wait_here(NAMESPACE_ENDS, || {
+            let links = host.links()?;
+            Ok(links.into_iter().find(|link| link.address == Some(address) && link.kind.name() == self.kind))
+        })?;
+        found.map_or(Ok(()), |link| delete(link.index, host))
+    }
+
     fn delete_in(&self, pod: &mut Route) -> Result<(), Error> {
         self.find(pod)?.map_or(Ok(()), |link| delete(link.index, pod))
     }

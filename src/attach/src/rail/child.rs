@@ -37,13 +37,7 @@ struct Make<'a> {
 
 impl Make<'_> {
     fn undo(&self) -> Part {
-        Part::Child(PodLink {
-            ifname: self.rail.env.ifname.clone(),
-            kind: self.child.kind.name().to_owned(),
-            index: None,
-            staged: None,
-            ipam: None,
-        })
+        Part::Child(PodLink::planned(&self.rail.env.ifname, self.child.kind.name(), None))
     }
 }
 
@@ -62,7 +56,7 @@ impl Step for Make<'_> {
 
     fn enter(&mut self, site: &mut Site, entry: &mut Entry<'_>) -> Result<Link, Error> {
         let link = self.child.create(&mut site.host, &mut site.pod, &self.rail.env.ifname, entry)?;
-        entry.note(|parts| of_link(parts, |undo| undo.index = Some(link.index)));
+        entry.note(|parts| of_link(parts, |undo| undo.made(&link)));
         Ok(link)
     }
 

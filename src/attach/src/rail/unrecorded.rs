@@ -33,13 +33,11 @@ impl Made {
         for (rail, made) in rails.iter().zip(&mut self.rails) {
             self.routing.push(routing::Undo::without_record(key_of(rail)?, identity(&pod.netns)));
             if !matches!(rail.config.plugin_type.as_str(), "sriov" | "ib-sriov") {
-                made.parts.push(Part::Child(PodLink {
-                    ifname: rail.env.ifname.clone(),
-                    kind: rail.config.plugin_type.clone(),
-                    index: None,
-                    staged: None,
-                    ipam: None,
-                }));
+                made.parts.push(Part::Child(PodLink::planned(
+                    &rail.env.ifname,
+                    &rail.config.plugin_type,
+                    None,
+                )));
             }
         }
         Ok(self)

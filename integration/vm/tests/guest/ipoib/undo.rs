@@ -1,7 +1,9 @@
 //! Undo without the pod, after a kill, and after a failure at each message.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
-use vm::lab::{Pod, ip, run};
+use vm::lab::{Pod, ip, run, until};
 
 use super::{address, host, ipoib, parent};
 
@@ -20,6 +22,27 @@ fn del_needs_no_netns_no_valid_config_and_no_master() {
     call.run("ADD");
     call.without_netns().with(&json!({ "master": null, "pkey": "broken" })).run("DEL");
     assert_eq!((pod.links(), host()), (Vec::new(), before));
+}
+
+/// The kernel gives the child to the host then, under the name that it had in the pod or another.
+#[test]
+fn a_child_that_outlives_its_namespace_goes_with_del() {
+    let master = parent(0);
+    let unchanged = host();
+    for taken in [false, true] {
+        if taken {
+            ip("link add net1 type bridge");
+        }
+        let (pod, before) = (Pod::new(), host());
+        let call = ipoib(&master, &pod, &whole());
+        call.run("ADD");
+        drop(pod);
+        call.run("DEL");
+        until(Duration::from_secs(10), "nothing is left", || host() == before);
+        call.run("DEL");
+    }
+    run(&["ip", "link", "del", "net1"]);
+    assert_eq!(host(), unchanged);
 }
 
 #[test]
