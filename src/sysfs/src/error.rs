@@ -1,3 +1,4 @@
+use nix::errno::Errno;
 use std::io;
 use std::path::PathBuf;
 
@@ -66,5 +67,10 @@ impl Error {
     /// Whether the object is gone, which for an undo is as good as done.
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::Absent { .. })
+    }
+
+    /// ENODEV: the device is not there, or not one for the driver that was asked.
+    pub(crate) fn is_no_device(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.raw_os_error() == Some(Errno::ENODEV as i32))
     }
 }

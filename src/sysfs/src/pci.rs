@@ -90,18 +90,25 @@ impl PciFunction {
 
     /// Gives the function to `driver`, taking it from another one first; nothing to do if it has it already.
     ///
-    /// `driver_override` keeps every other driver away until it is bound, and is cleared again.
+    /// A driver that does not know such functions (vfio-pci) answers ENODEV (`bind_store` in drivers/base/bus.c), and gets it by
+    /// `driver_override`, which is cleared again. Any other gets it without, so that whoever is killed on the way leaves none.
     pub fn bind(&self, driver: &str) -> Result<(), Error> {
         let driver = one_component(driver, "driver")?;
         if self.driver()?.as_deref() == Some(driver) {
             return Ok(());
         }
         let directory = self.driver_directory(driver)?;
-        self.set_override(driver)?;
         let bind = || attribute::write(&directory.join("bind"), &self.bdf.to_string());
-        let bound = self.unbind().and_then(|()| bind());
-        self.set_override("")?;
-        bound?;
+        self.unbind()?;
+        match bind() {
+            Err(error) if error.is_no_device() => {
+                self.set_override(driver)?;
+                let bound = bind();
+                self.set_override("")?;
+                bound?;
+            }
+            bound => bound?,
+        }
         self.expect_driver(driver)
     }
 

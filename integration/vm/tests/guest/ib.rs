@@ -3,6 +3,7 @@
 mod examples;
 mod ib_sriov;
 mod lock;
+mod matrices;
 mod rail;
 mod rebind;
 
