@@ -53,6 +53,8 @@ fn after_power_cut(power_cut: impl Fn(&Stage)) -> Stage {
     }
     let gone = || veths.iter().all(|veth| !stage.world.host().has_link(veth)).then_some(());
     eventually(Duration::from_secs(10), gone).expect("the links of the pods end with them");
+    // The rule that the pods' routes on the node are found by has ended as well; routes and neighbours went with the links.
+    stage.world.host().ip_do("rule del priority 1000 table 500");
     power_cut(&stage);
     stage
 }
