@@ -1,6 +1,9 @@
 //! Which mode is taken, what it makes, and what is refused.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
+use testkit::eventually;
 
 use super::Underlay;
 use super::undo::same;
@@ -8,6 +11,12 @@ use crate::pod::{Scene, Stack};
 
 fn link(space: &testkit::Space, name: &str) -> Value {
     space.ip(&["-d", "link", "show", name])[0].clone()
+}
+
+/// The same once a worker of the kernel has taken notice of its carrier.
+fn link_with_carrier(space: &testkit::Space, name: &str) -> Value {
+    let up = || Some(link(space, name)).filter(|link| link["operstate"] == "UP");
+    eventually(Duration::from_secs(5), up).unwrap_or_else(|| link(space, name))
 }
 
 /// C00023 (veth MTU), and what the pair is beside that.
@@ -19,7 +28,10 @@ fn the_pair_has_its_mtu_its_addresses_and_stable_macs() {
     let mut macs = Vec::new();
     for _ in 0..2 {
         let result = scene.add(1, &config);
-        let ends = [link(&scene.pod, "veth0"), link(scene.world.host(), "veth0123456789a")];
+        let ends = [
+            link_with_carrier(&scene.pod, "veth0"),
+            link_with_carrier(scene.world.host(), "veth0123456789a"),
+        ];
         for end in &ends {
             assert_eq!((&end["mtu"], &end["operstate"]), (&json!(1400), &json!("UP")), "{end}");
             let first = u8::from_str_radix(&end["address"].as_str().unwrap()[..2], 16).unwrap();
