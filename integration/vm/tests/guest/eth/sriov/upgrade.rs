@@ -123,6 +123,24 @@ fn a_lock_of_the_peers_process_is_waited_for() {
 }
 
 #[test]
+fn the_peers_process_does_not_get_a_lock_of_ours() {
+    let (vf, pod) = (vf(1, 2), Pod::new());
+    let lock = format!("/var/lib/cni/sriov/pci/vf_lock/{}.lock", vf.bdf());
+    let is_free = || {
+        std::process::Command::new("flock").args(["-n", &lock, "true"]).status().expect("run flock").success()
+    };
+    vf.pf().knob("vlan_delay_ms").write(3000);
+    let mut add = sriov(&vf, &pod, &json!({ "vlan": 100 })).spawn("ADD");
+    // The file may be there, and unlocked, for a moment before ADD has the lock.
+    vm::lab::until(std::time::Duration::from_secs(10), "ADD has the lock", || {
+        Path::new(&lock).exists() && !is_free()
+    });
+    assert!(add.try_wait().expect("ask for ADD").is_none(), "ADD ended before the lock was looked at");
+    assert!(add.wait().expect("ADD ends").success(), "the look at its lock made ADD fail");
+    assert!(is_free(), "ADD left its lock");
+}
+
+#[test]
 fn after_a_reboot_only_files_are_left_to_remove() {
     let (vf, pod) = (vf(7, 0), Pod::new());
     let before = State::of(&vf);
