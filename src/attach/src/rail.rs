@@ -26,9 +26,9 @@ pub(crate) use made::FromPart;
 
 use cni::Request;
 
-use crate::Error;
 use crate::rdma::require_shared;
 use crate::routing::Settings;
+use crate::{Error, detect};
 
 /// Whose records these are.
 pub const PLUGIN: &str = "rail";
@@ -54,6 +54,11 @@ pub enum RdmaMode {
     Shared,
     /// It has the VF's own.
     Exclusive,
+}
+
+/// What is to be detected on each rail; reads the configs, as every verb does that needs them to be valid.
+fn detection(rails: &[Rail]) -> Result<Vec<Option<detect::Settings>>, cni::Error> {
+    rails.iter().map(|rail| detect::Settings::of(&rail.request.config)).collect()
 }
 
 /// In exclusive mode the pod would see no device at all.

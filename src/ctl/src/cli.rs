@@ -4,6 +4,7 @@
     reason = "doc comments are the help text here, which people read without backticks"
 )]
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -36,6 +37,8 @@ pub(crate) enum Command {
     Show(Show),
     /// Show how much of each address pool is used
     Pools(Pools),
+    /// List the addresses that detection found in use elsewhere, and give them back to their pools
+    Quarantine(Quarantine),
     /// Say what an attach to a network of `rail` would do, and what a detach undoes, without doing it
     Explain(Explain),
     /// Turn SpiderMultusConfigs into networks that need no Spiderpool
@@ -178,6 +181,16 @@ pub(crate) struct Show {
 
 #[derive(Args, Debug)]
 pub(crate) struct Pools {
+    /// How it is printed
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    pub(crate) output: Format,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Quarantine {
+    /// End the quarantine of these addresses now, instead of listing what is quarantined
+    #[arg(long, value_name = "ADDRESS", num_args = 1.., conflicts_with = "output")]
+    pub(crate) release: Vec<IpAddr>,
     /// How it is printed
     #[arg(short, long, value_enum, default_value_t = Format::Table)]
     pub(crate) output: Format,

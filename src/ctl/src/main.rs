@@ -9,6 +9,7 @@ mod node;
 mod output;
 mod pod;
 mod pools;
+mod quarantine;
 mod reconcile;
 mod records;
 mod render;
@@ -51,6 +52,7 @@ fn run(command: Command) -> Result<()> {
         Command::Status(args) => verbs::status(&args),
         Command::Show(args) => show::run(&args),
         Command::Pools(args) => pools::run(&args),
+        Command::Quarantine(args) => quarantine::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Render(args) => render::run(&args),
         Command::Node(command) => node::run(&command),

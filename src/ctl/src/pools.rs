@@ -57,7 +57,8 @@ pub(crate) fn leases(dirs: &Dirs) -> Result<usize> {
     Ok(count)
 }
 
-fn catalog(dirs: &Dirs) -> Result<Catalog> {
+/// What the files of the node define, and what is wrong with it.
+pub(crate) fn catalog(dirs: &Dirs) -> Result<Catalog> {
     let mut catalog = Catalog::default();
     for path in files(&dirs.config.path(&["pools.d"])?)? {
         let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;

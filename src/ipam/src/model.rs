@@ -79,11 +79,10 @@ impl Leases for Model {
     }
 
     fn quarantined(&self, now: u64) -> Result<RangeSet, StoreError> {
-        Ok(self
-            .quarantined
-            .iter()
-            .filter(|(_, until)| **until > now)
-            .map(|(ip, _)| Range::one(*ip))
-            .collect())
+        Ok(self.quarantines(now)?.into_iter().map(|(ip, _)| Range::one(ip)).collect())
+    }
+
+    fn quarantines(&self, now: u64) -> Result<Vec<(IpAddr, u64)>, StoreError> {
+        Ok(self.quarantined.clone().into_iter().filter(|(_, until)| *until > now).collect())
     }
 }

@@ -49,4 +49,7 @@ pub trait Leases {
 
     /// The addresses that nobody gets at this time.
     fn quarantined(&self, now: u64) -> Result<RangeSet, StoreError>;
+
+    /// The same one by one, each with the second since the epoch at which that ends.
+    fn quarantines(&self, now: u64) -> Result<Vec<(IpAddr, u64)>, StoreError>;
 }

@@ -1,7 +1,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use testkit::{Frame, assert_same, pause};
 
 use super::stage::{Stage, addresses, config};
@@ -96,6 +96,29 @@ fn a_quarantine_ends() {
     stage.vacate("172.16.1.10/24");
     pause(Duration::from_secs(2));
     assert_eq!(addresses(&another.add(&config).success()), ["172.16.1.10"]);
+}
+
+#[test]
+fn railctl_lists_a_quarantine_and_ends_it() {
+    let stage = Stage::new();
+    stage.occupy(&["172.16.1.10/24", "fd00:16:1::10/64"]);
+    let config = config(&conflict(), Some("172.16.1.10-172.16.1.11"), Some("fd00:16:1::10-fd00:16:1::11"));
+    stage.plugin().add(&config).success();
+    let listed: Vec<Value> =
+        serde_json::from_str(&stage.railctl(&["quarantine", "-o", "json"]).0).expect("JSON");
+    let listed: Vec<_> = listed.iter().map(|one| one["address"].as_str().unwrap_or_default()).collect();
+    assert_eq!(listed, ["172.16.1.10", "fd00:16:1::10"]);
+    let (_, said) = stage.railctl(&["quarantine", "--release", "172.16.1.10", "172.16.1.11"]);
+    assert!(said.contains("not quarantined: 172.16.1.11; nothing is changed"), "{said}");
+    assert_eq!(stage.quarantined(), ["172.16.1.10", "fd00:16:1::10"]);
+    let (_, said) = stage.railctl(&["quarantine", "--release", "172.16.1.10", "fd00:16:1::10"]);
+    assert_eq!((said.as_str(), stage.quarantined()), ("", Vec::new()));
+    assert_eq!(stage.railctl(&["quarantine"]).0, "no address is quarantined\n");
+    stage.plugin().del(&config).success();
+    stage.vacate("172.16.1.10/24");
+    stage.vacate("fd00:16:1::10/64");
+    // The others rest now, and these are as good as new.
+    assert_eq!(addresses(&stage.plugin().add(&config).success()), ["172.16.1.10", "fd00:16:1::10"]);
 }
 
 #[test]
@@ -229,4 +252,24 @@ fn a_bad_key_changes_nothing() {
     let error = stage.refused(&config(&json!({ "conflict": true, "timeout": "1h" }), Some(FOUR), None));
     assert_eq!(error.code, 7);
     assert!(error.msg.starts_with("detection.timeout \"1h\": expected a time from 10ms to 10s"), "{error:?}");
+}
+
+/// A network whose key came to mean nothing is told before its next pod starts.
+#[test]
+fn check_and_status_refuse_a_bad_key_too() {
+    let stage = Stage::new();
+    let good = config(&json!(false), Some(FOUR), None);
+    let result = stage.plugin().add(&good).success();
+    for plugin in ["macvlan", "rail"] {
+        let mut bad = good.clone();
+        bad["type"] = json!(plugin);
+        bad["detection"] = json!({ "gateway": true, "retries": 11 });
+        bad["prevResult"] = result.clone();
+        let plugin = stage.world.plugin(plugin).netns(stage.pod.path());
+        for outcome in [plugin.check(&bad), plugin.status(&bad)] {
+            let error = outcome.error();
+            assert_eq!((error.code, error.msg.as_str()), (7, "detection.retries 11: expected 1 to 10"));
+        }
+    }
+    stage.plugin().del(&good).success();
 }

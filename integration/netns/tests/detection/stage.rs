@@ -1,5 +1,6 @@
 //! The world of these tests; the VM lab has it, too, on other kernels.
 
+use std::process::Command;
 use std::time::Duration;
 
 use ipam::Store;
@@ -50,6 +51,19 @@ impl Stage {
         assert_same(&before, &self.picture());
         assert!(self.held().is_empty(), "leases are left: {:?}", self.held());
         error
+    }
+
+    /// What railctl says of this world, on stdout and on stderr.
+    pub(crate) fn railctl(&self, args: &[&str]) -> (String, String) {
+        let mut command = Command::new(testkit::binary("railctl"));
+        let output = command
+            .args(args)
+            .env("NO_COLOR", "1")
+            .envs(self.world.dirs().env())
+            .output()
+            .expect("run railctl");
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        (text(output.stdout), text(output.stderr))
     }
 
     pub(crate) fn held(&self) -> Vec<String> {

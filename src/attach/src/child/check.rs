@@ -4,7 +4,7 @@ use state::Dirs;
 
 use super::{Child, PodLink};
 use crate::attachment::key_of;
-use crate::{Attachments, Error, Found, Pod, addresses, attachment};
+use crate::{Attachments, Error, Found, Pod, addresses, attachment, detect};
 
 /// CHECK of a child link: the kernel against the config, the record and `prevResult`, then the IPAM's own CHECK.
 /// `unlike` compares what is special to the kind.
@@ -16,6 +16,7 @@ pub fn check(
 ) -> Result<(), cni::Error> {
     let netns = request.env.netns.as_deref().ok_or_else(|| cni::Error::netns("CNI_NETNS is empty"))?;
     request.config.require_prev_result()?;
+    detect::Settings::of(&request.config)?;
     let mut pod = Pod::open(netns)?;
     let mut host = Route::open().map_err(Error::from)?;
     let child = plan(&mut host, &mut pod)?;
@@ -32,6 +33,7 @@ pub fn status(
     request: &Request,
     parent: impl FnOnce(&mut Route) -> Result<(), cni::Error>,
 ) -> Result<(), cni::Error> {
+    detect::Settings::of(&request.config)?;
     let mut host = Route::open().map_err(Error::from)?;
     parent(&mut host).map_err(not_available)?;
     request.config.ipam_type.as_ref().map_or(Ok(()), |ipam| delegate::status(request, ipam))

@@ -9,12 +9,13 @@ use crate::attachment::key_of;
 use crate::child::{result_differences, verdict};
 use crate::rdma::{Policy, require_exclusive};
 use crate::vf::{Admin, Attributes, Device, in_pod};
-use crate::{Attachments, Error, Found, Pod};
+use crate::{Attachments, Error, Found, Pod, detect};
 
 /// CHECK of an InfiniBand VF: what PF and pod have against config, record and `prevResult`, then the IPAM's own CHECK.
 pub fn check(request: &Request, wanted: &Wanted) -> Result<(), cni::Error> {
     let netns = request.env.netns.as_deref().ok_or_else(|| cni::Error::netns("CNI_NETNS is empty"))?;
     request.config.require_prev_result()?;
+    detect::Settings::of(&request.config)?;
     let mut pod = Pod::open(netns)?;
     let mut host = Route::open().map_err(Error::from)?;
     let undo = match Attachments::open(&Dirs::from_env().map_err(Error::from)?, NAME)?
@@ -34,6 +35,7 @@ pub fn check(request: &Request, wanted: &Wanted) -> Result<(), cni::Error> {
 
 /// STATUS: the RDMA mode fits, and the IPAM can give addresses. Which device it will be is known at ADD only.
 pub fn status(request: &Request, isolation: bool) -> Result<(), cni::Error> {
+    detect::Settings::of(&request.config)?;
     if isolation {
         require_exclusive(Policy::Exclusive).map_err(|error| cni::Error::not_available(error.to_string()))?;
     }

@@ -4,7 +4,7 @@ use state::{Dirs, Lock};
 
 use super::kind::Entry;
 use super::made::MadeRail;
-use super::{Made, PLUGIN, Rail, Site, Step, require_rdma};
+use super::{Made, PLUGIN, Rail, Site, Step, detection, require_rdma};
 use crate::attachment::key_of;
 use crate::child::require_free;
 use crate::detect::{self, Candidate};
@@ -16,8 +16,7 @@ use crate::{Adding, Attachments, Error, Pod, addresses, locks};
 /// ADD of all rails, or of none.
 pub fn add(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<CniResult, cni::Error> {
     let netns = request.env.netns.as_deref().ok_or_else(|| cni::Error::netns("CNI_NETNS is empty"))?;
-    let detection = rails.iter().map(|rail| detect::Settings::of(&rail.request.config));
-    let detection = detection.collect::<Result<Vec<_>, _>>()?;
+    let detection = detection(rails)?;
     let pod = Pod::open(netns)?;
     let host = Route::open().map_err(Error::from)?;
     let mut site = Site { dirs: Dirs::from_env().map_err(Error::from)?, host, pod };

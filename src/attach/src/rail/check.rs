@@ -3,7 +3,7 @@ use netlink::Route;
 use serde_json::Value;
 use state::Dirs;
 
-use super::{Made, PLUGIN, Rail, Site, require_rdma};
+use super::{Made, PLUGIN, Rail, Site, detection, require_rdma};
 use crate::attachment::{is, key_of};
 use crate::child::{not_available, verdict};
 use crate::ipam::{Ipam, with_key};
@@ -13,6 +13,7 @@ use crate::{Attachments, Error, Found, Pod, routing};
 pub fn check(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<(), cni::Error> {
     let netns = request.env.netns.as_deref().ok_or_else(|| cni::Error::netns("CNI_NETNS is empty"))?;
     let previous = request.config.require_prev_result()?;
+    detection(rails)?;
     let pod = Pod::open(netns)?;
     let dirs = Dirs::from_env().map_err(Error::from)?;
     let found = match Attachments::open(&dirs, PLUGIN)?.find::<Made>(&key_of(request)?)? {
@@ -33,6 +34,7 @@ pub fn check(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<(), c
 
 /// STATUS: masters are there and the IPAM can give addresses. Takes no lock and writes nothing.
 pub fn status(rails: &[Rail], ipam: &dyn Ipam) -> Result<(), cni::Error> {
+    detection(rails)?;
     let mut host = Route::open().map_err(Error::from)?;
     require_rdma(rails).map_err(|error| not_available(error.into()))?;
     let mut seen: Vec<&Value> = Vec::new();

@@ -9,12 +9,13 @@ use super::netdev::in_pod;
 use super::{Plugin, VfUndo, Wanted};
 use crate::attachment::key_of;
 use crate::child::{result_differences, verdict};
-use crate::{Attachments, Error, Found, Pod, attachment};
+use crate::{Attachments, Error, Found, Pod, attachment, detect};
 
 /// CHECK of a VF: what the PF and the pod have against config, record and `prevResult`, then the IPAM's own CHECK.
 pub fn check(request: &Request, plugin: Plugin, wanted: &Wanted) -> Result<(), cni::Error> {
     let netns = request.env.netns.as_deref().ok_or_else(|| cni::Error::netns("CNI_NETNS is empty"))?;
     request.config.require_prev_result()?;
+    detect::Settings::of(&request.config)?;
     let mut pod = Pod::open(netns)?;
     let mut host = Route::open().map_err(Error::from)?;
     let (undo, mut found) = match recorded(request, plugin)? {
@@ -35,6 +36,7 @@ pub fn check(request: &Request, plugin: Plugin, wanted: &Wanted) -> Result<(), c
 
 /// STATUS: the IPAM can give addresses. Which device it will be is known at ADD only.
 pub fn status(request: &Request) -> Result<(), cni::Error> {
+    detect::Settings::of(&request.config)?;
     request.config.ipam_type.as_ref().map_or(Ok(()), |ipam| delegate::status(request, ipam))
 }
 

@@ -66,8 +66,9 @@ impl Quarantined {
         quarantined
     }
 
-    pub(super) fn at(&self, now: u64) -> RangeSet {
-        self.0.iter().filter(|(_, until)| **until > now).map(|(ip, _)| Range::one(*ip)).collect()
+    /// Each with its end.
+    pub(super) fn at(&self, now: u64) -> impl Iterator<Item = (IpAddr, u64)> + '_ {
+        self.0.iter().map(|(ip, until)| (*ip, *until)).filter(move |(_, until)| *until > now)
     }
 
     fn changes(&self) -> Vec<Change> {

@@ -97,6 +97,14 @@ impl<'a> Snapshot<'a> {
         }
         Ok(self.owners.get_or_init(Owners::default))
     }
+
+    fn marks(&self) -> Result<&Quarantined, StoreError> {
+        if self.quarantined.get().is_none() {
+            let read = self.files.quarantined()?;
+            return Ok(self.quarantined.get_or_init(|| read));
+        }
+        Ok(self.quarantined.get_or_init(Quarantined::default))
+    }
 }
 
 impl Leases for Snapshot<'_> {
@@ -145,10 +153,10 @@ impl Leases for Snapshot<'_> {
     }
 
     fn quarantined(&self, now: u64) -> Result<RangeSet, StoreError> {
-        if self.quarantined.get().is_none() {
-            let read = self.files.quarantined()?;
-            return Ok(self.quarantined.get_or_init(|| read).at(now));
-        }
-        Ok(self.quarantined.get_or_init(Quarantined::default).at(now))
+        Ok(self.marks()?.at(now).map(|(ip, _)| Range::one(ip)).collect())
+    }
+
+    fn quarantines(&self, now: u64) -> Result<Vec<(IpAddr, u64)>, StoreError> {
+        Ok(self.marks()?.at(now).collect())
     }
 }

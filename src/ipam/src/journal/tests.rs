@@ -119,7 +119,10 @@ fn a_boot_ends_all_leases_and_keeps_the_marks() {
         assert_eq!(leases.stuck("job/w-0/net1", "pool").unwrap(), Some(ip(1)));
         assert!(leases.quarantined(99).unwrap().contains(ip(5)));
         assert!(leases.quarantined(100).unwrap().is_empty());
+        assert_eq!(leases.quarantines(99).unwrap(), [(ip(5), 100)]);
     });
+    node.apply(&[Change::Quarantine { ip: ip(5), until: 0 }]);
+    node.look(|leases| assert_eq!(leases.quarantines(99).unwrap(), []));
     node.apply(&[Change::Lease(lease(2))]);
     assert_eq!(node.ips(), [ip(2)]);
 }

@@ -1,0 +1,90 @@
+//! `railctl quarantine`: addresses that somebody outside was found to use, which nobody gets for a while.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use ipam::{Change, JournalStore, Store as _, journal};
+use serde::Serialize;
+use state::Dirs;
+
+use crate::cli::{self, Format};
+use crate::output::{self, FAINT, Table, styled};
+use crate::pools;
+
+/// Longer than the pods of a node take that start at once.
+const PATIENCE: Duration = Duration::from_secs(10);
+const NOT_OF_POOLS_D: &str = "-";
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Quarantined {
+    address: IpAddr,
+    /// Of pools.d; pools in the configs of networks are not known here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pool: Option<String>,
+    seconds_left: u64,
+}
+
+pub(crate) fn run(args: &cli::Quarantine) -> Result<()> {
+    let dirs = Dirs::from_env()?;
+    if !args.release.is_empty() {
+        return release(&dirs, &args.release);
+    }
+    let quarantined = list(&dirs)?;
+    match args.output {
+        Format::Table => table(&quarantined),
+        format => output::print(&quarantined, format),
+    }
+}
+
+fn list(dirs: &Dirs) -> Result<Vec<Quarantined>> {
+    let catalog = pools::catalog(dirs)?;
+    let pool_of = |ip: IpAddr| catalog.pools().find(|pool| pool.offered.contains(ip));
+    let now = journal::now();
+    let mut found = Vec::new();
+    JournalStore::new(dirs, Duration::ZERO)?.view(&mut |leases| {
+        found = leases.quarantines(now)?;
+        Ok(())
+    })?;
+    let quarantined = |(address, until): (IpAddr, u64)| Quarantined {
+        address,
+        pool: pool_of(address).map(|pool| pool.name.clone()),
+        seconds_left: until.saturating_sub(now),
+    };
+    Ok(found.into_iter().map(quarantined).collect())
+}
+
+fn table(quarantined: &[Quarantined]) -> Result<()> {
+    if quarantined.is_empty() {
+        return output::line(&styled(FAINT, "no address is quarantined"));
+    }
+    let mut table = Table::new(&["ADDRESS", "POOL", "ENDS IN"]);
+    for Quarantined { address, pool, seconds_left } in quarantined {
+        let pool = pool.as_deref().unwrap_or(NOT_OF_POOLS_D);
+        table.row([address.to_string(), pool.to_owned(), format!("{seconds_left} s")]);
+    }
+    output::text(&table.render())
+}
+
+/// All of them, or none when one is not quarantined: that is a slip of the pen.
+fn release(dirs: &Dirs, addresses: &[IpAddr]) -> Result<()> {
+    let mut others = Vec::new();
+    JournalStore::new(dirs, PATIENCE)?.update(&mut |leases| {
+        let quarantined = leases.quarantines(journal::now())?;
+        let is_quarantined = |ip: &&IpAddr| quarantined.iter().any(|(other, _)| other == *ip);
+        others = addresses.iter().filter(|ip| !is_quarantined(ip)).copied().collect();
+        let end = |&ip: &IpAddr| Change::Quarantine { ip, until: 0 };
+        Ok(if others.is_empty() { addresses.iter().map(end).collect() } else { Vec::new() })
+    })?;
+    match others.as_slice() {
+        [] => Ok(()),
+        others => {
+            let others: Vec<_> = others.iter().map(ToString::to_string).collect();
+            bail!(
+                "not quarantined: {}; nothing is changed; `railctl quarantine` lists those that are",
+                others.join(", ")
+            )
+        }
+    }
+}
