@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result, bail};
+use attach::detect;
 use attach::rail::{Rail, RdmaMode};
 use attach::routing::{Settings, usual_table};
 use cni::conflist::{Injection, NetworkList, PluginConf};
@@ -39,10 +40,11 @@ fn of_plugin(list: &NetworkList, plugin: &PluginConf, ifname: &str) -> Result<St
     };
     let config = Config::parse(list.stdin(plugin, Injection::default())?, Command::Add)?;
     let rails = rail::rails(&Request { env, config }).with_context(|| format!("network {}", list.name))?;
-    Ok(explain(&list.name, &rails))
+    let detection = of_detection(&rails).with_context(|| format!("network {}", list.name))?;
+    Ok(explain(&list.name, &rails, detection))
 }
 
-fn explain(network: &str, rails: &[Rail]) -> String {
+fn explain(network: &str, rails: &[Rail], detection: Vec<String>) -> String {
     let mut out = format!("{} attaches {} at once, all or none\n", styled(STRONG, network), names(rails));
     let mut step = |title: &str, lines: Vec<String>| {
         let _ = writeln!(out, "\n{}", styled(STRONG, title));
@@ -53,15 +55,18 @@ fn explain(network: &str, rails: &[Rail]) -> String {
     step("1. written down before anything is changed", vec![format!("one record of {}", names(rails))]);
     step("2. addresses", rails.iter().map(of_ipam).collect());
     step("3. interfaces", rails.iter().map(of_link).collect());
-    step(
-        "4. up, in one batch",
-        vec!["addresses and the IPAM's routes on every link; each is announced to its neighbours".to_owned()],
-    );
+    let mut up =
+        vec!["addresses and the IPAM's routes on every link; each is announced to its neighbours".to_owned()];
+    if !detection.is_empty() {
+        up.push("detection before and after that, on all rails at the same time".to_owned());
+        up.extend(detection);
+    }
+    step("4. up, in one batch", up);
     step("5. policy routing, in one batch", rails.iter().flat_map(of_routing).collect());
     step(
         "DEL undoes, from the record alone",
         vec![
-            format!("rules, tables and moved default routes of {}", names(rails)),
+            format!("rules, tables, moved default routes and the node's side of {}", names(rails)),
             of_end(rails).to_owned(),
             "the leases; then the record goes".to_owned(),
         ],
@@ -124,9 +129,18 @@ fn written(config: &Config, key: &str) -> String {
 fn of_routing(rail: &Rail) -> Vec<String> {
     let ifname = &rail.request.env.ifname;
     let Some(settings) = &rail.routing else { return vec![format!("{ifname}: none")] };
-    let Settings { first_nic, tune, detours, policy_routes, wish, .. } = settings;
+    let Settings { first_nic, tune, detours, policy_routes, wish, host_table, .. } = settings;
+    if settings.makes_uplink(ifname) {
+        return of_first_nic(ifname, settings);
+    }
+    let on_node = host_table.map(|table| {
+        format!(
+            "{ifname}: on the node, a route to each of its addresses in table {table}, by the pod's veth pair"
+        )
+    });
     if !tune {
-        return vec![format!("{ifname}: no table (tunePodRoutes is false)")];
+        let table = format!("{ifname}: no table (tunePodRoutes is false)");
+        return std::iter::once(table).chain(on_node).collect();
     }
     let mut lines = vec![match usual_table(first_nic, ifname) {
         Some(table) => format!(
@@ -140,7 +154,49 @@ fn of_routing(rail: &Rail) -> Vec<String> {
     lines.push(format!("{ifname}: main keeps the default route of {owner}"));
     lines.extend(detours.iter().map(|dst| format!("{ifname}: {dst} leaves by {first_nic}")));
     lines.extend(policy_routes.iter().map(|route| format!("{ifname}: {} via {}", route.dst, route.gw)));
+    lines.extend(on_node);
     lines
+}
+
+/// Mode underlay: the pod's first NIC is a rail itself.
+fn of_first_nic(ifname: &str, settings: &Settings) -> Vec<String> {
+    let Settings { uplink_mtu, detours, policy_routes, host_table, .. } = settings;
+    let mut lines = vec![
+        format!(
+            "{ifname}: the pod's first NIC (podDefaultCniNic), so the pod gets a veth pair with its node: veth0, MTU {uplink_mtu}"
+        ),
+        format!(
+            "{ifname}: what comes in by veth0 is answered by it: nftables table inet railcni in the pod, rule 10099: from all fwmark lookup 99"
+        ),
+        format!("{ifname}: no table of its own before another NIC comes"),
+    ];
+    lines.extend(detours.iter().map(|dst| format!("{ifname}: {dst} leaves by veth0")));
+    lines.extend(
+        policy_routes.iter().map(|route| format!("{ifname}: {} via {} in main", route.dst, route.gw)),
+    );
+    lines.extend(host_table.map(|table| {
+        format!("{ifname}: on the node, a route to each of its addresses in table {table}, by that pair")
+    }));
+    lines
+}
+
+/// Which rails are asked for what, where a network wants that.
+fn of_detection(rails: &[Rail]) -> Result<Vec<String>> {
+    let mut lines = Vec::new();
+    for Rail { request, .. } in rails {
+        let Some(settings) = detect::Settings::of(&request.config)? else { continue };
+        let detect::Settings { conflict, gateway, retries, interval, timeout } = settings;
+        let what = match (conflict, gateway) {
+            (true, true) => "whether others have its addresses; then whether its gateways answer",
+            (true, false) => "whether others have its addresses",
+            (false, _) => "whether its gateways answer",
+        };
+        let ifname = &request.env.ifname;
+        lines.push(format!(
+            "{ifname}: {what}: {retries} requests, one each {interval:?}, {timeout:?} for the last answer"
+        ));
+    }
+    Ok(lines)
 }
 
 #[cfg(test)]
@@ -185,6 +241,35 @@ mod tests {
             "net2: sriov, the VF that the runtime gives, vlan 100",
             "RDMA devices and VFs go back to the host",
         ] {
+            assert!(text.contains(line), "{line:?} is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn detection_and_the_nodes_side_are_told() {
+        let text = explained(
+            r#"{"type":"rail","rails":["ens1","ens2"],"ipam":{"type":"rail-ipam"},
+                "detection":{"gateway":true,"interval":"50ms"}}"#,
+        )
+        .unwrap();
+        for line in [
+            "net2: whether its gateways answer: 3 requests, one each 50ms, 100ms for the last answer",
+            "net2: on the node, a route to each of its addresses in table 500",
+        ] {
+            assert!(text.contains(line), "{line:?} is not in\n{text}");
+        }
+        let error = explained(r#"{"type":"rail","master":"ens1","detection":"yes"}"#).unwrap_err();
+        assert!(format!("{error:#}").contains("detection \"yes\""), "{error:#}");
+    }
+
+    #[test]
+    fn a_first_nic_that_is_a_rail_itself_has_a_pair_with_the_node() {
+        let text = explained(
+            r#"{"type":"rail","rails":[{"master":"ens1","ifname":"eth0"},"ens2"],"ipam":{"type":"rail-ipam"},
+                "routing":{"vethMTU":1400}}"#,
+        )
+        .unwrap();
+        for line in ["eth0: the pod's first NIC", "veth0, MTU 1400", "net2: table 102"] {
             assert!(text.contains(line), "{line:?} is not in\n{text}");
         }
     }

@@ -10,7 +10,7 @@ use crate::child::require_free;
 use crate::detect::{self, Candidate};
 use crate::ipam::Ipam;
 use crate::lease::{self, Lease};
-use crate::routing::{Attachment, Joining, result};
+use crate::routing::{self, Attachment, Undo, result};
 use crate::{Adding, Attachments, Error, Pod, addresses, locks};
 
 /// ADD of all rails, or of none.
@@ -138,9 +138,8 @@ impl Build<'_> {
         let Site { dirs, host, pod } = &mut self.site;
         let nics = self.rails.iter().zip(&*results).filter_map(|(rail, result)| rail.nic(result));
         let nics = nics.collect::<Result<Vec<_>, _>>()?;
-        let Some(joining) = Joining::plan(dirs, host, pod, &nics)? else { return Ok(()) };
-        adding.amend(|made| made.routing = joining.undos().to_vec())?;
-        let outcomes = joining.run(host, pod)?;
+        let mut record = |undos: &[Undo]| adding.amend(|made| made.routing = undos.to_vec());
+        let outcomes = routing::join(dirs, host, pod, &nics, &mut record)?;
         let coordinated = self.rails.iter().zip(results).filter(|(rail, _)| rail.routing.is_some());
         for ((rail, result), outcome) in coordinated.zip(&outcomes) {
             *result = result::with(std::mem::take(result), rail.ifname(), outcome);

@@ -10,7 +10,7 @@ use super::shared::Shared;
 use super::undo::{Own, Undo};
 use super::uplink::Pair;
 use super::{PLUGIN, kernel, node};
-use crate::attachment::{Prepared, identity};
+use crate::attachment::identity;
 use crate::{Adding, Attachments, Error, Pod};
 
 /// A NIC that a plugin has put into a pod, to be coordinated with the others.
@@ -27,65 +27,75 @@ pub struct Attachment<'a> {
 /// Gives the NIC its table, rules and settings. Undone at once if it fails, and from its record if that fails as well.
 pub fn attach(dirs: &Dirs, pod: &mut Pod, nic: &Attachment<'_>) -> Result<Outcome, cni::Error> {
     let mut host = netlink::Route::open().map_err(Error::from)?;
-    let prepared = Attachments::open(dirs, PLUGIN)?.prepare::<Undo>(nic.key.clone(), &pod.netns)?;
-    if nic.settings.makes_uplink(&nic.key.ifname) {
-        return attach_first(prepared, dirs, &mut host, pod, nic);
-    }
-    let Some(joining) = Joining::plan(dirs, &mut host, pod, std::slice::from_ref(nic))? else {
-        return Ok(Outcome::default());
-    };
-    let adding = prepared.begin(joining.undos[0].clone())?;
-    finish(adding, |_| joining.run(&mut host, pod))
-}
-
-/// The first NIC is a rail itself: the pod's way to its node comes first, and what follows is planned with that in sight.
-fn attach_first(
-    prepared: Prepared,
-    dirs: &Dirs,
-    host: &mut netlink::Route,
-    pod: &mut Pod,
-    nic: &Attachment<'_>,
-) -> Result<Outcome, cni::Error> {
-    let has_v6 = kernel::addresses_of(pod, &nic.key.ifname)?.iter().any(|net| net.addr().is_ipv6());
-    let pair = Pair::new(&nic.key, nic.settings.uplink_mtu);
-    pair.require_free(host, pod)?;
-    let own = Some(Own::default());
-    let undo = Undo { key: nic.key.clone(), netns: identity(&pod.netns), own, pair: Some(pair.clone()) };
-    finish(prepared.begin(undo)?, |adding| {
-        pair.create(host, pod, has_v6)?;
-        let joining = Joining::plan(dirs, host, pod, std::slice::from_ref(nic))?;
-        let Some(joining) = joining else { return Ok(Vec::new()) };
-        adding.amend(|undo| undo.own.clone_from(&joining.undos[0].own))?;
-        let outcomes = joining.run(host, pod)?;
-        pair.wait(host)?;
-        Ok(outcomes)
-    })
-}
-
-fn finish(
-    mut adding: Adding<Undo>,
-    work: impl FnOnce(&mut Adding<Undo>) -> Result<Vec<Outcome>, cni::Error>,
-) -> Result<Outcome, cni::Error> {
-    let made = work(&mut adding).and_then(|mut outcomes| {
+    let mut prepared = Some(Attachments::open(dirs, PLUGIN)?.prepare::<Undo>(nic.key.clone(), &pod.netns)?);
+    let mut adding: Option<Adding<Undo>> = None;
+    let joined = join(dirs, &mut host, pod, std::slice::from_ref(nic), &mut |undos| {
+        if let Some(adding) = &mut adding {
+            return adding.amend(|undo| undo.clone_from(&undos[0]));
+        }
+        adding = prepared.take().map(|prepared| prepared.begin(undos[0].clone())).transpose()?;
+        Ok(())
+    });
+    // Whoever fails before there is a record has changed nothing.
+    let Some(mut adding) = adding else { return joined.map(|_| Outcome::default()) };
+    let made = joined.and_then(|mut outcomes| {
         adding.attached()?;
         Ok(outcomes.pop().unwrap_or_default())
     });
     made.map_err(|error| roll_back(adding, error))
 }
 
+/// Gives NICs of one pod their tables, rules and settings, with one look at it. `record` is told how to undo what follows
+/// before that is done, as one list for all of them: more than once where the first NIC is a rail itself, because the pod's
+/// way to its node comes first then, and what follows is planned with that in sight.
+pub fn join(
+    dirs: &Dirs,
+    host: &mut netlink::Route,
+    pod: &mut Pod,
+    nics: &[Attachment<'_>],
+    record: &mut dyn FnMut(&[Undo]) -> Result<(), Error>,
+) -> Result<Vec<Outcome>, cni::Error> {
+    let first = nics.iter().find(|nic| nic.settings.makes_uplink(&nic.key.ifname));
+    let pair = first.map(|nic| uplink(host, pod, nic, record)).transpose()?;
+    let Some(mut joining) = Joining::plan(dirs, host, pod, nics)? else { return Ok(Vec::new()) };
+    if let Some(undo) = joining.undos.iter_mut().find(|undo| first.is_some_and(|nic| nic.key == undo.key)) {
+        undo.pair.clone_from(&pair);
+    }
+    record(&joining.undos)?;
+    let outcomes = joining.run(host, pod)?;
+    pair.map_or(Ok(()), |pair| pair.wait(host))?;
+    Ok(outcomes)
+}
+
+/// Makes the pod's way to its node.
+fn uplink(
+    host: &mut netlink::Route,
+    pod: &mut Pod,
+    nic: &Attachment<'_>,
+    record: &mut dyn FnMut(&[Undo]) -> Result<(), Error>,
+) -> Result<Pair, Error> {
+    let has_v6 = kernel::addresses_of(pod, &nic.key.ifname)?.iter().any(|net| net.addr().is_ipv6());
+    let pair = Pair::new(&nic.key, nic.settings.uplink_mtu);
+    pair.require_free(host, pod)?;
+    let (own, netns) = (Some(Own::default()), identity(&pod.netns));
+    record(&[Undo { key: nic.key.clone(), netns, own, pair: Some(pair.clone()) }])?;
+    pair.create(host, pod, has_v6)?;
+    Ok(pair)
+}
+
 /// NICs of one pod that are about to be coordinated. Nothing has changed; the pod's routing is locked for others.
-#[derive(Debug)]
-pub struct Joining {
+struct Joining {
     dirs: Dirs,
     record: PodRecord,
     view: View,
     plan: Plan,
+    /// To be written down before [`run`](Self::run), one for each NIC.
     undos: Vec<Undo>,
 }
 
 impl Joining {
     /// Looks at the pod and decides; `None` without any NIC.
-    pub fn plan(
+    fn plan(
         dirs: &Dirs,
         host: &mut netlink::Route,
         pod: &mut Pod,
@@ -108,13 +118,8 @@ impl Joining {
         Ok(Some(Self { dirs: dirs.clone(), record, view, plan, undos }))
     }
 
-    /// To be written down before [`run`](Self::run), one for each NIC.
-    pub fn undos(&self) -> &[Undo] {
-        &self.undos
-    }
-
     /// Changes the pod; what became of each NIC.
-    pub fn run(self, host: &mut netlink::Route, pod: &mut Pod) -> Result<Vec<Outcome>, cni::Error> {
+    fn run(self, host: &mut netlink::Route, pod: &mut Pod) -> Result<Vec<Outcome>, cni::Error> {
         let Self { dirs, mut record, view, plan, .. } = self;
         record.save()?;
         kernel::apply(pod, &plan.changes)?;

@@ -90,6 +90,11 @@ impl Settings {
         Self::with_defaults(config, args, &NodeFile::load(&dirs)?)
     }
 
+    /// As [`of`](Self::of) on a node that says nothing, for a pod that says nothing.
+    pub fn without_node(config: &cni::Config) -> Result<Option<Self>, cni::Error> {
+        Self::with_defaults(config, &CniArgs::default(), &Map::new())
+    }
+
     fn with_defaults(
         config: &cni::Config,
         args: &CniArgs,
@@ -111,7 +116,7 @@ impl Settings {
     }
 
     /// Whether the attachment of `ifname` is to make the pod's way to its node.
-    pub(super) fn makes_uplink(&self, ifname: &str) -> bool {
+    pub fn makes_uplink(&self, ifname: &str) -> bool {
         ifname == self.first_nic && self.mode != Mode::Overlay
     }
 }

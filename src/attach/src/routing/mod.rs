@@ -27,7 +27,7 @@ mod tests;
 mod undo;
 mod uplink;
 
-pub use attachment::{Attachment, Joining, attach};
+pub use attachment::{Attachment, attach, join};
 pub use check::differences;
 pub use config::{Mode, NodeFile, PolicyRoute, Settings, Wish};
 pub use mac::Prefix;

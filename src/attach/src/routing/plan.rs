@@ -69,10 +69,6 @@ impl Newcomer<'_> {
             (Mode::Overlay, true, _) => Err(format!(
                 "mode \"overlay\": the pod has {UPLINK}, so its first NIC {first_nic} is coordinated in mode underlay; use auto"
             )),
-            (_, false, true) => Err(format!(
-                "{ifname} is the pod's first NIC (podDefaultCniNic): that takes a veth pair with the node, which the plugin \
-                 coordinator makes; chain it after this network's plugin, or set mode disable"
-            )),
             (Mode::Underlay, false, false) => Err(format!(
                 "mode \"underlay\": the pod has no {UPLINK}, its veth pair with the node, because its first NIC {first_nic} \
                  (podDefaultCniNic) is not coordinated: chain coordinator in that network, too, or use auto"
@@ -110,7 +106,8 @@ fn furnish(view: &View, shared: &Shared, newcomers: &[Newcomer<'_>]) -> Vec<Chan
     let index = uplink.index;
     let link = LinkSetting { index, rp_filter: Some(0), up: true, ..LinkSetting::default() };
     let mut changes = vec![Change::SetLink(link)];
-    let ips = newcomers.iter().filter_map(|newcomer| newcomer.settings.uplink_address);
+    let first = newcomers.iter().filter(|newcomer| newcomer.is_first());
+    let ips = first.filter_map(|newcomer| newcomer.settings.uplink_address);
     changes.extend(ips.map(|ip| Change::AddAddress { index, net: ip.into() }));
     let hosts = shared.hosts.iter().filter(|host| view.has_family(host.is_ipv6()));
     changes.extend(hosts.map(|&ip| Change::AddNeighbour { index, ip, mac: end.mac }));

@@ -116,25 +116,18 @@ impl Undo {
 
 impl crate::Undo for Undo {
     fn undo(&self, scene: &mut Scene) -> Vec<Error> {
-        let mut errors = leave(std::slice::from_ref(self), scene);
-        errors.extend(self.pair.iter().flat_map(|pair| pair.undo(scene)));
-        errors
+        leave_before(std::slice::from_ref(self), scene, |_| false)
     }
 }
 
-/// Takes NICs of one attachment out of the pod's routing, with one look at it.
-fn leave(undos: &[Undo], scene: &mut Scene) -> Vec<Error> {
-    leave_as(undos, scene, |_| true)
-}
-
-/// As [`leave`]; of NICs that are `deleted` next, by their names at ADD, nothing is put back.
+/// Takes NICs of one attachment out of the pod's routing, with one look at it, and then the way to the node that one of
+/// them made. Of NICs that are `deleted` next, by their names at ADD, nothing is put back.
 pub fn leave_before(undos: &[Undo], scene: &mut Scene, deleted: impl Fn(&str) -> bool) -> Vec<Error> {
-    leave_as(undos, scene, |link| undos.iter().all(|undo| !undo.is_about(link) || !deleted(undo.ifname())))
-}
-
-fn leave_as(undos: &[Undo], scene: &mut Scene, stays: impl Fn(&Link) -> bool) -> Vec<Error> {
     let Some(first) = undos.first() else { return Vec::new() };
-    put_back(first, undos, scene, stays).unwrap_or_else(|error| vec![error])
+    let stays = |link: &Link| undos.iter().all(|undo| !undo.is_about(link) || !deleted(undo.ifname()));
+    let mut errors = put_back(first, undos, scene, stays).unwrap_or_else(|error| vec![error]);
+    errors.extend(undos.iter().flat_map(|undo| &undo.pair).flat_map(|pair| pair.undo(scene)));
+    errors
 }
 
 fn put_back(

@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result, bail, ensure};
 use cni::lenient::{from_value, member};
+use cni::{Command, Config};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -168,6 +169,7 @@ impl Chain {
             let key = if key == "podDefaultRouteNIC" { "podDefaultRouteNic" } else { key };
             plugin[key] = value.clone();
         }
+        require_valid(&plugin).context("spec.coordinator")?;
         self.plugins.push(plugin);
         Ok(())
     }
@@ -235,4 +237,12 @@ fn rdma_is_meant(block: &Value) -> Result<bool> {
         Some(Value::Bool(meant)) => Ok(*meant),
         Some(other) => bail!("enableRdma has the value {other}: expected true or false"),
     }
+}
+
+/// As the plugin would read it on any node: what it refuses is better said here than when a pod starts.
+fn require_valid(coordinator: &Value) -> Result<()> {
+    let mut config = coordinator.clone();
+    (config["cniVersion"], config["name"]) = (json!("1.1.0"), json!("rendered"));
+    let config = Config::parse(config.to_string().into_bytes(), Command::Status)?;
+    Ok(attach::routing::Settings::without_node(&config).map(drop)?)
 }

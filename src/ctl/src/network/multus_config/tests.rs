@@ -96,6 +96,15 @@ fn infiniband_is_isolated_unless_it_says_otherwise() {
     );
 }
 
+/// Hazard 9: the peer drops `podRPFilter` unless `podCIDRType` is there, too.
+#[test]
+fn every_key_of_the_coordinator_is_rendered_by_itself() {
+    plugins(
+        "cniType: ipoib, ipoib: {master: ibs5f0}, disableIPAM: true, coordinator: {podRPFilter: 1}",
+        &json!([{ "type": "ipoib", "master": "ibs5f0" }, { "type": "coordinator", "podRPFilter": 1 }]),
+    );
+}
+
 #[test]
 fn a_vlan_on_a_bond_is_made_first() {
     plugins(
@@ -180,6 +189,14 @@ fn what_cannot_be_meant_is_refused_with_the_reason() {
         ),
         ("cniType: macvlan, rdmaResourceName: x", "\"macvlan.rdmaResourceName\" was probably meant"),
         ("cniType: custom", "spec.customCNI is missing"),
+        (
+            "cniType: macvlan, macvlan: {master: [a]}, coordinator: {podMACPrefix: '01:00'}",
+            "spec.coordinator: podMACPrefix \"01:00\": has the multicast bit",
+        ),
+        (
+            "cniType: macvlan, macvlan: {master: [a]}, coordinator: {podRPFilter: 5}",
+            "spec.coordinator: podRPFilter \"5\"",
+        ),
         (
             "cniType: macvlan, macvlan: {master: [a]}, chainCNIJsonData: ['{}']",
             "chainCNIJsonData[0] has no \"type\"",
