@@ -11,6 +11,7 @@ fn config() -> Value {
     })
 }
 
+/// Hazard 13: the peer's CHECK looks at nothing.
 #[test]
 fn each_difference_is_named() {
     let cases = [

@@ -73,6 +73,28 @@ fn disable_passes_the_result_on_and_leaves_no_trace() {
     assert_same(&before, &scene.world.snapshot());
 }
 
+/// C00022: what no MAC address can begin with is refused by ADD, and by STATUS before the first pod.
+#[test]
+fn a_mac_prefix_that_is_none_is_refused_before_a_pod_starts() {
+    let scene = Scene::new(1, Stack::V4);
+    let before = scene.snapshot();
+    for (prefix, why) in [
+        ("03:00", "has the multicast bit"),
+        ("0a", "is not two bytes in hex"),
+        ("0a:1b:2c", "is not two bytes in hex"),
+        ("zz:00", "is not two bytes in hex"),
+        ("a:1b", "is not two bytes in hex"),
+    ] {
+        let config = scene.config(&scene.rails[0], &json!({ "podMACPrefix": prefix }));
+        for outcome in [scene.plugin("net1").add(&config), scene.plugin("net1").status(&config)] {
+            let error = outcome.error();
+            let expected = format!("podMACPrefix \"{prefix}\": {why}");
+            assert!(error.code == 7 && error.msg.starts_with(&expected), "{error:?}");
+        }
+    }
+    assert_same(&before, &scene.snapshot());
+}
+
 /// Hazard 6: upstream writes -2 into the sysctl.
 #[test]
 fn a_negative_rp_filter_leaves_it() {

@@ -56,6 +56,7 @@ fn nothing_is_asked_unless_the_network_wants_it() {
     assert!(!capture.drain().iter().any(|frame| is_probe_for(frame, [172, 16, 1, 10])));
 }
 
+/// C00007
 #[test]
 fn an_address_that_somebody_has_is_quarantined_and_the_next_one_given() {
     let stage = Stage::new();
@@ -77,6 +78,25 @@ fn an_address_that_somebody_has_is_quarantined_and_the_next_one_given() {
     blind["detection"] = json!(false);
     let next = stage.plugin().container("b").add(&blind).success();
     assert_eq!(addresses(&next), ["172.16.1.13"]);
+}
+
+/// C00018 and C00019: neither kind of pod keeps an address that others have. Where the peer has the pod of a `StatefulSet`
+/// wait for its own, ours starts with another, and has that from then on.
+#[test]
+fn the_owner_of_a_sticky_address_that_somebody_has_moves_on_for_good() {
+    let stage = Stage::new();
+    let mut config = config(&conflict(), Some(FOUR), None);
+    config["ipam"]["pools"][0]["sticky"] = json!(true);
+    config["ipam"]["pools"][0]["rest"] = json!(0);
+    let plugin = stage.plugin().args("IgnoreUnknown=1;K8S_POD_NAMESPACE=ml;K8S_POD_NAME=worker-0");
+    assert_eq!(addresses(&plugin.add(&config).success()), ["172.16.1.10"]);
+    plugin.del(&config).success();
+    stage.occupy(&["172.16.1.10/24"]);
+    assert_eq!(addresses(&plugin.add(&config).success()), ["172.16.1.11"]);
+    plugin.del(&config).success();
+    stage.vacate("172.16.1.10/24");
+    assert_eq!(addresses(&plugin.add(&config).success()), ["172.16.1.11"]);
+    plugin.del(&config).success();
 }
 
 #[test]

@@ -27,6 +27,7 @@ fn a_gateway_that_answers_is_not_waited_for() {
     assert_same(&before, &stage.picture());
 }
 
+/// C00009
 #[test]
 fn a_silent_gateway_fails_add_and_leaves_nothing() {
     let stage = Stage::new();

@@ -22,6 +22,7 @@ fn an_add_that_is_repeated_gets_the_same_address() {
     assert_eq!(node.add("b", &using(&["rail"])), ["10.0.0.3/24"]);
 }
 
+/// Hazard 4: with the peer, two NICs of one pod get the same address of a pool.
 #[test]
 fn every_interface_of_a_pod_has_its_own() {
     let node = node();

@@ -123,7 +123,8 @@ fn drop_stale_neighbours(host: &mut netlink::Route, parts: &[OnNode]) -> Result<
             continue;
         };
         if route.table == part.table {
-            tracing::warn!(%address, link = other, table = part.table, "a route of the node to an earlier owner is replaced");
+            let by = host.link_by_index(other)?.map(|link| link.name).unwrap_or_default();
+            tracing::warn!(%address, by, table = part.table, "another pod has or had this address: the node reaches this one from now on");
         }
         match host.delete_neighbour(other, address) {
             Err(error) if !error.is_gone() => return Err(error.into()),

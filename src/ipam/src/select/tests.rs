@@ -106,6 +106,18 @@ fn selectors_that_fit() {
     assert_eq!(case(Namespace::Named("web")).unwrap_err(), other);
 }
 
+/// Hazard 5: with the peer, a pool that names the network passes whatever its subnet is.
+#[test]
+fn a_pool_of_the_network_has_to_be_of_the_masters_subnet_all_the_same() {
+    let pools = "[{name: r1, subnet: 10.1.0.0/24, multusName: [kube-system/rail1]}, \
+                 {name: r2, subnet: 10.2.0.0/24, multusName: [kube-system/rail1]}]";
+    let case = |master| choose(pools, &Case { ipv4: &["r*"], master: Some(master), ..DEFAULT });
+    assert_eq!(case("10.2.0.77").unwrap(), "r2");
+    assert!(
+        case("10.9.0.1").unwrap_err().contains("r1: its subnet 10.1.0.0/24 holds no address of the master")
+    );
+}
+
 #[test]
 fn the_pools_of_the_masters_subnets() {
     let case = |master| choose(THREE, &Case { ipv4: &["r*"], master: Some(master), ..DEFAULT });

@@ -137,9 +137,12 @@ fn the_default_route_can_be_moved_to_another_rail() {
     let before = scene.snapshot();
     scene.add(1, &config());
     let result = scene.add(2, &json!({ "serviceCIDR": ["10.96.0.0/12"], "podDefaultRouteNic": "net2" }));
-    let out = |family: &str, target: &str| scene.pod.ip(&[family, "route", "get", target])[0]["dev"].clone();
-    assert_eq!((out("-4", "198.51.100.1"), out("-6", "2001:db8::1")), (json!("net2"), json!("net2")));
-    assert_eq!(out("-4", "10.96.0.1"), "veth0");
+    scene.world.switch().ip_do(&format!("addr add {FAR4}/32 dev lo\naddr add {FAR6}/128 dev lo nodad"));
+    for (near, far) in addresses(&scene, 2).into_iter().zip([IpAddr::from(FAR4), FAR6.into()]) {
+        assert_eq!(way(&scene.pod, near, far, || scene.pod.assert_ping(&Ping::to(far))), "net2");
+    }
+    let first = addresses(&scene, 1)[0];
+    assert_eq!(way(&scene.pod, first, SERVICE.into(), || scene.pod.assert_ping(&Ping::to(SERVICE))), "veth0");
     assert_eq!(scene.check(2, &json!({ "podDefaultRouteNic": "net2" }), &result), "");
     scene.del(2);
     scene.del(1);
