@@ -4,6 +4,8 @@ mod attach;
 pub(crate) mod call;
 mod chain;
 mod check;
+mod detection;
+mod eight_rails;
 mod examples;
 mod knobs;
 mod neighbours;

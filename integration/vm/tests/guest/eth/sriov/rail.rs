@@ -1,10 +1,9 @@
-//! `rail` on VFs: what the chain of `sriov`, `rdma` and `coordinator` does, for all rails at once.
+//! `rail` on VFs: refusals, undo, and which VF is which rail's. That it leaves what the chain leaves: `eight_rails`.
 
 use std::fs;
-use std::time::Duration;
 
 use serde_json::{Value, json};
-use vm::lab::{Mode, Pod, Vf, ip, pf, set_rdma_mode, until, vf};
+use vm::lab::{Mode, Pod, Vf, ip, pf, set_rdma_mode, vf};
 
 use super::call::{Call, pod, sriov};
 use super::state::{State, assert_untouched};
@@ -36,89 +35,9 @@ fn rail(vfs: &[Vf], pod: &Pod) -> Call {
     sriov(&vfs[0], pod, &json!({})).then("rail", &config)
 }
 
-fn chain(vfs: &[Vf], pod: &Pod) -> Vec<Call> {
-    let mut calls = Vec::new();
-    for (rail, vf) in vfs.iter().enumerate() {
-        let config = json!({ "name": format!("rail{rail}"), "vlan": 100, "ipam": ipam(rail) });
-        let first = sriov(vf, pod, &config).ifname(&format!("net{}", rail + 1));
-        let mut result = first.run("ADD");
-        calls.push(first.clone());
-        for plugin in ["rdma", "coordinator"] {
-            let call = first.then(plugin, &json!({ "prevResult": result, "vlan": null }));
-            result = call.run("ADD");
-            calls.push(call);
-        }
-    }
-    calls
-}
-
 #[track_caller]
 fn assert_all_untouched(vfs: &[Vf], before: &[State]) {
     vfs.iter().zip(before).for_each(|(vf, before)| assert_untouched(vf, before));
-}
-
-/// Every kernel object of the pod and of the VFs, but for numbers that the kernel chooses.
-fn picture(pod: &Pod, vfs: &[Vf]) -> Value {
-    until(Duration::from_secs(10), "IPv6 is sure of its addresses", || {
-        !pod.ip("-6 addr").contains("tentative")
-    });
-    let json_of = |args: &str| -> Value { serde_json::from_str(&pod.ip(args)).expect("JSON") };
-    let mut links = json_of("-d -j addr");
-    for link in links.as_array_mut().expect("links") {
-        let link = link.as_object_mut().expect("an object");
-        for numbered in ["ifindex", "link_index", "link_netnsid"] {
-            link.remove(numbered);
-        }
-    }
-    // The default NIC's MAC is random, and what IPv6 makes of it.
-    let is_rail = |one: &&Value, key: &str| !["eth0", "peer0"].iter().any(|nic| one[key] == *nic);
-    let links: Vec<_> =
-        links.as_array().into_iter().flatten().filter(|link| is_rail(link, "ifname")).collect();
-    let routes6 = json_of("-6 -j route show table all");
-    let routes6: Vec<_> =
-        routes6.as_array().into_iter().flatten().filter(|route| is_rail(route, "dev")).collect();
-    let vfs: Vec<_> = vfs.iter().map(|vf| format!("{:?}", vf.attributes())).collect();
-    json!({
-        "links": links, "rules": json_of("-j rule"), "rules6": json_of("-6 -j rule"),
-        "routes": json_of("-4 -j route show table all"), "routes6": routes6,
-        "rdma": pod.rdma_devices(), "vfs": vfs,
-    })
-}
-
-/// Line by line, because the whole is long.
-#[track_caller]
-fn assert_same(chain: &Value, rail: &Value) {
-    let lines = |value: &Value| format!("{value:#}").lines().map(str::to_owned).collect::<Vec<_>>();
-    let (chain, rail) = (lines(chain), lines(rail));
-    let first = chain.iter().zip(&rail).position(|(chain, rail)| chain != rail);
-    let around =
-        |lines: &[String], at: usize| lines[at.saturating_sub(12)..(at + 4).min(lines.len())].join("\n");
-    if let Some(at) = first {
-        panic!("the chain:\n{}\nrail:\n{}", around(&chain, at), around(&rail, at));
-    }
-    assert_eq!(chain.len(), rail.len());
-}
-
-#[test]
-fn the_end_state_of_eight_rails_is_that_of_the_chain() {
-    let vfs = vfs(8);
-    let before = states(&vfs);
-    let by_chain = {
-        let pod = pod();
-        let calls = chain(&vfs, &pod);
-        let made = picture(&pod, &vfs);
-        calls.iter().rev().for_each(|call| drop(call.run("DEL")));
-        made
-    };
-    assert_all_untouched(&vfs, &before);
-    let pod = pod();
-    let call = rail(&vfs, &pod);
-    call.run("ADD");
-    assert_same(&by_chain, &picture(&pod, &vfs));
-    assert_eq!(pod.rdma_devices().len(), 8);
-    call.run("DEL");
-    assert!(pod.rdma_devices().is_empty() && pod.links().iter().all(|link| !link.starts_with("net")));
-    assert_all_untouched(&vfs, &before);
 }
 
 #[test]
