@@ -15,8 +15,9 @@ const ROUNDED: [u16; 3] = [4, 5, 28];
 impl Masters<'_> {
     pub(super) fn provide_bond(&mut self, wanted: &WantedBond, nics: &[Link]) -> Result<Link, crate::Error> {
         let present = self.host.link_by_name(&wanted.name)?;
-        let ports = nics.iter().map(Port::of).collect();
-        let ledger = self.enter(&wanted.name, KIND, present.as_ref(), |ledger| ledger.ports = ports)?;
+        let ledger = self.enter(&wanted.name, KIND, present.as_ref(), |ledger| {
+            ledger.ports = nics.iter().map(|nic| ledger.port_before(nic)).collect();
+        })?;
         match &present {
             Some(link) if !ledger.unfinished => self.bring_up(link)?,
             Some(link) => self.fill(wanted, link, nics)?,
@@ -53,9 +54,12 @@ impl Masters<'_> {
     }
 }
 
-impl Port {
-    fn of(nic: &Link) -> Self {
-        Self { name: nic.name.clone(), index: nic.index, up: nic.is_up() }
+impl Ledger {
+    /// What a NIC was before it became a port. A DEL that was killed between the bond's end and its last port has left that
+    /// port down: the ledger knows better.
+    fn port_before(&self, nic: &Link) -> Port {
+        let known = self.ports.iter().find(|port| port.index == nic.index);
+        known.cloned().unwrap_or_else(|| Port { name: nic.name.clone(), index: nic.index, up: nic.is_up() })
     }
 }
 
