@@ -17,7 +17,7 @@ pub use error::Error;
 pub use undo::RdmaUndo;
 
 pub(crate) use check::of_device;
-pub(crate) use peer::find as find_unrecorded;
+pub(crate) use del::find_unrecorded;
 pub(crate) use ready::Ready;
 
 /// The CNI type, the folder of the peer's caches, and the owner of the records.

@@ -1,3 +1,5 @@
+use std::path::{Path, PathBuf};
+
 use cni::{Request, ValidAttachments};
 use state::{Dirs, Key};
 
@@ -34,16 +36,18 @@ fn give_back(request: &Request) -> Result<Vec<Error>, Error> {
 }
 
 /// What the plugin that ours replaced moved, or ours before a reboot.
-fn unrecorded(
-    dirs: &Dirs,
-    key: &Key,
-    scene: &mut Scene,
-    netns: Option<&std::path::Path>,
-) -> Result<Vec<Error>, Error> {
-    match peer::find(dirs, key, netns.unwrap_or(std::path::Path::new("")).to_owned())? {
-        Some(undo) => Ok(undo.undo(scene)),
-        None => peer::forget(dirs, key).map(|()| Vec::new()),
+fn unrecorded(dirs: &Dirs, key: &Key, scene: &mut Scene, netns: Option<&Path>) -> Result<Vec<Error>, Error> {
+    let undo = find_unrecorded(dirs, key, netns.unwrap_or(Path::new("")).to_owned())?;
+    Ok(undo.map(|undo| undo.undo(scene)).unwrap_or_default())
+}
+
+/// As the peer's cache tells it. One that is about nothing any more is removed.
+pub(crate) fn find_unrecorded(dirs: &Dirs, key: &Key, netns: PathBuf) -> Result<Option<RdmaUndo>, Error> {
+    let found = peer::find(dirs, key, netns)?;
+    if found.is_none() {
+        peer::forget(dirs, key)?;
     }
+    Ok(found)
 }
 
 /// GC of this network: devices whose attachment is not valid any more, by record and by cache.
