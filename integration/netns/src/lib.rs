@@ -1,4 +1,7 @@
 //! Privileged black-box tests of the plugins, one file per plugin below `tests/`, and of all of them together.
 
+pub mod outcome;
+pub mod privileges;
 pub mod subjects;
 pub mod suite;
+pub mod versions;

@@ -4,15 +4,13 @@
 mod config;
 #[path = "conformance/edge.rs"]
 mod edge;
-#[path = "conformance/outcome.rs"]
-mod outcome;
 #[path = "conformance/results.rs"]
 mod results;
 #[path = "conformance/verbs.rs"]
 mod verbs;
 
+use netns_tests::outcome::{refused, silent};
 use netns_tests::suite::{Binary, Needs};
-use outcome::{refused, silent};
 
 /// Those that can attach on any kernel; `conformance_links` runs the same with those that need their kind of link.
 fn able() -> impl Iterator<Item = &'static Binary> {

@@ -4,33 +4,13 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
-use netns_tests::suite::{Binary, Needs, Stage};
-use serde_json::Value;
-use testkit::{Plugin, assert_same};
+use netns_tests::privileges::{NEEDED, assert_needed};
+use netns_tests::suite::{BINARIES, Binary, Needs, Stage};
+use testkit::assert_same;
 
-/// What each plugin runs with in a container of its own: to enter the pod (setns) and to change links, addresses and
-/// routes. The IPAM only reads and writes files of its own user.
-const NEEDED: &[(&str, &[&str])] = &[
-    ("macvlan", &["sys_admin", "net_admin"]),
-    ("rail-ipam", &[]),
-    ("coordinator", &["sys_admin", "net_admin"]),
-    ("rail", &["sys_admin", "net_admin"]),
-];
-
-/// `plugin` with these capabilities and no way to get another.
-fn with_only(plugin: &Plugin, capabilities: &[&str]) -> Plugin {
-    let list = capabilities.iter().fold("-all".to_owned(), |list, name| format!("{list},+{name}"));
-    let [inheritable, bounding] = ["--inh-caps=", "--bounding-set="].map(|option| format!("{option}{list}"));
-    plugin.clone().wrapped(&["setpriv", "--no-new-privs", &inheritable, &bounding])
-}
-
-fn needed(name: &str) -> &'static [&'static str] {
-    let found = NEEDED.iter().find(|(plugin, _)| *plugin == name);
-    found.unwrap_or_else(|| panic!("what {name} needs is not in the table")).1
-}
-
+/// Those that need a device or its kind of link: in the VM lab.
 #[test]
-fn every_plugin_works_with_the_capabilities_of_the_table() {
+fn every_plugin_works_with_the_capabilities_of_the_table_and_needs_each_of_them() {
     assert!(
         Command::new("setpriv").arg("--version").output().is_ok_and(|output| output.status.success()),
         "install util-linux"
@@ -38,33 +18,17 @@ fn every_plugin_works_with_the_capabilities_of_the_table() {
     for binary in Binary::that_need(Needs::Nothing) {
         let stage = Stage::new();
         let config = stage.ready(binary, "1.1.0");
-        let before = stage.world.snapshot().without("file ");
-        let plugin = with_only(&stage.plugin(binary), needed(binary.name));
-        let result = plugin.add(&config).success();
-        let mut checked = config.clone();
-        checked["prevResult"] = result;
-        assert_eq!(plugin.check(&checked).success(), Value::Null);
-        plugin.del(&config).success();
-        assert_same(&before, &stage.world.snapshot().without("file "));
+        assert_needed(binary.name, &stage.plugin(binary), &config, || stage.kernel());
     }
 }
 
 #[test]
-fn every_capability_of_the_table_is_needed() {
-    for binary in Binary::that_need(Needs::Nothing) {
-        let stage = Stage::new();
-        let config = stage.ready(binary, "1.1.0");
-        let before = stage.world.snapshot().without("file ");
-        for without in needed(binary.name) {
-            let rest: Vec<_> = needed(binary.name).iter().copied().filter(|name| name != without).collect();
-            let plugin = with_only(&stage.plugin(binary), &rest);
-            let outcome = plugin.add(&config);
-            assert!(!outcome.status.success(), "{} works without {without}: {outcome}", binary.name);
-            assert!(outcome.error().code > 0);
-            stage.plugin(binary).del(&config).success();
-            assert_same(&before, &stage.world.snapshot().without("file "));
-        }
-    }
+fn every_plugin_is_in_the_table() {
+    let mut listed: Vec<_> = NEEDED.iter().map(|(name, _)| *name).collect();
+    let mut all: Vec<_> = BINARIES.iter().map(|binary| binary.name).collect();
+    listed.sort_unstable();
+    all.sort_unstable();
+    assert_eq!(listed, all);
 }
 
 fn modes(folder: &Path, found: &mut Vec<(String, u32, bool)>) {

@@ -105,6 +105,14 @@ impl Plugin {
         self
     }
 
+    /// With these capabilities (`net_admin`) and no way to get another.
+    pub fn with_only(self, capabilities: &[&str]) -> Self {
+        let list = capabilities.iter().fold("-all".to_owned(), |list, name| format!("{list},+{name}"));
+        let [inheritable, bounding] =
+            ["--inh-caps=", "--bounding-set="].map(|option| format!("{option}{list}"));
+        self.wrapped(&["setpriv", "--no-new-privs", &inheritable, &bounding])
+    }
+
     /// ADD
     pub fn add(&self, config: &Value) -> Outcome {
         self.run("ADD", config)

@@ -4,8 +4,8 @@ use netns_tests::suite::{BINARIES, Binary, Stage, VERSIONS, pool, with};
 use serde_json::{Value, json};
 use testkit::assert_same;
 
-use crate::results::{BEFORE_INTERFACES, assert_shape};
 use crate::{able, refused, silent};
+use netns_tests::versions::{BEFORE_INTERFACES, assert_shape};
 
 #[test]
 fn a_layer_two_result_does_not_fit_the_oldest_versions_and_is_undone() {

@@ -1,56 +1,9 @@
 //! Results in the shape of the version that was asked for.
 
-use netns_tests::suite::{Binary, Stage, with};
-use serde_json::{Map, Value, json};
-use testkit::assert_same;
+use netns_tests::suite::Stage;
+use netns_tests::versions::live;
 
-use crate::{able, refused, silent};
-
-pub(crate) const BEFORE_INTERFACES: [&str; 2] = ["0.1.0", "0.2.0"];
-const BEFORE_CHECK: [&str; 4] = ["0.1.0", "0.2.0", "0.3.0", "0.3.1"];
-const WITH_FAMILY: [&str; 3] = ["0.3.0", "0.3.1", "0.4.0"];
-
-/// Only keys that the specification has in this version, and those that it demands.
-#[track_caller]
-pub(crate) fn assert_shape(version: &str, result: &Value) {
-    assert_eq!(result["cniVersion"], version, "{result}");
-    if BEFORE_INTERFACES.contains(&version) {
-        only(result, &["cniVersion", "ip4", "ip6", "dns"]);
-        for family in [&result["ip4"], &result["ip6"]].into_iter().filter(|family| !family.is_null()) {
-            only(family, &["ip", "gateway", "routes"]);
-            each(&family["routes"], |route| only(route, &["dst", "gw"]));
-        }
-        return;
-    }
-    only(result, &["cniVersion", "interfaces", "ips", "routes", "dns"]);
-    each(&result["ips"], |ip| {
-        let with_family = WITH_FAMILY.contains(&version);
-        assert_eq!(!ip["version"].is_null(), with_family, "ips[].version in {version}: {ip}");
-        only(ip, &["version", "interface", "address", "gateway"]);
-    });
-    each(&result["interfaces"], |interface| {
-        if WITH_FAMILY.contains(&version) {
-            only(interface, &["name", "mac", "sandbox"]);
-        }
-        assert!(interface["name"].is_string(), "{interface}");
-    });
-    assert!(
-        !result["dns"].is_null() || !WITH_FAMILY.contains(&version),
-        "dns is always there in {version}: {result}"
-    );
-}
-
-#[track_caller]
-fn only(object: &Value, allowed: &[&str]) {
-    let empty = Map::new();
-    let keys = object.as_object().unwrap_or(&empty).keys();
-    let odd: Vec<_> = keys.filter(|key| !allowed.contains(&key.as_str())).collect();
-    assert!(odd.is_empty(), "keys {odd:?} in {object}");
-}
-
-fn each(list: &Value, check: impl Fn(&Value)) {
-    list.as_array().into_iter().flatten().for_each(check);
-}
+use crate::able;
 
 /// Every verb that the version has, in the order of a pod's life.
 #[test]
@@ -59,36 +12,8 @@ fn every_binary_answers_in_every_version() {
         let stage = Stage::new();
         for version in binary.versions() {
             let config = stage.ready(binary, version);
-            live(binary, &stage, version, &config);
+            live(&stage.plugin(binary), version, &config, || stage.kernel());
             stage.clear(binary, version);
         }
     }
-}
-
-fn live(binary: &Binary, stage: &Stage, version: &str, config: &Value) {
-    let (plugin, what) = (stage.plugin(binary), |verb: &str| format!("{} {verb} {version}", binary.name));
-    let before = stage.kernel();
-    let result = plugin.add(config).success();
-    assert_shape(version, &result);
-    let attached = stage.kernel();
-    let checked = with(config.clone(), &json!({ "prevResult": result }));
-    if BEFORE_CHECK.contains(&version) {
-        refused(1, &what("CHECK"), plugin.check(&checked));
-    } else {
-        silent(&what("CHECK"), plugin.check(&checked));
-    }
-    let mut listed = config.clone();
-    listed["cni.dev/valid-attachments"] = json!([{ "containerID": "cid", "ifname": "net1" }]);
-    if version == "1.1.0" {
-        silent(&what("GC"), plugin.gc(&listed));
-        silent(&what("STATUS"), plugin.status(config));
-        refused(7, &what("GC without a list"), plugin.gc(config));
-    } else {
-        refused(1, &what("GC"), plugin.gc(&listed));
-        refused(1, &what("STATUS"), plugin.status(config));
-    }
-    assert_same(&attached, &stage.kernel());
-    silent(&what("DEL"), plugin.del(config));
-    assert_same(&before, &stage.kernel());
-    silent(&what("DEL again"), plugin.del(&checked));
 }
