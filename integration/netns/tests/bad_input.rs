@@ -142,3 +142,16 @@ fn what_can_be_seen_in_the_config_is_seen_before_anything_is_asked_for() {
         }
     }
 }
+
+/// A network whose key came to mean nothing is told before its next pod starts.
+#[test]
+fn status_refuses_what_cannot_be_detected_as_add_does() {
+    for binary in BINARIES.iter().filter(|binary| every::DETECT.contains(&binary.name)) {
+        let stage = Stage::new();
+        for bad in every::detection(&stage.ready(binary, "1.1.0")) {
+            let error = stage.plugin(binary).status(&bad.config).error();
+            let said = bad.words.iter().all(|word| error.msg.to_lowercase().contains(word.as_str()));
+            assert!(error.code == bad.code && said, "{}: {:?}: {error:?}", binary.name, bad.words);
+        }
+    }
+}

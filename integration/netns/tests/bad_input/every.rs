@@ -43,6 +43,9 @@ pub(crate) fn inputs(binary: &Binary, config: &Value) -> Vec<Bad> {
         all.push(wrong(config, "type", &value));
     }
     all.extend(previous(config));
+    if DETECT.contains(&binary.name) {
+        all.extend(detection(config));
+    }
     // The IPAM and the maker of masters work on the host.
     if !["rail-ipam", "ifacer"].contains(&binary.name) {
         for netns in ["/run/netns/absent", "/etc/hostname", "/proc/self/status", "/"] {
@@ -50,6 +53,25 @@ pub(crate) fn inputs(binary: &Binary, config: &Value) -> Vec<Bad> {
         }
     }
     all
+}
+
+/// Those that put an address on an interface.
+pub(crate) const DETECT: [&str; 6] = ["macvlan", "ipvlan", "ipoib", "sriov", "ib-sriov", "rail"];
+
+/// What cannot be detected, nor so often or so long.
+pub(crate) fn detection(config: &Value) -> Vec<Bad> {
+    let cases = [
+        ("detection", json!("yes")),
+        ("detection", json!(3)),
+        ("detection.retries", json!(0)),
+        ("detection.retries", json!(11)),
+        ("detection.interval", json!("1h")),
+        ("detection.interval", json!("9ms")),
+        ("detection.timeout", json!("11s")),
+        ("detection.timeout", json!("soon")),
+        ("detection.gateway", json!("maybe")),
+    ];
+    cases.into_iter().map(|(key, value)| wrong(config, key, &value)).collect()
 }
 
 /// Results that are none.

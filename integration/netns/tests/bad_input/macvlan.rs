@@ -38,7 +38,6 @@ pub(crate) fn inputs(config: &Value) -> Vec<Bad> {
     add("bcqueuelen", &[json!(-1), json!("5"), json!(1.5), json!(4_294_967_296_u64)]);
     add("ipam", &[json!("rail-ipam"), json!(5), json!([]), json!(true)]);
     add("ipam.type", &[json!(5), json!([]), json!({})]);
-    add("runtimeConfig", &[json!(5), json!("x"), json!([])]);
     all.push(Bad::new(2, &["mode", "source"], with(config.clone(), &json!({ "mode": "source" }))));
     for mac in ["x", "01:00:00:00:00:01", "02:00:00"] {
         let runtime = json!({ "runtimeConfig": { "mac": mac } });
@@ -47,6 +46,10 @@ pub(crate) fn inputs(config: &Value) -> Vec<Bad> {
     }
     for args in ["COLOR=blue", "COLOR", "=blue", "IgnoreUnknown=perhaps", "IgnoreUnknown=0;X=1"] {
         all.push(Bad::new(4, &["CNI_ARGS"], config.clone()).env("CNI_ARGS", args));
+    }
+    // A list has no MAC, so it is the IPAM that stumbles over it.
+    for runtime in [json!(5), json!("x"), json!([])] {
+        all.push(wrong(config, "runtimeConfig", &runtime).after_a_look());
     }
     for mtu in [9001, 65536, 70000] {
         all.push(wrong(config, "mtu", &json!(mtu)).after_a_look());

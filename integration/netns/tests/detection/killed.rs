@@ -1,7 +1,8 @@
+use std::net::IpAddr;
 use std::os::unix::process::ExitStatusExt;
 
 use serde_json::{Value, json};
-use testkit::{Call, Scope, assert_same};
+use testkit::{Call, Chain, Matrix, Rail, Scope, Share, World, assert_same};
 
 use super::stage::{Stage, config};
 
@@ -43,4 +44,32 @@ fn add_with_detection_killed_anywhere_is_undone_by_del() {
         assert_same(&before, &stage.picture());
         assert!(stage.held().is_empty(), "{point}: leases are left: {:?}", stage.held());
     }
+}
+
+/// Two rails in one network, whose addresses are free and whose gateways answer: the settings that hold for a detection go
+/// with the links that it was about.
+fn rails(run: impl FnOnce(&Matrix<'_>)) {
+    let world = World::new();
+    let pod = world.pod("a");
+    pod.set_sysctl("net/ipv6/conf/default/accept_dad", "0");
+    let of = |rail: &Rail| {
+        let range = |subnet: String, one: IpAddr, gateway: IpAddr| json!([{ "subnet": subnet, "rangeStart": one, "rangeEnd": one, "gateway": gateway }]);
+        let four = range(rail.subnet4(), rail.address4(10).into(), rail.gateway4().into());
+        let six = range(rail.subnet6(), rail.address6(0x10).into(), rail.gateway6().into());
+        json!({ "master": rail.master, "ipam": { "type": "rail-ipam", "ranges": [four, six] } })
+    };
+    let rails: Vec<_> = (1..=2).map(|number| of(&world.rail(number))).collect();
+    let config = json!({ "cniVersion": "1.1.0", "name": "rails", "type": "rail", "detection": quick(), "rails": rails });
+    let chain = Chain::default().first(world.plugin("rail").netns(pod.path()), config);
+    run(&Matrix::new("rail, detection", &world, chain, Share::About(60), &[]));
+}
+
+#[test]
+fn add_of_two_rails_with_detection_killed_anywhere_leaves_nothing() {
+    rails(|matrix| matrix.kill("ADD"));
+}
+
+#[test]
+fn add_of_two_rails_with_detection_that_fails_anywhere_has_undone_itself() {
+    rails(|matrix| matrix.fail("ADD"));
 }
