@@ -2,6 +2,7 @@
 
 mod isolate;
 mod kmsg;
+mod memory;
 mod port;
 mod rails;
 mod restore;
@@ -49,6 +50,7 @@ fn work(job: &Job, port: &port::Port, input: &mut BufReader<File>) -> Result<Eve
     let mut log = kmsg::Log::open()?;
     let mut warnings = log.boot_troubles()?;
     setup::network()?;
+    setup::module_aliases()?;
     rails::up(&job.rails)?;
     warnings.extend(log.warnings()?);
     port.send(&Event::Ready)?;

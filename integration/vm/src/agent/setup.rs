@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use nix::mount::{MsFlags, mount};
 
 use crate::command::output;
+use crate::file;
 use crate::lab::MODPROBE;
 
 /// Mounts what programs expect beyond the initramfs's work.
@@ -32,6 +33,16 @@ pub(crate) fn mount_at(kind: &str, target: &str) -> Result<()> {
     }
     mount(Some(kind), target, Some(kind), MsFlags::empty(), None::<&str>)
         .with_context(|| format!("mount {kind} on {target}"))
+}
+
+/// Leaves the aliases of devices on a bus out, nearly all of a file that the guest's modprobe reads whole each time.
+pub(crate) fn module_aliases() -> Result<()> {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").context("read the kernel's version")?;
+    let path = Path::new("/usr/lib/modules").join(release.trim()).join("modules.alias");
+    let all = fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+    let is_kept = |line: &&str| !line.strip_prefix("alias ").is_some_and(|alias| alias.contains(':'));
+    let kept = all.lines().filter(is_kept).fold(String::new(), |text, line| text + line + "\n");
+    file::put(&path, kept.as_bytes())
 }
 
 /// Brings loopback up.

@@ -1,5 +1,6 @@
 //! Runs test functions one after another, each in a process and namespaces of its own.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow};
 
 use crate::agent::kmsg::Log;
+use crate::agent::memory;
 use crate::agent::port::{self, Port};
 use crate::agent::restore::restore;
 use crate::file;
@@ -22,9 +24,17 @@ const GRACE: Duration = Duration::from_secs(20);
 
 /// Runs what `input` has; whatever a test leaves behind is cleared before the next one.
 pub(crate) fn run_all(job: &Job, port: &Port, input: &mut BufReader<File>, log: &mut Log) -> Result<i32> {
+    memory::keep_programs()?;
+    if let Some(plugins) = job.env.get("RAILCNI_BIN_DIR") {
+        memory::keep_tree(plugins.as_ref())?;
+    }
+    let mut kept = BTreeSet::new();
     let clean = Fingerprint::take()?;
     while let Some(test) = port::receive::<Next>(input).context("read the next test")? {
         port.send(&Event::Started(test.shown.clone()))?;
+        if kept.insert(test.binary.clone()) {
+            memory::keep_tree(&test.binary)?;
+        }
         let started = Instant::now();
         let (figures, mut failure) = match run_one(&test, job)? {
             Ok(figures) => (figures, None),
