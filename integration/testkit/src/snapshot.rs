@@ -38,9 +38,13 @@ impl Snapshot {
     ) -> Self {
         let mut snapshot = Self { lines: BTreeMap::new() };
         for space in spaces {
-            snapshot.links(space);
-            snapshot.family(space, "4");
-            snapshot.family(space, "6");
+            // A process costs a guest more than what it lists: links, which have no family, come with the first one.
+            let with_links = format!("link show\n{COMMANDS}");
+            let lists = listings(space, &["-j", "-d", "-4"], &with_links);
+            let [links, lists @ ..] = &lists[..] else { panic!("ip lists nothing in {}", space.name()) };
+            snapshot.links(space, links);
+            snapshot.family(space, "4", lists);
+            snapshot.family(space, "6", &listings(space, &["-j", "-d", "-6"], COMMANDS));
             let is_crowded = crowded.is_some_and(|crowded| crowded.name() == space.name());
             snapshot.sysctls(space, if is_crowded { &COMMON_SYSCTLS } else { &SYSCTLS });
             snapshot.extend(devices::rdma(space));
@@ -88,10 +92,10 @@ impl Snapshot {
         *self.lines.entry(line).or_default() += 1;
     }
 
-    fn links(&mut self, space: &Space) {
-        for link in listings(space, &["-j", "-d"], "link show\n").concat() {
+    fn links(&mut self, space: &Space, links: &[Value]) {
+        for link in links {
             let ifname = link["ifname"].as_str().unwrap_or_default();
-            for (field, value) in without(&link, VOLATILE_LINK) {
+            for (field, value) in without(link, VOLATILE_LINK) {
                 self.push(format!("{} link {ifname} {field}={value}", space.name()));
             }
             for flag in strings(&link["flags"]).filter(|flag| !VOLATILE_FLAGS.contains(flag)) {
@@ -100,10 +104,9 @@ impl Snapshot {
         }
     }
 
-    fn family(&mut self, space: &Space, family: &str) {
-        let listings = listings(space, &["-j", "-d", &format!("-{family}")], COMMANDS);
-        let [addresses, rules, routes, neighbours] = &listings[..] else {
-            panic!("ip answered {} of 4 listings in {}", listings.len(), space.name());
+    fn family(&mut self, space: &Space, family: &str, lists: &[Vec<Value>]) {
+        let [addresses, rules, routes, neighbours] = lists else {
+            panic!("ip answered {} of 4 listings in {}", lists.len(), space.name());
         };
         let name = space.name();
         for link in addresses {
