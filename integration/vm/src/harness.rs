@@ -1,6 +1,7 @@
 //! The host's side of the guest tests: guests side by side, each of one configuration, and one line per test.
 
 mod configuration;
+mod costs;
 mod queue;
 mod report;
 mod select;
@@ -21,6 +22,7 @@ use crate::machine::{Boot, Machine};
 use crate::wire::{Action, Event, Next, Test};
 
 pub use configuration::{CONFIGURATIONS, Configuration};
+use costs::Spent;
 use queue::Queue;
 use report::Report;
 pub use select::all;
@@ -145,7 +147,7 @@ impl<'out> Guests<'_, 'out> {
     }
 
     /// Boots once, and counts the tests that began. The result is the boot's own.
-    fn one_boot(self, configuration: Configuration, first: Test, served: &mut usize) -> Result<Duration> {
+    fn one_boot(self, configuration: Configuration, first: Test, served: &mut usize) -> Result<Spent> {
         let mut handed = Some(first);
         let ended = self.tests(configuration, &mut handed, served);
         if let Some(test) = handed {
@@ -155,7 +157,7 @@ impl<'out> Guests<'_, 'out> {
     }
 
     /// `handed` is the test that the guest was given and has not begun.
-    fn tests(self, configuration: Configuration, handed: &mut Next, served: &mut usize) -> Result<Duration> {
+    fn tests(self, configuration: Configuration, handed: &mut Next, served: &mut usize) -> Result<Spent> {
         let boot =
             Boot { rails: configuration.rails(self.image)?, action: Action::Tests, limit: Some(patience()) };
         let mut machine = Machine::boot(self.image, &boot)?;
@@ -177,13 +179,14 @@ impl<'out> Guests<'_, 'out> {
                     machine.hand(handed);
                 }
                 Ok(Event::Done { warnings, .. }) => {
+                    let cpu = machine.cpu_time();
                     let time = machine.finish()?;
                     anyhow::ensure!(
                         warnings.is_empty(),
                         "the guest's kernel warned:\n{}",
                         warnings.join("\n")
                     );
-                    return Ok(time);
+                    return Ok(Spent { time, cpu });
                 }
                 Ok(_) => {}
                 Err(failure) => {

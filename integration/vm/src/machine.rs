@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, ErrorKind, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
@@ -25,6 +25,8 @@ use crate::wire::{Action, Event, Job, Next, Rails};
 const BOOT_LIMIT: Duration = Duration::from_secs(240);
 /// QEMU is gone this soon after the guest's last words.
 const POWER_OFF_LIMIT: Duration = Duration::from_secs(60);
+/// `USER_HZ`, which the kernel's interface fixes.
+const TICK: Duration = Duration::from_millis(10);
 const LOG_LINES: usize = 80;
 const LOG_BYTES: usize = 16 * 1024;
 
@@ -162,6 +164,15 @@ impl Machine {
         // Fails only for a zero timeout, which was excluded.
         let _ = self.events.get_ref().set_read_timeout(left);
         Ok(())
+    }
+
+    /// Time that QEMU has had a CPU for, zero when it has ended: unlike the clock's, comparable between busy and quiet machines.
+    pub fn cpu_time(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
+        // proc_pid_stat(5): the name, in parentheses, is the second field; utime and stime are the 14th and 15th.
+        let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+        let ticks: u32 = fields.skip(11).take(2).filter_map(|field| field.parse::<u32>().ok()).sum();
+        TICK * ticks
     }
 
     /// Waits until QEMU has ended after [`Event::Done`], and returns how long the guest was on.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
+use crate::harness::costs::{Costs, Spent};
 use crate::wire::Test;
 
 /// Counts and prints.
@@ -15,6 +16,7 @@ pub(crate) struct Report<'a> {
     not_run: usize,
     filtered: usize,
     start: Instant,
+    costs: Costs,
 }
 
 impl<'a> Report<'a> {
@@ -27,10 +29,16 @@ impl<'a> Report<'a> {
         let count = selected.len();
         writeln!(out, "\nrunning {count} test{} ({machine})", if count == 1 { "" } else { "s" })?;
         let filtered = total - count;
-        Ok(Self { out, failures: Vec::new(), passed: 0, not_run: 0, filtered, start: Instant::now() })
+        let (failures, costs, start) = (Vec::new(), Costs::default(), Instant::now());
+        Ok(Self { out, failures, passed: 0, not_run: 0, filtered, start, costs })
     }
 
     pub(crate) fn finished(&mut self, shown: &str, failure: Option<String>, time: Duration) -> Result<()> {
+        self.costs.test(shown, time);
+        self.verdict(shown, failure, time)
+    }
+
+    fn verdict(&mut self, shown: &str, failure: Option<String>, time: Duration) -> Result<()> {
         let verdict = if failure.is_some() { "FAILED" } else { "ok" };
         writeln!(self.out, "test {shown} ... {verdict} ({:.1} s)", time.as_secs_f32())?;
         match failure {
@@ -52,12 +60,16 @@ impl<'a> Report<'a> {
     }
 
     /// The boot itself counts as a test: it ends well when the guest powered off with a clean kernel log.
-    pub(crate) fn boot(&mut self, configuration: &str, ended: Result<Duration>) -> Result<()> {
+    pub(crate) fn boot(&mut self, configuration: &str, ended: Result<Spent>) -> Result<()> {
         let shown = format!("{configuration}::(boot, clean kernel log, power-off)");
-        match ended {
-            Ok(time) => self.finished(&shown, None, time),
-            Err(error) => self.finished(&shown, Some(format!("{error:#}")), Duration::ZERO),
-        }
+        let (failure, time) = match ended {
+            Ok(spent) => {
+                self.costs.boot(configuration, spent);
+                (None, spent.time)
+            }
+            Err(error) => (Some(format!("{error:#}")), Duration::ZERO),
+        };
+        self.verdict(&shown, failure, time)
     }
 
     /// Prints the failures and the closing line; true without failures.
@@ -69,6 +81,7 @@ impl<'a> Report<'a> {
         for (name, text) in &self.failures {
             writeln!(self.out, "---- {name} ----\n{}\n", text.trim_end())?;
         }
+        write!(self.out, "{}", self.costs)?;
         let verdict = if good { "ok" } else { "FAILED" };
         let (passed, failed, filtered) = (self.passed, self.failures.len() + self.not_run, self.filtered);
         let time = self.start.elapsed().as_secs_f32();
