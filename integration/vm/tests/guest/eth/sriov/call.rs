@@ -90,6 +90,13 @@ impl Call {
         self.injected("sendto,sendmsg", "error=ENOBUFS", nth)
     }
 
+    /// The time of its first wait with a limit is up at once; how long it would have waited is in `log`.
+    pub(crate) fn out_of_time(mut self, log: &str) -> Self {
+        let faults = ["--trace=ppoll", "--inject=ppoll:retval=0:when=1"];
+        self.wrapper = ["strace", "-qq", "-o", log].into_iter().chain(faults).map(Into::into).collect();
+        self
+    }
+
     fn injected(mut self, calls: &str, fault: &str, nth: usize) -> Self {
         let (trace, inject) = (format!("--trace={calls}"), format!("--inject={calls}:{fault}:when={nth}"));
         self.wrapper = ["strace", "-qq", "-o", "/dev/null", &trace, &inject].map(Into::into).into();
