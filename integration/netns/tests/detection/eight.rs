@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use testkit::{Plugin, Pod, Rail, World, assert_same};
+use testkit::{Frame, Plugin, Pod, Rail, World, assert_same};
 
 use super::stage::{addresses, held};
 
@@ -55,21 +55,37 @@ fn eight_rails_are_probed_in_the_time_of_one() {
     assert_same(&before, &eight.world.snapshot().without("file "));
 }
 
+/// Nobody is given up before everybody is asked, on however slow a machine.
 #[test]
 fn eight_silent_gateways_take_the_time_of_one() {
     let eight = Eight::new();
     for rail in &eight.rails {
         eight.world.switch().ip_do(&format!("addr del {}/24 dev {}", rail.gateway4(), rail.port));
     }
-    let start = Instant::now();
     let silent = json!({ "gateway": true, "retries": 2, "interval": "500ms", "timeout": "500ms" });
+    let capture = eight.world.switch().capture();
+    let start = Instant::now();
     let error = eight.plugin().add(&config(&silent)).error();
     assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+    let frames = capture.drain();
+    let (mut first, mut last) = (Vec::new(), Vec::new());
     for number in 1..=8 {
         let said =
             format!("gateway 172.16.{number}.254 does not answer on net{number}: 2 ARP requests in 1000 ms");
         assert!(error.msg.contains(&said), "{error:?}");
+        first.extend(frames.iter().position(|frame| asks_for_gateway(frame, number)));
+        last.extend(frames.iter().rposition(|frame| asks_for_gateway(frame, number)));
     }
+    assert_eq!((first.len(), last.len()), (8, 8));
+    assert!(first.iter().max() < last.iter().min(), "one after the other: {first:?} {last:?}");
+}
+
+/// As the switch gets it.
+fn asks_for_gateway(frame: &Frame, rail: u8) -> bool {
+    !frame.outgoing
+        && frame.ethertype() == 0x0806
+        && frame.bytes.get(28..32) == Some(&[172, 16, rail, 10])
+        && frame.bytes.get(38..42) == Some(&[172, 16, rail, 254])
 }
 
 #[test]
