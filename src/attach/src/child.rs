@@ -16,7 +16,7 @@ pub use parent::{Master, Parent};
 pub(crate) use add::interface;
 pub(crate) use check::{differences, not_available, result_differences, verdict};
 pub(crate) use del::delete_all;
-pub(crate) use link::{Ledger, require_free};
+pub(crate) use link::{Ledger, require_free, staging_name};
 
 use netlink::{Link, Route};
 

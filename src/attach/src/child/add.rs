@@ -25,13 +25,14 @@ pub fn add(
         delegate::require(request, ipam)?;
     }
     let attachments = Attachments::open(&Dirs::from_env().map_err(Error::from)?, plugin)?;
-    let prepared = attachments.prepare::<PodLink>(key_of(request)?, &pod.netns)?;
+    let key = key_of(request)?;
+    let prepared = attachments.prepare::<PodLink>(key.clone(), &pod.netns)?;
     require_free(&mut pod, &env.ifname)?;
     if prepared.superseded() {
         lease::release(request)?;
     }
     let adding =
-        prepared.begin(PodLink::planned(&env.ifname, child.kind.name(), request.config.ipam_type.clone()))?;
+        prepared.begin(PodLink::to_be_made(&key, child.kind.name(), request.config.ipam_type.clone()))?;
     Build { request, detection, pod, host, child, lease: Lease::of(request) }.run(adding)
 }
 

@@ -16,16 +16,11 @@ pub fn del(request: &Request, plugin: &str, kind: &str) -> Result<(), cni::Error
 const LEAVING: u32 = 211 << 23;
 
 /// Deletes links of one pod, within one grace period of the kernel. Goes on after a failure.
-pub(crate) fn delete_all<'a>(
-    links: impl Iterator<Item = &'a PodLink> + Clone,
-    scene: &mut Scene,
-) -> Vec<Error> {
-    let mut errors: Vec<Error> = links.clone().filter_map(|link| link.delete_staged(scene).err()).collect();
+pub(crate) fn delete_all<'a>(links: impl Iterator<Item = &'a PodLink>, scene: &mut Scene) -> Vec<Error> {
     let Some(pod) = &mut scene.pod else {
-        errors.extend(links.filter_map(|link| link.delete_refunded(scene).err()));
-        return errors;
+        return links.filter_map(|link| link.delete_refunded(scene).err()).collect();
     };
-    let mut indexes = Vec::new();
+    let (mut indexes, mut errors) = (Vec::new(), Vec::new());
     for link in links {
         match link.find(&mut pod.route) {
             Ok(found) => indexes.extend(found.map(|link| link.index)),
@@ -86,7 +81,7 @@ fn delete_link(
 
 /// A link that the plugin which ours replaced made before the upgrade: its name and kind say enough.
 fn unrecorded(key: &Key, kind: &str, scene: &mut Scene) -> Vec<Error> {
-    PodLink::planned(&key.ifname, kind, None).undo(scene)
+    PodLink::named(&key.ifname, kind, None).undo(scene)
 }
 
 /// GC of this network: links whose attachment is not valid any more, then the IPAM's own GC.

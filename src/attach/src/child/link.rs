@@ -4,7 +4,6 @@ use std::time::Duration;
 use cni::CniResult;
 use netlink::link::NewKind;
 use netlink::{HwAddr, Link, LinkChange, NewLink, Route};
-use netns::NetNs;
 use serde::{Deserialize, Serialize};
 use state::Key;
 
@@ -36,7 +35,7 @@ pub struct PodLink {
     pub kind: String,
     /// Known once it is made: the pod may have renamed it by the time it goes.
     pub index: Option<u32>,
-    /// Its name on the host, where it cannot be made in the pod at once.
+    /// The name that it has until the record has its index and address, where that is not its final one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub staged: Option<String>,
     /// The hardware address of one that the kernel gives to the host when the pod's namespace ends.
@@ -48,36 +47,37 @@ pub struct PodLink {
 
 /// The record of a link that is being made.
 pub(crate) trait Ledger {
-    /// Whose link it is.
-    fn key(&self) -> &Key;
-    /// Writes down the name on the host before there is a link of it.
-    fn stage(&mut self, name: &str) -> Result<(), Error>;
-    /// It has left the host.
-    fn staged(&mut self);
+    /// The name in the record under which it is to be made, if that is not its final one.
+    fn staged(&self) -> Option<String>;
+    /// Writes down such a name before there is a link of it.
+    fn stage(&mut self) -> Result<String, Error>;
+    /// Writes down what it is known by, before it gets its final name.
+    fn made(&mut self, link: &Link) -> Result<(), Error>;
 }
 
 impl Ledger for Adding<PodLink> {
-    fn key(&self) -> &Key {
-        self.key()
+    fn staged(&self) -> Option<String> {
+        self.undo().staged.clone()
     }
 
-    fn stage(&mut self, name: &str) -> Result<(), Error> {
-        self.amend(|undo| undo.staged = Some(name.to_owned()))
+    fn stage(&mut self) -> Result<String, Error> {
+        let name = staging_name(self.key());
+        self.amend(|undo| undo.staged = Some(name.clone()))?;
+        Ok(name)
     }
 
-    fn staged(&mut self) {
-        self.note(|undo| undo.staged = None);
+    fn made(&mut self, link: &Link) -> Result<(), Error> {
+        self.amend(|undo| undo.made(link))
     }
 }
 
 impl Undo for PodLink {
     fn undo(&self, scene: &mut Scene) -> Vec<Error> {
-        let in_pod = match &mut scene.pod {
+        let deleted = match &mut scene.pod {
             Some(pod) => self.delete_in(&mut pod.route),
             None => self.delete_refunded(scene),
         };
-        let on_host = self.delete_staged(scene);
-        [in_pod, on_host].into_iter().filter_map(Result::err).collect()
+        deleted.err().into_iter().collect()
     }
 }
 
@@ -85,8 +85,14 @@ impl Undo for PodLink {
 const NAMESPACE_ENDS: Duration = Duration::from_secs(5);
 
 impl PodLink {
-    /// Nothing is known of the link yet but what it is to be.
-    pub(crate) fn planned(ifname: &str, kind: &str, ipam: Option<String>) -> Self {
+    /// One that an ADD is about to make.
+    pub(crate) fn to_be_made(key: &Key, kind: &str, ipam: Option<String>) -> Self {
+        let staged = outlives_namespace(kind).then(|| staging_name(key));
+        Self { staged, ..Self::named(&key.ifname, kind, ipam) }
+    }
+
+    /// One of which nothing is known but name and kind.
+    pub(crate) fn named(ifname: &str, kind: &str, ipam: Option<String>) -> Self {
         Self {
             ifname: ifname.to_owned(),
             kind: kind.to_owned(),
@@ -97,20 +103,27 @@ impl PodLink {
         }
     }
 
-    /// What DEL will know it by. Links of `ib_ipoib` outlive the namespace that they are in (`netns_refund` of its
-    /// `rtnl_link_ops`), and come to the host under the pod's name or another.
+    /// What DEL will know it by.
     pub(crate) fn made(&mut self, link: &Link) {
         self.index = Some(link.index);
-        self.refunded = link.address.filter(|_| link.kind.name() == "ipoib");
+        self.refunded = link.address.filter(|_| outlives_namespace(link.kind.name()));
+        self.staged = None;
     }
 
-    /// The address tells it from others: it holds the queue pair's number and the port's GUID.
+    /// On the host, under the name that it had in the pod or another. The address tells it from others: it holds the queue
+    /// pair's number and the port's GUID. Before that was written down, the name does.
     pub(super) fn delete_refunded(&self, scene: &mut Scene) -> Result<(), Error> {
-        let Some(address) = self.refunded else { return Ok(()) };
+        if !outlives_namespace(&self.kind) || (self.refunded.is_none() && self.staged.is_none()) {
+            return Ok(());
+        }
+        let is_ours = |link: &Link| match self.refunded {
+            Some(address) => link.address == Some(address),
+            None => self.staged.as_ref() == Some(&link.name),
+        };
         let host = scene.host()?;
         let found = wait_here(NAMESPACE_ENDS, || {
             let links = host.links()?;
-            Ok(links.into_iter().find(|link| link.address == Some(address) && link.kind.name() == self.kind))
+            Ok(links.into_iter().find(|link| is_ours(link) && link.kind.name() == self.kind))
         })?;
         found.map_or(Ok(()), |link| delete(link.index, host))
     }
@@ -123,17 +136,9 @@ impl PodLink {
     pub(super) fn find(&self, pod: &mut Route) -> Result<Option<Link>, Error> {
         let found = match self.index {
             Some(index) => pod.link_by_index(index)?,
-            None => pod.link_by_name(&self.ifname)?,
+            None => pod.link_by_name(self.staged.as_ref().unwrap_or(&self.ifname))?,
         };
         Ok(found.filter(|link| link.kind.name() == self.kind))
-    }
-
-    /// Where it could not be made in the pod at once and was left on the host.
-    pub(super) fn delete_staged(&self, scene: &mut Scene) -> Result<(), Error> {
-        let Some(name) = &self.staged else { return Ok(()) };
-        let host = scene.host()?;
-        let found = host.link_by_name(name)?.filter(|link| link.kind.name() == self.kind);
-        found.map_or(Ok(()), |link| delete(link.index, host))
     }
 }
 
@@ -153,16 +158,56 @@ impl Child {
         ifname: &str,
         ledger: &mut dyn Ledger,
     ) -> Result<Link, Error> {
-        let echoed = if self.parent.in_pod {
-            pod.route.create_link(&self.new_link(ifname)).map_err(|error| self.refused(error))?
-        } else {
-            self.create_from_host(host, pod, ifname, ledger)?
-        };
-        let link = match echoed {
+        let link = match self.create_at_once(host, pod, ifname, ledger)? {
             Some(link) => link,
-            None => in_pod(pod, ifname)?,
+            None => self.create_staged(host, pod, ifname, ledger)?,
         };
         self.with_mtu(link, pod)
+    }
+
+    /// `None` for one that is to have another name first: its record says so, or a kernel refuses names that the host has.
+    fn create_at_once(
+        &self,
+        host: &mut Route,
+        pod: &mut Pod,
+        ifname: &str,
+        ledger: &dyn Ledger,
+    ) -> Result<Option<Link>, Error> {
+        if ledger.staged().is_some() {
+            return Ok(None);
+        }
+        match self.create_as(host, pod, ifname) {
+            Err(Error::Netlink(error)) if error.is_exists() => require_free(pod, ifname).map(|()| None),
+            other => other.map(Some),
+        }
+    }
+
+    /// Under a name that nothing else has; nobody in the pod has seen the link when it gets its own.
+    fn create_staged(
+        &self,
+        host: &mut Route,
+        pod: &mut Pod,
+        ifname: &str,
+        ledger: &mut dyn Ledger,
+    ) -> Result<Link, Error> {
+        let staged = ledger.staged().map_or_else(|| ledger.stage(), Ok)?;
+        let link = self.create_as(host, pod, &staged)?;
+        ledger.made(&link)?;
+        let name = Some(ifname.to_owned());
+        pod.route.set_link(link.index, &LinkChange { name, ..LinkChange::default() })?;
+        Ok(Link { name: ifname.to_owned(), ..link })
+    }
+
+    /// Up to Linux 6.13 the kernel looks for the new name in the namespace of the socket, and finds the host's own eth0
+    /// (`rtnl_newlink` in net/core/rtnetlink.c).
+    fn create_as(&self, host: &mut Route, pod: &mut Pod, ifname: &str) -> Result<Link, Error> {
+        let created = if self.parent.in_pod {
+            pod.route.create_link(&self.new_link(ifname))
+        } else {
+            host.create_link(&NewLink { netns: Some(pod.netns.fd()), ..self.new_link(ifname) })
+        };
+        let echoed = created.map_err(|error| self.refused(error))?;
+        echoed.map_or_else(|| in_pod(pod, ifname), Ok)
     }
 
     /// `IPoIB` begins with an MTU of its own, whatever the request says (`ipoib_ndo_init`).
@@ -170,50 +215,6 @@ impl Child {
         let Some(mtu) = self.mtu.filter(|mtu| *mtu != link.mtu) else { return Ok(link) };
         pod.route.set_link(link.index, &LinkChange { mtu: Some(mtu), ..LinkChange::default() })?;
         in_pod(pod, &link.name)
-    }
-
-    /// Up to Linux 6.13 the kernel looks for the new name in the namespace of the socket, and finds the host's own eth0
-    /// (`rtnl_newlink` in net/core/rtnetlink.c). Then the request goes through the pod's socket.
-    fn create_from_host(
-        &self,
-        host: &mut Route,
-        pod: &mut Pod,
-        ifname: &str,
-        ledger: &mut dyn Ledger,
-    ) -> Result<Option<Link>, Error> {
-        let from_host = NewLink { netns: Some(pod.netns.fd()), ..self.new_link(ifname) };
-        match host.create_link(&from_host) {
-            Err(error) if error.is_exists() => (),
-            other => return other.map_err(|error| self.refused(error)),
-        }
-        require_free(pod, ifname)?;
-        let host_id = id_of_host(&mut pod.route)?;
-        let from_pod = NewLink { parent_netnsid: Some(host_id), ..self.new_link(ifname) };
-        match pod.route.create_link(&from_pod) {
-            Err(error) if error.is_exists() => (),
-            other => return other.map_err(|error| self.refused(error)),
-        }
-        self.create_by_way_of_host(host, pod, ifname, ledger).map(|()| None)
-    }
-
-    /// Drivers whose links register in the parent's namespace first meet the host's names even so.
-    fn create_by_way_of_host(
-        &self,
-        host: &mut Route,
-        pod: &mut Pod,
-        ifname: &str,
-        ledger: &mut dyn Ledger,
-    ) -> Result<(), Error> {
-        let staged = staging_name(ledger.key());
-        ledger.stage(&staged)?;
-        let echoed = host.create_link(&self.new_link(&staged)).map_err(|error| self.refused(error))?;
-        let index = echoed.map(|link| link.index);
-        let index = index.or(host.link_by_name(&staged)?.map(|link| link.index));
-        let index = index.ok_or(Error::Vanished { ifname: staged })?;
-        let name = Some(ifname.to_owned());
-        host.set_link(index, &LinkChange { netns: Some(pod.netns.fd()), name, ..LinkChange::default() })?;
-        ledger.staged();
-        Ok(())
     }
 
     /// The parent on the host, if it hears what is meant for its children: an ipvlan gets frames by the address in them,
@@ -251,8 +252,13 @@ impl Child {
     }
 }
 
+/// Links of `ib_ipoib` do (`netns_refund` of its `rtnl_link_ops`): the kernel gives them to the host.
+fn outlives_namespace(kind: &str) -> bool {
+    kind == "ipoib"
+}
+
 /// The same for every try of an attachment, and another for every attachment.
-fn staging_name(key: &Key) -> String {
+pub(crate) fn staging_name(key: &Key) -> String {
     let mut hasher = DefaultHasher::new();
     key.hash(&mut hasher);
     format!("rail{:011x}", hasher.finish() >> 20)
@@ -260,15 +266,6 @@ fn staging_name(key: &Key) -> String {
 
 fn in_pod(pod: &mut Pod, ifname: &str) -> Result<Link, Error> {
     pod.route.link_by_name(ifname)?.ok_or_else(|| Error::Vanished { ifname: ifname.to_owned() })
-}
-
-fn id_of_host(pod: &mut Route) -> Result<i32, Error> {
-    let host = NetNs::current()?;
-    if let Some(id) = pod.netns_id(&host)? {
-        return Ok(id);
-    }
-    pod.assign_netns_id(&host)?;
-    pod.netns_id(&host)?.ok_or(Error::HostUnknown)
 }
 
 /// CNI: an interface of that name in the container is an error.

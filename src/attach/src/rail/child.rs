@@ -5,7 +5,8 @@ use state::Key;
 use super::kind::Entry;
 use super::{Kind, Part, Site, Step};
 use crate::Error;
-use crate::child::{self, Child, Ledger, PodLink, interface};
+use crate::attachment::key_of;
+use crate::child::{self, Child, Ledger, PodLink, interface, staging_name};
 use crate::locks::LockFile;
 
 /// A link that is made on a master: macvlan, ipvlan, ipoib.
@@ -17,7 +18,7 @@ pub struct OfChild {
 impl Kind for OfChild {
     fn plan<'a>(&'a self, rail: &'a Request, site: &mut Site) -> Result<Box<dyn Step + 'a>, cni::Error> {
         let child = self.kind.plan(&mut site.host, &mut site.pod)?;
-        Ok(Box::new(Make { rail, child }))
+        Ok(Box::new(Make { rail, key: key_of(rail)?, child }))
     }
 
     fn differences(&self, rail: &Request, _: &[Part], site: &mut Site) -> Result<Vec<String>, cni::Error> {
@@ -32,12 +33,13 @@ impl Kind for OfChild {
 
 struct Make<'a> {
     rail: &'a Request,
+    key: Key,
     child: Child,
 }
 
 impl Make<'_> {
     fn undo(&self) -> Part {
-        Part::Child(PodLink::planned(&self.rail.env.ifname, self.child.kind.name(), None))
+        Part::Child(PodLink::to_be_made(&self.key, self.child.kind.name(), None))
     }
 }
 
@@ -74,16 +76,21 @@ impl Step for Make<'_> {
 }
 
 impl Ledger for Entry<'_> {
-    fn key(&self) -> &Key {
-        &self.key
+    fn staged(&self) -> Option<String> {
+        match self.parts() {
+            [Part::Child(undo)] => undo.staged.clone(),
+            _ => None,
+        }
     }
 
-    fn stage(&mut self, name: &str) -> Result<(), Error> {
-        self.amend(|parts| of_link(parts, |undo| undo.staged = Some(name.to_owned())))
+    fn stage(&mut self) -> Result<String, Error> {
+        let name = staging_name(&self.key);
+        self.amend(|parts| of_link(parts, |undo| undo.staged = Some(name.clone())))?;
+        Ok(name)
     }
 
-    fn staged(&mut self) {
-        self.note(|parts| of_link(parts, |undo| undo.staged = None));
+    fn made(&mut self, link: &Link) -> Result<(), Error> {
+        self.amend(|parts| of_link(parts, |undo| undo.made(link)))
     }
 }
 

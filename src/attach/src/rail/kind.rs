@@ -58,6 +58,11 @@ impl Entry<'_> {
         Claimant { dirs, plugin: PLUGIN, record: Some(self.adding.key()), key: &self.key }
     }
 
+    /// What the record has of it.
+    pub(crate) fn parts(&self) -> &[Part] {
+        &self.adding.undo().rails[self.position].parts
+    }
+
     /// Writes down more to undo, before it is done.
     pub(crate) fn amend(&mut self, change: impl FnOnce(&mut [Part])) -> Result<(), Error> {
         let position = self.position;

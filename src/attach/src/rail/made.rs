@@ -91,7 +91,7 @@ impl Made {
         parts.filter(|part| part.device() == Some(device)).find_map(U::from_part)
     }
 
-    fn children(&self) -> impl Iterator<Item = &PodLink> + Clone {
+    fn children(&self) -> impl Iterator<Item = &PodLink> {
         let parts = self.rails.iter().flat_map(|rail| &rail.parts);
         parts.filter_map(|part| if let Part::Child(link) = part { Some(link) } else { None })
     }

@@ -33,7 +33,7 @@ impl Made {
         for (rail, made) in rails.iter().zip(&mut self.rails) {
             self.routing.push(routing::Undo::without_record(key_of(rail)?, identity(&pod.netns)));
             if !matches!(rail.config.plugin_type.as_str(), "sriov" | "ib-sriov") {
-                made.parts.push(Part::Child(PodLink::planned(
+                made.parts.push(Part::Child(PodLink::named(
                     &rail.env.ifname,
                     &rail.config.plugin_type,
                     None,
