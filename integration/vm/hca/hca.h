@@ -62,6 +62,7 @@ struct hca_knobs {
 	u32 rdma_devices;
 	u32 rdma_no_netns;
 	u32 fw_guids;
+	u32 probe_errno;
 	u32 carrier;
 };
 

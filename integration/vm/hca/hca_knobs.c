@@ -28,6 +28,7 @@ static const struct {
 	{ "rdma_devices", offsetof(struct hca_knobs, rdma_devices) },
 	{ "rdma_no_netns", offsetof(struct hca_knobs, rdma_no_netns) },
 	{ "fw_guids", offsetof(struct hca_knobs, fw_guids) },
+	{ "probe_errno", offsetof(struct hca_knobs, probe_errno) },
 };
 
 static struct dentry *hca_root;

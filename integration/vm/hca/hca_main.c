@@ -164,6 +164,8 @@ static int hca_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	INIT_DELAYED_WORK(&fn->netdev_work, hca_netdev_work);
 	INIT_DELAYED_WORK(&fn->mac_work, hca_net_late_mac);
 	err = pdev->is_virtfn ? hca_init_vf(fn) : hca_init_pf(fn);
+	if (!err && fn->vf)
+		err = -(int)fn->pf->knobs.probe_errno;
 	if (err)
 		goto free;
 	err = pci_enable_device(pdev);

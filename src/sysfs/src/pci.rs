@@ -80,6 +80,18 @@ impl PciFunction {
         Ok(names)
     }
 
+    /// The only driver that may have the function, if one was named.
+    pub fn driver_override(&self) -> Result<Option<String>, Error> {
+        let text = attribute::optional(&self.path().join("driver_override"))?;
+        Ok(text.filter(|driver| driver != "(null)"))
+    }
+
+    /// Names it, or none: a bare newline clears it (`driver_set_override` in drivers/base/driver.c).
+    pub fn set_driver_override(&self, driver: Option<&str>) -> Result<(), Error> {
+        let driver = driver.map_or(Ok(""), |driver| one_component(driver, "driver"))?;
+        attribute::write(&self.path().join("driver_override"), &format!("{driver}\n"))
+    }
+
     /// Takes the function from its driver; nothing to do if it has none.
     pub fn unbind(&self) -> Result<(), Error> {
         if self.driver()?.is_none() {
@@ -91,7 +103,8 @@ impl PciFunction {
     /// Gives the function to `driver`, taking it from another one first; nothing to do if it has it already.
     ///
     /// A driver that does not know such functions (vfio-pci) answers ENODEV (`bind_store` in drivers/base/bus.c), and gets it by
-    /// `driver_override`, which is cleared again. Any other gets it without, so that whoever is killed on the way leaves none.
+    /// `driver_override`, which becomes what it was. Any other gets it without. Whoever may be killed on the way writes
+    /// down the override before, for [`PciFunction::set_driver_override`].
     pub fn bind(&self, driver: &str) -> Result<(), Error> {
         let driver = one_component(driver, "driver")?;
         if self.driver()?.as_deref() == Some(driver) {
@@ -102,9 +115,10 @@ impl PciFunction {
         self.unbind()?;
         match bind() {
             Err(error) if error.is_no_device() => {
-                self.set_override(driver)?;
+                let before = self.driver_override()?;
+                self.set_driver_override(Some(driver))?;
                 let bound = bind();
-                self.set_override("")?;
+                self.set_driver_override(before.as_deref())?;
                 bound?;
             }
             bound => bound?,
@@ -119,11 +133,6 @@ impl PciFunction {
             return Ok(path);
         }
         Err(Error::Absent { path, expected: "a loaded PCI driver" })
-    }
-
-    /// A bare newline clears it (`driver_set_override` in drivers/base/driver.c).
-    fn set_override(&self, driver: &str) -> Result<(), Error> {
-        attribute::write(&self.path().join("driver_override"), &format!("{driver}\n"))
     }
 
     fn expect_driver(&self, wanted: &str) -> Result<(), Error> {

@@ -23,6 +23,11 @@ pub enum Error {
     #[error("device {device} has {count} RDMA devices, where rdmaIsolation needs one: {names}")]
     RdmaDevices { device: String, count: usize, names: String },
     #[error(
+        "device {device} has lost its driver: {driver} was bound anew for a GUID and does not take it again ({source}); the \
+         kernel's log may tell why"
+    )]
+    Unbound { device: String, driver: String, source: Box<sysfs::Error> },
+    #[error(
         "device {device} has not come back with GUID {guid} {waited_ms} ms after its driver was bound anew"
     )]
     Rebind { device: String, guid: String, waited_ms: u64 },
@@ -31,7 +36,7 @@ pub enum Error {
 impl Error {
     pub(crate) fn code(&self) -> u32 {
         match self {
-            Self::Rebind { .. } => code::TRY_AGAIN,
+            Self::Rebind { .. } | Self::Unbound { .. } => code::TRY_AGAIN,
             _ => code::INVALID_CONFIG,
         }
     }

@@ -178,6 +178,7 @@ impl Cache {
             key,
             device: self.device.clone(),
             driver: None,
+            driver_override: None,
             index: None,
             netdev,
             guid,

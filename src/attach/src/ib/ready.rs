@@ -19,6 +19,7 @@ const INFINIBAND: u16 = 32;
 pub(crate) struct Ready<'a> {
     wanted: &'a Wanted,
     device: Device,
+    driver_override: Option<String>,
     link: Option<Link>,
     before: Option<Attributes>,
     change: Attributes,
@@ -50,8 +51,15 @@ impl<'a> Ready<'a> {
             Some(pf) => Some(Admin::open(device.id(), pf, host)?.read(host)?),
             None => None,
         };
+        if device.pf().is_none() && (wanted.guid.is_some() || wanted.link_state.is_some()) {
+            tracing::warn!(
+                device = id,
+                "a PF has no PF that would set its GUID or link state: they stay what they are"
+            );
+        }
         let rdma = RdmaBefore::of(&device)?;
-        let ready = Self { wanted, device, link, before, change: change(wanted), rdma };
+        let driver_override = device.driver_override()?;
+        let ready = Self { wanted, device, driver_override, link, before, change: change(wanted), rdma };
         ready.warn_of_partition();
         Ok(ready)
     }
@@ -80,6 +88,7 @@ impl<'a> Ready<'a> {
         IbUndo {
             device: self.device.id().to_string(),
             driver: self.device.driver().map(str::to_owned),
+            driver_override: self.driver_override.clone(),
             ifname: key.ifname.clone(),
             key,
             index: None,

@@ -82,7 +82,11 @@ pub(super) fn rebind(
     let _lock = lock::of_rebind(dirs)?;
     let function = Root::system().pci(*bdf)?;
     function.unbind()?;
-    function.bind(driver)?;
+    function.bind(driver).map_err(|source| Error::Unbound {
+        device: id.to_string(),
+        driver: driver.to_owned(),
+        source: Box::new(source),
+    })?;
     let start = Instant::now();
     let back = wait_here(RETURN, || returned(id, guid, rdma.is_some(), host))?;
     let failed = || Error::Rebind {

@@ -19,6 +19,9 @@ pub struct IbUndo {
     pub device: String,
     /// The driver.
     pub driver: Option<String>,
+    /// The driver that alone may have it, empty for any; `None` is unknown.
+    #[serde(default)]
+    pub driver_override: Option<String>,
     /// `CNI_IFNAME`
     pub ifname: String,
     /// Index in the pod, once it is there.
@@ -85,7 +88,8 @@ impl IbUndo {
         errors.extend(self.leave_pod(device.id(), scene).err());
         errors.extend(self.return_rdma(scene).err());
         errors.extend(self.restore_attributes(device, scene).err());
-        match self.restore_netdev(dirs, device, scene) {
+        // Without its driver it has no interface.
+        match self.restore_driver(device).and_then(|()| self.restore_netdev(dirs, device, scene)) {
             Ok(more) => errors.extend(more),
             Err(error) => errors.push(error),
         }
@@ -108,12 +112,20 @@ impl IbUndo {
         self.before.as_ref().map_or(Ok(()), |before| Admin::restore(device, before, scene.host()?))
     }
 
+    /// The rebind of an ADD that was ended in it, too, is made up for here.
+    fn restore_driver(&self, device: &Device) -> Result<(), Error> {
+        device.restore_driver(self.driver.as_deref(), self.driver_override.as_deref())
+    }
+
     fn restore_netdev(&self, dirs: &Dirs, device: &Device, scene: &mut Scene) -> Result<Vec<Error>, Error> {
-        let (Some(netdev), Some(driver)) = (&self.netdev, &self.driver) else { return Ok(Vec::new()) };
+        let Some(netdev) = &self.netdev else { return Ok(Vec::new()) };
         let host = scene.host()?;
-        device.restore_driver(driver)?;
         let mut link = await_home(device, host)?;
-        if self.guid.is_some_and(|guid| guid_of(&link) != Some(guid)) {
+        // The peer's cache does not tell which driver it was.
+        let driver = self.driver.as_deref().or(device.driver());
+        if let Some(driver) = driver
+            && self.guid.is_some_and(|guid| guid_of(&link) != Some(guid))
+        {
             link = rebind(dirs, device.id(), driver, self.guid, self.rdma.as_ref(), host)?;
         } else if let Some(rdma) = &self.rdma {
             rdma.restore(device)?;

@@ -119,6 +119,12 @@ impl Device {
         self.driver.as_deref()
     }
 
+    /// The driver that alone may have it, empty for any; `None` where the bus knows no such thing.
+    pub(crate) fn driver_override(&self) -> Result<Option<String>, crate::Error> {
+        let Id::Pci(bdf) = &self.id else { return Ok(None) };
+        Ok(Some(Root::system().pci(*bdf)?.driver_override()?.unwrap_or_default()))
+    }
+
     /// Its directory in sysfs.
     pub fn path(&self) -> &Path {
         self.sysfs.path()
@@ -156,14 +162,22 @@ impl Device {
     }
 
     /// Binds the driver that the device had: a workload may have taken it away.
-    pub(crate) fn restore_driver(&self, driver: &str) -> Result<(), crate::Error> {
-        match &self.id {
-            Id::Pci(bdf) if self.driver() != Some(driver) => {
+    pub(crate) fn restore_driver(
+        &self,
+        driver: Option<&str>,
+        driver_override: Option<&str>,
+    ) -> Result<(), crate::Error> {
+        let Id::Pci(bdf) = &self.id else { return Ok(()) };
+        let function = Root::system().pci(*bdf)?;
+        let bound = match driver {
+            Some(driver) if self.driver() != Some(driver) => {
                 tracing::warn!(device = %self.id, driver, "binding the driver that the device had");
-                Ok(Root::system().pci(*bdf)?.bind(driver)?)
+                function.bind(driver)
             }
             _ => Ok(()),
-        }
+        };
+        restore_override(&function, driver_override)?;
+        Ok(bound?)
     }
 
     fn no_interface(&self) -> Error {
@@ -188,6 +202,15 @@ impl Pf {
     pub fn driver(&self) -> String {
         self.function.driver().ok().flatten().unwrap_or_else(|| "unknown".to_owned())
     }
+}
+
+/// A workload may have set it, and so may one of ours that was killed while it bound a driver.
+fn restore_override(function: &sysfs::PciFunction, before: Option<&str>) -> Result<(), crate::Error> {
+    let Some(before) = before else { return Ok(()) };
+    if function.driver_override()?.as_deref().unwrap_or_default() != before {
+        function.set_driver_override(Some(before).filter(|driver| !driver.is_empty()))?;
+    }
+    Ok(())
 }
 
 /// The three that the peer knows, and the variants of vfio-pci that carry a vendor's name.

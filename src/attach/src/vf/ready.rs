@@ -21,6 +21,7 @@ pub(crate) struct Ready<'a> {
     wanted: &'a Wanted,
     peer: Files,
     device: Device,
+    driver_override: Option<String>,
     /// `None` with a user space driver.
     link: Option<Link>,
     /// `None` without a PF.
@@ -50,7 +51,8 @@ impl<'a> Ready<'a> {
             None => (None, without_pf(&device, wanted).map(|()| None)?),
         };
         check_mtu(wanted, pf.as_ref().or(link.as_ref()))?;
-        Ok(Self { wanted, peer, device, link, before, pf })
+        let driver_override = device.driver_override()?;
+        Ok(Self { wanted, peer, device, driver_override, link, before, pf })
     }
 
     /// To be written down before [`enter`](Self::enter).
@@ -58,6 +60,7 @@ impl<'a> Ready<'a> {
         VfUndo {
             device: self.device.id().to_string(),
             driver: self.device.driver().map(str::to_owned),
+            driver_override: self.driver_override.clone(),
             ifname: key.ifname.clone(),
             key,
             index: None,

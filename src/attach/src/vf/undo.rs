@@ -19,6 +19,9 @@ pub struct VfUndo {
     pub device: String,
     /// The driver; a workload may have unbound it.
     pub driver: Option<String>,
+    /// The driver that alone may have it, empty for any; `None` is unknown.
+    #[serde(default)]
+    pub driver_override: Option<String>,
     /// `CNI_IFNAME`
     pub ifname: String,
     /// Index in the pod, once it is there.
@@ -77,8 +80,8 @@ impl VfUndo {
         let mut errors = Vec::new();
         errors.extend(self.leave_pod(device.id(), scene).err());
         errors.extend(self.restore_attributes(device, scene).err());
-        errors.extend(self.restore_driver(device).err());
-        match self.restore_netdev(device, scene) {
+        // Without its driver it has no interface.
+        match self.restore_driver(device).and_then(|()| self.restore_netdev(device, scene)) {
             Ok(more) => errors.extend(more),
             Err(error) => errors.push(error),
         }
@@ -96,7 +99,7 @@ impl VfUndo {
 
     /// A workload that was allowed to may have unbound it, or given it to vfio-pci.
     fn restore_driver(&self, device: &Device) -> Result<(), Error> {
-        self.driver.as_deref().map_or(Ok(()), |driver| device.restore_driver(driver))
+        device.restore_driver(self.driver.as_deref(), self.driver_override.as_deref())
     }
 
     fn restore_netdev(&self, device: &Device, scene: &mut Scene) -> Result<Vec<Error>, Error> {

@@ -117,3 +117,13 @@ fn bind_asks_both_drivers_and_checks() {
     assert_eq!(fs::read_to_string(new.join("bind")).unwrap(), PF);
     assert_eq!(fs::read_to_string(vf.join("driver_override")).unwrap(), "(null)\n", "it takes none");
 }
+
+#[test]
+fn an_override_is_read_named_and_cleared() {
+    let tree = Tree::new();
+    let vf = tree.function(PF);
+    assert_eq!(tree.pci(PF).driver_override().unwrap(), None);
+    tree.pci(PF).set_driver_override(Some("vfio-pci")).unwrap();
+    assert_eq!(fs::read_to_string(vf.join("driver_override")).unwrap(), "vfio-pci\n");
+    assert!(matches!(tree.pci(PF).set_driver_override(Some("../x")), Err(Error::Name(..))));
+}

@@ -17,4 +17,4 @@ mod slow_ipam;
 pub(crate) mod state;
 mod undo;
 mod upgrade;
-mod userspace;
+pub(crate) mod userspace;

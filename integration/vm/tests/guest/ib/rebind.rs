@@ -5,9 +5,10 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use vm::lab::{Pod, Vf, ip, run, until, vf};
+use vm::lab::{Pod, Vf, ip, run, try_run, until, vf};
 
 use crate::eth::sriov::call::{Call, call};
+use crate::eth::sriov::userspace::DriverOverride;
 
 const GUID: &str = "11:22:33:44:55:66:aa:01";
 
@@ -53,6 +54,27 @@ fn an_interface_whose_name_was_taken_meanwhile_gets_it_back_when_it_is_free() {
     });
     assert_eq!(pod.links(), ["net1"]);
     ip(&format!("link del {}", before.0));
+    vf.pf().knob("netdev_delay_ms").write(0);
+    call.run("DEL");
+    assert_eq!(picture(&vf), before);
+}
+
+/// As udev does: at any moment after the interface has come back, or not before it has left again.
+#[test]
+fn an_interface_that_is_renamed_as_soon_as_it_is_back_is_attached_all_the_same() {
+    let (vf, pod) = (vf(0, 2), Pod::new());
+    let before = picture(&vf);
+    vf.pf().knob("netdev_delay_ms").write(700);
+    let call = ib_sriov(&vf, &pod, &json!({}));
+    thread::scope(|scope| {
+        let adding = scope.spawn(|| call.run("ADD"));
+        until(Duration::from_secs(20), "the interface goes", || vf.netdev().is_none());
+        until(Duration::from_secs(20), "it is back", || vf.netdev().is_some() || !pod.links().is_empty());
+        let name = vf.netdev().unwrap_or_default();
+        let _ = try_run(&["ip", "link", "set", "dev", &name, "name", "udev0"]);
+        adding.join().expect("no panic");
+    });
+    assert_eq!(pod.links(), ["net1"]);
     vf.pf().knob("netdev_delay_ms").write(0);
     call.run("DEL");
     assert_eq!(picture(&vf), before);
@@ -140,4 +162,71 @@ fn gc_puts_back_what_is_not_valid_any_more() {
     calls[0].clone().with(&json!({ "cni.dev/valid-attachments": valid })).run("GC");
     assert_eq!((picture(&vfs[0]), pods[1].links().len()), (before, 1));
     calls[1].run("DEL");
+}
+#[test]
+fn a_guid_that_the_driver_refuses_leaves_the_other_and_the_link_state_as_they_were() {
+    let (vf, pod) = (vf(2, 3), Pod::new());
+    let before = picture(&vf);
+    for (knob, named) in [("node_guid_errno", "node_guid"), ("port_guid_errno", "port_guid")] {
+        vf.pf().knob(knob).write(95);
+        let said = ib_sriov(&vf, &pod, &json!({ "link_state": "enable" })).fails("ADD");
+        assert!(said.contains(named) && said.contains("lab_hca"), "{said}");
+        vf.pf().knob(knob).write(0);
+        assert_eq!((picture(&vf), pod.links().len()), (before.clone(), 0), "{named}");
+    }
+}
+
+/// As when the firmware has stopped to answer: the undo cannot bind it either, and DEL finishes it later.
+#[test]
+fn a_driver_that_does_not_come_back_is_an_error_and_del_finishes_the_undo() {
+    let (vf, pod) = (vf(2, 2), Pod::new());
+    let before = picture(&vf);
+    let call = ib_sriov(&vf, &pod, &json!({ "link_state": "disable", "rdmaIsolation": true }));
+    vf.pf().knob("probe_errno").write(5);
+    let said = call.fails("ADD");
+    assert!(said.contains(vf.bdf()) && said.contains("has lost its driver: lab_hca"), "{said}");
+    assert_eq!(vf.driver(), None);
+    assert!(call.fails("DEL").contains("lab_hca/bind"), "and it says so again");
+    vf.pf().knob("probe_errno").write(0);
+    call.run("DEL");
+    call.run("DEL");
+    assert_eq!((picture(&vf), vf.driver().as_deref()), (before, Some("lab_hca")));
+}
+
+/// What an administrator wrote there is not ours to take away, and not in the way either.
+#[test]
+fn an_override_that_names_another_driver_is_as_it_was_afterwards() {
+    let (vf, pod) = (vf(2, 1), Pod::new());
+    let before = picture(&vf);
+    let only = DriverOverride::of(&vf);
+    only.name("another");
+    let call = ib_sriov(&vf, &pod, &json!({}));
+    call.run("ADD");
+    assert_eq!(only.read(), "another");
+    call.run("DEL");
+    assert_eq!((only.read().as_str(), picture(&vf)), ("another", before));
+}
+
+/// A rebind with an override in the way is three writes more: none of them leaves it when the process is killed there.
+#[test]
+fn an_add_that_is_killed_at_any_write_leaves_no_override_and_no_vf_without_a_driver() {
+    let (vf, pod) = (vf(2, 0), Pod::new());
+    let before = picture(&vf);
+    let only = DriverOverride::of(&vf);
+    only.name("another");
+    for nth in 1.. {
+        let call = ib_sriov(&vf, &pod, &json!({ "rdmaIsolation": true }));
+        let done = call.clone().killed_at_write(nth).output("ADD").status.success();
+        call.run("DEL");
+        let now = (only.read(), vf.driver(), picture(&vf));
+        assert_eq!(
+            now,
+            ("another".to_owned(), Some("lab_hca".to_owned()), before.clone()),
+            "killed at {nth}"
+        );
+        if done {
+            assert!(nth > 6, "only {nth} writes were seen: is strace counting?");
+            break;
+        }
+    }
 }

@@ -158,6 +158,7 @@ impl Cache {
             key,
             device: id.to_string(),
             driver: ours.and_then(|ours| ours.driver.clone()),
+            driver_override: None,
             index: None,
             netdev: self.netdev(),
             before: Some(self.before()),

@@ -185,6 +185,7 @@ fn undo() -> VfUndo {
         key: key(),
         device: "0000:3b:02.5".to_owned(),
         driver: Some("mlx5_core".to_owned()),
+        driver_override: None,
         ifname: "net1".to_owned(),
         index: Some(7),
         netdev: Some(Netdev {

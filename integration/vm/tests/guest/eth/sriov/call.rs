@@ -97,6 +97,11 @@ impl Call {
         self
     }
 
+    /// Killed as it enters its `nth` write, be it of a file or to a driver.
+    pub(crate) fn killed_at_write(self, nth: usize) -> Self {
+        self.injected("write", "signal=SIGKILL", nth)
+    }
+
     fn injected(mut self, calls: &str, fault: &str, nth: usize) -> Self {
         let (trace, inject) = (format!("--trace={calls}"), format!("--inject={calls}:{fault}:when={nth}"));
         self.wrapper = ["strace", "-qq", "-o", "/dev/null", &trace, &inject].map(Into::into).into();

@@ -1,40 +1,54 @@
 //! VFs that vfio-pci hands to user space: nothing to move, and all the rest as ever.
 
 use serde_json::json;
-use vm::lab::{Pod, Vf, modprobe, vf};
+use std::ops::Deref;
+use std::path::PathBuf;
+
+use vm::lab::{Function, Pod, modprobe, vf};
 
 use super::call::{ipam, sriov};
 use super::state::files;
 
-/// A VF bound to vfio-pci until the end of the test.
-struct Userspace(Vf);
+/// A VF or PF bound to vfio-pci until the end of the test.
+pub(crate) struct Userspace<F: Deref<Target = Function>>(pub(crate) F, DriverOverride);
 
-impl Userspace {
-    fn of(vf: Vf) -> Self {
+impl<F: Deref<Target = Function>> Userspace<F> {
+    pub(crate) fn of(function: F) -> Self {
         modprobe("vfio-pci");
-        let guard = Self(vf);
-        guard.0.unbind();
-        guard.prefer("vfio-pci");
-        guard.0.bind("vfio-pci");
-        assert_eq!((guard.0.driver().as_deref(), guard.0.netdev()), (Some("vfio-pci"), None));
-        guard
-    }
-
-    fn prefer(&self, driver: &str) {
-        write(&format!("{}/driver_override", self.0.sysfs().display()), driver);
+        function.unbind();
+        let only = DriverOverride::of(&function);
+        only.name("vfio-pci");
+        function.bind("vfio-pci");
+        assert_eq!((function.driver().as_deref(), function.netdev()), (Some("vfio-pci"), None));
+        Self(function, only)
     }
 }
 
-impl Drop for Userspace {
+/// The driver that alone may have a function. It is cleared at the end: the lab binds its own one again.
+pub(crate) struct DriverOverride(PathBuf);
+
+impl DriverOverride {
+    pub(crate) fn of(function: &Function) -> Self {
+        Self(function.sysfs().join("driver_override"))
+    }
+
+    /// `(null)` is none.
+    pub(crate) fn read(&self) -> String {
+        std::fs::read_to_string(&self.0).expect("an override").trim().to_owned()
+    }
+
+    /// A newline clears it.
+    #[expect(clippy::disallowed_methods, reason = "sysfs takes one write and no rename")]
+    pub(crate) fn name(&self, driver: &str) {
+        std::fs::write(&self.0, driver)
+            .unwrap_or_else(|error| panic!("write {driver} to {}: {error}", self.0.display()));
+    }
+}
+
+impl Drop for DriverOverride {
     fn drop(&mut self) {
-        // Without it, no other driver may have the VF; the lab binds its own one again.
-        self.prefer("\n");
+        self.name("\n");
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "sysfs takes one write and no rename")]
-fn write(path: &str, value: &str) {
-    std::fs::write(path, value).unwrap_or_else(|error| panic!("write {value} to {path}: {error}"));
 }
 
 #[test]
@@ -83,6 +97,30 @@ fn a_vf_that_the_workload_gave_to_vfio_comes_back_to_its_driver() {
     let userspace = Userspace::of(vf);
     call.run("DEL");
     super::state::assert_untouched(&userspace.0, &before);
+    assert_eq!(userspace.1.read(), "(null)", "what the workload left there is gone");
+}
+
+/// vfio-pci takes a VF by the override only.
+#[test]
+fn a_del_that_is_killed_at_any_write_gives_the_vf_back_to_vfio_pci() {
+    let pod = Pod::new();
+    let vf = vf(5, 0);
+    for nth in 1.. {
+        let userspace = Userspace::of(vf.clone());
+        let call = sriov(&userspace.0, &pod, &json!({ "vlan": 100 }));
+        call.run("ADD");
+        userspace.0.unbind();
+        userspace.1.name("\n");
+        userspace.0.bind("lab_hca");
+        let done = call.clone().killed_at_write(nth).output("DEL").status.success();
+        call.run("DEL");
+        let now = (userspace.0.driver(), userspace.1.read());
+        assert_eq!(now, (Some("vfio-pci".to_owned()), "vfio-pci".to_owned()), "killed at write {nth}");
+        if done {
+            assert!(nth > 4, "only {nth} writes were seen: is strace counting?");
+            return;
+        }
+    }
 }
 
 #[test]
