@@ -12,6 +12,8 @@ pub struct Device {
     id: Id,
     sysfs: sysfs::Device,
     pf: Option<Pf>,
+    /// How many VFs it has, if it can have any.
+    vfs: Option<u32>,
     driver: Option<String>,
 }
 
@@ -79,7 +81,12 @@ impl Device {
             id: id.to_string(),
             problem: "this node has no such device: check `lspci -D` and the node's resource list".to_owned(),
         };
-        Ok(Self::find(root, id)?.ok_or_else(absent)?)
+        let device = Self::find(root, id)?.ok_or_else(absent)?;
+        if let Some(vfs) = device.vfs.filter(|vfs| *vfs > 0) {
+            let problem = format!("this is a PF with {vfs} VFs: give one of its VFs to a pod, not the PF");
+            return Err(Error::Device { id: id.to_string(), problem }.into());
+        }
+        Ok(device)
     }
 
     fn of_function(id: &Id, function: &sysfs::PciFunction) -> Result<Self, crate::Error> {
@@ -87,16 +94,13 @@ impl Device {
             (Some(pf), Some(vf)) => Some(Pf { function: pf, vf }),
             _ => None,
         };
-        if let Some(vfs @ 1..) = function.sriov_numvfs()? {
-            let problem = format!("this is a PF with {vfs} VFs: give one of its VFs to a pod, not the PF");
-            return Err(Error::Device { id: id.to_string(), problem }.into());
-        }
-        Self::of(id, sysfs::Device::clone(function), pf)
+        let vfs = function.sriov_numvfs()?;
+        Ok(Self { vfs, ..Self::of(id, sysfs::Device::clone(function), pf)? })
     }
 
     fn of(id: &Id, sysfs: sysfs::Device, pf: Option<Pf>) -> Result<Self, crate::Error> {
         let driver = sysfs.driver()?;
-        Ok(Self { id: id.clone(), sysfs, pf, driver })
+        Ok(Self { id: id.clone(), sysfs, pf, vfs: None, driver })
     }
 
     /// As in configs.

@@ -89,10 +89,12 @@ fn inside_a_virtual_machine_there_is_no_pf() {
 #[test]
 fn a_pf_is_not_given_away_with_its_vfs() {
     let tree = Tree::with_vf();
-    let said = tree.find(PF).unwrap_err().to_string();
+    let require = || Device::require(&Root::new(tree.base.path()), &Id::parse(PF).unwrap());
+    let said = require().unwrap_err().to_string();
     assert!(said.contains(PF) && said.contains("PF with 1 VFs"), "{said}");
+    assert!(tree.find(PF).unwrap().is_some(), "one that has got VFs meanwhile can still be taken back");
     tree.file(&format!("devices/{PF}/sriov_numvfs"), "0\n");
-    assert!(tree.find(PF).unwrap().is_some());
+    assert_eq!(require().unwrap().id().to_string(), PF);
 }
 
 #[test]
