@@ -28,7 +28,7 @@ pub use error::Error;
 pub use netdev::{Arrival, Netdev, await_home, in_pod};
 pub use undo::VfUndo;
 
-pub(crate) use check::differences;
+pub(crate) use check::{device_difference, differences};
 pub(crate) use del::find_unrecorded;
 pub(crate) use owner::{Verdict, judge_chained};
 pub(crate) use ready::Ready;

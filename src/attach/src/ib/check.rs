@@ -8,7 +8,7 @@ use super::{IbUndo, NAME, Wanted};
 use crate::attachment::key_of;
 use crate::child::{result_differences, verdict};
 use crate::rdma::{Policy, require_exclusive};
-use crate::vf::{Admin, Attributes, Device, in_pod};
+use crate::vf::{Admin, Attributes, Device, device_difference, in_pod};
 use crate::{Attachments, Error, Found, Pod, detect};
 
 /// CHECK of an InfiniBand VF: what PF and pod have against config, record and `prevResult`, then the IPAM's own CHECK.
@@ -51,7 +51,9 @@ pub(crate) fn differences(
     pod: &mut Pod,
 ) -> Result<Vec<String>, cni::Error> {
     let device = Device::require(&Root::system(), &wanted.device)?;
-    let mut found = attribute_differences(&device, wanted, host)?;
+    let recorded = undo.map(|undo| (undo.device.as_str(), undo.driver.as_deref()));
+    let mut found: Vec<_> = device_difference(recorded, &device).into_iter().collect();
+    found.extend(attribute_differences(&device, wanted, host)?);
     if !device.is_userspace() {
         found.extend(link_differences(request, wanted, &device, pod)?);
         if let Some(undo) = undo.filter(|_| wanted.isolation) {

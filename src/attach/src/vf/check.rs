@@ -53,7 +53,8 @@ pub(crate) fn differences(
     pod: &mut Pod,
 ) -> Result<Vec<String>, cni::Error> {
     let device = Device::require(&Root::system(), &wanted.device)?;
-    let mut found: Vec<_> = undo.and_then(|undo| device_difference(undo, &device)).into_iter().collect();
+    let recorded = undo.map(|undo| (undo.device.as_str(), undo.driver.as_deref()));
+    let mut found: Vec<_> = device_difference(recorded, &device).into_iter().collect();
     found.extend(attribute_differences(&device, wanted, host)?);
     if !device.is_userspace() {
         found.extend(link_differences(request, wanted, &device, pod)?);
@@ -61,11 +62,13 @@ pub(crate) fn differences(
     Ok(found)
 }
 
-fn device_difference(undo: &VfUndo, device: &Device) -> Option<String> {
-    if undo.device != device.id().to_string() {
-        return Some(format!("the record is about device {}, the config about {}", undo.device, device.id()));
+/// Against device and driver of a record, if there is one.
+pub(crate) fn device_difference(recorded: Option<(&str, Option<&str>)>, device: &Device) -> Option<String> {
+    let (id, driver) = recorded?;
+    if id != device.id().to_string() {
+        return Some(format!("the record is about device {id}, the config about {}", device.id()));
     }
-    let (now, then) = (device.driver().unwrap_or("none"), undo.driver.as_deref().unwrap_or("none"));
+    let (now, then) = (device.driver().unwrap_or("none"), driver.unwrap_or("none"));
     (now != then).then(|| format!("its driver is {now}, expected {then}"))
 }
 
