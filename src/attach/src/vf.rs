@@ -30,6 +30,7 @@ pub use undo::VfUndo;
 
 pub(crate) use check::{device_difference, differences};
 pub(crate) use del::find_unrecorded;
+pub(crate) use netdev::SPARE_NAME;
 pub(crate) use owner::{Verdict, judge_chained};
 pub(crate) use ready::Ready;
 pub(crate) use wait::{here as wait_here, millis};

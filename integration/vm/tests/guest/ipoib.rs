@@ -6,6 +6,7 @@ mod examples;
 mod fabric;
 mod refusals;
 mod undo;
+mod vfs;
 
 use std::time::Duration;
 

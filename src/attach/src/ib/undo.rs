@@ -1,4 +1,4 @@
-use netlink::{Guid, Rdma};
+use netlink::{Guid, LinkChange, Rdma, Route};
 use netns::NetNs;
 use serde::{Deserialize, Serialize};
 use state::{Dirs, Key};
@@ -7,7 +7,7 @@ use sysfs::Root;
 use super::rebind::{RdmaBefore, guid_of, rebind};
 use super::{lock, peer};
 use crate::claim::Claims;
-use crate::vf::{Admin, Attributes, Device, Id, Netdev, await_home};
+use crate::vf::{Admin, Attributes, Device, Id, Netdev, SPARE_NAME, await_home};
 use crate::{Error, Pod, Scene, Undo};
 
 /// An InfiniBand VF as it was before a pod got it.
@@ -130,7 +130,25 @@ impl IbUndo {
         } else if let Some(rdma) = &self.rdma {
             rdma.restore(device)?;
         }
+        if link.name != netdev.name {
+            make_way(dirs, &netdev.name, host)?;
+        }
         Ok(netdev.restore(host, &link))
+    }
+}
+
+/// `ib_ipoib` names interfaces as they come, and a namespace that ends gives back several at once: one that is still to be
+/// put back may have the name of this one. It gets its own when its turn comes.
+fn make_way(dirs: &Dirs, name: &str, host: &mut Route) -> Result<(), Error> {
+    let Some(holder) = host.link_by_name(name)? else { return Ok(()) };
+    let Some(Ok(id)) = holder.device.as_deref().map(Id::parse) else { return Ok(()) };
+    if claims(dirs).owner(&id)?.is_none() {
+        return Ok(());
+    }
+    let change = LinkChange { name: Some(SPARE_NAME.to_owned()), ..LinkChange::default() };
+    match host.set_link(holder.index, &change) {
+        Err(error) if !error.is_gone() && !error.is_busy() => Err(error.into()),
+        _ => Ok(()),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{Pod, Scene};
 /// The kernel tears a namespace down in its own time; on a busy node that is seconds.
 const RETURN: Duration = Duration::from_secs(10);
 /// The name that the kernel itself gives to an interface whose own one is taken on its return.
-const SPARE_NAME: &str = "dev%d";
+pub(crate) const SPARE_NAME: &str = "dev%d";
 
 /// An interface as it was on the host before a pod got it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
