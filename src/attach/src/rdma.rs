@@ -18,7 +18,7 @@ pub use undo::RdmaUndo;
 
 pub(crate) use check::of_device;
 pub(crate) use del::find_unrecorded;
-pub(crate) use ready::Ready;
+pub(crate) use ready::{Ready, immovable};
 
 /// The CNI type, the folder of the peer's caches, and the owner of the records.
 pub const NAME: &str = "rdma";

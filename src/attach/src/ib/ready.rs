@@ -1,5 +1,7 @@
+use std::time::{Duration, Instant};
+
 use cni::{Interface, Request};
-use netlink::{Link, Rdma, Route};
+use netlink::{Link, LinkChange, Rdma, Route};
 use state::{Dirs, Key};
 use sysfs::Root;
 
@@ -8,10 +10,13 @@ use super::undo::claims;
 use super::{Error, IbUndo, Wanted, peer};
 use crate::Pod;
 use crate::claim::{Claimant, Evicted};
-use crate::vf::{self, Admin, Arrival, Attributes, Device, Id, Netdev, await_home};
+use crate::rdma::immovable;
+use crate::vf::{self, Admin, Arrival, Attributes, Device, Id, Netdev, in_pod, millis, wait_here};
 
 /// `ARPHRD_INFINIBAND` (`include/uapi/linux/if_arp.h`)
 const INFINIBAND: u16 = 32;
+/// As for an interface that comes home.
+const REBUILD: Duration = Duration::from_secs(10);
 
 /// A VF that was found fit for an ADD, whose caller has its PF's lock: the steps, in their order, of every plugin that
 /// attaches one.
@@ -119,11 +124,28 @@ impl<'a> Ready<'a> {
         }
         if self.wanted.isolation {
             let rdma = rdma_of(&self.device)?;
-            Rdma::open()?.move_device(rdma.index, pod.netns.fd())?;
-            link = await_home(&self.device, host)?;
+            let moved = Rdma::open()?.move_device(rdma.index, pod.netns.fd());
+            moved.map_err(|source| immovable(&rdma, source))?;
+            link = match self.rebuilt(&claimant.key.ifname, host, pod)? {
+                Rebuilt::OnHost(link) => link,
+                Rebuilt::InPod(link) => return Ok(Some(link)),
+            };
         }
         let arrival = Arrival { ifname: &claimant.key.ifname, mtu: None };
         arrival.enter(host, &link, pod).map(Some)
+    }
+
+    /// Waits for the interface of an RDMA device that has moved, which from Linux 6.17 on `ib_ipoib` builds where the device
+    /// is. There it has a name of the kernel's choice.
+    fn rebuilt(&self, ifname: &str, host: &mut Route, pod: &mut Pod) -> Result<Rebuilt, crate::Error> {
+        match await_either(&self.device, host, pod)? {
+            Rebuilt::InPod(link) if link.name != ifname => {
+                let name = Some(ifname.to_owned());
+                pod.route.set_link(link.index, &LinkChange { name, ..LinkChange::default() })?;
+                Ok(Rebuilt::InPod(Link { name: ifname.to_owned(), ..link }))
+            }
+            found => Ok(found),
+        }
     }
 
     fn administer(&self, host: &mut Route) -> Result<(), crate::Error> {
@@ -158,6 +180,22 @@ impl<'a> Ready<'a> {
         };
         peer::save(dirs, request, self.wanted, undo, pf)
     }
+}
+
+/// Where an interface came back.
+enum Rebuilt {
+    OnHost(Link),
+    InPod(Link),
+}
+
+fn await_either(device: &Device, host: &mut Route, pod: &mut Pod) -> Result<Rebuilt, crate::Error> {
+    let start = Instant::now();
+    let found = wait_here(REBUILD, || match device.link(host)? {
+        Some(link) => Ok(Some(Rebuilt::OnHost(link))),
+        None => Ok(in_pod(&mut pod.route, device.id(), None, "")?.map(Rebuilt::InPod)),
+    })?;
+    let away = || vf::Error::Away { device: device.id().to_string(), waited_ms: millis(start) };
+    Ok(found.ok_or_else(away)?)
 }
 
 fn vacate(dirs: &Dirs, id: &Id) -> Result<(), crate::Error> {

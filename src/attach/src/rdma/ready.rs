@@ -112,7 +112,8 @@ fn warn_of_guid(rdma: &RdmaDevice) {
     }
 }
 
-fn immovable(rdma: &RdmaDevice, source: netlink::Error) -> crate::Error {
+/// A move that was refused, in words.
+pub(crate) fn immovable(rdma: &RdmaDevice, source: netlink::Error) -> crate::Error {
     if source.is_unsupported() {
         return Error::Immovable { name: rdma.name.clone(), source: Box::new(source) }.into();
     }
