@@ -36,6 +36,11 @@ pub enum Error {
     Attached { key: Key, netns: PathBuf },
     #[error("what an earlier ADD of {key} left behind cannot be undone: {source}")]
     Leftover { key: Key, source: Box<Error> },
+    #[error(
+        "the record of {key} was damaged ({damage}) and has been dropped: if that pod still runs, its {} stays until the pod's \
+         namespace ends, or until DEL with CNI_NETNS", key.ifname
+    )]
+    Dropped { key: Key, damage: state::record::Damage },
     #[error("the pod has an interface {ifname} already: choose another name, or detach what made it")]
     IfnameTaken { ifname: String },
     #[error(
@@ -115,7 +120,7 @@ impl Error {
         match self {
             Self::Netns(_) => code::INVALID_NETNS,
             Self::State(state::Error::Timeout { .. }) => code::TRY_AGAIN,
-            Self::State(_) => code::IO,
+            Self::State(_) | Self::Dropped { .. } => code::IO,
             Self::IfnameTaken { .. } | Self::ParentBusy { .. } | Self::NoArp { .. } => code::INVALID_CONFIG,
             Self::Conflict { .. } | Self::TooManyConflicts { .. } => CONFLICT,
             Self::SilentGateway { .. } => SILENT_GATEWAY,

@@ -1,5 +1,5 @@
 use cni::ValidAttachments;
-use state::record::{Entry, Loaded};
+use state::record::{Damage, Entry, Loaded};
 use state::{Key, Record};
 
 use super::{Attachments, Held, Undo};
@@ -45,13 +45,15 @@ impl Attachments {
     fn collect_one<T: Undo>(&self, key: &Key, loaded: Loaded<Held<T>>) -> Vec<Error> {
         match loaded {
             Loaded::Present(record) => self.undo_record(&record),
-            // Nothing of it is left in the kernel.
-            Loaded::Void(_) | Loaded::Absent => self.forget(key).err().into_iter().collect(),
-            // Whose namespace it was about, nobody knows any more; what is in that ends with it. What is not, as a VF,
-            // the plugin finds by its claim or its cache.
-            Loaded::Damaged(damage) => {
-                tracing::warn!(attachment = %key, %damage, "dropped: its interface goes with the pod's namespace");
+            // Nothing of it is in the kernel, or another file has it whole.
+            Loaded::Void(_) | Loaded::Absent | Loaded::Damaged(Damage::Unfinished) => {
                 self.forget(key).err().into_iter().collect()
+            }
+            // Which namespace it was about, nobody knows any more; what is in that ends with it. What is not, as a VF,
+            // the plugin finds by its claim or its cache. Said once: the next GC finds no file.
+            Loaded::Damaged(damage) => {
+                let dropped = Error::Dropped { key: key.clone(), damage };
+                std::iter::once(dropped).chain(self.forget(key).err()).collect()
             }
         }
     }

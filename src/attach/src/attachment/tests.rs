@@ -120,3 +120,20 @@ fn gc_keeps_what_is_valid_and_goes_on_after_a_failure() {
     assert_eq!(released.iter().map(|key| key.container_id.as_str()).collect::<Vec<_>>(), ["gone"]);
     assert_eq!(errors.len(), 1);
 }
+
+#[test]
+fn gc_says_once_which_record_was_damaged_and_nothing_of_one_that_was_never_whole() {
+    let place = Place::new();
+    place.begin(false).unwrap().attached().unwrap();
+    let folder = place.dir.path().join("state/attachments/rail1");
+    let record = std::fs::read_dir(&folder).unwrap().flatten().next().unwrap().path();
+    let name = record.file_name().unwrap().to_str().unwrap();
+    std::fs::File::create(folder.join(format!(".tmp.{name}"))).unwrap();
+    std::fs::File::options().write(true).open(&record).unwrap().set_len(20).unwrap();
+    let collect = || place.attachments().collect::<Marked>("rail1", &std::iter::empty().collect()).unwrap();
+    let errors = collect().1;
+    let [error] = errors.as_slice() else { panic!("{errors:?}") };
+    assert!(error.to_string().contains("rail1/c/net1") && error.to_string().contains("checksum"), "{error}");
+    assert!(collect().1.is_empty() && std::fs::read_dir(&folder).unwrap().next().is_none());
+    assert!(!place.undone());
+}
