@@ -1,11 +1,14 @@
 //! Eight InfiniBand PFs with four VFs each.
 
+mod check;
+mod eight;
 mod examples;
 mod ib_sriov;
 mod lock;
 mod matrices;
 mod rail;
 mod rebind;
+mod userspace;
 
 use std::fs;
 use std::time::Duration;

@@ -177,21 +177,6 @@ fn sriov_on_an_infiniband_vf_names_the_right_plugin() {
 }
 
 #[test]
-fn check_names_what_was_changed_behind_its_back() {
-    let (vf, pod) = (vf(5, 0), Pod::new());
-    let mut conf = config(&vf, &json!({ "guid": GUID, "link_state": "enable" }));
-    conf["prevResult"] = run("ADD", &pod, &conf);
-    vf.set("state disable");
-    vf.set(&format!("port_guid {OTHER}"));
-    pod.ip("link set dev net1 down");
-    let msg = fails("ib-sriov", "CHECK", &pod, &conf);
-    for named in ["link_state", "port_guid", "it is down"] {
-        assert!(msg.contains(named), "{named}: {msg}");
-    }
-    run("DEL", &pod, &conf);
-}
-
-#[test]
 fn a_late_del_leaves_the_next_owner_alone() {
     let (vf, old, new) = (vf(6, 0), Pod::new(), Pod::new());
     let conf = |guid: &str| config(&vf, &json!({ "guid": guid }));

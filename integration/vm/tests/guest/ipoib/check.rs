@@ -43,3 +43,18 @@ fn a_link_of_another_kind_or_on_another_parent_is_not_ours() {
     assert!(call.fails("CHECK").contains(&format!("is not on {master}")));
     call.run("DEL");
 }
+
+#[test]
+fn status_wants_a_master_that_is_up_and_an_ipam_that_can_serve() {
+    let (master, pod) = (parent(0), Pod::new());
+    ipoib(&master, &pod, &address(1)).run("STATUS");
+    ip(&format!("link set dev {master} down"));
+    let error = ipoib(&master, &pod, &address(1)).try_run("STATUS").expect_err("the master is down");
+    assert_eq!(error["code"], 50, "{error}");
+    assert!(error["msg"].as_str().is_some_and(|msg| msg.contains("is down")), "{error}");
+    ip(&format!("link set dev {master} up"));
+    ipoib(&master, &pod, &address(1)).run("ADD");
+    let error = ipoib(&master, &pod, &address(1)).try_run("STATUS").expect_err("the pool is exhausted");
+    assert_eq!(error["code"], 50, "{error}");
+    ipoib(&master, &pod, &address(1)).run("DEL");
+}

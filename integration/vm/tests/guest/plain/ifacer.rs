@@ -1,4 +1,4 @@
-//! `ifacer` on a kernel that has VLANs and bonds.
+//! `ifacer` on a kernel that has VLANs and bonds. N00001 and so on are the cases of Spiderpool's own end-to-end tests.
 
 use std::thread;
 
@@ -46,6 +46,7 @@ fn is_up(link: &Value) -> bool {
     link["flags"].as_array().is_some_and(|flags| flags.contains(&json!("UP")))
 }
 
+/// N00001
 #[test]
 fn a_vlan_is_made_used_by_macvlan_and_stays_without_cleanup() {
     let world = world();
@@ -70,18 +71,20 @@ fn a_vlan_is_made_used_by_macvlan_and_stays_without_cleanup() {
     assert!(world.host().has_link("rail1.100"));
 }
 
+/// N00002, N00003, N00005
 #[test]
 fn what_was_there_before_is_used_and_never_deleted() {
     let world = world();
     world.host().ip_do("link add rail1.100 link rail1 type vlan id 100\nlink set rail1 down");
     let conf = vlan(&json!({ "cleanup": true }));
     ifacer(&world, "a").add(&conf).success();
-    assert!(is_up(&link(world.host(), "rail1")), "N00005: a parent that is down is brought up");
-    assert!(is_up(&link(world.host(), "rail1.100")), "N00003: a VLAN that is down is brought up");
+    assert!(is_up(&link(world.host(), "rail1")), "a parent that is down is brought up");
+    assert!(is_up(&link(world.host(), "rail1.100")), "a VLAN that is down is brought up");
     ifacer(&world, "a").del(&conf).success();
     assert!(world.host().has_link("rail1.100"));
 }
 
+/// N00004
 #[test]
 fn a_vlan_under_another_name_is_refused_on_one_nic_and_fine_on_another() {
     let world = world();
@@ -282,16 +285,21 @@ fn a_kill_between_bond_and_vlan_is_undone_by_del() {
     assert!(between > 0, "no point lies between bond and VLAN");
 }
 
+/// N00006
 #[test]
 fn after_a_reboot_it_is_made_anew() {
-    let world = world();
-    let conf = vlan(&json!({ "cleanup": true }));
-    ifacer(&world, "a").add(&conf).success();
-    // What a reboot takes: the link, and the state on tmpfs.
-    world.host().ip_do("link del rail1.100");
-    std::fs::remove_dir_all(world.dirs().state.join("masters")).expect("the ledgers");
-    ifacer(&world, "a").add(&conf).success();
-    assert!(world.host().has_link("rail1.100"));
-    ifacer(&world, "a").del(&conf).success();
-    assert!(!world.host().has_link("rail1.100"));
+    for conf in [vlan(&json!({ "cleanup": true })), bonded(&json!({}))] {
+        let world = world();
+        let made = if conf["bond"].is_null() { vec!["rail1.100"] } else { vec!["bond0.100", "bond0"] };
+        ifacer(&world, "a").add(&conf).success();
+        // What a reboot takes: the links, and the state on tmpfs.
+        for name in &made {
+            world.host().ip_do(&format!("link del {name}"));
+        }
+        std::fs::remove_dir_all(world.dirs().state.join("masters")).expect("the ledgers");
+        ifacer(&world, "a").add(&conf).success();
+        assert!(made.iter().all(|name| is_up(&link(world.host(), name))), "{made:?}");
+        ifacer(&world, "a").del(&conf).success();
+        assert!(made.iter().all(|name| !world.host().has_link(name)), "{made:?}");
+    }
 }

@@ -87,6 +87,74 @@ fn check_tells_when_another_network_has_changed_the_mode() {
 }
 
 #[test]
+fn check_names_each_difference() {
+    let world = World::new();
+    world.rail(1);
+    world.rail(2);
+    let pod = world.bare_pod("a");
+    let mut conf = config(&chained("172.16.1.10/24"));
+    conf["mtu"] = json!(1400);
+    conf["prevResult"] = ipvlan(&world, &pod).add(&conf).success();
+    conf["master"] = json!("rail1");
+    ipvlan(&world, &pod).check(&conf).success();
+    for (change, named, back) in [
+        ("link set net1 mtu 1300", "its MTU is 1300, expected 1400", "link set net1 mtu 1400"),
+        (
+            "addr del 172.16.1.10/24 dev net1",
+            "172.16.1.10",
+            "addr add 172.16.1.10/24 dev net1\nroute add 172.16.0.0/16 via 172.16.1.254",
+        ),
+        ("route del 172.16.0.0/16", "route 172.16.0.0/16", "route add 172.16.0.0/16 via 172.16.1.254"),
+        ("link set net1 down", "it is down", "link set net1 up\nroute add 172.16.0.0/16 via 172.16.1.254"),
+    ] {
+        pod.ip_do(change);
+        let msg = ipvlan(&world, &pod).check(&conf).error().msg;
+        assert!(msg.contains(named), "after {change}: {msg}");
+        pod.ip_do(back);
+    }
+    ipvlan(&world, &pod).check(&conf).success();
+    conf["master"] = json!("rail2");
+    let msg = ipvlan(&world, &pod).check(&conf).error().msg;
+    assert!(msg.contains("it is not on rail2"), "{msg}");
+    pod.ip_do("link del net1\nlink add net1 type bridge");
+    let msg = ipvlan(&world, &pod).check(&conf).error().msg;
+    assert!(msg.contains("expected ipvlan"), "{msg}");
+    pod.ip_do("link del net1");
+    let msg = ipvlan(&world, &pod).check(&conf).error().msg;
+    assert!(msg.contains("net1 is missing in the pod"), "{msg}");
+    ipvlan(&world, &pod).del(&conf).success();
+}
+
+#[test]
+fn without_a_master_it_is_that_of_the_default_route_and_an_ipam_gives_the_address() {
+    let world = World::new();
+    world.rail(1);
+    world.host().ip_do("addr add 172.16.1.2/24 dev rail1\nroute add default via 172.16.1.254");
+    let pod = world.bare_pod("a");
+    let before = world.snapshot().without("file ");
+    let ipam = json!({ "type": "rail-ipam", "ranges": [[{ "subnet": "172.16.1.0/24", "rangeStart": "172.16.1.10" }]] });
+    let conf = config(&json!({ "master": null, "ipam": ipam }));
+    let result = ipvlan(&world, &pod).add(&conf).success();
+    assert_eq!(result["ips"][0]["address"], "172.16.1.10/24", "{result}");
+    let [link, on_host] = [pod.ip(&["link", "show", "net1"]), world.host().ip(&["link", "show", "rail1"])];
+    assert_eq!(link[0]["link_index"], on_host[0]["ifindex"], "it is on rail1");
+    world.host().ip_do("route del default");
+    ipvlan(&world, &pod).del(&conf).success();
+    world.host().ip_do("route add default via 172.16.1.254");
+    assert_same(&before, &world.snapshot().without("file "));
+}
+
+#[test]
+fn del_of_a_link_that_was_never_made_is_a_success() {
+    let world = World::new();
+    world.rail(1);
+    let pod = world.bare_pod("a");
+    let before = world.snapshot();
+    ipvlan(&world, &pod).del(&config(&json!({}))).success();
+    assert_same(&before, &world.snapshot());
+}
+
+#[test]
 fn macvlan_and_ipvlan_on_one_master_name_each_other() {
     let world = World::new();
     world.rail(1);

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use vm::lab::{Pod, VfAttributes, ip, vf};
 
-use super::call::{ipam, sriov};
+use super::call::{call, ipam, sriov};
 use super::state::{State, assert_untouched};
 
 fn everything() -> Value {
@@ -190,4 +190,17 @@ fn what_cannot_be_a_vf_is_refused_with_what_to_do() {
         let error = sriov(&vf, &pod, &json!({ "deviceID": device })).fails("ADD");
         assert!(error.contains(said), "{error}");
     }
+}
+
+#[test]
+fn ib_sriov_on_an_ethernet_vf_names_sriov() {
+    let (vf, pod) = (vf(0, 0), Pod::new());
+    let before = State::of(&vf);
+    let config = json!({
+        "cniVersion": "1.1.0", "name": "ib", "type": "ib-sriov", "deviceID": vf.bdf(), "guid": "11:22:33:44:55:66:77:01",
+        "rdmaIsolation": true,
+    });
+    let said = call("ib-sriov", &pod, config).fails("ADD");
+    assert!(said.contains("is Ethernet: use `sriov`"), "{said}");
+    assert_untouched(&vf, &before);
 }
