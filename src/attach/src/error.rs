@@ -98,8 +98,6 @@ pub enum Error {
          CONFIG_NFT_CT; modules nf_tables, nft_ct): {source}"
     )]
     Marks { source: Box<netlink::Error> },
-    #[error("the pod's namespace has no id for the host's, although it has just been given one")]
-    HostUnknown,
     #[error("{first}; {rest}")]
     Several { first: Box<Error>, rest: String },
 }
@@ -108,12 +106,16 @@ impl Error {
     /// All failures of an undo as one.
     pub fn join(errors: impl IntoIterator<Item = Self>) -> Option<Self> {
         let mut errors = errors.into_iter();
-        let first = errors.next()?;
-        let rest: Vec<_> = errors.map(|error| error.to_string()).collect();
+        Some(errors.next()?.and(errors))
+    }
+
+    /// The same, where there is one for sure.
+    pub(crate) fn and(self, others: impl IntoIterator<Item = Self>) -> Self {
+        let rest: Vec<_> = others.into_iter().map(|error| error.to_string()).collect();
         if rest.is_empty() {
-            return Some(first);
+            return self;
         }
-        Some(Self::Several { first: Box::new(first), rest: rest.join("; ") })
+        Self::Several { first: Box::new(self), rest: rest.join("; ") }
     }
 
     pub(crate) fn code(&self) -> u32 {
@@ -135,7 +137,6 @@ impl Error {
             | Self::Sysctl { .. }
             | Self::Attached { .. }
             | Self::Vanished { .. }
-            | Self::HostUnknown
             | Self::UplinkTaken { .. }
             | Self::MarksTaken { .. }
             | Self::Marks { .. }

@@ -16,7 +16,7 @@ impl Undo for Marked {
     fn undo(&self, scene: &mut Scene) -> Vec<Error> {
         let mark = if scene.pod.is_some() { "in-pod" } else { "pod-gone" };
         std::fs::File::create(self.dir.join(mark)).unwrap();
-        if self.fails { vec![Error::HostUnknown] } else { Vec::new() }
+        if self.fails { vec![Error::Vanished { ifname: "net1".to_owned() }] } else { Vec::new() }
     }
 }
 

@@ -14,10 +14,9 @@ pub fn provide(dirs: &Dirs, wanted: &Wanted, key: &Key) -> Result<(), crate::Err
     let nics = nics(wanted, &mut host)?;
     let mut masters = Masters { dirs, key, wanted, host, made: Vec::new() };
     masters.verify(&nics)?;
-    masters.put_in_place(&nics).map_err(|error| {
-        let undone = release::leave(dirs, key, &masters.made, &mut masters.host);
-        crate::Error::join([error].into_iter().chain(undone)).unwrap_or(crate::Error::HostUnknown)
-    })
+    masters
+        .put_in_place(&nics)
+        .map_err(|error| error.and(release::leave(dirs, key, &masters.made, &mut masters.host)))
 }
 
 pub(super) struct Masters<'a> {

@@ -12,35 +12,20 @@ use crate::message::{Message, Request};
 const HEADER: usize = 4;
 // NETNSA_NSID (include/uapi/linux/net_namespace.h)
 const NSID: u16 = 1;
-/// Any id that is free.
-const ANY: i32 = -1;
 
 impl Route {
     /// The id that the socket's namespace has for `netns`, as in [`crate::Link::parent_netnsid`]; `None` if it has none.
     pub fn netns_id(&mut self, netns: &NetNs) -> Result<Option<i32>, Error> {
-        let message = message(netns, None);
+        let message = message(netns);
         let request =
             Request::new("look up the id of namespace", netns.path().display(), RTM_GETNSID, 0, &message);
         self.query(&request, decode)
     }
-
-    /// Gives `netns` an id in the socket's namespace, chosen by the kernel; [`Error::is_exists`] if it has one.
-    pub fn assign_netns_id(&mut self, netns: &NetNs) -> Result<(), Error> {
-        let message = message(netns, Some(ANY));
-        self.execute(&Request::new(
-            "give an id to namespace",
-            netns.path().display(),
-            RTM_NEWNSID,
-            0,
-            &message,
-        ))
-    }
 }
 
-fn message(netns: &NetNs, id: Option<i32>) -> NsidMessage {
+fn message(netns: &NetNs) -> NsidMessage {
     let mut message = NsidMessage::default();
     message.attributes = vec![NsidAttribute::Fd(netns.fd().as_raw_fd().cast_unsigned())];
-    message.attributes.extend(id.map(NsidAttribute::Id));
     message
 }
 

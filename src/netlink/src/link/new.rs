@@ -18,10 +18,8 @@ pub struct NewLink<'a> {
     pub name: String,
     /// What it is to be.
     pub kind: NewKind<'a>,
-    /// Index of the link it sits on, in the namespace of the socket or of `parent_netnsid`.
+    /// Index of the link it sits on, in the namespace of the socket.
     pub parent: Option<u32>,
-    /// Id of the parent's namespace, where that is not the socket's.
-    pub parent_netnsid: Option<i32>,
     /// Namespace to create it in; `None` for that of the socket.
     pub netns: Option<BorrowedFd<'a>>,
     /// MTU; `None` for that of the parent.
@@ -85,7 +83,6 @@ impl<'a> NewLink<'a> {
             name: name.into(),
             kind,
             parent: None,
-            parent_netnsid: None,
             netns: None,
             mtu: None,
             address: None,
@@ -183,7 +180,6 @@ fn encode(link: &NewLink<'_>) -> LinkMessage {
     }
     let optional = [
         link.parent.map(LinkAttribute::Link),
-        link.parent_netnsid.map(LinkAttribute::LinkNetNsId),
         link.netns.map(|netns| LinkAttribute::NetNsFd(netns.as_raw_fd())),
         link.mtu.map(LinkAttribute::Mtu),
         link.address.map(|address| LinkAttribute::Address(address.as_bytes().to_vec())),
