@@ -1,6 +1,7 @@
 //! Eight InfiniBand PFs with four VFs each.
 
 mod check;
+mod detection;
 mod eight;
 mod examples;
 mod ib_sriov;

@@ -2,8 +2,10 @@
 
 mod attach;
 mod check;
+mod detection;
 mod examples;
 mod fabric;
+mod rail;
 mod refusals;
 mod undo;
 mod vfs;
