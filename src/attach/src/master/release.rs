@@ -36,10 +36,17 @@ pub(super) fn leave(dirs: &Dirs, key: &Key, failed: &[String], host: &mut Route)
         Err(error) => return vec![error],
     };
     let used = ledgers.into_iter().filter(|ledger| ledger.users.contains(key));
-    let mut errors = Vec::new();
+    let (mut errors, mut held) = (Vec::new(), Vec::new());
     for mut ledger in used {
+        // Something of the same attachment is still on it: it stays a user of both, and the next DEL lets go of both.
+        if held.contains(&ledger.name) {
+            continue;
+        }
         ledger.unfinished |= failed.contains(&ledger.name);
-        errors.extend(leave_one(dirs, ledger, key, host).unwrap_or_else(|error| vec![error]));
+        let on = ledger.on.clone();
+        let left = leave_one(dirs, ledger, key, host).unwrap_or_else(|error| vec![error]);
+        held.extend(on.filter(|_| !left.is_empty()));
+        errors.extend(left);
     }
     errors
 }
