@@ -14,7 +14,7 @@ use crate::cache::Cache;
 use crate::kernel::Kernel;
 use crate::machine::{agent, end_of, spawn};
 use crate::qemu::{self, Qemu};
-use crate::{hca, initramfs};
+use crate::{engines, hca, initramfs};
 
 /// One CPU each: a test is one process after another, and where the machine has more CPUs, more guests run. Two virtual
 /// CPUs on a busy machine spend more time on waiting for each other than on work.
@@ -49,6 +49,7 @@ impl Image {
         let qemu = Qemu::fetch(&cache)?;
         let kernel = Kernel::fetch(&cache, suite, &busybox)?;
         let initramfs = initramfs::build(&cache, &kernel, &busybox)?;
+        engines::fetch(&cache)?;
         let mut image = Self { qemu, kernel, initramfs, cache, kvm: false };
         image.kvm = qemu::kvm_works(&image.cache, &image.kernel.version, || image.boots_with_kvm())?;
         Ok(image)

@@ -4,6 +4,7 @@ pub mod agent;
 mod apt;
 mod cache;
 mod command;
+mod engines;
 mod file;
 pub mod harness;
 mod hca;

@@ -1,6 +1,7 @@
 //! No NIC: Debian's stock kernel with all its modules.
 
 mod detection;
+mod engines;
 mod examples;
 mod ifacer;
 mod ipvlan;
