@@ -2,6 +2,7 @@
 
 mod attributes;
 mod binding;
+mod conformance;
 mod counters;
 mod knobs;
 mod links;

@@ -1,6 +1,7 @@
 //! Eight InfiniBand PFs with four VFs each.
 
 mod check;
+mod conformance;
 mod detection;
 mod eight;
 mod examples;

@@ -2,6 +2,7 @@
 
 mod attach;
 mod check;
+mod conformance;
 mod detection;
 mod examples;
 mod fabric;

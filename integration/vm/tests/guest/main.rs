@@ -1,5 +1,6 @@
 //! Tests that run inside a guest. The first module names the configuration that is booted for them.
 
+mod conformance;
 mod eth;
 mod ib;
 mod igb;

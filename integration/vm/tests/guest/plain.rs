@@ -6,6 +6,7 @@ mod examples;
 mod ifacer;
 mod ipvlan;
 mod power_loss;
+mod privileges;
 
 use vm::lab::{Pod, ip};
 
