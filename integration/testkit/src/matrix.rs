@@ -6,10 +6,12 @@
 mod fail;
 mod kill;
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::chain::Chain;
-use crate::fault::{Call, Scope, Trace};
+use crate::fault::{CHANGES, Call, FALLIBLE, Scope, Trace};
 use crate::snapshot::Snapshot;
 use crate::wait::eventually;
 use crate::world::World;
@@ -36,6 +38,8 @@ pub struct Matrix<'w> {
     share: Share,
     ignored: Vec<&'static str>,
     before: Snapshot,
+    /// By verb: both kinds of ending have theirs among the same.
+    points: RefCell<BTreeMap<String, Vec<Point>>>,
 }
 
 /// Where the step `at` is ended.
@@ -58,6 +62,7 @@ impl<'w> Matrix<'w> {
             share,
             ignored: ignored.to_vec(),
             before: world.snapshot(),
+            points: RefCell::default(),
         };
         matrix.chain.add();
         matrix.chain.del();
@@ -90,39 +95,44 @@ impl<'w> Matrix<'w> {
     }
 
     /// ADD of step `at` in the place that a chain has for it, run to its end under strace.
-    fn traced_add(&self, at: usize, set: &str, scope: Scope) -> Trace {
+    fn traced_add(&self, at: usize, scope: Scope) -> Trace {
         let config = self.chain.config(at, &self.chain.add_first(at));
-        let trace = self.chain.steps[at].plugin.trace("ADD", &config, set, scope);
+        let trace = self.chain.steps[at].plugin.trace("ADD", &config, &all_calls(), scope);
         self.chain.del();
         trace
     }
 
     /// DEL of step `at`, run to its end under strace.
-    fn traced_del(&self, at: usize, set: &str, scope: Scope) -> Trace {
+    fn traced_del(&self, at: usize, scope: Scope) -> Trace {
         self.chain.add();
         self.chain.del_after(at + 1);
         let step = &self.chain.steps[at];
-        let trace = step.plugin.trace("DEL", &step.config, set, scope);
+        let trace = step.plugin.trace("DEL", &step.config, &all_calls(), scope);
         self.chain.del();
         trace
     }
 
-    /// The points of one verb of every step in `set`. Where a step calls another plugin, its process and both together.
-    fn points(&self, verb: &str, set: &str) -> Vec<Point> {
+    /// The points of one verb of every step. Where a step calls another plugin, its process and both together.
+    fn points(&self, verb: &str) -> Vec<Point> {
+        self.points.borrow_mut().entry(verb.to_owned()).or_insert_with(|| self.find_points(verb)).clone()
+    }
+
+    fn find_points(&self, verb: &str) -> Vec<Point> {
         let mut points = Vec::new();
         for at in 0..self.chain.steps.len() {
             let traced = |scope| match verb {
-                "ADD" => self.traced_add(at, set, scope),
-                _ => self.traced_del(at, set, scope),
+                "ADD" => self.traced_add(at, scope),
+                _ => self.traced_del(at, scope),
             };
             for scope in [Scope::Plugin, Scope::Delegates] {
-                // What a run has to wait for makes calls of its own, more on a busy machine: those are points of that run only.
-                let trace = [traced(scope), traced(scope)].into_iter().min_by_key(|trace| trace.calls.len());
-                let Some(trace) = trace else { continue };
-                let found = trace.points();
-                if scope == Scope::Delegates && trace.processes == 1 {
+                let first = traced(scope);
+                if scope == Scope::Delegates && first.processes == 1 {
                     continue;
                 }
+                // What a run has to wait for makes calls of its own, more on a busy machine: those are points of that run only.
+                let second = traced(scope);
+                let trace = if second.calls.len() < first.calls.len() { second } else { first };
+                let found = trace.points();
                 trace.outcome.success();
                 points.extend(found.into_iter().map(|call| Point { at, scope, call }));
             }
@@ -151,6 +161,18 @@ impl<'w> Matrix<'w> {
         let program = self.chain.steps[point.at].plugin.program.file_name().unwrap_or_default();
         let whose = if point.scope == Scope::Plugin { "" } else { " of it and its delegate" };
         format!("{verb} of step {} ({}) ended at {}{whose}", point.at, program.display(), point.call)
+    }
+}
+
+fn all_calls() -> String {
+    format!("{CHANGES},{FALLIBLE}")
+}
+
+impl Point {
+    /// The call can leave a trace, where others only come before one that does.
+    fn is_change(&self) -> bool {
+        // A file that is only read is as it was, wherever the reader is ended.
+        !self.call.reads && CHANGES.split(',').any(|name| name == self.call.name)
     }
 }
 

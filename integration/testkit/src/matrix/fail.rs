@@ -1,7 +1,7 @@
 //! An error at every call that changes something, or on which such a call depends.
 
 use super::{Matrix, Point, with_each};
-use crate::fault::{CHANGES, FALLIBLE, Scope, Trace};
+use crate::fault::{Scope, Trace};
 use crate::figures::{figure, torture};
 use crate::plugin::Outcome;
 
@@ -22,7 +22,7 @@ impl Matrix<'_> {
             let mut turn = 0;
             points.retain(|point| {
                 turn += 1;
-                is_change(point) || turn % ONE_OF_READS == 0
+                point.is_change() || turn % ONE_OF_READS == 0
             });
         }
         let runs = with_each(self.share(points), &ERRORS);
@@ -43,8 +43,7 @@ impl Matrix<'_> {
             .iter()
             .map(|step| step.plugin.trace("VERSION", &step.config, "openat", Scope::Plugin).points())
             .collect();
-        let points = self.points(verb, &format!("{CHANGES},{FALLIBLE}"));
-        points.into_iter().filter(|point| !loader[point.at].contains(&point.call)).collect()
+        self.points(verb).into_iter().filter(|point| !loader[point.at].contains(&point.call)).collect()
     }
 
     /// ADD answers with a code and has undone itself, or it has done all.
@@ -82,10 +81,6 @@ impl Matrix<'_> {
         self.chain.del_first(if failed { point.at + 1 } else { point.at });
         self.assert_clean(&what);
     }
-}
-
-fn is_change(point: &Point) -> bool {
-    !point.call.reads && CHANGES.split(',').any(|name| name == point.call.name)
 }
 
 /// Two failures leave nothing to say: of the write that says it, and of the way out of the pod's namespace, in which

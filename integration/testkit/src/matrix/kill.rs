@@ -3,7 +3,7 @@
 use std::os::unix::process::ExitStatusExt;
 
 use super::{Matrix, Point, with_each};
-use crate::fault::{CHANGES, Scope};
+use crate::fault::Scope;
 use crate::figures::figure;
 use crate::plugin::Plugin;
 use serde_json::Value;
@@ -25,9 +25,7 @@ impl Matrix<'_> {
     /// Kills ADD and DEL at their points. Each point has one of the ways out in turn; in a full run, all of them.
     #[track_caller]
     pub fn kill(&self, verb: &str) {
-        // A file that is only read is as it was, wherever the reader is killed.
-        let points: Vec<_> =
-            self.points(verb, CHANGES).into_iter().filter(|point| !point.call.reads).collect();
+        let points: Vec<_> = self.points(verb).into_iter().filter(Point::is_change).collect();
         let of = points.len() * WAYS_OUT.len();
         let runs = with_each(self.share(points), &WAYS_OUT);
         let mut killed = 0;

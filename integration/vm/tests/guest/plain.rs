@@ -5,6 +5,7 @@ mod engines;
 mod examples;
 mod ifacer;
 mod ipvlan;
+mod matrices;
 mod power_loss;
 mod privileges;
 

@@ -25,30 +25,26 @@ impl Subject {
     }
 }
 
-/// The four tests of each subject, which a constant of that name in capitals describes.
+/// The tests of each subject, one for each verb: what both kinds of ending need at first is slow in a guest.
 macro_rules! matrices {
     ($world:expr; $($name:ident = $subject:expr;)*) => {
         $(mod $name {
             use super::*;
 
             #[test]
-            fn add_killed_anywhere_leaves_nothing() {
-                $subject.end(&$world, |matrix| matrix.kill("ADD"));
+            fn add_ended_anywhere_leaves_nothing() {
+                $subject.end(&$world, |matrix| {
+                    matrix.kill("ADD");
+                    matrix.fail("ADD");
+                });
             }
 
             #[test]
-            fn del_killed_anywhere_leaves_nothing() {
-                $subject.end(&$world, |matrix| matrix.kill("DEL"));
-            }
-
-            #[test]
-            fn add_that_fails_anywhere_has_undone_itself() {
-                $subject.end(&$world, |matrix| matrix.fail("ADD"));
-            }
-
-            #[test]
-            fn del_that_fails_anywhere_goes_on_and_reports() {
-                $subject.end(&$world, |matrix| matrix.fail("DEL"));
+            fn del_ended_anywhere_is_finished_by_the_next() {
+                $subject.end(&$world, |matrix| {
+                    matrix.kill("DEL");
+                    matrix.fail("DEL");
+                });
             }
         })*
     };
