@@ -6,8 +6,9 @@ mod examples;
 mod ifacer;
 mod ipvlan;
 mod matrices;
-mod power_loss;
+pub(crate) mod power_loss;
 mod privileges;
+mod reconcile;
 
 use vm::lab::{Pod, ip};
 

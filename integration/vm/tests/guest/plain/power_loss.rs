@@ -1,7 +1,7 @@
 //! The power goes at every point of what reached the disk: sticky owners and quarantined addresses that were acknowledged are
 //! there, nothing is unreadable, and the next ones can be written.
 
-mod disk;
+pub(crate) mod disk;
 mod promises;
 
 use std::path::Path;
@@ -64,7 +64,7 @@ fn lose_power_everywhere(kind: &str, mebibytes: u64, mkfs: &[&str]) {
 }
 
 /// A flush changes nothing.
-fn is_point(entry: &Entry) -> bool {
+pub(crate) fn is_point(entry: &Entry) -> bool {
     !matches!(entry, Entry::Mark(_)) && !matches!(entry, Entry::Write { bytes, .. } if bytes.is_empty())
 }
 

@@ -6,7 +6,8 @@ use std::io::Write;
 use serde_json::json;
 use vm::lab::{Pod, Vf, run, vf};
 
-use super::call::{ipam, sriov};
+use super::call::{Call, ipam, sriov};
+use super::reconcile::{chain, rail};
 use super::state::{State, assert_untouched};
 
 /// VFs come up anew, namespaces are gone, and the kernel is another one; /run and /var are as they were.
@@ -56,4 +57,35 @@ fn the_next_pod_of_the_boot_gets_the_vf_and_keeps_it() {
     assert_eq!((vf.attributes().vlan, new.links()), (60, vec!["net1".to_owned()]));
     second.run("DEL");
     assert_untouched(&vf, &before);
+}
+
+/// An attachment by one or more plugins: their calls, in the order of ADD.
+type Attach = fn(&Vf, &Pod) -> Vec<Call>;
+
+#[test]
+fn so_do_rdma_and_rail_whichever_the_dead_pod_had() {
+    for (number, (first, next)) in [(chain as Attach, rail as Attach), (rail, chain)].into_iter().enumerate()
+    {
+        let (vf, dead) = (vf(7, 2 + number), Pod::new());
+        let before = State::of(&vf);
+        let old = first(&vf, &dead);
+        reboot(&vf, dead);
+        let device = vf.rdma();
+        let pod = Pod::new();
+        let new = next(&vf, &pod);
+        let vlan = vf.attributes().vlan;
+        old.iter().rev().for_each(|call| drop(call.run("DEL")));
+        assert_eq!(
+            (vf.attributes().vlan, pod.links(), pod.rdma_devices()),
+            (vlan, vec!["net1".to_owned()], device)
+        );
+        new.iter().rev().for_each(|call| drop(call.run("DEL")));
+        // The void record of what the rails of the dead pod shared waits for the first GC of the boot.
+        let all = json!({ "cni.dev/valid-attachments": [] });
+        for call in &old {
+            call.clone().with(&all).run("GC");
+        }
+        assert_untouched(&vf, &before);
+        run(&["umount", "/proc/sys/kernel/random/boot_id"]);
+    }
 }

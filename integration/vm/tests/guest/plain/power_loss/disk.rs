@@ -10,7 +10,7 @@ const NAME: &str = "railcni-power-loss";
 const LOG_MEBIBYTES: u64 = 512;
 
 /// dm-log-writes over a file; the log is another one.
-pub(super) struct LoggedDisk {
+pub(crate) struct LoggedDisk {
     name: &'static str,
     before: Disk,
     log: PathBuf,
@@ -18,11 +18,11 @@ pub(super) struct LoggedDisk {
 }
 
 /// A mounted file system; dropping it unmounts.
-pub(super) struct Mounted(PathBuf);
+pub(crate) struct Mounted(PathBuf);
 
 impl LoggedDisk {
     /// With an empty file system, whose making is not in the log.
-    pub(super) fn new(folder: &Path, mebibytes: u64, mkfs: &[&str]) -> Self {
+    pub(crate) fn new(folder: &Path, mebibytes: u64, mkfs: &[&str]) -> Self {
         let (image, log) = (folder.join("disk"), folder.join("log"));
         for (path, mebibytes) in [(&image, mebibytes), (&log, LOG_MEBIBYTES)] {
             File::create(path).and_then(|file| file.set_len(mebibytes << 20)).expect("a file for a disk");
@@ -37,19 +37,19 @@ impl LoggedDisk {
         Self { name: NAME, before, log, loops }
     }
 
-    pub(super) fn mount(&self, kind: &str, target: &Path) -> Mounted {
+    pub(crate) fn mount(&self, kind: &str, target: &Path) -> Mounted {
         // The kernel's own name: without udev, nobody makes the other one.
         let device = run(&["dmsetup", "info", "-c", "--noheadings", "-o", "blkdevname", self.name]);
         mounted_from(&["-t", kind, &format!("/dev/{}", device.trim())], target)
     }
 
     /// All that came before is on the disk from here on, as far as it was promised.
-    pub(super) fn mark(&self, text: &str) {
+    pub(crate) fn mark(&self, text: &str) {
         run(&["dmsetup", "message", self.name, "0", "mark", text]);
     }
 
     /// The disk as it was at first, and what happened to it.
-    pub(super) fn into_log(self) -> (Disk, Vec<Entry>) {
+    pub(crate) fn into_log(self) -> (Disk, Vec<Entry>) {
         run(&["dmsetup", "remove", self.name]);
         for device in &self.loops {
             run(&["losetup", "--detach", device]);
@@ -68,7 +68,7 @@ fn provide_loops() {
 }
 
 /// What is in a file.
-pub(super) fn mounted(kind: &str, image: &Path, target: &Path) -> Mounted {
+pub(crate) fn mounted(kind: &str, image: &Path, target: &Path) -> Mounted {
     mounted_from(&["-t", kind, "-o", "loop", text(image)], target)
 }
 
