@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use testkit::{Outcome, Plugin, World, assert_same, figure, torture};
+use testkit::{Outcome, Plugin, Space, World, assert_same, figure, torture};
 use vm::lab::pf;
 
-/// Pods and VFs: every VF has one pod that gets it; the others come in vain.
+/// Pods and VFs: every VF has one pod that gets it; the others come in vain, and again.
 const FULL: (usize, usize) = (256, 120);
 const BOUNDED: (usize, usize) = (48, 40);
 const TRY_AGAIN_LATER: u64 = 11;
 
 #[test]
-fn each_vf_has_one_owner() {
+fn each_vf_has_one_owner_until_every_pod_has_had_one() {
     let world = World::of_guest();
     let (crowd, count) = if torture() { FULL } else { BOUNDED };
     let vfs: Vec<String> = pf(0).vfs().iter().take(count).map(|vf| vf.bdf().to_owned()).collect();
@@ -21,54 +21,62 @@ fn each_vf_has_one_owner() {
         json!({ "cniVersion": "1.1.0", "name": "pf", "type": "sriov", "deviceID": vfs[number % vfs.len()], "vlan": 1 + number,
                 "ipam": { "type": "rail-ipam", "lockTimeout": 120, "ranges": [[{ "subnet": "10.68.0.0/16" }]] } })
     };
-    let pods: Vec<_> = (0..crowd).map(|number| world.bare_pod(&format!("p{number}"))).collect();
-    let calls: Vec<(Plugin, Value)> = pods
-        .iter()
-        .enumerate()
-        .map(|(number, pod)| (world.plugin("sriov").netns(pod.path()).container(pod.name()), config(number)))
-        .collect();
-    calls[0].0.add(&calls[0].1).success();
-    calls[0].0.del(&calls[0].1).success();
+    let pod = |number: usize| {
+        let pod = world.bare_pod(&format!("p{number}"));
+        let plugin = world.plugin("sriov").netns(pod.path()).container(pod.name());
+        Candidate { pod, plugin, config: config(number), vf: number % vfs.len() }
+    };
+    let mut waiting: Vec<_> = (0..crowd).map(pod).collect();
+    waiting[0].plugin.add(&waiting[0].config).success();
+    waiting[0].plugin.del(&waiting[0].config).success();
     let before = world.snapshot().without("file ");
-    let start = Instant::now();
-    let outcomes = at_once(&calls, "ADD");
-    let took = start.elapsed();
-    let (won, lost): (Vec<_>, Vec<_>) =
-        outcomes.into_iter().zip(&pods).partition(|(outcome, _)| outcome.status.success());
-    assert_eq!(
-        won.len(),
-        vfs.len(),
-        "{}",
-        lost.first().map(|(outcome, _)| outcome.to_string()).unwrap_or_default()
-    );
-    for (outcome, pod) in lost {
-        let error = outcome.error();
-        assert!(error.code > 0 && !pod.has_link("net1"), "{}: {error:?}", pod.name());
+    while !waiting.is_empty() {
+        waiting = wave(waiting);
     }
-    let addresses: BTreeSet<String> = won
-        .into_iter()
-        .map(|(outcome, pod)| {
-            assert!(pod.has_link("net1"), "{} has no interface", pod.name());
-            outcome.success()["ips"][0]["address"].as_str().unwrap_or_default().to_owned()
-        })
-        .collect();
-    assert_eq!(addresses.len(), vfs.len(), "an address was given twice");
-    assert!(took < Duration::from_secs(120), "{took:?}");
     figure("concurrent ADDs", "one PF of 120 VFs", crowd, FULL.0);
-    for (outcome, (plugin, config)) in at_once(&calls, "DEL").into_iter().zip(&calls) {
+    assert_same(&before, &world.snapshot().without("file "));
+}
+
+struct Candidate {
+    pod: Space,
+    plugin: Plugin,
+    config: Value,
+    vf: usize,
+}
+
+/// All come at once, one for each VF is let in, and all go at once; those that came in vain.
+fn wave(all: Vec<Candidate>) -> Vec<Candidate> {
+    let wanted: BTreeSet<usize> = all.iter().map(|candidate| candidate.vf).collect();
+    let start = Instant::now();
+    let outcomes = at_once(&all, "ADD");
+    assert!(start.elapsed() < Duration::from_secs(120), "{:?}", start.elapsed());
+    let (mut addresses, mut won, mut lost) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for (number, (outcome, candidate)) in outcomes.into_iter().zip(&all).enumerate() {
+        let has_link = candidate.pod.has_link("net1");
+        if outcome.status.success() {
+            assert!(has_link && won.insert(candidate.vf), "VF {} has two owners, or none", candidate.vf);
+            addresses.insert(outcome.success()["ips"][0]["address"].as_str().unwrap_or_default().to_owned());
+        } else {
+            let error = outcome.error();
+            assert!(error.code > 0 && !has_link, "{}: {error:?}", candidate.pod.name());
+            lost.insert(number);
+        }
+    }
+    assert_eq!((&won, addresses.len()), (&wanted, wanted.len()), "a VF or an address was given twice");
+    for (outcome, Candidate { plugin, config, .. }) in at_once(&all, "DEL").into_iter().zip(&all) {
         // So many at once on one slow CPU, a lock may not come in time: no wait is endless, and a runtime asks again.
         if !outcome.status.success() {
             assert_eq!(outcome.error().code, TRY_AGAIN_LATER);
             plugin.del(config).success();
         }
     }
-    assert_same(&before, &world.snapshot().without("file "));
+    all.into_iter().enumerate().filter(|(number, _)| lost.contains(number)).map(|(_, one)| one).collect()
 }
 
-fn at_once(calls: &[(Plugin, Value)], verb: &str) -> Vec<Outcome> {
+fn at_once(all: &[Candidate], verb: &str) -> Vec<Outcome> {
     std::thread::scope(|scope| {
-        let run = |(plugin, config): &(Plugin, Value)| plugin.run(verb, config);
-        let threads: Vec<_> = calls.iter().map(|call| scope.spawn(move || run(call))).collect();
+        let run = |one: &Candidate| one.plugin.run(verb, &one.config);
+        let threads: Vec<_> = all.iter().map(|one| scope.spawn(move || run(one))).collect();
         threads.into_iter().map(|thread| thread.join().expect("a run")).collect()
     })
 }

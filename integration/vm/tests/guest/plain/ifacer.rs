@@ -3,7 +3,10 @@
 use std::thread;
 
 use serde_json::{Value, json};
-use testkit::{Ping, Plugin, Scope, Space, World, assert_same};
+use testkit::{Ping, Plugin, Scope, Space, World, assert_same, figure, torture};
+
+/// Pods that come at once; a bounded run has a quarter of them.
+const CROWD: usize = 256;
 
 fn config(more: &Value) -> Value {
     let mut config =
@@ -105,11 +108,11 @@ fn a_vlan_under_another_name_is_refused_on_one_nic_and_fine_on_another() {
 }
 
 #[test]
-fn the_last_of_64_pods_at_once_removes_it() {
-    let world = world();
+fn the_last_of_a_crowd_of_pods_at_once_removes_it() {
+    let (world, crowd) = (world(), if torture() { CROWD } else { CROWD / 4 });
     let before = world.snapshot().without("file ");
     let conf = vlan(&json!({ "cleanup": true, "mtu": 4200 }));
-    let plugins: Vec<_> = (0..64).map(|number| ifacer(&world, &format!("pod{number}"))).collect();
+    let plugins: Vec<_> = (0..crowd).map(|number| ifacer(&world, &format!("pod{number}"))).collect();
     let every = |verb: &str| {
         thread::scope(|scope| {
             let runs: Vec<_> = plugins.iter().map(|plugin| scope.spawn(|| plugin.run(verb, &conf))).collect();
@@ -119,9 +122,10 @@ fn the_last_of_64_pods_at_once_removes_it() {
         });
     };
     every("ADD");
+    figure("concurrent ADDs", "one VLAN master", crowd, CROWD);
     assert_eq!(link(world.host(), "rail1.100")["mtu"], 4200);
-    let (last, others) = plugins.split_last().expect("64");
-    for plugin in &others[..60] {
+    let (last, others) = plugins.split_last().expect("a crowd");
+    for plugin in &others[..crowd - 4] {
         plugin.del(&conf).success();
     }
     assert!(world.host().has_link("rail1.100"));
