@@ -19,7 +19,11 @@ pub(crate) struct Kernel {
     pub(crate) version: String,
     /// Root of the extracted packages; modules are in `usr/lib/modules/VERSION`.
     pub(crate) root: PathBuf,
+    /// What QEMU boots.
+    pub(crate) image: PathBuf,
 }
+
+const XZ: &[u8] = b"\xfd7zXZ\0";
 
 impl Kernel {
     /// The kernel of `suite`, downloaded the first time.
@@ -31,12 +35,9 @@ impl Kernel {
         let root =
             cache.once(name, |dir| download(&Apt::update(cache, suite)?, dir, &cache.path(name), busybox))?;
         let version = version(&root)?;
-        Ok(Self { version, root })
-    }
-
-    /// The bootable image.
-    pub(crate) fn image(&self) -> PathBuf {
-        self.root.join(format!("boot/vmlinuz-{}", self.version))
+        let packed = root.join(format!("boot/vmlinuz-{version}"));
+        let image = unpacked(cache, &packed, &version)?;
+        Ok(Self { version, root, image })
     }
 
     /// Where the modules are.
@@ -65,6 +66,36 @@ impl Kernel {
         }
         Ok(order)
     }
+}
+
+/// The kernel without its xz, which an emulated CPU takes longer to undo than to boot; QEMU starts it by PVH. Other ways to pack a
+/// kernel are undone faster, and stay.
+fn unpacked(cache: &Cache, packed: &Path, version: &str) -> Result<PathBuf> {
+    let image = fs::read(packed).with_context(|| format!("read {}", packed.display()))?;
+    let Some(payload) = payload(&image).filter(|payload| payload.starts_with(XZ)) else {
+        return Ok(packed.to_owned());
+    };
+    let dir = cache.once(&format!("vmlinux-{version}"), |dir| {
+        let file = dir.join("vmlinux.xz");
+        file::put(&file, payload)?;
+        // Busybox lacks the filter for x86.
+        output(Command::new("xz").arg("--decompress").arg(&file))
+            .context("unpack the kernel (package xz-utils)")
+            .map(drop)
+    })?;
+    Ok(dir.join("vmlinux"))
+}
+
+/// What a bzImage unpacks when it starts (Documentation/arch/x86/boot.rst): the header has its place behind the real-mode sectors, and
+/// its length, the last four bytes of which are the size of the result.
+fn payload(image: &[u8]) -> Option<&[u8]> {
+    let number = |at: usize| {
+        let bytes = image.get(at..at + 4)?.try_into().ok()?;
+        usize::try_from(u32::from_le_bytes(bytes)).ok()
+    };
+    let sectors = usize::from(*image.get(0x1f1)?);
+    let start = (sectors + 1) * 512 + number(0x248)?;
+    image.get(start..start + number(0x24c)?.checked_sub(4)?)
 }
 
 fn is_module(line: &str, name: &str) -> bool {
@@ -131,4 +162,22 @@ fn version(root: &Path) -> Result<String> {
         fs::read_dir(root.join("usr/lib/modules")).context("the kernel package has no modules")?;
     let entry = entries.next().context("the kernel package has no modules")??;
     Ok(entry.file_name().to_string_lossy().into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_payload_is_found_by_the_header_alone() {
+        let mut image = vec![0; 2048];
+        image[0x1f1] = 1;
+        image[0x248] = 16;
+        image[0x24c..0x24e].copy_from_slice(&[10, 0]);
+        let start = 2 * 512 + 16;
+        image[start..start + 6].copy_from_slice(XZ);
+        assert_eq!(payload(&image), Some(XZ));
+        assert_eq!(payload(&image[..start]), None, "cut short");
+        assert_eq!(payload(&[]), None);
+    }
 }

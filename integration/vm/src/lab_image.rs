@@ -67,7 +67,7 @@ impl Image {
     }
 
     pub(crate) fn arguments(&self, console: i32, socket: i32) -> Vec<String> {
-        let (image, initramfs) = (self.kernel.image(), self.initramfs.clone());
+        let (image, initramfs) = (&self.kernel.image, &self.initramfs);
         let (accel, cpu) = if self.kvm { ("kvm", "host") } else { ("tcg,thread=multi", EMULATED) };
         let line = format!(
             "-nodefaults -no-user-config -display none -no-reboot -machine q35 -smp {CPUS} -m {MEMORY_MIB} \
