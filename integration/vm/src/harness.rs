@@ -50,7 +50,7 @@ pub struct Options {
     /// Without effect: output is always shown for failed tests only
     #[arg(long, hide = true)]
     pub nocapture: bool,
-    /// Guests that run side by side; default: one for each CPU, four at most
+    /// Guests that run side by side; default: one more than CPUs, four at most
     #[arg(long, env = "RAILCNI_VM_GUESTS")]
     pub guests: Option<usize>,
     /// Without effect: a guest runs one test at a time
@@ -86,22 +86,32 @@ pub fn run(options: &Options, out: &mut (dyn Write + Send)) -> Result<bool> {
     let mut passed = true;
     for suite in &options.kernel {
         let image = Image::prepare(*suite).context("prepare the VM lab")?;
-        let queue = Queue::of(&CONFIGURATIONS, &selected);
-        let report = Mutex::new(Report::start(out, &image.describe()?, &selected, total)?);
-        let guests = Guests { image: &image, queue: &queue, report: &report };
-        let count = options.guests.unwrap_or_else(default_guests);
-        thread::scope(|scope| {
-            let guests: Vec<_> = (0..count).map(|_| scope.spawn(|| guests.work())).collect();
-            guests.into_iter().try_for_each(|guest| guest.join().map_err(|_| anyhow!("a thread panicked"))?)
-        })?;
-        passed &= report.into_inner().unwrap_or_else(PoisonError::into_inner).finish()?;
+        passed &= run_on(&image, &selected, total, options.guests.unwrap_or_else(default_guests), out)?;
     }
     Ok(passed)
 }
 
-/// One for each CPU; more than four would be short of work.
+/// Runs `tests`, of `total` that there are, in so many guests at once; true when everything passed.
+pub fn run_on(
+    image: &Image,
+    tests: &[Test],
+    total: usize,
+    guests: usize,
+    out: &mut (dyn Write + Send),
+) -> Result<bool> {
+    let queue = Queue::of(&CONFIGURATIONS, tests);
+    let report = Mutex::new(Report::start(out, &image.describe()?, tests, total)?);
+    let shared = Guests { image, queue: &queue, report: &report };
+    thread::scope(|scope| {
+        let guests: Vec<_> = (0..guests).map(|_| scope.spawn(|| shared.work())).collect();
+        guests.into_iter().try_for_each(|guest| guest.join().map_err(|_| anyhow!("a thread panicked"))?)
+    })?;
+    report.into_inner().unwrap_or_else(PoisonError::into_inner).finish()
+}
+
+/// One for each CPU, and one more for the time in which they wait; more than four would be short of work.
 fn default_guests() -> usize {
-    thread::available_parallelism().map_or(1, usize::from).min(4)
+    thread::available_parallelism().map_or(2, |cpus| cpus.get() + 1).min(4)
 }
 
 fn list(selected: &[Test], out: &mut dyn Write) -> Result<()> {

@@ -21,10 +21,12 @@ struct Lane {
 }
 
 impl Queue {
-    /// All of `tests`.
+    /// All of `tests`; those of a matrix, the longest, are first, so that no guest is left alone with one at the end.
     pub(crate) fn of(configurations: &[Configuration], tests: &[Test]) -> Self {
         let owned = |configuration: &Configuration| {
-            tests.iter().filter(|test| configuration.owns(test)).cloned().collect()
+            let own = || tests.iter().filter(|test| configuration.owns(test)).cloned();
+            let is_long = |test: &Test| test.shown.contains("::matrices::");
+            own().filter(is_long).chain(own().filter(|test| !is_long(test))).collect()
         };
         let lane = |configuration: &Configuration| Lane {
             configuration: *configuration,
@@ -107,6 +109,15 @@ mod tests {
             queue.next(CONFIGURATIONS[0]).expect("a test");
         }
         assert_eq!((joined(&queue), joined(&queue), joined(&queue)), (Some("ib"), Some("igb"), None));
+    }
+
+    #[test]
+    fn matrices_come_first() {
+        let [short, mut long] = [1, 1].map(|count| tests("eth", count).next().expect("a test"));
+        long.shown = "eth::matrices::long".into();
+        let queue = Queue::of(&CONFIGURATIONS, &[short.clone(), long.clone()]);
+        let eth = queue.join().expect("a configuration");
+        assert_eq!([queue.next(eth), queue.next(eth)], [Some(long), Some(short)]);
     }
 
     #[test]
