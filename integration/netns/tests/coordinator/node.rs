@@ -135,6 +135,11 @@ fn stale_routes_and_neighbours_of_an_earlier_owner_are_replaced() {
         "link add dead type veth peer name dead1\nlink set dead addrgenmode none\nlink set dead1 addrgenmode none\n\
          link set dead up\nlink set dead1 up",
     );
+    // Their carrier is the business of a worker of the kernel, and what IPv6 makes of it.
+    let multicast =
+        |name: &str| on_node(&scene, &format!("ip -6 route show table local type multicast dev {name}"));
+    let settled = || ["dead", "dead1"].iter().all(|name| !multicast(name).is_empty()).then_some(());
+    testkit::eventually(Duration::from_secs(10), settled).expect("the pair is up");
     let before = scene.snapshot();
     scene.world.host().ip_do(
         "rule add lookup 500 priority 1000 protocol 211\n\
