@@ -1,3 +1,4 @@
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
@@ -117,6 +118,17 @@ impl Batch<'_> {
     }
 }
 
+struct OnLink {
+    net: IpNet,
+    index: u32,
+}
+
+impl fmt::Display for OnLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} on link {}", self.net, self.index)
+    }
+}
+
 fn add(address: &Address) -> Request {
     request("add address", address, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL)
 }
@@ -130,8 +142,8 @@ fn delete(address: &Address) -> Request {
 }
 
 fn request(operation: &'static str, address: &Address, kind: u16, flags: u16) -> Request {
-    let object = format_args!("{} on link {}", address.net, address.index);
-    Request::new(operation, object, kind, flags, &encode(address))
+    let object = OnLink { net: address.net, index: address.index };
+    Request::about(operation, object, kind, flags, &encode(address))
 }
 
 fn encode(address: &Address) -> AddressMessage {

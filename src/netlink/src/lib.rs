@@ -1,13 +1,14 @@
 //! Blocking rtnetlink, `NETLINK_RDMA` and `nf_tables`: one socket type below, typed operations on [`Route`], [`Rdma`] and
 //! [`Nft`](nft::Nft) above. No policy.
 //!
-//! Requests are encoded with the types of netlink-packet-route. Replies are read attribute by attribute, only those
-//! that are wanted: an attribute that a newer kernel adds or widens cannot fail a lookup, and the decoders of a hundred
-//! link kinds stay out of the plugins.
+//! Requests are encoded with the types of netlink-packet-route, but for those about links, whose encoder knows a hundred
+//! kinds of them. Replies are read attribute by attribute, only those that are wanted: an attribute that a newer kernel
+//! adds or widens cannot fail a lookup, and what we have no use for stays out of the plugins.
 
 mod addr;
 mod attr;
 mod batch;
+mod body;
 mod error;
 mod handle;
 mod hwaddr;
@@ -15,6 +16,7 @@ pub mod link;
 mod message;
 mod monitor;
 mod neigh;
+mod netconf;
 pub mod nft;
 mod rdma;
 pub mod replies;

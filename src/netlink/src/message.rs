@@ -1,6 +1,6 @@
 //! `struct nlmsghdr` around what is sent and received.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 
 use netlink_packet_core::{Emitable, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_REQUEST};
 use nix::errno::Errno;
@@ -18,15 +18,35 @@ const NLMSGERR_ATTR_OFFS: u16 = 2;
 #[derive(Debug)]
 pub(crate) struct Request {
     operation: &'static str,
-    object: String,
+    object: Object,
     bytes: Vec<u8>,
 }
 
+/// What a request is about. Text is made of it for an error only: most requests have none.
+struct Object(Box<dyn Display>);
+
+impl fmt::Debug for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 impl Request {
-    /// A message of type `kind`; `flags` without `NLM_F_REQUEST` and without those of the way it is sent.
+    /// As [`Request::about`], of an object that cannot be kept.
     pub(crate) fn new(
         operation: &'static str,
         object: impl Display,
+        kind: u16,
+        flags: u16,
+        body: &impl Emitable,
+    ) -> Self {
+        Self::about(operation, object.to_string(), kind, flags, body)
+    }
+
+    /// A message of type `kind`; `flags` without `NLM_F_REQUEST` and without those of the way it is sent.
+    pub(crate) fn about(
+        operation: &'static str,
+        object: impl Display + 'static,
         kind: u16,
         flags: u16,
         body: &impl Emitable,
@@ -37,7 +57,7 @@ impl Request {
         bytes[4..6].copy_from_slice(&kind.to_ne_bytes());
         bytes[6..8].copy_from_slice(&(flags | NLM_F_REQUEST).to_ne_bytes());
         body.emit(&mut bytes[HEADER..]);
-        Self { operation, object: object.to_string(), bytes }
+        Self { operation, object: Object(Box::new(object)), bytes }
     }
 
     /// Appends the message to `buffer`, numbered and with further flags.
@@ -52,19 +72,19 @@ impl Request {
     }
 
     pub(crate) fn refused(&self, refusal: Refusal) -> Error {
-        Error::Refused { operation: self.operation, object: self.object.clone(), refusal }
+        Error::Refused { operation: self.operation, object: self.object.0.to_string(), refusal }
     }
 
     pub(crate) fn failed(&self, source: std::io::Error) -> Error {
-        Error::Socket { operation: self.operation, object: self.object.clone(), source }
+        Error::Socket { operation: self.operation, object: self.object.0.to_string(), source }
     }
 
     pub(crate) fn interrupted(&self, attempts: u32) -> Error {
-        Error::Interrupted { operation: self.operation, object: self.object.clone(), attempts }
+        Error::Interrupted { operation: self.operation, object: self.object.0.to_string(), attempts }
     }
 
     pub(crate) fn unexpected(&self, what: &'static str) -> Error {
-        Error::Unexpected { operation: self.operation, object: self.object.clone(), what }
+        Error::Unexpected { operation: self.operation, object: self.object.0.to_string(), what }
     }
 }
 

@@ -258,11 +258,11 @@ fn replace(route: &RouteSpec) -> Request {
 }
 
 fn delete(route: &RouteSpec) -> Request {
-    Request::new("delete route", route, RTM_DELROUTE, 0, &encode::deletion(route))
+    Request::about("delete route", route.clone(), RTM_DELROUTE, 0, &encode::deletion(route))
 }
 
 fn request(operation: &'static str, route: &RouteSpec, kind: u16, flags: u16) -> Request {
-    Request::new(operation, route, kind, flags, &encode::route(route))
+    Request::about(operation, route.clone(), kind, flags, &encode::route(route))
 }
 
 #[cfg(test)]

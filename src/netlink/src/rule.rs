@@ -126,11 +126,11 @@ impl Batch<'_> {
 }
 
 fn add(rule: &RuleSpec) -> Request {
-    Request::new("add rule", rule, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, &encode(rule))
+    Request::about("add rule", rule.clone(), RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, &encode(rule))
 }
 
 fn delete(rule: &RuleSpec) -> Request {
-    Request::new("delete rule", rule, RTM_DELRULE, 0, &encode(rule))
+    Request::about("delete rule", rule.clone(), RTM_DELRULE, 0, &encode(rule))
 }
 
 fn encode(rule: &RuleSpec) -> RuleMessage {

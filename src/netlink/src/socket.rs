@@ -14,7 +14,7 @@ use crate::message::{Message, Messages, Request};
 /// has at most two attributes of 64 KiB, which are those of its VFs. What is not written to costs no memory.
 const READ_SIZE: usize = 192 * 1024;
 const DUMP_ATTEMPTS: u32 = 5;
-/// Each acknowledgement takes about 1 KiB of a receive buffer that is 208 KiB unless configured.
+/// Each may be refused, which takes about 1 KiB of a receive buffer that is 208 KiB unless configured.
 const PIPELINE: usize = 64;
 
 /// Common to all sockets of the process: two in different namespaces may have the same port, and the kernel may then
@@ -64,7 +64,8 @@ impl<F: Family> Socket<F> {
 
     /// Sends all requests at once, and returns what the kernel said to each.
     ///
-    /// The kernel works through them in order and does not stop at one that it refuses.
+    /// The kernel works through them in order and does not stop at one that it refuses. It reports refusals unasked, so
+    /// that the acknowledgement of the last is enough.
     pub(crate) fn pipeline(&mut self, requests: &[Request]) -> Result<Vec<Result<(), Error>>, Error> {
         let mut outcomes = Vec::with_capacity(requests.len());
         for chunk in requests.chunks(PIPELINE) {
@@ -78,21 +79,21 @@ impl<F: Family> Socket<F> {
         requests: &[Request],
         outcomes: &mut Vec<Result<(), Error>>,
     ) -> Result<(), Error> {
-        let mut waiting = requests.iter();
-        let mut sequence = self.send(requests, NLM_F_ACK).map_err(|e| requests[0].failed(e))?;
-        let mut next = waiting.next();
-        while let Some(request) = next {
-            self.receive().map_err(|e| request.failed(e))?;
-            for message in Messages(&self.buffer) {
-                let (Some(request), NLMSG_ERROR) = (next, message.kind) else { continue };
-                if message.sequence == sequence {
-                    outcomes.push(message.acknowledgement().map_err(|refusal| request.refused(refusal)));
-                    sequence = sequence.wrapping_add(1);
-                    next = waiting.next();
+        let first = self.send(requests, NLM_F_ACK).map_err(|e| requests[0].failed(e))?;
+        let start = outcomes.len();
+        outcomes.extend(requests.iter().map(|_| Ok(())));
+        loop {
+            self.receive().map_err(|e| requests[0].failed(e))?;
+            for message in Messages(&self.buffer).filter(|message| message.kind == NLMSG_ERROR) {
+                let place = message.sequence.wrapping_sub(first) as usize;
+                let Some(request) = requests.get(place) else { continue };
+                outcomes[start + place] =
+                    message.acknowledgement().map_err(|refusal| request.refused(refusal));
+                if place + 1 == requests.len() {
+                    return Ok(());
                 }
             }
         }
-        Ok(())
     }
 
     /// Sends requests of which the kernel takes all or none, between the two messages that say so and are not
@@ -173,12 +174,13 @@ impl<F: Family> Socket<F> {
         }
     }
 
-    /// Sends requests in one system call, and returns the sequence number of the first.
+    /// Sends requests in one system call, the last with these flags, and returns the sequence number of the first.
     fn send(&mut self, requests: &[Request], flags: u16) -> io::Result<u32> {
         let count = u32::try_from(requests.len()).unwrap_or(u32::MAX);
         let first = SEQUENCE.fetch_add(count, Ordering::Relaxed);
         self.buffer.clear();
         for (request, offset) in requests.iter().zip(0..) {
+            let flags = if offset + 1 == count { flags } else { 0 };
             request.write(&mut self.buffer, first.wrapping_add(offset), flags);
         }
         uninterrupted(|| self.inner.send(&self.buffer, 0))?;

@@ -2,18 +2,16 @@
 
 use std::fmt;
 
-use netlink_packet_route::link::{
-    LinkAttribute, LinkExtentMask, LinkMessage, LinkVfInfo, VfInfo, VfInfoGuid, VfInfoLinkState, VfInfoMac,
-    VfInfoRate, VfInfoSpoofCheck, VfInfoTrust, VfVlan as VlanEntry, VfVlanInfo,
-};
 pub use netlink_packet_route::link::{VfLinkState, VlanProtocol};
 use nix::libc::{IFLA_ADDRESS, IFLA_VFINFO_LIST, RTM_GETLINK, RTM_NEWLINK, RTM_SETLINK};
 
 use crate::attr::{Attribute, Attributes, u16_at, u32_at};
 use crate::batch::Batch;
+use crate::body::{self, Body};
 use crate::error::Error;
 use crate::handle::Route;
 use crate::hwaddr::{Guid, HwAddr};
+use crate::link::encode;
 use crate::message::{Message, Request};
 
 const HEADER: usize = 16;
@@ -29,6 +27,9 @@ const IFLA_VF_TRUST: u16 = 9;
 const IFLA_VF_IB_NODE_GUID: u16 = 10;
 const IFLA_VF_IB_PORT_GUID: u16 = 11;
 const IFLA_VF_VLAN_LIST: u16 = 12;
+const IFLA_VF_VLAN_INFO: u16 = 1;
+/// Room for a MAC in `struct ifla_vf_mac`.
+const MAX_MAC: usize = 32;
 
 /// What the PF's driver says of a VF. `None` where it says nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,11 +106,10 @@ impl VfChange {
 impl Route {
     /// The VFs of a PF, in no particular order; empty if it has none or is no PF.
     pub fn vfs(&mut self, pf: u32) -> Result<Vec<Vf>, Error> {
-        let mut message = link_message(pf);
-        // Statistics are half of an answer that must fit into 64 KiB.
-        message.attributes =
-            vec![LinkAttribute::ExtMask(vec![LinkExtentMask::Vf, LinkExtentMask::SkipStats])];
-        let request = Request::new("list VFs", format_args!("of link {pf}"), RTM_GETLINK, 0, &message);
+        let mut message = encode::header(pf);
+        // What is said of all VFs together must fit into 64 KiB.
+        encode::without_statistics(&mut message, true);
+        let request = Request::new("list VFs", format_args!("of link {pf}"), RTM_GETLINK, 0, &Body(message));
         self.query(&request, decode)?.ok_or_else(|| request.unexpected("neither a link nor an error"))
     }
 
@@ -132,39 +132,64 @@ impl Batch<'_> {
 }
 
 fn request(pf: u32, id: u32, change: &VfChange) -> Request {
-    let mut message = link_message(pf);
-    message.attributes = vec![LinkAttribute::VfInfoList(entries(id, change))];
-    Request::new("change VF", format_args!("{id} of link {pf} ({change})"), RTM_SETLINK, 0, &message)
-}
-
-fn link_message(index: u32) -> LinkMessage {
-    let mut message = LinkMessage::default();
-    message.header.index = index;
-    message
+    let mut message = encode::header(pf);
+    body::nest(&mut message, IFLA_VFINFO_LIST, |list| {
+        for entry in entries(change) {
+            body::nest(list, IFLA_VF_INFO, |info| put(info, id, &entry));
+        }
+    });
+    Request::new("change VF", format_args!("{id} of link {pf} ({change})"), RTM_SETLINK, 0, &Body(message))
 }
 
 /// The kernel returns from an entry after its node GUID, without a word about what follows (`do_setvfinfo` in
 /// net/core/rtnetlink.c): the port's has an entry of its own.
-fn entries(id: u32, change: &VfChange) -> Vec<LinkVfInfo> {
+fn entries(change: &VfChange) -> impl Iterator<Item = VfChange> {
     let port = change.port_guid.filter(|_| change.node_guid.is_some());
     let first = VfChange { port_guid: change.port_guid.filter(|_| port.is_none()), ..*change };
     let second = port.map(|guid| VfChange { port_guid: Some(guid), ..VfChange::default() });
-    [Some(first), second].iter().flatten().map(|change| LinkVfInfo(encode(id, change))).collect()
+    std::iter::once(first).chain(second)
 }
 
-fn encode(id: u32, change: &VfChange) -> Vec<VfInfo> {
-    let vlan = |vlan: VfVlan| VfVlanInfo::new(id, vlan.id.into(), vlan.qos.into(), vlan.protocol);
-    let optional = [
-        change.address.map(|address| VfInfo::Mac(VfInfoMac::new(id, address.as_bytes()))),
-        change.vlan.map(|entry| VfInfo::VlanList(vec![VlanEntry::Info(vlan(entry))])),
-        change.rate.map(|(min, max)| VfInfo::Rate(VfInfoRate::new(id, min, max))),
-        change.spoofchk.map(|on| VfInfo::SpoofCheck(VfInfoSpoofCheck::new(id, on))),
-        change.link_state.map(|state| VfInfo::LinkState(VfInfoLinkState::new(id, state))),
-        change.trust.map(|on| VfInfo::Trust(VfInfoTrust::new(id, on))),
-        change.node_guid.map(|guid| VfInfo::IbNodeGuid(VfInfoGuid::new(id, guid.0))),
-        change.port_guid.map(|guid| VfInfo::IbPortGuid(VfInfoGuid::new(id, guid.0))),
+fn put(info: &mut Vec<u8>, id: u32, change: &VfChange) {
+    if let Some(address) = change.address {
+        let mut mac = [0; MAX_MAC];
+        mac[..address.as_bytes().len()].copy_from_slice(address.as_bytes());
+        put_field(info, IFLA_VF_MAC, id, &mac);
+    }
+    if let Some(vlan) = change.vlan {
+        let numbers = [vlan.id.into(), vlan.qos.into()].map(u32::to_ne_bytes);
+        let [a, b] = u16::from(vlan.protocol).to_be_bytes();
+        let entry = [numbers.as_flattened(), &[a, b, 0, 0]].concat();
+        body::nest(info, IFLA_VF_VLAN_LIST, |list| put_field(list, IFLA_VF_VLAN_INFO, id, &entry));
+    }
+    if let Some((min, max)) = change.rate {
+        put_field(info, IFLA_VF_RATE, id, [min, max].map(u32::to_ne_bytes).as_flattened());
+    }
+    let numbers = [
+        (IFLA_VF_SPOOFCHK, change.spoofchk.map(u32::from)),
+        (IFLA_VF_LINK_STATE, change.link_state.map(u32::from)),
+        (IFLA_VF_TRUST, change.trust.map(u32::from)),
     ];
-    optional.into_iter().flatten().collect()
+    for (kind, number) in numbers {
+        if let Some(number) = number {
+            put_field(info, kind, id, &number.to_ne_bytes());
+        }
+    }
+    for (kind, guid) in [(IFLA_VF_IB_NODE_GUID, change.node_guid), (IFLA_VF_IB_PORT_GUID, change.port_guid)] {
+        // The number of the VF is padded to the alignment of what follows.
+        let aligned = |guid: Guid| [[0; 4].as_slice(), &guid.0.to_ne_bytes()].concat();
+        if let Some(guid) = guid.map(aligned) {
+            put_field(info, kind, id, &guid);
+        }
+    }
+}
+
+/// Each attribute is a struct that starts with the number of the VF.
+fn put_field(into: &mut Vec<u8>, kind: u16, id: u32, rest: &[u8]) {
+    body::nest(into, kind, |value| {
+        value.extend_from_slice(&id.to_ne_bytes());
+        value.extend_from_slice(rest);
+    });
 }
 
 pub(crate) fn decode(message: &Message<'_>) -> Option<Vec<Vf>> {

@@ -1,6 +1,7 @@
-use netlink_packet_core::{NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL};
-use netlink_packet_route::link::{LinkAttribute, LinkMessage, Prop};
+use netlink_packet_core::{NLA_F_NESTED, NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL};
 
+use super::{IFLA_ALT_IFNAME, encode};
+use crate::body::{self, Body};
 use crate::error::Error;
 use crate::handle::Route;
 use crate::message::Request;
@@ -8,6 +9,7 @@ use crate::message::Request;
 // Not in the C library yet (include/uapi/linux/rtnetlink.h, Linux 5.5).
 const RTM_NEWLINKPROP: u16 = 108;
 const RTM_DELLINKPROP: u16 = 109;
+const IFLA_PROP_LIST: u16 = 52;
 
 impl Route {
     /// Gives a link one more name; [`Error::is_exists`] if any link has it.
@@ -31,8 +33,7 @@ pub(super) fn delete(index: u32, name: &str) -> Request {
 }
 
 fn request(operation: &'static str, index: u32, name: &str, kind: u16, flags: u16) -> Request {
-    let mut message = LinkMessage::default();
-    message.header.index = index;
-    message.attributes = vec![LinkAttribute::PropList(vec![Prop::AltIfName(name.to_owned())])];
-    Request::new(operation, format_args!("{name} of link {index}"), kind, flags, &message)
+    let mut message = encode::header(index);
+    body::nest(&mut message, IFLA_PROP_LIST | NLA_F_NESTED, |list| body::text(list, IFLA_ALT_IFNAME, name));
+    Request::new(operation, format_args!("{name} of link {index}"), kind, flags, &Body(message))
 }

@@ -1,10 +1,15 @@
+use std::fmt;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use netlink_packet_core::DefaultNla;
-use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
-use nix::libc::{IFLA_IFALIAS, RTM_SETLINK};
+use netlink_packet_route::link::LinkFlags;
+use nix::libc::{
+    IFLA_ADDRESS, IFLA_GROUP, IFLA_IFALIAS, IFLA_IFNAME, IFLA_MASTER, IFLA_MTU, IFLA_NET_NS_FD, IFLA_TXQLEN,
+    RTM_SETLINK,
+};
 
+use super::encode;
 use super::ipv4::{self, Ipv4Conf};
+use crate::body::{self, Body};
 use crate::hwaddr::HwAddr;
 use crate::message::Request;
 
@@ -65,56 +70,73 @@ impl LinkChange<'_> {
 }
 
 pub(super) fn request(index: u32, change: &LinkChange<'_>) -> Request {
-    let mut message = LinkMessage::default();
-    message.header.index = index;
+    let (mut flags, mut mask) = (LinkFlags::empty(), LinkFlags::empty());
     for (flag, state) in [
         (LinkFlags::Up, change.up),
         (LinkFlags::Promisc, change.promisc),
         (LinkFlags::Allmulti, change.allmulti),
     ] {
-        message.header.change_mask.set(flag, state.is_some());
-        message.header.flags.set(flag, state == Some(true));
+        mask.set(flag, state.is_some());
+        flags.set(flag, state == Some(true));
     }
-    message.attributes = attributes(change);
-    Request::new("change link", describe(index, change), RTM_SETLINK, 0, &message)
+    let mut message = encode::changing(index, flags, mask);
+    put(&mut message, change);
+    let kept = LinkChange { netns: None, ..change.clone() };
+    let object = Described { index, change: kept, moves: change.netns.is_some() };
+    Request::about("change link", object, RTM_SETLINK, 0, &Body(message))
 }
 
-fn attributes(change: &LinkChange<'_>) -> Vec<LinkAttribute> {
-    let optional = [
-        change.netns.map(|netns| LinkAttribute::NetNsFd(netns.as_raw_fd())),
-        change.name.clone().map(LinkAttribute::IfName),
-        change.mtu.map(LinkAttribute::Mtu),
-        change.address.map(|address| LinkAttribute::Address(address.as_bytes().to_vec())),
-        change.tx_queue_len.map(LinkAttribute::TxQueueLen),
-        change.group.map(LinkAttribute::Group),
-        // Without a NUL, so that an empty alias is none (net/core/dev.c).
-        change
-            .alias
-            .as_ref()
-            .map(|alias| LinkAttribute::Other(DefaultNla::new(IFLA_IFALIAS, alias.clone().into_bytes()))),
-        change.master.map(LinkAttribute::Controller),
-        (!change.ipv4.is_empty()).then(|| LinkAttribute::Other(ipv4::attribute(&change.ipv4))),
+fn put(message: &mut Vec<u8>, change: &LinkChange<'_>) {
+    let numbers = [
+        (IFLA_NET_NS_FD, change.netns.map(|netns| netns.as_raw_fd().cast_unsigned())),
+        (IFLA_MTU, change.mtu),
+        (IFLA_TXQLEN, change.tx_queue_len),
+        (IFLA_GROUP, change.group),
+        (IFLA_MASTER, change.master),
     ];
-    optional.into_iter().flatten().collect()
+    for (kind, number) in numbers {
+        if let Some(number) = number {
+            body::u32(message, kind, number);
+        }
+    }
+    if let Some(name) = &change.name {
+        body::text(message, IFLA_IFNAME, name);
+    }
+    if let Some(address) = change.address {
+        body::put(message, IFLA_ADDRESS, address.as_bytes());
+    }
+    // Without a NUL, so that an empty alias is none (net/core/dev.c).
+    if let Some(alias) = &change.alias {
+        body::put(message, IFLA_IFALIAS, alias.as_bytes());
+    }
+    ipv4::put(message, &change.ipv4);
 }
 
 /// An errno alone would not tell which of several changes the kernel did not like.
-fn describe(index: u32, change: &LinkChange<'_>) -> String {
-    let state = change.up.map(|up| if up { "up" } else { "down" }.to_owned());
-    let parts = [
-        change.name.as_ref().map(|name| format!("name {name}")),
-        change.netns.map(|_| "another namespace".to_owned()),
-        change.mtu.map(|mtu| format!("mtu {mtu}")),
-        change.address.map(|address| format!("address {address}")),
-        state,
-        change.promisc.map(|on| format!("promisc {on}")),
-        change.allmulti.map(|on| format!("allmulti {on}")),
-        change.tx_queue_len.map(|length| format!("txqueuelen {length}")),
-        change.group.map(|group| format!("group {group}")),
-        change.alias.as_ref().map(|alias| format!("alias {alias:?}")),
-        change.master.map(|master| format!("master {master}")),
-    ];
-    let settings = change.ipv4.iter().map(|(setting, value)| format!("{setting} {value}"));
-    let parts: Vec<String> = parts.into_iter().flatten().chain(settings).collect();
-    format!("{index} ({})", parts.join(", "))
+struct Described {
+    index: u32,
+    change: LinkChange<'static>,
+    moves: bool,
+}
+
+impl fmt::Display for Described {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { index, change, moves } = self;
+        let parts = [
+            change.name.as_ref().map(|name| format!("name {name}")),
+            moves.then(|| "another namespace".to_owned()),
+            change.mtu.map(|mtu| format!("mtu {mtu}")),
+            change.address.map(|address| format!("address {address}")),
+            change.up.map(|up| if up { "up" } else { "down" }.to_owned()),
+            change.promisc.map(|on| format!("promisc {on}")),
+            change.allmulti.map(|on| format!("allmulti {on}")),
+            change.tx_queue_len.map(|length| format!("txqueuelen {length}")),
+            change.group.map(|group| format!("group {group}")),
+            change.alias.as_ref().map(|alias| format!("alias {alias:?}")),
+            change.master.map(|master| format!("master {master}")),
+        ];
+        let settings = change.ipv4.iter().map(|(setting, value)| format!("{setting} {value}"));
+        let parts: Vec<String> = parts.into_iter().flatten().chain(settings).collect();
+        write!(f, "{index} ({})", parts.join(", "))
+    }
 }

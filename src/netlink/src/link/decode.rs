@@ -6,7 +6,11 @@ use nix::libc::{
 };
 
 use super::ipv4;
-use super::kind::{Bond, BondOption, Ipoib, Ipvlan, LinkKind, Macvlan, Vlan};
+use super::kind::{
+    Bond, BondOption, IFLA_BOND_MODE, IFLA_IPOIB_MODE, IFLA_IPOIB_PKEY, IFLA_IPOIB_UMCAST, IFLA_IPVLAN_FLAGS,
+    IFLA_IPVLAN_MODE, IFLA_MACVLAN_BC_QUEUE_LEN, IFLA_MACVLAN_MODE, IFLA_VLAN_ID, IFLA_VLAN_PROTOCOL, Ipoib,
+    Ipvlan, LinkKind, Macvlan, Vlan,
+};
 use super::view::Link;
 use crate::attr::{Attribute, Attributes, u16_at, u32_at};
 use crate::hwaddr::HwAddr;
@@ -19,16 +23,6 @@ const IFLA_PROP_LIST: u16 = 52;
 const IFLA_ALT_IFNAME: u16 = 53;
 const IFLA_PERM_ADDRESS: u16 = 54;
 const IFLA_PARENT_DEV_NAME: u16 = 56;
-const IFLA_MACVLAN_MODE: u16 = 1;
-const IFLA_MACVLAN_BC_QUEUE_LEN: u16 = 7;
-const IFLA_IPVLAN_MODE: u16 = 1;
-const IFLA_IPVLAN_FLAGS: u16 = 2;
-const IFLA_VLAN_ID: u16 = 1;
-const IFLA_VLAN_PROTOCOL: u16 = 5;
-const IFLA_BOND_MODE: u16 = 1;
-const IFLA_IPOIB_PKEY: u16 = 1;
-const IFLA_IPOIB_MODE: u16 = 2;
-const IFLA_IPOIB_UMCAST: u16 = 3;
 
 /// The link of an `RTM_NEWLINK` or `RTM_DELLINK`.
 pub(crate) fn decode(message: &Message<'_>) -> Option<Link> {

@@ -3,16 +3,16 @@
 
 use std::fmt;
 
-use netlink_packet_core::{DefaultNla, NLA_F_NESTED};
+use netlink_packet_core::NLA_F_NESTED;
 use nix::libc::IFLA_AF_SPEC;
 
 use crate::attr::{Attribute, u32_at};
+use crate::body;
 
 /// `IFLA_INET_CONF`
 const CONF: u16 = 1;
 /// `AF_INET`
 const INET: u16 = 2;
-const HEADER: usize = 4;
 
 /// A setting, by its number (`IPV4_DEVCONF_*` in include/uapi/linux/ip.h).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,9 +24,12 @@ pub enum Ipv4Conf {
     ArpAnnounce = 18,
     /// `arp_ignore`: 1 answers for addresses of the link itself only.
     ArpIgnore = 19,
+    /// `arp_notify`: 1 announces the addresses when the link comes up or gets its hardware address.
+    ArpNotify = 22,
 }
 
 impl Ipv4Conf {
+    /// Those that a [`Link`](super::Link) has.
     pub(super) const ALL: [Self; 3] = [Self::RpFilter, Self::ArpAnnounce, Self::ArpIgnore];
 }
 
@@ -37,15 +40,24 @@ impl fmt::Display for Ipv4Conf {
             Self::RpFilter => "rp_filter",
             Self::ArpAnnounce => "arp_announce",
             Self::ArpIgnore => "arp_ignore",
+            Self::ArpNotify => "arp_notify",
         })
     }
 }
 
-pub(super) fn attribute(settings: &[(Ipv4Conf, u32)]) -> DefaultNla {
-    let values: Vec<u8> =
-        settings.iter().flat_map(|&(setting, value)| nla(setting as u16, &value.to_ne_bytes())).collect();
-    let conf = nla(CONF | NLA_F_NESTED, &values);
-    DefaultNla::new(IFLA_AF_SPEC | NLA_F_NESTED, nla(INET | NLA_F_NESTED, &conf))
+pub(super) fn put(message: &mut Vec<u8>, settings: &[(Ipv4Conf, u32)]) {
+    if settings.is_empty() {
+        return;
+    }
+    body::nest(message, IFLA_AF_SPEC | NLA_F_NESTED, |families| {
+        body::nest(families, INET | NLA_F_NESTED, |inet| {
+            body::nest(inet, CONF | NLA_F_NESTED, |conf| {
+                for &(setting, value) in settings {
+                    body::u32(conf, setting as u16, value);
+                }
+            });
+        });
+    });
 }
 
 /// Of a listing, where the values stand one after another, the first being number 1.
@@ -57,10 +69,4 @@ pub(super) fn read(specs: Attribute<'_>) -> Option<[u32; 3]> {
         *value = u32_at(conf.value, (setting as usize - 1) * size_of::<u32>())?;
     }
     Some(values)
-}
-
-/// `value` is a multiple of four bytes long.
-fn nla(kind: u16, value: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(HEADER + value.len()).unwrap_or(u16::MAX);
-    [&length.to_ne_bytes(), &kind.to_ne_bytes(), value].concat()
 }

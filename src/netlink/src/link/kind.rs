@@ -2,6 +2,18 @@ pub use netlink_packet_route::link::{
     BondMode, IpVlanFlags, IpVlanMode, IpoibMode, MacVlanMode, VlanProtocol,
 };
 
+// include/uapi/linux/if_link.h: what `IFLA_INFO_DATA` holds, kind by kind.
+pub(super) const IFLA_MACVLAN_MODE: u16 = 1;
+pub(super) const IFLA_MACVLAN_BC_QUEUE_LEN: u16 = 7;
+pub(super) const IFLA_IPVLAN_MODE: u16 = 1;
+pub(super) const IFLA_IPVLAN_FLAGS: u16 = 2;
+pub(super) const IFLA_VLAN_ID: u16 = 1;
+pub(super) const IFLA_VLAN_PROTOCOL: u16 = 5;
+pub(super) const IFLA_BOND_MODE: u16 = 1;
+pub(super) const IFLA_IPOIB_PKEY: u16 = 1;
+pub(super) const IFLA_IPOIB_MODE: u16 = 2;
+pub(super) const IFLA_IPOIB_UMCAST: u16 = 3;
+
 /// What a link is (`IFLA_LINKINFO`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -3,6 +3,7 @@
 mod altname;
 mod change;
 mod decode;
+pub(crate) mod encode;
 mod ipv4;
 mod kind;
 mod netnsid;
@@ -11,10 +12,9 @@ mod new;
 mod tests;
 mod view;
 
-use netlink_packet_core::{DefaultNla, NLM_F_ECHO};
-use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
+use netlink_packet_core::NLM_F_ECHO;
 use nix::errno::Errno;
-use nix::libc::{RTM_DELLINK, RTM_GETLINK};
+use nix::libc::{IFLA_GROUP, IFLA_IFNAME, RTM_DELLINK, RTM_GETLINK};
 
 pub use change::LinkChange;
 pub use ipv4::Ipv4Conf;
@@ -29,6 +29,7 @@ pub use view::Link;
 pub(crate) use decode::decode;
 
 use crate::batch::Batch;
+use crate::body::{self, Body};
 use crate::error::Error;
 use crate::handle::Route;
 use crate::message::Request;
@@ -45,28 +46,25 @@ impl Route {
         if name.is_empty() || name.len() > LONGEST_ALT_NAME || name.contains('\0') {
             return Ok(None);
         }
-        let by_name = if name.len() <= LONGEST_NAME {
-            LinkAttribute::IfName(name.to_owned())
-        } else {
-            LinkAttribute::Other(DefaultNla::new(IFLA_ALT_IFNAME, nul_terminated(name)))
-        };
-        let mut message = LinkMessage::default();
-        message.attributes = vec![by_name, without_statistics()];
-        self.query_link(&Request::new("look up link", name, RTM_GETLINK, 0, &message))
+        let mut message = encode::header(0);
+        let by_name = if name.len() <= LONGEST_NAME { IFLA_IFNAME } else { IFLA_ALT_IFNAME };
+        body::text(&mut message, by_name, name);
+        encode::without_statistics(&mut message, false);
+        self.query_link(&Request::new("look up link", name, RTM_GETLINK, 0, &Body(message)))
     }
 
     /// The link with that index.
     pub fn link_by_index(&mut self, index: u32) -> Result<Option<Link>, Error> {
-        let mut message = request_message(index);
-        message.attributes.push(without_statistics());
-        self.query_link(&Request::new("look up link", index, RTM_GETLINK, 0, &message))
+        let mut message = encode::header(index);
+        encode::without_statistics(&mut message, false);
+        self.query_link(&Request::about("look up link", index, RTM_GETLINK, 0, &Body(message)))
     }
 
     /// All links of the namespace.
     pub fn links(&mut self) -> Result<Vec<Link>, Error> {
-        let mut message = LinkMessage::default();
-        message.attributes.push(without_statistics());
-        let request = Request::new("list links", "of the namespace", RTM_GETLINK, 0, &message);
+        let mut message = encode::header(0);
+        encode::without_statistics(&mut message, false);
+        let request = Request::about("list links", "of the namespace", RTM_GETLINK, 0, &Body(message));
         self.dump(&request, decode)
     }
 
@@ -97,9 +95,9 @@ impl Route {
 
     /// Deletes all links of a group, within one grace period. The kernel refuses group 0, in which every link starts.
     pub fn delete_group(&mut self, group: u32) -> Result<(), Error> {
-        let mut message = LinkMessage::default();
-        message.attributes.push(LinkAttribute::Group(group));
-        let request = Request::new("delete links of group", group, RTM_DELLINK, 0, &message);
+        let mut message = encode::header(0);
+        body::u32(&mut message, IFLA_GROUP, group);
+        let request = Request::new("delete links of group", group, RTM_DELLINK, 0, &Body(message));
         self.execute(&request)
     }
 
@@ -135,21 +133,5 @@ impl Batch<'_> {
 }
 
 fn delete(index: u32) -> Request {
-    Request::new("delete link", index, RTM_DELLINK, 0, &request_message(index))
-}
-
-fn request_message(index: u32) -> LinkMessage {
-    let mut message = LinkMessage::default();
-    message.header.index = index;
-    message
-}
-
-fn without_statistics() -> LinkAttribute {
-    LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats])
-}
-
-fn nul_terminated(name: &str) -> Vec<u8> {
-    let mut bytes = name.as_bytes().to_vec();
-    bytes.push(0);
-    bytes
+    Request::about("delete link", index, RTM_DELLINK, 0, &Body(encode::header(index)))
 }

@@ -1,15 +1,24 @@
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use netlink_packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_EXCL};
-use netlink_packet_route::link::{
-    InfoBond, InfoData, InfoIpVlan, InfoIpoib, InfoKind, InfoMacVlan, InfoVeth, InfoVlan, LinkAttribute,
-    LinkFlags, LinkInfo, LinkMessage,
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_route::link::LinkFlags;
+use nix::libc::{
+    IFLA_ADDRESS, IFLA_GROUP, IFLA_IFNAME, IFLA_INFO_DATA, IFLA_INFO_KIND, IFLA_LINK, IFLA_LINKINFO,
+    IFLA_MTU, IFLA_NET_NS_FD, IFLA_TXQLEN, RTM_NEWLINK,
 };
-use nix::libc::RTM_NEWLINK;
 
-use super::kind::{Bond, BondOption, Ipoib, Ipvlan, Macvlan, Vlan};
+use super::encode;
+use super::kind::{
+    Bond, IFLA_BOND_MODE, IFLA_IPOIB_MODE, IFLA_IPOIB_PKEY, IFLA_IPOIB_UMCAST, IFLA_IPVLAN_FLAGS,
+    IFLA_IPVLAN_MODE, IFLA_MACVLAN_BC_QUEUE_LEN, IFLA_MACVLAN_MODE, IFLA_VLAN_ID, IFLA_VLAN_PROTOCOL, Ipoib,
+    Ipvlan, Macvlan, Vlan,
+};
+use crate::body::{self, Body};
 use crate::hwaddr::HwAddr;
 use crate::message::Request;
+
+/// `VETH_INFO_PEER` (include/uapi/linux/veth.h)
+const VETH_INFO_PEER: u16 = 1;
 
 /// A link to be made. All of it goes into one `RTM_NEWLINK`, so that it appears complete where it belongs.
 #[derive(Clone, Debug)]
@@ -108,86 +117,104 @@ impl NewKind<'_> {
         }
     }
 
-    fn info(&self) -> Vec<LinkInfo> {
-        let (kind, data) = match self {
-            Self::Macvlan(macvlan) => (InfoKind::MacVlan, Some(InfoData::MacVlan(macvlan_info(macvlan)))),
-            Self::Ipvlan(ipvlan) => (InfoKind::IpVlan, Some(InfoData::IpVlan(ipvlan_info(ipvlan)))),
-            Self::Vlan(vlan) => (InfoKind::Vlan, Some(InfoData::Vlan(vlan_info(vlan)))),
-            Self::Ipoib(ipoib) => (InfoKind::Ipoib, Some(InfoData::Ipoib(ipoib_info(ipoib)))),
-            Self::Bond(bond) => (InfoKind::Bond, Some(InfoData::Bond(bond_info(bond)))),
-            Self::Veth(peer) => (InfoKind::Veth, Some(InfoData::Veth(InfoVeth::Peer(peer_message(peer))))),
-            Self::Bridge => (InfoKind::Bridge, None),
-            Self::Dummy => (InfoKind::Dummy, None),
-        };
-        let mut info = vec![LinkInfo::Kind(kind)];
-        info.extend(data.map(LinkInfo::Data));
-        info
+    fn put(&self, info: &mut Vec<u8>) {
+        body::text(info, IFLA_INFO_KIND, self.name());
+        if !matches!(self, Self::Bridge | Self::Dummy) {
+            body::nest(info, IFLA_INFO_DATA, |data| self.put_data(data));
+        }
+    }
+
+    fn put_data(&self, data: &mut Vec<u8>) {
+        match self {
+            Self::Macvlan(macvlan) => put_macvlan(data, macvlan),
+            Self::Ipvlan(ipvlan) => put_ipvlan(data, ipvlan),
+            Self::Vlan(vlan) => put_vlan(data, vlan),
+            Self::Ipoib(ipoib) => put_ipoib(data, ipoib),
+            Self::Bond(bond) => put_bond(data, bond),
+            Self::Veth(peer) => body::nest(data, VETH_INFO_PEER, |link| put_peer(link, peer)),
+            Self::Bridge | Self::Dummy => {}
+        }
     }
 }
 
-fn macvlan_info(macvlan: &Macvlan) -> Vec<InfoMacVlan> {
-    let mut info = vec![InfoMacVlan::Mode(macvlan.mode)];
-    info.extend(macvlan.bc_queue_len.map(InfoMacVlan::BcQueueLen));
-    info
+fn put_macvlan(data: &mut Vec<u8>, macvlan: &Macvlan) {
+    body::u32(data, IFLA_MACVLAN_MODE, macvlan.mode.into());
+    if let Some(length) = macvlan.bc_queue_len {
+        body::u32(data, IFLA_MACVLAN_BC_QUEUE_LEN, length);
+    }
 }
 
-fn ipvlan_info(ipvlan: &Ipvlan) -> Vec<InfoIpVlan> {
-    vec![InfoIpVlan::Mode(ipvlan.mode), InfoIpVlan::Flags(ipvlan.flags)]
+fn put_ipvlan(data: &mut Vec<u8>, ipvlan: &Ipvlan) {
+    body::u16(data, IFLA_IPVLAN_MODE, ipvlan.mode.into());
+    body::u16(data, IFLA_IPVLAN_FLAGS, ipvlan.flags.bits());
 }
 
-fn vlan_info(vlan: &Vlan) -> Vec<InfoVlan> {
-    vec![InfoVlan::Id(vlan.id), InfoVlan::Protocol(vlan.protocol)]
+fn put_vlan(data: &mut Vec<u8>, vlan: &Vlan) {
+    body::u16(data, IFLA_VLAN_ID, vlan.id);
+    body::u16(data, IFLA_VLAN_PROTOCOL, u16::from(vlan.protocol).to_be());
 }
 
-fn ipoib_info(ipoib: &Ipoib) -> Vec<InfoIpoib> {
-    let optional = [
-        ipoib.pkey.map(InfoIpoib::Pkey),
-        ipoib.mode.map(InfoIpoib::Mode),
-        ipoib.umcast.map(|on| InfoIpoib::UmCast(on.into())),
+fn put_ipoib(data: &mut Vec<u8>, ipoib: &Ipoib) {
+    let fields = [
+        (IFLA_IPOIB_PKEY, ipoib.pkey),
+        (IFLA_IPOIB_MODE, ipoib.mode.map(Into::into)),
+        (IFLA_IPOIB_UMCAST, ipoib.umcast.map(u16::from)),
     ];
-    optional.into_iter().flatten().collect()
+    for (kind, field) in fields {
+        if let Some(number) = field {
+            body::u16(data, kind, number);
+        }
+    }
 }
 
-fn bond_info(bond: &Bond) -> Vec<InfoBond> {
-    let mut info = vec![InfoBond::Mode(bond.mode)];
-    let other =
-        |option: &BondOption| InfoBond::Other(DefaultNla::new(option.attribute, option.value.clone()));
-    info.extend(bond.options.iter().map(other));
-    info
+fn put_bond(data: &mut Vec<u8>, bond: &Bond) {
+    body::put(data, IFLA_BOND_MODE, &[bond.mode.into()]);
+    for option in &bond.options {
+        body::put(data, option.attribute, &option.value);
+    }
 }
 
-fn peer_message(peer: &VethPeer<'_>) -> LinkMessage {
-    let mut message = LinkMessage::default();
-    let optional = [
-        peer.netns.map(|netns| LinkAttribute::NetNsFd(netns.as_raw_fd())),
-        peer.mtu.map(LinkAttribute::Mtu),
-        peer.address.map(|address| LinkAttribute::Address(address.as_bytes().to_vec())),
-    ];
-    message.attributes = vec![LinkAttribute::IfName(peer.name.clone())];
-    message.attributes.extend(optional.into_iter().flatten());
-    message
+/// The attribute holds a message of its own.
+fn put_peer(message: &mut Vec<u8>, peer: &VethPeer<'_>) {
+    message.extend_from_slice(&encode::header(0));
+    put_end(message, &peer.name, peer.netns, peer.mtu, peer.address);
 }
 
 pub(super) fn request(link: &NewLink<'_>, flags: u16) -> Request {
-    Request::new("create link", &link.name, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL | flags, &encode(link))
+    let flags = NLM_F_CREATE | NLM_F_EXCL | flags;
+    Request::new("create link", &link.name, RTM_NEWLINK, flags, &Body(encode(link)))
 }
 
-fn encode(link: &NewLink<'_>) -> LinkMessage {
-    let mut message = LinkMessage::default();
-    if link.up {
-        message.header.flags = LinkFlags::Up;
-        message.header.change_mask = LinkFlags::Up;
+fn encode(link: &NewLink<'_>) -> Vec<u8> {
+    let up = if link.up { LinkFlags::Up } else { LinkFlags::empty() };
+    let mut message = encode::changing(0, up, up);
+    let numbers = [(IFLA_LINK, link.parent), (IFLA_GROUP, link.group), (IFLA_TXQLEN, link.tx_queue_len)];
+    for (kind, number) in numbers {
+        if let Some(number) = number {
+            body::u32(&mut message, kind, number);
+        }
     }
-    let optional = [
-        link.parent.map(LinkAttribute::Link),
-        link.netns.map(|netns| LinkAttribute::NetNsFd(netns.as_raw_fd())),
-        link.mtu.map(LinkAttribute::Mtu),
-        link.address.map(|address| LinkAttribute::Address(address.as_bytes().to_vec())),
-        link.group.map(LinkAttribute::Group),
-        link.tx_queue_len.map(LinkAttribute::TxQueueLen),
-    ];
-    message.attributes = vec![LinkAttribute::IfName(link.name.clone())];
-    message.attributes.extend(optional.into_iter().flatten());
-    message.attributes.push(LinkAttribute::LinkInfo(link.kind.info()));
+    put_end(&mut message, &link.name, link.netns, link.mtu, link.address);
+    body::nest(&mut message, IFLA_LINKINFO, |info| link.kind.put(info));
     message
+}
+
+/// What both ends of a pair have.
+fn put_end(
+    message: &mut Vec<u8>,
+    name: &str,
+    netns: Option<BorrowedFd<'_>>,
+    mtu: Option<u32>,
+    address: Option<HwAddr>,
+) {
+    body::text(message, IFLA_IFNAME, name);
+    if let Some(netns) = netns {
+        body::u32(message, IFLA_NET_NS_FD, netns.as_raw_fd().cast_unsigned());
+    }
+    if let Some(mtu) = mtu {
+        body::u32(message, IFLA_MTU, mtu);
+    }
+    if let Some(address) = address {
+        body::put(message, IFLA_ADDRESS, address.as_bytes());
+    }
 }

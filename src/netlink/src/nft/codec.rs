@@ -2,10 +2,11 @@
 
 use std::fmt::Display;
 
-use netlink_packet_core::{Emitable, NLA_F_NESTED, NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_core::{NLA_F_NESTED, NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL};
 
 use super::{Chain, ChainKind, Expr, Hook, expr};
 use crate::attr::{Attribute, Attributes};
+use crate::body::{self, Body, put, text};
 use crate::message::{Message, Request};
 
 const HEADER: usize = 4;
@@ -39,19 +40,6 @@ const HOOK_PRIORITY: u16 = 2;
 const RULE_TABLE: u16 = 1;
 const RULE_CHAIN: u16 = 2;
 const RULE_EXPRESSIONS: u16 = 4;
-
-/// A message after its `nlmsghdr`.
-struct Body(Vec<u8>);
-
-impl Emitable for Body {
-    fn buffer_len(&self) -> usize {
-        self.0.len()
-    }
-
-    fn emit(&self, buffer: &mut [u8]) {
-        buffer[..self.0.len()].copy_from_slice(&self.0);
-    }
-}
 
 pub(super) fn begin() -> Request {
     frame("begin", BATCH_BEGIN)
@@ -174,25 +162,10 @@ impl ChainKind {
     }
 }
 
-/// One attribute, and the padding that the next one wants.
-pub(super) fn put(into: &mut Vec<u8>, kind: u16, value: &[u8]) {
-    let length = u16::try_from(HEADER + value.len()).unwrap_or(u16::MAX);
-    into.extend(length.to_ne_bytes());
-    into.extend(kind.to_ne_bytes());
-    into.extend(value);
-    into.resize(into.len().next_multiple_of(4), 0);
-}
-
 pub(super) fn nest(into: &mut Vec<u8>, kind: u16, fill: impl FnOnce(&mut Vec<u8>)) {
-    let mut inner = Vec::new();
-    fill(&mut inner);
-    put(into, kind | NLA_F_NESTED, &inner);
+    body::nest(into, kind | NLA_F_NESTED, fill);
 }
 
 pub(super) fn be32(into: &mut Vec<u8>, kind: u16, number: u32) {
     put(into, kind, &number.to_be_bytes());
-}
-
-pub(super) fn text(into: &mut Vec<u8>, kind: u16, text: &str) {
-    put(into, kind, &[text.as_bytes(), &[0]].concat());
 }

@@ -2,7 +2,8 @@
 
 use crate::attr::{Attribute, Attributes};
 
-use super::codec::{be32, nest, put, text};
+use super::codec::{be32, nest};
+use crate::body::{put, text};
 
 // enum nft_expr_attributes
 const NAME: u16 = 1;

@@ -7,6 +7,7 @@ mod batch;
 mod link;
 mod monitor;
 mod neigh;
+mod netconf;
 mod nft;
 mod route;
 mod rule;
