@@ -71,7 +71,7 @@ fn routing(request: &Request, written: Option<&Value>) -> Result<Option<Settings
         raw[key] = request.config.raw().get(key).cloned().unwrap_or_default();
     }
     raw["type"] = json!("coordinator");
-    let config = Config::parse(raw.to_string().into_bytes(), request.env.command)?;
+    let config = Config::from_value(raw, request.env.command)?;
     let in_routing = |error: Error| Error { msg: format!("routing: {}", error.msg), ..error };
     Settings::of(&config, &request.env.args).map_err(in_routing)
 }

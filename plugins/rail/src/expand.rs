@@ -98,7 +98,7 @@ impl Expanded {
         if self.rails.len() == 1 && !raw["runtimeConfig"].is_null() {
             keys.insert("runtimeConfig".to_owned(), raw["runtimeConfig"].clone());
         }
-        let config = Config::parse(Value::Object(keys).to_string().into_bytes(), rail.env.command)?;
+        let config = Config::from_value(Value::Object(keys), rail.env.command)?;
         Ok(Some(Request { env: Env { args: CniArgs::default(), ..rail.env.clone() }, config }))
     }
 }
@@ -227,7 +227,7 @@ fn derive(
         raw.retain(|key, _| !key.eq_ignore_ascii_case("master"));
     }
     raw.insert("type".to_owned(), link.plugin().into());
-    let config = Config::parse(Value::Object(raw).to_string().into_bytes(), request.env.command)?;
+    let config = Config::from_value(Value::Object(raw), request.env.command)?;
     Ok(Request { env: Env { ifname, ..request.env.clone() }, config })
 }
 

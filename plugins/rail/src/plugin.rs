@@ -1,3 +1,5 @@
+use std::mem::ManuallyDrop;
+
 use attach::rail;
 use cni::{CniResult, Error, Plugin, Request, ValidAttachments};
 
@@ -14,7 +16,9 @@ impl Plugin for RailPlugin {
     }
 
     fn add(&self, request: &Request) -> Result<CniResult, Error> {
-        rail::add(request, &conf::rails(request)?, &Addresses)
+        // As with the request, nobody waits for their memory.
+        let rails = ManuallyDrop::new(conf::rails(request)?);
+        rail::add(request, &rails, &Addresses)
     }
 
     fn del(&self, request: &Request) -> Result<(), Error> {

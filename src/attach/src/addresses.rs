@@ -27,7 +27,7 @@ pub fn configure(pod: &mut Pod, link: &Link, result: &CniResult) -> Result<(), E
 
 /// As [`configure`], of several links at once: one batch of requests, and one wait for all.
 pub fn configure_all(pod: &mut Pod, links: &[(&Link, &CniResult)]) -> Result<(), Error> {
-    pod.netns.run(|| links.iter().try_for_each(|(link, result)| prepare(&link.name, has_ipv6(result))))??;
+    prepare(pod, links)?;
     let mut batch = pod.route.batch();
     let mut may_exist = Vec::new();
     for (link, result) in links {
@@ -77,10 +77,22 @@ fn refusal(outcomes: Vec<Result<(), netlink::Error>>, may_exist: &[bool]) -> Res
     Ok(())
 }
 
+/// What is to be set before a link has addresses. Only IPv6 needs the pod's /proc for that.
+pub(crate) fn prepare(pod: &mut Pod, links: &[(&Link, &CniResult)]) -> Result<(), Error> {
+    announce::enable(&mut pod.route, links.iter().map(|(link, _)| *link));
+    // Where nobody gives addresses, those of IPv6 may come by themselves.
+    let may_have_ipv6 = |result: &CniResult| result.ips.is_empty() || has_ipv6(result);
+    if links.iter().any(|(_, result)| may_have_ipv6(result)) {
+        let mut concerned = links.iter().filter(|(_, result)| may_have_ipv6(result));
+        pod.netns.run(|| concerned.try_for_each(|(link, result)| prepare_ipv6(&link.name, result)))??;
+    }
+    Ok(())
+}
+
 /// IPv6 may be off by default in the pod, and its addresses are to survive the link going down, as those of IPv4 do.
-pub(crate) fn prepare(ifname: &str, has_ipv6: bool) -> Result<(), Error> {
-    announce::enable(ifname);
-    if has_ipv6 {
+fn prepare_ipv6(ifname: &str, result: &CniResult) -> Result<(), Error> {
+    announce::enable_ipv6(ifname);
+    if has_ipv6(result) {
         for interface in ["lo", ifname] {
             sysctl::write(&sysctl::of_interface("ipv6", interface, "disable_ipv6"), "0")?;
         }

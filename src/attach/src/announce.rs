@@ -9,7 +9,7 @@
 use std::time::{Duration, Instant};
 
 use cni::CniResult;
-use netlink::{Group, Link, LinkChange, Monitor, Route};
+use netlink::{Group, Ipv4Conf, Link, LinkChange, Monitor, Route};
 
 use crate::{Error, Pod, sysctl};
 
@@ -26,12 +26,26 @@ const ETHERNET: u16 = 1;
 /// `ARPHRD_INFINIBAND`
 const INFINIBAND: u16 = 32;
 
-/// Has the kernel announce the link's addresses from now on. Call it inside the namespace.
-pub fn enable(ifname: &str) {
-    for (family, name) in [("ipv4", "arp_notify"), ("ipv6", "ndisc_notify")] {
-        if let Err(error) = sysctl::write(&sysctl::of_interface(family, ifname, name), "1") {
-            tracing::debug!(%error, "the kernel will not announce the addresses");
-        }
+/// Has the kernel announce the IPv4 addresses of links from now on.
+pub(crate) fn enable<'a>(pod: &mut Route, links: impl Iterator<Item = &'a Link>) {
+    let mut batch = pod.batch();
+    for link in links {
+        let notify = LinkChange { ipv4: vec![(Ipv4Conf::ArpNotify, 1)], ..LinkChange::default() };
+        batch.set_link(link.index, &notify);
+    }
+    let refused = match batch.outcomes() {
+        Ok(outcomes) => outcomes.into_iter().find_map(Result::err),
+        Err(error) => Some(error),
+    };
+    if let Some(error) = refused {
+        tracing::debug!(%error, "the kernel will not announce the IPv4 addresses");
+    }
+}
+
+/// The same for IPv6 addresses of a link. Call it inside the namespace.
+pub(crate) fn enable_ipv6(ifname: &str) {
+    if let Err(error) = sysctl::write(&sysctl::of_interface("ipv6", ifname, "ndisc_notify"), "1") {
+        tracing::debug!(%error, "the kernel will not announce the IPv6 addresses");
     }
 }
 

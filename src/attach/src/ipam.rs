@@ -59,6 +59,6 @@ pub(crate) fn declines(plugin: &str) -> bool {
 pub(crate) fn with_key(request: &Request, key: &str, value: Value) -> Result<Request, cni::Error> {
     let mut raw = request.config.raw().clone();
     raw[key] = value;
-    let config = Config::parse(raw.to_string().into_bytes(), request.env.command)?;
+    let config = Config::from_value(raw, request.env.command)?;
     Ok(Request { env: request.env.clone(), config })
 }

@@ -1,5 +1,7 @@
 //! The network config that a plugin reads on stdin.
 
+use std::borrow::Cow;
+
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -22,7 +24,8 @@ pub struct Config {
     /// `prevResult`, in its 1.1.0 form.
     pub prev_result: Option<CniResult>,
     raw: Value,
-    stdin: Vec<u8>,
+    /// `None` for a config that was made here.
+    stdin: Option<Vec<u8>>,
 }
 
 impl Config {
@@ -32,14 +35,22 @@ impl Config {
         Document::parse(stdin)?.into_config(command)
     }
 
+    /// As [`Config::parse`], of a document that did not come by stdin.
+    pub fn from_value(raw: Value, command: Command) -> Result<Self, Error> {
+        Document::of(raw, None)?.into_config(command)
+    }
+
     /// The whole document.
     pub fn raw(&self) -> &Value {
         &self.raw
     }
 
     /// The bytes as they came, for a delegate.
-    pub fn stdin(&self) -> &[u8] {
-        &self.stdin
+    pub fn stdin(&self) -> Cow<'_, [u8]> {
+        match &self.stdin {
+            Some(bytes) => Cow::Borrowed(bytes),
+            None => Cow::Owned(self.raw.to_string().into_bytes()),
+        }
     }
 
     /// The plugin's own keys; an error (code 7) names the key, the value and what is allowed.
@@ -103,7 +114,7 @@ impl Config {
 pub(crate) struct Document {
     pub(crate) name: String,
     raw: Value,
-    stdin: Vec<u8>,
+    stdin: Option<Vec<u8>>,
 }
 
 impl Document {
@@ -111,6 +122,10 @@ impl Document {
     pub(crate) fn parse(stdin: Vec<u8>) -> Result<Self, Error> {
         let raw: Value = serde_json::from_slice(&stdin)
             .map_err(|e| Error::decode(format!("cannot decode the network config: {e}")))?;
+        Self::of(raw, Some(stdin))
+    }
+
+    fn of(raw: Value, stdin: Option<Vec<u8>>) -> Result<Self, Error> {
         if !raw.is_object() {
             return Err(Error::decode("cannot decode the network config: expected a JSON object"));
         }

@@ -96,7 +96,7 @@ fn call(request: &Request, plugin_type: &str, command: Command) -> Result<Output
     let invocation = Invocation {
         binary: exec::find(plugin_type, &request.env.path)?,
         env: request.env.variables(command),
-        stdin: request.config.stdin().to_vec(),
+        stdin: request.config.stdin().into_owned(),
         timeout: None,
     };
     let output = invocation.run();

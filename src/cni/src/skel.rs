@@ -7,6 +7,7 @@ mod output;
 use std::env;
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::mem::ManuallyDrop;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
@@ -111,33 +112,34 @@ impl Call<'_> {
         log::init(document.raw(), plugin.log_name(), &env);
         gate::check_version(plugin, command, &document.version_text()?)?;
         output::speak(document.version()?);
-        let request = Request { env, config: document.into_config(command)? };
+        // The process ends with the answer. To give memory back piece by piece would only hold that up.
+        let mut request = ManuallyDrop::new(Request { env, config: document.into_config(command)? });
         if !own_netns_allowed {
             gate::refuse_own_netns(&request.env)?;
         }
         tracing::debug!("function called");
-        dispatch(plugin, request)
+        dispatch(plugin, &mut request)
     }
 }
 
-fn dispatch(plugin: &dyn Plugin, request: Request) -> Result<Option<Value>, Error> {
+fn dispatch(plugin: &dyn Plugin, request: &mut Request) -> Result<Option<Value>, Error> {
     match request.env.command {
         Command::Add => return add(plugin, request).map(Some),
-        Command::Check => plugin.check(&request)?,
-        Command::Del => plugin.del(&request)?,
-        Command::Gc => plugin.gc(&request, &ValidAttachments::from_config(&request.config)?)?,
-        Command::Status => plugin.status(&request)?,
+        Command::Check => plugin.check(request)?,
+        Command::Del => plugin.del(request)?,
+        Command::Gc => plugin.gc(request, &ValidAttachments::from_config(&request.config)?)?,
+        Command::Status => plugin.status(request)?,
         Command::Version => {}
     }
     Ok(None)
 }
 
 /// A result that the config's version cannot say is a failed ADD, and must not leave anything behind.
-fn add(plugin: &dyn Plugin, mut request: Request) -> Result<Value, Error> {
-    let result = plugin.add(&request)?;
+fn add(plugin: &dyn Plugin, request: &mut Request) -> Result<Value, Error> {
+    let result = plugin.add(request)?;
     result.to_value(request.config.cni_version).map_err(|error| {
         request.env.command = Command::Del;
-        let undone = plugin.del(&request);
+        let undone = plugin.del(request);
         let details = undone.err().map(|e| format!("and the rollback failed: {e}"));
         Error::internal(error.to_string()).with_details(details.unwrap_or_default())
     })

@@ -126,7 +126,7 @@ impl<'s, 'c, 'l> Suspect<'s, 'c, 'l> {
     /// Up, with IPv6 if that is wanted, so that it can ask; without addresses.
     fn make_ready(&self, pod: &mut Pod, tuning: &mut Tuning) -> Result<(), Error> {
         let link = self.of.link;
-        pod.netns.run(|| addresses::prepare(&link.name, addresses::has_ipv6(self.of.result)))??;
+        addresses::prepare(pod, &[(link, &*self.of.result)])?;
         if addresses::has_ipv6(self.of.result) {
             tuning.for_duplicates(&pod.netns, &link.name, self.settings)?;
         }

@@ -18,8 +18,8 @@ const UNROUTED: Ipv6Addr = Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 1);
 
 /// Everything that planning looks at.
 pub(super) fn read(pod: &mut Pod) -> Result<View, Error> {
-    let rp_filter = pod.netns.run(|| sysctl::read(&rp_filter_path()))??;
     let socket = &mut pod.route;
+    let rp_filter = socket.rp_filter_of_all()?.to_string();
     let links = socket.links()?.into_iter().map(link).collect();
     let addresses = socket.addresses(None)?.into_iter().map(|address| (address.index, address.net)).collect();
     let mut view = View { links, addresses, rp_filter, ..View::default() };

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -25,12 +26,17 @@ pub(super) struct Route {
     pub(super) protocol: u8,
     pub(super) scope: u8,
     pub(super) priority: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) gateway: Option<IpAddr>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) src: Option<IpAddr>,
     /// Index of the link; 0 for a route of several, which belongs to nobody.
     pub(super) dev: u32,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) onlink: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) mtu: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) advmss: Option<u32>,
 }
 
@@ -94,6 +100,13 @@ pub(super) struct View {
     pub(super) rp_filter: String,
     /// `None` where there is no veth pair between the two.
     pub(super) node: Option<NodeEnd>,
+}
+
+impl View {
+    /// To be asked for many routes: a pod may have ten thousand.
+    pub(super) fn route_set(&self) -> BTreeSet<&Route> {
+        self.routes.iter().collect()
+    }
 }
 
 impl Route {

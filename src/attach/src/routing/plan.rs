@@ -152,8 +152,9 @@ pub(super) fn leave(view: &View, shared: &mut Shared, undos: &[Undo]) -> Vec<Cha
     }
     let spares: Vec<Route> = left.iter().flat_map(|(_, spares)| spares).cloned().collect();
     let mut changes = shared.reconcile(view, &spares);
+    let present = view.route_set();
     for (undo, (made, _)) in undos.iter().zip(left) {
-        let made = made.retain(|route| view.routes.contains(route), |rule| view.rules.contains(rule));
+        let made = made.retain(|route| present.contains(route), |rule| view.rules.contains(rule));
         changes.extend(made.deletions());
         changes.extend(undo.reset_link(view));
     }

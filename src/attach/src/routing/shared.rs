@@ -1,5 +1,6 @@
 //! What the attachments of one pod share: made by the first that needs it, removed by the last, whoever that is.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -94,18 +95,20 @@ impl Shared {
     /// rules go before the tables they lead to. To be written down before it is done.
     pub(super) fn reconcile(&mut self, view: &View, left_over: &[Route]) -> Vec<Change> {
         let (wanted, universe) = (self.wanted(view), self.universe(left_over));
+        let present = view.route_set();
         let missing =
-            wanted.clone().retain(|route| !view.routes.contains(route), |rule| !view.rules.contains(rule));
+            wanted.clone().retain(|route| !present.contains(route), |rule| !view.rules.contains(rule));
         let mut changes: Vec<Change> = missing.additions().map(beside_others).collect();
         let together = arp::wanted(view, &self.neighbours(view));
         changes.extend(arp::reconcile(&mut self.arp, &together, view));
-        let present: Vec<Route> = view.main_defaults().cloned().collect();
+        let in_main: Vec<Route> = view.main_defaults().cloned().collect();
         let owners = self.owners(view);
         let mut defaults = std::mem::take(&mut self.defaults);
-        changes.extend(defaults.settle(&present, |route| self.keeps(view, owners, route)));
+        changes.extend(defaults.settle(&in_main, |route| self.keeps(view, owners, route)));
         self.defaults = defaults;
+        let needed: BTreeSet<&Route> = wanted.routes.iter().collect();
         let left = universe.retain(
-            |route| !wanted.routes.contains(route) && view.routes.contains(route),
+            |route| !needed.contains(route) && present.contains(route),
             |rule| !wanted.rules.contains(rule) && view.rules.contains(rule),
         );
         changes.extend(left.deletions());

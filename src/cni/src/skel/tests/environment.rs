@@ -12,7 +12,7 @@ fn handler_sees_environment_and_stdin() {
     assert_eq!(request.env.ifname, "net1");
     assert_eq!(request.env.args.get("IgnoreUnknown"), Some("1"));
     assert_eq!(request.env.path, ["/opt/cni/bin", "/usr/lib/cni"].map(std::path::PathBuf::from));
-    assert_eq!(request.config.stdin(), CONF.as_bytes());
+    assert_eq!(request.config.stdin().as_ref(), CONF.as_bytes());
     assert_eq!((request.config.name.as_str(), request.config.plugin_type.as_str()), ("rail1", "recorder"));
 }
 
