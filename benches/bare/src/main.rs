@@ -12,8 +12,9 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
 use nix::sys::resource::{UsageWho, getrusage};
+use no_backtrace as _;
 
-const USAGE: &str = "usage: bare add|del MASTER_INDEX NETNS ADDRESS/PREFIX GATEWAY
+const USAGE: &str = "usage: bare add|del MASTER_INDEX NETNS ADDRESS/PREFIX GATEWAY FIRST_INDEX FIRST_ADDRESS/PREFIX FIRST_GATEWAY
        bare vf-add|vf-del PF_INDEX VF LINK_INDEX LINK_NAME NETNS ADDRESS/PREFIX GATEWAY [RDMA_INDEX]
        bare memory PROGRAM      (its most kilobytes in memory, as the last line of stderr)";
 

@@ -1,17 +1,18 @@
-//! One rail: macvlan, address, up, two routes in a table of its own, and the rule that leads there.
+//! One rail: macvlan, address, up, announced three times; two routes in a table of its own, and the rule that leads there;
+//! and the same of the pod's first NIC, by which its replies leave where they came in.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
 
 use anyhow::{Context, Result, bail};
 use nix::libc::{
-    IFLA_IFNAME, IFLA_INFO_DATA, IFLA_INFO_KIND, IFLA_LINK, IFLA_LINKINFO, IFLA_NET_NS_FD, RTM_DELLINK,
-    RTM_DELRULE, RTM_NEWLINK,
+    IFLA_ADDRESS, IFLA_IFNAME, IFLA_INFO_DATA, IFLA_INFO_KIND, IFLA_LINK, IFLA_LINKINFO, IFLA_NET_NS_FD,
+    RTM_DELLINK, RTM_DELROUTE, RTM_DELRULE, RTM_NEWLINK, RTM_SETLINK,
 };
 use nix::sched::{CloneFlags, setns};
 
 use crate::message::{Message, attribute};
-use crate::routing::{CREATE, Net, link};
+use crate::routing::{CREATE, Net, link, only};
 use crate::socket;
 
 // Not in the width of the message (include/uapi/linux/if_link.h).
@@ -20,37 +21,57 @@ const MACVLAN_MODE_BRIDGE: u32 = 4;
 /// The number that the link is to have in the pod: chosen here, it need not be asked for.
 const INDEX: u32 = 1_000_000;
 const IFNAME: &[u8] = b"net1\0";
+const FIRST: u8 = 100;
+const TABLE: u8 = 101;
+/// Chosen here, as the number is.
+const ADDRESS: [u8; 6] = [2, 0, 0, 0, 4, 1];
+/// Setting the hardware address again announces it again.
+const REPEATS: usize = 2;
 
 /// Where and what, as on the command line.
 pub(crate) struct Rail {
     master: u32,
     netns: File,
     net: Net,
+    /// The pod's first NIC.
+    first: Net,
 }
 
 impl Rail {
     pub(crate) fn parse(args: &[&str]) -> Result<Self> {
-        let &[master, netns, address, gateway] = args else { bail!("expected four arguments") };
+        let &[master, netns, address, gateway, first, first_address, first_gateway] = args else {
+            bail!("expected seven arguments")
+        };
         Ok(Self {
             master: master.parse().context("the master's index")?,
             netns: File::open(netns).with_context(|| format!("open {netns}"))?,
-            net: Net::parse(INDEX, address, gateway)?,
+            net: Net::parse(INDEX, address, gateway, TABLE)?,
+            first: Net::parse(
+                first.parse().context("the first NIC's index")?,
+                first_address,
+                first_gateway,
+                FIRST,
+            )?,
         })
     }
 
     pub(crate) fn add(&self) -> Result<()> {
         socket::send(&socket::open()?, vec![("create the link", self.new_link())])?;
         self.enter()?;
-        let messages = self.net.address_and_up().into_iter().chain(self.net.routes_and_rule());
+        let again = (0..REPEATS).map(|_| ("announce it", same_address()));
+        let messages = std::iter::once(self.net.announcing()).chain(self.net.address_and_up()).chain(again);
+        let messages = messages.chain(self.first.routes_and_rule()).chain(self.net.routes_and_rule());
         socket::send(&socket::open()?, messages.collect())
     }
 
     pub(crate) fn del(&self) -> Result<()> {
         self.enter()?;
-        let messages = vec![
+        let mut messages = vec![
             ("delete the rule", self.net.rule(RTM_DELRULE, 0)),
-            ("delete the link", Message::new(RTM_DELLINK, 0, &link(INDEX, 0))),
+            ("delete the first NIC's rule", self.first.rule(RTM_DELRULE, 0)),
         ];
+        messages.extend(self.first.routes(RTM_DELROUTE, 0).into_iter().rev());
+        messages.push(("delete the link", Message::new(RTM_DELLINK, 0, &link(INDEX, 0))));
         socket::send(&socket::open()?, messages)
     }
 
@@ -64,7 +85,12 @@ impl Rail {
         Message::new(RTM_NEWLINK, CREATE, &link(INDEX, 0))
             .with(IFLA_LINK, &self.master.to_ne_bytes())
             .with(IFLA_IFNAME, IFNAME)
+            .with(IFLA_ADDRESS, &ADDRESS)
             .with(IFLA_NET_NS_FD, &self.netns.as_raw_fd().to_ne_bytes())
             .with(IFLA_LINKINFO, &info)
     }
+}
+
+fn same_address() -> Message {
+    Message::new(RTM_SETLINK, 0, &only(INDEX)).with(IFLA_ADDRESS, &ADDRESS)
 }

@@ -4,21 +4,23 @@ use std::net::Ipv4Addr;
 
 use anyhow::{Context, Result};
 use nix::libc::{
-    IFA_ADDRESS, IFA_BROADCAST, IFA_LOCAL, IFF_UP, NLM_F_CREATE, NLM_F_EXCL, RT_SCOPE_LINK,
+    IFA_ADDRESS, IFA_BROADCAST, IFA_LOCAL, IFF_UP, IFLA_AF_SPEC, NLM_F_CREATE, NLM_F_EXCL, RT_SCOPE_LINK,
     RT_SCOPE_UNIVERSE, RTA_DST, RTA_GATEWAY, RTA_OIF, RTM_NEWADDR, RTM_NEWLINK, RTM_NEWROUTE, RTM_NEWRULE,
-    RTN_UNICAST, RTPROT_BOOT,
+    RTM_SETLINK, RTN_UNICAST, RTPROT_BOOT,
 };
 
-use crate::message::Message;
+use crate::message::{Message, attribute};
 
 pub(crate) const CREATE: i32 = NLM_F_CREATE | NLM_F_EXCL;
 const AF_INET: u8 = 2;
+// `IPV4_DEVCONF_ARP_NOTIFY` (include/uapi/linux/ip.h)
+const ARP_NOTIFY: u16 = 22;
+const IFLA_INET_CONF: u16 = 1;
 // Not in the C library, or not in the width of the message (include/uapi/linux/fib_rules.h).
 const FR_ACT_TO_TBL: u8 = 1;
 const FRA_SRC: u16 = 2;
 const FRA_PRIORITY: u16 = 6;
-const TABLE: u8 = 100;
-const PRIORITY: u32 = 10_100;
+const PRIORITY_BASE: u32 = 10_000;
 
 /// What a link gets.
 pub(crate) struct Net {
@@ -26,13 +28,15 @@ pub(crate) struct Net {
     pub(crate) address: Ipv4Addr,
     pub(crate) prefix: u8,
     pub(crate) gateway: Ipv4Addr,
+    pub(crate) table: u8,
 }
 
 impl Net {
     /// `address` is ADDRESS/PREFIX.
-    pub(crate) fn parse(index: u32, address: &str, gateway: &str) -> Result<Self> {
+    pub(crate) fn parse(index: u32, address: &str, gateway: &str, table: u8) -> Result<Self> {
         let (address, prefix) = address.split_once('/').context("the address has no prefix length")?;
-        Ok(Self { index, address: address.parse()?, prefix: prefix.parse()?, gateway: gateway.parse()? })
+        let (address, gateway) = (address.parse()?, gateway.parse()?);
+        Ok(Self { index, address, prefix: prefix.parse()?, gateway, table })
     }
 
     pub(crate) fn address_and_up(&self) -> Vec<(&'static str, Message)> {
@@ -41,11 +45,23 @@ impl Net {
     }
 
     pub(crate) fn routes_and_rule(&self) -> Vec<(&'static str, Message)> {
+        let mut all = self.routes(RTM_NEWROUTE, CREATE);
+        all.push(("add the rule", self.rule(RTM_NEWRULE, CREATE)));
+        all
+    }
+
+    pub(crate) fn routes(&self, kind: u16, flags: i32) -> Vec<(&'static str, Message)> {
         vec![
-            ("add the connected route", self.connected_route()),
-            ("add the default route", self.default_route()),
-            ("add the rule", self.rule(RTM_NEWRULE, CREATE)),
+            ("the connected route", self.connected_route(kind, flags)),
+            ("the default route", self.default_route(kind, flags)),
         ]
+    }
+
+    /// Has the kernel announce the addresses when the link comes up.
+    pub(crate) fn announcing(&self) -> (&'static str, Message) {
+        let conf = attribute(IFLA_INET_CONF, &attribute(ARP_NOTIFY, &1_u32.to_ne_bytes()));
+        let message = Message::new(RTM_SETLINK, 0, &only(self.index));
+        ("have it announced", message.with(IFLA_AF_SPEC, &attribute(AF_INET.into(), &conf)))
     }
 
     fn new_address(&self) -> Message {
@@ -57,25 +73,33 @@ impl Net {
             .with(IFA_BROADCAST, &broadcast.to_be_bytes())
     }
 
-    fn connected_route(&self) -> Message {
+    /// To the subnet, or where the link has a host address only, to the gateway.
+    fn connected_route(&self, kind: u16, flags: i32) -> Message {
         let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix)).unwrap_or(0);
-        let subnet = self.address.to_bits() & mask;
-        route(self.prefix, RT_SCOPE_LINK)
+        let subnet = if self.prefix == 32 { self.gateway.to_bits() } else { self.address.to_bits() & mask };
+        self.route(kind, flags, self.prefix, RT_SCOPE_LINK)
             .with(RTA_DST, &subnet.to_be_bytes())
             .with(RTA_OIF, &self.index.to_ne_bytes())
     }
 
-    fn default_route(&self) -> Message {
-        route(0, RT_SCOPE_UNIVERSE)
+    fn default_route(&self, kind: u16, flags: i32) -> Message {
+        self.route(kind, flags, 0, RT_SCOPE_UNIVERSE)
             .with(RTA_GATEWAY, &self.gateway.octets())
             .with(RTA_OIF, &self.index.to_ne_bytes())
     }
 
+    /// The fixed part is `struct rtmsg`.
+    fn route(&self, kind: u16, flags: i32, prefix: u8, scope: u8) -> Message {
+        let fixed = [AF_INET, prefix, 0, 0, self.table, RTPROT_BOOT, scope, RTN_UNICAST, 0, 0, 0, 0];
+        Message::new(kind, flags, &fixed)
+    }
+
     /// The fixed part is `struct fib_rule_hdr`.
     pub(crate) fn rule(&self, kind: u16, flags: i32) -> Message {
-        Message::new(kind, flags, &[AF_INET, 0, 32, 0, TABLE, 0, 0, FR_ACT_TO_TBL, 0, 0, 0, 0])
+        let priority = PRIORITY_BASE + u32::from(self.table);
+        Message::new(kind, flags, &[AF_INET, 0, 32, 0, self.table, 0, 0, FR_ACT_TO_TBL, 0, 0, 0, 0])
             .with(FRA_SRC, &self.address.octets())
-            .with(FRA_PRIORITY, &PRIORITY.to_ne_bytes())
+            .with(FRA_PRIORITY, &priority.to_ne_bytes())
     }
 }
 
@@ -87,13 +111,4 @@ pub(crate) fn link(index: u32, flags: i32) -> Vec<u8> {
 /// The same, with its state left as it is.
 pub(crate) fn only(index: u32) -> Vec<u8> {
     [[0; 4], index.to_ne_bytes(), [0; 4], [0; 4]].concat()
-}
-
-/// `struct rtmsg`
-fn route(prefix: u8, scope: u8) -> Message {
-    Message::new(
-        RTM_NEWROUTE,
-        CREATE,
-        &[AF_INET, prefix, 0, 0, TABLE, RTPROT_BOOT, scope, RTN_UNICAST, 0, 0, 0, 0],
-    )
 }

@@ -20,6 +20,7 @@ const IFLA_VF_TRUST: u16 = 9;
 const IFLA_VF_VLAN_LIST: u16 = 12;
 const IFLA_VF_VLAN_INFO: u16 = 1;
 const DOT1Q: u16 = 0x8100;
+const TABLE: u8 = 101;
 const RDMA_NLDEV_SET: u16 = 5 << 10 | 2;
 const RDMA_NLDEV_ATTR_DEV_INDEX: u16 = 1;
 const RDMA_NLDEV_NET_NS_FD: u16 = 68;
@@ -46,7 +47,7 @@ impl Vf {
             number: number.parse().context("the VF's number")?,
             name: format!("{name}\0"),
             netns: File::open(netns).with_context(|| format!("open {netns}"))?,
-            net: Net::parse(link.parse().context("the VF's index")?, address, gateway)?,
+            net: Net::parse(link.parse().context("the VF's index")?, address, gateway, TABLE)?,
             rdma: rdma.first().map(|index| index.parse()).transpose().context("the RDMA device's index")?,
         })
     }

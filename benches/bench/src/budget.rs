@@ -86,6 +86,16 @@ impl Verdict {
         matches!(self.of, Of::Peers).then_some((&self.case, self.limit))
     }
 
+    pub(crate) fn is_about(&self, case: &str) -> bool {
+        self.case == case
+    }
+
+    /// The limit, and a word where it is missed.
+    pub(crate) fn short(&self) -> String {
+        let limit = self.unit.map_or_else(|| self.limit.to_string(), |unit| quantity(unit, self.limit));
+        format!("{limit}{}{}", self.of, if self.is_kept() { "" } else { ": MISSED" })
+    }
+
     /// What was not measured is not known to be kept.
     pub(crate) fn is_kept(&self) -> bool {
         self.measured.is_some_and(|measured| measured <= self.limit)

@@ -4,6 +4,7 @@
 mod budget;
 mod chain;
 mod exec;
+mod markdown;
 mod measure;
 mod options;
 mod plot;
@@ -15,6 +16,7 @@ mod vf;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
+use no_backtrace as _;
 use testkit::World;
 
 use crate::exec::Bench;

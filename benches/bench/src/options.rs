@@ -10,7 +10,7 @@ const USAGE: &str =
   --bin-dir   the plugins to measure (dist)
   --peer-dir  what to measure them against (/usr/lib/cni); the same directory on both sides shows the noise
   --bare      the program that sends the bare netlink messages (beside this one)
-  --json      where every number goes (target/bench.json)
+  --json      where every number goes (target/bench.json), and with .md and .svg a table and a picture of them
   --rounds    of the measurements that take milliseconds (100); the slower ones take a part of it
   --check     fail when a budget is missed";
 

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::budget::Verdict;
+use crate::markdown;
 use crate::plot::{self, Bar};
 use crate::samples::Samples;
 
@@ -17,12 +18,12 @@ pub(crate) enum Unit {
 }
 
 /// One line: what was measured of us, of the peers, or of neither.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Row {
     pub(crate) case: String,
     pub(crate) unit: Unit,
     pub(crate) ours: Option<Samples>,
-    theirs: Option<Samples>,
+    pub(crate) theirs: Option<Samples>,
 }
 
 #[derive(Debug, Default)]
@@ -88,6 +89,8 @@ impl Report {
         let text = format!("{:#}\n", json!({ "rows": rows, "budgets": budgets, "notes": self.notes }));
         std::fs::create_dir_all(path.parent().context("the path of the JSON file")?)?;
         state::file::replace(path, text.as_bytes())?;
+        let table = markdown::table(&self.rows, verdicts, &self.notes);
+        state::file::replace(&path.with_extension("md"), table.as_bytes())?;
         Ok(state::file::replace(&path.with_extension("svg"), self.picture(verdicts).as_bytes())?)
     }
 

@@ -1,11 +1,12 @@
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result};
+use serde_json::Value;
 use testkit::Pod;
 
 use crate::chain::Attachment;
-use crate::exec::{Bench, Call};
+use crate::exec::{Bench, Call, timed};
 use crate::report::{Report, Unit};
 use crate::samples::{Samples, in_turns};
 use crate::suite::Suite;
@@ -64,7 +65,7 @@ pub(super) fn by_rail(bench: &Bench<'_>, netns: &str, rails: u8) -> Result<Times
     Ok((added, deleted))
 }
 
-fn attach_and_detach(bench: &Bench<'_>, suite: &Suite, netns: &str, rails: u8) -> Result<Times> {
+pub(super) fn attach_and_detach(bench: &Bench<'_>, suite: &Suite, netns: &str, rails: u8) -> Result<Times> {
     let (mut added, mut deleted) = (Duration::ZERO, Duration::ZERO);
     let mut results = Vec::new();
     for rail in 1..=rails {
@@ -82,14 +83,12 @@ fn attach_and_detach(bench: &Bench<'_>, suite: &Suite, netns: &str, rails: u8) -
 fn beside_bare(bench: &Bench<'_>, report: &mut Report, pod: &Pod) -> Result<()> {
     let master = bench.world.host().ifindex("rail1").to_string();
     let netns = pod.path().display().to_string();
+    let first = [pod.ifindex("eth0").to_string(), format!("{}/32", pod.eth0_4()), "169.254.1.1".to_owned()];
+    // Started and read as a plugin is.
     let run = |verb: &str| -> Result<Duration> {
         let mut command = Command::new(&bench.bare);
-        command.args([verb, &master]).arg(pod.path()).args(["172.16.1.9/24", "172.16.1.254"]);
-        let start = Instant::now();
-        let status = command.status()?;
-        let took = start.elapsed();
-        ensure!(status.success(), "bare {verb}: {status}");
-        Ok(took)
+        command.args([verb, &master]).arg(pod.path()).args(["172.16.1.9/24", "172.16.1.254"]).args(&first);
+        Ok(timed(command, &Value::Null).with_context(|| format!("bare {verb}"))?.0)
     };
     let mut sides = (|| run("add").and_then(|add| Ok((add, run("del")?))), || by_rail(bench, &netns, 1));
     let [bare, rail] = in_turns(bench.rounds / 2, &mut [&mut sides.0, &mut sides.1])?;

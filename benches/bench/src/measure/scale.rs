@@ -1,4 +1,5 @@
-//! How the time of `rail` grows: with rails, with pods at once, with links on the host, with routes in the pod.
+//! How the time of `rail` grows, beside that of the reference chain: with rails, which the chain attaches one after another,
+//! with pods at once, with links on the host, with routes in the pod.
 
 use std::process::Child;
 use std::time::{Duration, Instant};
@@ -6,17 +7,18 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::rails::by_rail;
+use super::rails::{attach_and_detach, by_rail};
 use crate::exec::{Bench, Call, said, start_with};
 use crate::report::{Report, Unit};
-use crate::samples::Samples;
+use crate::samples::{Samples, in_turns};
+use crate::suite::Suite;
 
 const RAILS: u8 = 64;
 const PODS: [usize; 4] = [1, 8, 64, 256];
 const LINKS: usize = 1_000;
 const ROUTES: u32 = 10_000;
 /// Each of these takes its time.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 
 /// More rails than any node has.
 pub(crate) fn rails(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
@@ -31,33 +33,71 @@ pub(crate) fn pods(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     let most = PODS.into_iter().max().unwrap_or_default();
     let pods: Vec<_> = (0..most).map(|number| bench.world.bare_pod(&format!("crowd{number}"))).collect();
     let paths: Vec<_> = pods.iter().map(|pod| pod.path().display().to_string()).collect();
+    let stages = [rail_of_the_crowd(&bench.ours), chain_of_the_crowd(&bench.theirs)];
     for count in PODS {
-        let rounds = (0..=ROUNDS).map(|_| {
-            let took = all(bench, "ADD", &paths[..count])?;
-            all(bench, "DEL", &paths[..count])?;
-            Ok(took)
-        });
-        let times = rounds.collect::<Result<Vec<_>>>()?;
-        report.alone(format!("{count} pods at once by `rail`, ADD"), Unit::Seconds, Samples::of(&times[1..]));
+        let mut ours = || crowd(bench, &bench.ours, &stages[0], &paths[..count]);
+        let mut theirs = || crowd(bench, &bench.theirs, &stages[1], &paths[..count]);
+        let times = in_turns(ROUNDS, &mut [&mut ours, &mut theirs])?;
+        let case = format!("{count} pods at once by `rail`, ADD");
+        report.compare(case, Unit::Seconds, times.map(|times| Samples::of(&times)));
     }
     Ok(())
 }
 
-fn all(bench: &Bench<'_>, verb: &str, pods: &[String]) -> Result<Duration> {
-    let ipam = json!({ "type": bench.ours.ipam(), "ranges": [[{ "subnet": "10.98.0.0/20", "gateway": "10.98.15.254" }]] });
-    let config: Value = json!({ "cniVersion": "1.1.0", "name": "crowd", "type": "rail", "master": "rail1", "mode": "bridge", "ipam": ipam });
-    let config = config.to_string();
+fn rail_of_the_crowd(suite: &Suite) -> Vec<Value> {
+    let mut rail = crowd_config(suite);
+    rail["type"] = json!("rail");
+    vec![rail]
+}
+
+fn chain_of_the_crowd(suite: &Suite) -> Vec<Value> {
+    let mut routing = suite.chain(1).pop().unwrap_or_default();
+    routing["name"] = json!("crowd");
+    vec![crowd_config(suite), routing]
+}
+
+fn crowd_config(suite: &Suite) -> Value {
+    let mut config = suite.pool("crowd", &json!({ "subnet": "10.98.0.0/20", "gateway": "10.98.15.254" }));
+    config["master"] = json!("rail1");
+    config["mode"] = json!("bridge");
+    config
+}
+
+/// What ADD in all pods took: each plugin of a chain in all of them at once.
+fn crowd(bench: &Bench<'_>, suite: &Suite, stages: &[Value], pods: &[String]) -> Result<Duration> {
     let begin = Instant::now();
-    let start = |(number, netns): (usize, &String)| {
+    let mut results = vec![Value::Null; pods.len()];
+    for stage in stages {
+        results = all(bench, suite, "ADD", stage, pods, &results)?;
+    }
+    let took = begin.elapsed();
+    for stage in stages.iter().rev() {
+        all(bench, suite, "DEL", stage, pods, &results)?;
+    }
+    Ok(took)
+}
+
+fn all(
+    bench: &Bench<'_>,
+    suite: &Suite,
+    verb: &str,
+    config: &Value,
+    pods: &[String],
+    previous: &[Value],
+) -> Result<Vec<Value>> {
+    let plugin = config["type"].as_str().context("a config without type")?;
+    let start = |(number, (netns, previous)): (usize, (&String, &Value))| {
         let container_id = format!("crowd-{number}");
         let call = Call { verb, container_id: &container_id, netns, ifname: "net1" };
-        start_with(&mut bench.command(&bench.ours, "rail", &call), config.as_bytes())
+        let mut config = config.clone();
+        if !previous.is_null() {
+            config["prevResult"] = previous.clone();
+        }
+        start_with(&mut bench.command(suite, plugin, &call), config.to_string().as_bytes())
     };
-    let children = pods.iter().enumerate().map(start).collect::<Result<Vec<Child>>>()?;
-    for child in children {
-        said(&child.wait_with_output()?).with_context(|| format!("rail {verb}"))?;
-    }
-    Ok(begin.elapsed())
+    let children = pods.iter().zip(previous).enumerate().map(start).collect::<Result<Vec<Child>>>()?;
+    let finish = |child: Child| said(&child.wait_with_output()?).with_context(|| format!("{plugin} {verb}"));
+    children.into_iter().map(finish).collect()
 }
 
 /// One rail on a host with a thousand links more.
@@ -84,9 +124,16 @@ pub(crate) fn routes(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
 }
 
 fn one_case(bench: &Bench<'_>, report: &mut Report, case: &str, netns: &str, rails: u8) -> Result<()> {
-    let times = (0..=ROUNDS).map(|_| by_rail(bench, netns, rails)).collect::<Result<Vec<_>>>()?;
-    let (adds, dels): (Vec<_>, Vec<_>) = times.into_iter().skip(1).unzip();
-    report.alone(format!("{case}, ADD"), Unit::Seconds, Samples::of(&adds));
-    report.alone(format!("{case}, DEL"), Unit::Seconds, Samples::of(&dels));
+    let mut ours = || by_rail(bench, netns, rails);
+    let mut theirs = || attach_and_detach(bench, &bench.theirs, netns, rails);
+    let times = in_turns(ROUNDS, &mut [&mut ours, &mut theirs])?;
+    let times = times.map(|times| times.into_iter().unzip::<_, _, Vec<_>, Vec<_>>());
+    let adds = times.each_ref().map(|times| Samples::of(&times.0));
+    report.compare(format!("{case}, ADD"), Unit::Seconds, adds);
+    report.compare(
+        format!("{case}, DEL"),
+        Unit::Seconds,
+        times.each_ref().map(|times| Samples::of(&times.1)),
+    );
     Ok(())
 }

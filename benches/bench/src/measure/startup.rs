@@ -13,6 +13,9 @@ const VERSION: Call<'_> = Call { verb: "VERSION", container_id: "", netns: "", i
 /// None of those that are timed.
 const RAIL: u8 = 200;
 
+/// The largest of the plugins that the peers' package has nothing like.
+const OTHERS: [&str; 3] = ["sriov", "ib-sriov", "rail"];
+
 /// Spawn, answer VERSION, exit.
 pub(crate) fn version(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     let config = json!({ "cniVersion": "1.0.0" });
@@ -68,9 +71,11 @@ pub(crate) fn size_and_memory(bench: &Bench<'_>, report: &mut Report) -> Result<
             sizes.map(|it| Samples::one(it as f64)),
         );
     }
-    #[expect(clippy::cast_precision_loss, reason = "no file here has 2^53 bytes")]
-    let size = Samples::one(bench.ours.path("rail").metadata()?.len() as f64);
-    report.alone("size of rail".to_owned(), Unit::Bytes, size);
+    for plugin in OTHERS {
+        #[expect(clippy::cast_precision_loss, reason = "no file here has 2^53 bytes")]
+        let size = bench.ours.path(plugin).metadata()?.len() as f64;
+        report.alone(format!("size of {plugin}"), Unit::Bytes, Samples::one(size));
+    }
     let pod = bench.world.pod("memory");
     bench.world.rail(RAIL);
     let netns = pod.path().display().to_string();
