@@ -1,6 +1,6 @@
 use std::net::Ipv4Addr;
 use std::panic::resume_unwind;
-use std::thread::{self, ScopedJoinHandle};
+use std::thread;
 use std::time::Instant;
 
 use netlink::HwAddr;
@@ -27,11 +27,17 @@ pub(super) struct Question<'a> {
 pub(super) type Objection = (Ipv4Addr, HwAddr);
 
 /// Asks all questions at the same time, with a thread for each: so they also share the grace periods of their sockets.
+/// A question for which there is no thread is asked in turn, which takes longer and is no failure.
 pub(super) fn ask_all(questions: &[Question<'_>]) -> Vec<(usize, Result<Option<Objection>, Error>)> {
     thread::scope(|scope| {
-        let asked: Vec<_> = questions.iter().map(|question| scope.spawn(|| question.ask())).collect();
-        let answers = asked.into_iter().map(ScopedJoinHandle::join);
-        let answers = answers.map(|answer| answer.unwrap_or_else(|panic| resume_unwind(panic)));
+        let start = |question| {
+            thread::Builder::new().spawn_scoped(scope, move || Question::ask(question)).map_err(|_| question)
+        };
+        let asked: Vec<_> = questions.iter().map(start).collect();
+        let answers = asked.into_iter().map(|asked| match asked {
+            Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            Err(question) => question.ask(),
+        });
         questions.iter().map(|question| question.candidate).zip(answers).collect()
     })
 }
