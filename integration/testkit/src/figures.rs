@@ -7,6 +7,11 @@ pub fn torture() -> bool {
     std::env::var("RAILCNI_TORTURE").is_ok_and(|value| !matches!(value.as_str(), "" | "0"))
 }
 
+/// Whether this is a guest of the VM lab.
+pub(crate) fn in_guest() -> bool {
+    std::env::var_os("RAILCNI_VM_GUEST").is_some()
+}
+
 /// Counts `amount` of `what` (such as `points killed`) in `subject`, out of `of` that a full run has. `scripts/figures` adds the
 /// lines up. They pass by the capture of libtest, so a run that passes shows them.
 pub fn figure(what: &str, subject: &str, amount: usize, of: usize) {

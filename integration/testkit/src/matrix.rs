@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::chain::Chain;
 use crate::fault::{CHANGES, Call, FALLIBLE, Scope, Trace};
+use crate::figures::in_guest;
 use crate::snapshot::Snapshot;
 use crate::wait::eventually;
 use crate::world::World;
@@ -19,12 +20,15 @@ use crate::world::World;
 /// What a namespace that ended gives back, it gives back later than DEL returns.
 const SETTLES: Duration = Duration::from_secs(10);
 
+/// The most points of one verb in a bounded run on an emulated CPU.
+const IN_A_GUEST: usize = 16;
+
 /// How many of the points of one verb are tried, evenly over all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Share {
-    /// Each one.
+    /// Each one; in a guest, which is slow and has company in the namespaces, as if it were `About(IN_A_GUEST)`.
     All,
-    /// About so many where the run is bounded, each one in a [full](crate::torture) run: for guests, which are slow.
+    /// About so many where the run is bounded, each one in a [full](crate::torture) run.
     About(usize),
     /// About so many, and three times as many in a full run: for eight rails, which have thousands.
     Sample(usize),
@@ -148,10 +152,12 @@ impl<'w> Matrix<'w> {
 
     /// Those of the points that this run tries.
     fn share(&self, points: Vec<Point>) -> Vec<Point> {
+        let most = if in_guest() { IN_A_GUEST } else { usize::MAX };
         let wanted = match (self.share, crate::torture()) {
-            (Share::All, _) | (Share::About(_), true) => points.len(),
-            (Share::About(count) | Share::Sample(count), false) => count,
+            (Share::All | Share::About(_), true) => points.len(),
             (Share::Sample(count), true) => count * 3,
+            (Share::All, false) => points.len().min(most),
+            (Share::About(count) | Share::Sample(count), false) => count.min(most),
         };
         let step = points.len().div_ceil(wanted).max(1);
         points.into_iter().step_by(step).collect()

@@ -1,5 +1,6 @@
 //! A private universe for one test: its own mounts, namespaces and directories.
 
+use crate::figures::in_guest;
 use crate::mounts::{Home, cover, must, renew_sysfs};
 use crate::rail::{Pod, Rail};
 use crate::snapshot::Snapshot;
@@ -89,7 +90,7 @@ impl World {
     #[track_caller]
     pub fn of_guest() -> Self {
         require_root();
-        assert!(std::env::var_os("RAILCNI_VM_GUEST").is_some(), "only a guest of the VM lab may be changed");
+        assert!(in_guest(), "only a guest of the VM lab may be changed");
         Self::around(None)
     }
 

@@ -16,10 +16,10 @@ matrices! {
     rails = RAILS;
 }
 
-const SRIOV: Subject = Subject { name: "sriov", share: Share::About(12), ignored: &[], chain: alone };
+const SRIOV: Subject = Subject { name: "sriov", share: Share::About(8), ignored: &[], chain: alone };
 const RDMA: Subject = Subject { name: "rdma", share: Share::About(4), ignored: &[], chain: rdma };
 const CHAIN: Subject =
-    Subject { name: "sriov, rdma, coordinator", share: Share::About(12), ignored: &[], chain: chained };
+    Subject { name: "sriov, rdma, coordinator", share: Share::About(8), ignored: &[], chain: chained };
 const RAIL: Subject = Subject { name: "rail of a VF", share: Share::About(4), ignored: &[], chain: rail };
 const RAILS: Subject =
     Subject { name: "rails of VFs", share: Share::Sample(2), ignored: &[], chain: several };

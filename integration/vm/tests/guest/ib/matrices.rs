@@ -12,8 +12,7 @@ matrices! {
     rail = RAIL;
 }
 
-const IB_SRIOV: Subject =
-    Subject { name: "ib-sriov", share: Share::About(12), ignored: &[], chain: ib_sriov };
+const IB_SRIOV: Subject = Subject { name: "ib-sriov", share: Share::About(6), ignored: &[], chain: ib_sriov };
 const RAIL: Subject =
     Subject { name: "rail of an InfiniBand VF", share: Share::About(4), ignored: &[], chain: rail };
 
