@@ -3,11 +3,16 @@
 use crate::mounts::must;
 use crate::space::Space;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{AddressFamily, LinkAddr, SockFlag, SockProtocol, SockType, recvfrom, socket};
+use nix::sys::socket::{
+    AddressFamily, LinkAddr, SockFlag, SockProtocol, SockType, recvfrom, setsockopt, socket, sockopt,
+};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 const PACKET_OUTGOING: u8 = 4;
+
+/// Bytes of frames that nobody has read yet. The kernel's default is full after 300 small ones, and drops what comes then.
+const BUFFER: usize = 16 << 20;
 
 /// Frames since its creation, up to what fits in the socket's buffer.
 #[derive(Debug)]
@@ -32,7 +37,9 @@ impl Space {
     pub fn capture(&self) -> Capture {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let opened = self.run(|| socket(AddressFamily::Packet, SockType::Raw, flags, SockProtocol::EthAll));
-        Capture { space: self.clone(), socket: must("open a packet socket", opened) }
+        let socket = must("open a packet socket", opened);
+        must("give the packet socket a buffer", setsockopt(&socket, sockopt::RcvBufForce, &BUFFER));
+        Capture { space: self.clone(), socket }
     }
 }
 
