@@ -123,11 +123,13 @@ fn with_carrier(pod: &mut Pod, links: &[&Link], patience: Duration) -> Result<Ve
     Ok(running)
 }
 
-/// Something when every link is running.
+/// Something when every link can carry packets. What the kernel says of that (`IFF_RUNNING`) is old for a moment after a link came
+/// up without a carrier, so both have to be there.
 fn look_for_carrier(route: &mut Route, links: &[&Link], running: &mut Vec<u32>) -> Result<Option<()>, Error> {
     for link in links {
         let missing = !running.contains(&link.index);
-        if missing && route.link_by_index(link.index)?.is_some_and(|link| link.is_running()) {
+        let ready = |link: Link| link.is_running() && link.has_carrier();
+        if missing && route.link_by_index(link.index)?.is_some_and(ready) {
             running.push(link.index);
         }
     }
