@@ -1,6 +1,8 @@
 use attach::Error as AttachError;
-use attach::master;
+use attach::attachment::identity;
+use attach::master::{self, User};
 use cni::{CniResult, Error, Plugin, Request, ValidAttachments};
+use netns::NetNs;
 use state::{Dirs, Key};
 
 use crate::conf::wanted;
@@ -24,7 +26,7 @@ impl Plugin for Ifacer {
             ))
         })?;
         if let Some(wanted) = wanted {
-            master::provide(&dirs()?, &wanted, &key(request)?)?;
+            master::provide(&dirs()?, &wanted, &user(request)?)?;
         }
         Ok(result)
     }
@@ -60,6 +62,12 @@ fn all(errors: Vec<AttachError>) -> Result<(), Error> {
 
 fn dirs() -> Result<Dirs, Error> {
     Ok(Dirs::from_env().map_err(AttachError::from)?)
+}
+
+/// The pod is only noted, for whoever looks for leftovers: ADD does not need it.
+fn user(request: &Request) -> Result<User, Error> {
+    let pod = request.env.netns.as_deref().and_then(|path| NetNs::open(path).ok());
+    Ok(User::new(key(request)?, pod.as_ref().map(identity)))
 }
 
 fn key(request: &Request) -> Result<Key, Error> {

@@ -14,7 +14,7 @@ mod vlan;
 
 pub use check::{check, status};
 pub use error::Error;
-pub use ledger::users;
+pub use ledger::{User, users};
 pub use provide::provide;
 pub use release::{collect, release};
 
@@ -67,5 +67,5 @@ pub struct WantedVlan {
 
 fn lock(dirs: &Dirs) -> Result<Lock, crate::Error> {
     let directory = dirs.state.create(&[ledger::FOLDER])?;
-    Ok(Lock::acquire(&directory.join(".lock"), PATIENCE)?)
+    Ok(Lock::acquire(&directory.join(ledger::LOCK), PATIENCE)?)
 }

@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
+use attach::master::{self, User};
 use netns::NetNs;
 use serde_json::Value;
 use state::record::{Entry, Loaded};
 use state::{Dirs, Key, Netns, Records};
 
 /// Every plugin of the suite that may have a record.
-const PLUGINS: [&str; 10] =
-    ["macvlan", "ipvlan", "sriov", "ib-sriov", "ipoib", "rdma", "coordinator", "ifacer", "rail-ipam", "rail"];
+const PLUGINS: [&str; 9] =
+    ["macvlan", "ipvlan", "sriov", "ib-sriov", "ipoib", "rdma", "coordinator", "rail-ipam", "rail"];
+const IFACER: &str = "ifacer";
 
 /// One interface of one pod.
 #[derive(Clone, Debug)]
@@ -63,6 +65,15 @@ impl Attachment {
         }
     }
 
+    /// `ifacer` keeps no record: what it made is shared, and names its users.
+    fn add_user(&mut self, user: User) {
+        if !self.plugins.iter().any(|plugin| plugin == IFACER) {
+            self.plugins.push(IFACER.to_owned());
+        }
+        self.created = self.created.max(user.created);
+        self.netns = self.netns.take().or(user.netns);
+    }
+
     fn is_something(&self) -> bool {
         !self.plugins.is_empty() || !self.damaged.is_empty()
     }
@@ -84,6 +95,10 @@ pub(crate) fn all(dirs: &Dirs) -> Result<Vec<Attachment>> {
             }
         }
     }
+    for user in master::users(dirs)? {
+        let key = user.key.clone();
+        found.entry(key.clone()).or_insert_with(|| Attachment::new(key)).add_user(user);
+    }
     Ok(found.into_values().collect())
 }
 
@@ -93,6 +108,8 @@ pub(crate) fn of(dirs: &Dirs, key: &Key) -> Result<Attachment> {
     for plugin in PLUGINS {
         attachment.add(plugin, Records::open(dirs, plugin)?.load(key)?);
     }
+    let users = master::users(dirs)?.into_iter().filter(|user| user.key == *key);
+    users.for_each(|user| attachment.add_user(user));
     Ok(attachment)
 }
 

@@ -1,6 +1,6 @@
 //! Files that are read and replaced whole, mode 0600, never through a symbolic link.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -50,12 +50,16 @@ pub fn remove(path: &Path) -> Result<bool, Error> {
 /// Removes what killed writers left in a directory, of files that were there before or never came to be. The caller keeps
 /// others from writing there.
 pub fn remove_unfinished(directory: &Path) -> Result<(), Error> {
-    let unfinished = |name: &OsString| name.as_encoded_bytes().starts_with(TEMPORARY.as_bytes());
-    for name in names(directory)?.into_iter().filter(unfinished) {
+    for name in names(directory)?.into_iter().filter(|name| is_unfinished(name)) {
         let path = directory.join(name);
         absent_as_none(fs::remove_file(&path).map_err(|error| Error::io("remove", &path, &error)))?;
     }
     Ok(())
+}
+
+/// Whether a writer is still at the file of that name, or was killed there.
+pub fn is_unfinished(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(TEMPORARY.as_bytes())
 }
 
 /// Opens without following a link in the last component; a file that `options` create gets mode 0600.

@@ -44,7 +44,7 @@ fn checked(
     host: &mut Route,
     found: &mut Vec<String>,
 ) -> Result<Option<Link>, Error> {
-    if !Ledger::load(dirs, name)?.is_some_and(|ledger| ledger.users.contains(key)) {
+    if !Ledger::load(dirs, name)?.is_some_and(|ledger| ledger.is_used_by(key)) {
         found.push(format!("{name} is not kept for this attachment: another one may take it away"));
     }
     let link = host.link_by_name(name)?;

@@ -1,15 +1,17 @@
 //! Who uses a shared master, and what to put back when nobody does any more.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use netlink::{Link, Route};
 use serde::{Deserialize, Serialize};
-use state::{BootId, Dirs, Key, file};
+use state::{BootId, Dirs, Key, Netns, file};
 
 use crate::Error;
 
 pub(super) const FOLDER: &str = "masters";
+/// Beside the ledgers.
+pub(super) const LOCK: &str = ".lock";
 
 /// One link that attachments share.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,8 +33,30 @@ pub(super) struct Ledger {
     /// What the ports of a bond were before.
     pub(super) ports: Vec<Port>,
     /// The attachments that use it.
-    pub(super) users: Vec<Key>,
+    pub(super) users: Vec<User>,
     boot_id: BootId,
+}
+
+/// An attachment that uses a master. The pod tells whether anybody still can: the plugin has no other record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// Which one.
+    #[serde(flatten)]
+    pub key: Key,
+    /// The pod's namespace at ADD; `None` where there was none to open.
+    #[serde(default)]
+    pub netns: Option<Netns>,
+    /// Seconds since 1970.
+    #[serde(default)]
+    pub created: u64,
+}
+
+impl User {
+    /// From now on.
+    pub fn new(key: Key, netns: Option<Netns>) -> Self {
+        let created = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |age| age.as_secs());
+        Self { key, netns, created }
+    }
 }
 
 /// A NIC before it became a port. The kernel itself puts its MTU and address back.
@@ -72,13 +96,20 @@ impl Ledger {
         }
     }
 
-    /// All ledgers, those of VLANs before those of what they are on. The caller has the lock: whoever was killed while he wrote
-    /// the first one of a link has left no ledger, but a file.
+    /// As [`Ledger::read_all`]. The caller has the lock: whoever was killed while he wrote the first one of a link has left no
+    /// ledger, but a file.
     pub(super) fn all(dirs: &Dirs) -> Result<Vec<Self>, Error> {
+        file::remove_unfinished(&dirs.state.path(&[FOLDER])?)?;
+        Self::read_all(dirs)
+    }
+
+    /// All ledgers, those of VLANs before those of what they are on.
+    fn read_all(dirs: &Dirs) -> Result<Vec<Self>, Error> {
         let directory = dirs.state.path(&[FOLDER])?;
-        file::remove_unfinished(&directory)?;
         let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        let names =
+            entries.map(|entry| entry.file_name()).filter(|name| name != LOCK && !file::is_unfinished(name));
+        let names = names.filter_map(|name| name.into_string().ok());
         let mut ledgers = Vec::new();
         for name in names {
             ledgers.extend(Self::load(dirs, &name)?);
@@ -99,10 +130,17 @@ impl Ledger {
         Ok(())
     }
 
-    pub(super) fn join(&mut self, key: &Key) {
-        if !self.users.contains(key) {
-            self.users.push(key.clone());
-        }
+    pub(super) fn join(&mut self, user: &User) {
+        self.part(&user.key);
+        self.users.push(user.clone());
+    }
+
+    pub(super) fn part(&mut self, key: &Key) {
+        self.users.retain(|user| user.key != *key);
+    }
+
+    pub(super) fn is_used_by(&self, key: &Key) -> bool {
+        self.users.iter().any(|user| user.key == *key)
     }
 
     /// The link, unless another one has its name by now.
@@ -115,9 +153,9 @@ impl Ledger {
     }
 }
 
-/// Every attachment that uses a master.
-pub fn users(dirs: &Dirs) -> Result<BTreeSet<Key>, Error> {
-    Ok(Ledger::all(dirs)?.into_iter().flat_map(|ledger| ledger.users).collect())
+/// Every attachment that uses a master, once for each master. Takes no lock and changes nothing.
+pub fn users(dirs: &Dirs) -> Result<Vec<User>, Error> {
+    Ok(Ledger::read_all(dirs)?.into_iter().flat_map(|ledger| ledger.users).collect())
 }
 
 fn path(dirs: &Dirs, name: &str) -> Result<PathBuf, Error> {

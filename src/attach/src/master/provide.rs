@@ -1,27 +1,27 @@
 use netlink::{Link, LinkChange, Route};
-use state::{Dirs, Key};
+use state::Dirs;
 
-use super::ledger::Ledger;
+use super::ledger::{Ledger, User};
 use super::{Error, Wanted, bond, lock, release, vlan};
 
 /// `ARPHRD_INFINIBAND` (`include/uapi/linux/if_arp.h`)
 const INFINIBAND: u16 = 32;
 
-/// Has the masters in place for `key`. Nothing is changed that does not fit; what this call made is undone if it fails.
-pub fn provide(dirs: &Dirs, wanted: &Wanted, key: &Key) -> Result<(), crate::Error> {
+/// Has the masters in place for `user`. Nothing is changed that does not fit; what this call made is undone if it fails.
+pub fn provide(dirs: &Dirs, wanted: &Wanted, user: &User) -> Result<(), crate::Error> {
     let mut host = Route::open()?;
     let _lock = lock(dirs)?;
     let nics = nics(wanted, &mut host)?;
-    let mut masters = Masters { dirs, key, wanted, host, made: Vec::new() };
+    let mut masters = Masters { dirs, user, wanted, host, made: Vec::new() };
     masters.verify(&nics)?;
     masters
         .put_in_place(&nics)
-        .map_err(|error| error.and(release::leave(dirs, key, &masters.made, &mut masters.host)))
+        .map_err(|error| error.and(release::leave(dirs, &user.key, &masters.made, &mut masters.host)))
 }
 
 pub(super) struct Masters<'a> {
     pub(super) dirs: &'a Dirs,
-    pub(super) key: &'a Key,
+    pub(super) user: &'a User,
     pub(super) wanted: &'a Wanted,
     pub(super) host: Route,
     /// What this call made.
@@ -87,7 +87,7 @@ impl Masters<'_> {
             Some(ledger) => ledger,
             None => Ledger::new(name, kind)?,
         };
-        ledger.join(self.key);
+        ledger.join(self.user);
         ledger.cleanup = self.wanted.cleanup;
         match present {
             Some(link) if ledger.index.is_none_or(|index| index == link.index) => {

@@ -21,7 +21,7 @@ pub fn collect(
     let _lock = lock(dirs)?;
     let mut host = Route::open()?;
     let is_stale = |key: &Key| key.network == network && !valid.contains(&key.container_id, &key.ifname);
-    let users = Ledger::all(dirs)?.into_iter().flat_map(|ledger| ledger.users);
+    let users = Ledger::all(dirs)?.into_iter().flat_map(|ledger| ledger.users).map(|user| user.key);
     let mut stale: Vec<_> = users.filter(is_stale).collect();
     stale.sort();
     stale.dedup();
@@ -35,7 +35,7 @@ pub(super) fn leave(dirs: &Dirs, key: &Key, failed: &[String], host: &mut Route)
         Ok(ledgers) => ledgers,
         Err(error) => return vec![error],
     };
-    let used = ledgers.into_iter().filter(|ledger| ledger.users.contains(key));
+    let used = ledgers.into_iter().filter(|ledger| ledger.is_used_by(key));
     let (mut errors, mut held) = (Vec::new(), Vec::new());
     for mut ledger in used {
         // Something of the same attachment is still on it: it stays a user of both, and the next DEL lets go of both.
@@ -53,7 +53,7 @@ pub(super) fn leave(dirs: &Dirs, key: &Key, failed: &[String], host: &mut Route)
 
 fn leave_one(dirs: &Dirs, mut ledger: Ledger, key: &Key, host: &mut Route) -> Result<Vec<Error>, Error> {
     if ledger.users.len() > 1 || !is_to_go(&ledger, host)? {
-        ledger.users.retain(|user| user != key);
+        ledger.part(key);
         return if ledger.users.is_empty() && !ledger.made { ledger.remove(dirs) } else { ledger.save(dirs) }
             .map(|()| Vec::new());
     }

@@ -24,10 +24,9 @@ pub(super) fn attachment(
     if (&now.netns, now.created) != (&attachment.netns, attachment.created) {
         bail!("it was attached anew meanwhile, and is left alone");
     }
-    let uses_master = attach::master::users(dirs)?.contains(&attachment.key);
     let took_part = |plugin: &&str| {
         let has_record = |list: &[String]| list.iter().any(|name| name == plugin);
-        has_record(&now.plugins) || has_record(&now.void) || (*plugin == "ifacer" && uses_master)
+        has_record(&now.plugins) || has_record(&now.void)
     };
     let chain: Vec<&str> = CHAIN.into_iter().filter(took_part).collect();
     let netns = attachment.open().map(|netns| netns.path().display().to_string()).unwrap_or_default();

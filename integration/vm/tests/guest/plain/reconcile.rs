@@ -2,26 +2,28 @@
 
 use std::process::Command;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use testkit::{Space, World, assert_same, binary};
 
-fn attach(world: &World, pod: &Space) {
-    let plugin = |name: &str| world.plugin(name).netns(pod.path()).container(pod.name());
+/// The first plugin of the chain alone.
+fn provide(world: &World, pod: &Space) -> Value {
     let master = json!({ "cniVersion": "1.1.0", "name": "storage", "type": "ifacer", "interfaces": ["rail1"], "vlanID": 100,
                          "cleanup": true });
-    let ipam = json!({ "type": "rail-ipam", "ranges": [[{ "subnet": "10.100.0.0/24" }]] });
-    let link = json!({ "cniVersion": "1.1.0", "name": "storage", "type": "macvlan", "master": "rail1.100", "ipam": ipam });
-    let result = plugin("ifacer").add(&master).success();
-    plugin("macvlan").add(&netns_tests::suite::with(link, &json!({ "prevResult": result }))).success();
+    world.plugin("ifacer").netns(pod.path()).container(pod.name()).add(&master).success()
 }
 
-fn railctl_gc(world: &World) -> String {
+fn attach(world: &World, pod: &Space) {
+    let result = provide(world, pod);
+    let ipam = json!({ "type": "rail-ipam", "ranges": [[{ "subnet": "10.100.0.0/24" }]] });
+    let link = json!({ "cniVersion": "1.1.0", "name": "storage", "type": "macvlan", "master": "rail1.100", "ipam": ipam });
+    let plugin = world.plugin("macvlan").netns(pod.path()).container(pod.name());
+    plugin.add(&netns_tests::suite::with(link, &json!({ "prevResult": result }))).success();
+}
+
+fn railctl_gc(world: &World, mode: &str) -> String {
     let program = binary("railctl");
     let mut command = Command::new(&program);
-    command
-        .args(["gc", "--apply"])
-        .env("CNI_PATH", program.parent().expect("a folder"))
-        .envs(world.dirs().env());
+    command.args(["gc", mode]).env("CNI_PATH", program.parent().expect("a folder")).envs(world.dirs().env());
     let output = command.output().expect("run railctl");
     let text =
         [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).join("\n");
@@ -38,10 +40,29 @@ fn a_vlan_goes_with_the_last_of_its_lost_pods() {
         attach(&world, &world.bare_pod(name));
     }
     world.remove_pod("a");
-    let text = railctl_gc(&world);
+    let text = railctl_gc(&world, "--apply");
     assert!(text.contains("1 left over, 1 alive") && world.host().has_link("rail1.100"), "{text}");
     world.remove_pod("b");
-    let text = railctl_gc(&world);
-    assert!(text.contains("✓ storage/b/net1 (macvlan)") && text.contains("0 alive"), "{text}");
+    let text = railctl_gc(&world, "--apply");
+    assert!(text.contains("✓ storage/b/net1 (macvlan, ifacer)") && text.contains("0 alive"), "{text}");
+    assert_same(&before, &world.snapshot().without("file "));
+}
+
+/// The chain was ended after its first plugin, which has no record but who uses the VLAN.
+#[test]
+fn a_pod_that_got_no_further_than_its_master_is_found() {
+    let world = World::new();
+    world.rail(1);
+    let before = world.snapshot().without("file ");
+    provide(&world, &world.bare_pod("a"));
+    let text = railctl_gc(&world, "--apply");
+    assert!(text.contains("0 left over, 1 alive") && world.host().has_link("rail1.100"), "{text}");
+    world.remove_pod("a");
+    let lost = world.snapshot();
+    let text = railctl_gc(&world, "--dry-run");
+    assert!(text.contains("storage/a/net1 (ifacer) is left over: its network namespace"), "{text}");
+    assert_same(&lost, &world.snapshot());
+    let text = railctl_gc(&world, "--apply");
+    assert!(text.contains("✓ storage/a/net1 (ifacer)"), "{text}");
     assert_same(&before, &world.snapshot().without("file "));
 }
