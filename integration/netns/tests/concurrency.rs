@@ -9,7 +9,6 @@ use ipam::{Change, JournalStore, Key, Lease, Store};
 use netns_tests::suite::{Binary, pool, with};
 use serde_json::{Value, json};
 use state::Dirs;
-use state::record::{Loaded, Records};
 use testkit::{Outcome, Plugin, Space, World, assert_same, binary, figure, pause};
 
 /// Pods that come at once.
@@ -186,34 +185,8 @@ fn binaries_are_replaced_in_use() {
     assert_same(&before, &world.snapshot().without("file "));
 }
 
-/// The record of a later version, whatever that will have in it: DEL says what it cannot read, and leaves nothing all the same.
-#[test]
-fn a_record_of_another_version_is_undone_as_far_as_it_can_be_told() {
-    let world = World::new();
-    world.rail(1);
-    let pod = world.bare_pod("a");
-    let config = config("172.16.1.10", "172.16.1.10");
-    let plugin = world.plugin("macvlan").netns(pod.path());
-    plugin.add(&config).success();
-    plugin.del(&config).success();
-    let before = world.snapshot().without("file state/ipam");
-    let records = Records::open(&Dirs::under(Path::new("/run/world")), "macvlan").expect("the records");
-    let key = state::Key { network: "rail1".into(), container_id: "cid".into(), ifname: "net1".into() };
-    let change = |change: &dyn Fn(&mut state::record::Record<Value>)| {
-        plugin.add(&config).success();
-        let Ok(Loaded::Present(mut record)) = records.load::<Value>(&key) else {
-            panic!("no record of the ADD")
-        };
-        change(&mut record);
-        records.save(&record).expect("a record");
-        plugin.del(&config).success();
-        assert_same(&before, &world.snapshot().without("file state/ipam"));
-    };
-    change(&|record| record.undo["a_later_key"] = json!([1, 2]));
-    change(&|record| record.version += 1);
-}
-
-/// Two versions at work on one node, as in an upgrade that has not come to every runtime yet.
+/// Two installations at work on one node, as in an upgrade that has not come to every runtime yet. They are of one build: what
+/// another version may have written is in `other_versions.rs`.
 #[test]
 fn two_installations_share_a_pool_and_a_master() {
     let world = World::new();

@@ -8,7 +8,7 @@ use cni::Request;
 use netns::NetNs;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use state::record::Loaded;
+use state::record::{Damage, Loaded};
 use state::{Dirs, Key, Netns, Record, Records};
 
 use crate::{Error, Scene};
@@ -115,6 +115,10 @@ impl Attachments {
     fn clear<T: Undo>(&self, key: &Key, pod: &NetNs) -> Result<bool, Error> {
         match self.records.load::<Held<T>>(key)? {
             Loaded::Present(old) => Self::supersede(&old, pod).map(|()| true),
+            // Whole, but for another reader: what it stands for is there, and only DEL may take it for lost.
+            Loaded::Damaged(damage @ Damage::Version(_)) => {
+                Err(Error::OtherVersion { key: key.clone(), damage })
+            }
             Loaded::Damaged(damage) => {
                 tracing::warn!(attachment = %key, %damage, "an old record is replaced");
                 Ok(true)

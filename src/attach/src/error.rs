@@ -34,6 +34,11 @@ pub enum Error {
     Sysctl { doing: String, source: std::io::Error },
     #[error("{key} is attached to {} already: run DEL before another ADD", netns.display())]
     Attached { key: Key, netns: PathBuf },
+    #[error(
+        "the record of {key} is of another version of the plugin ({damage}) and is kept: run DEL before another ADD; GC leaves it to \
+         the version that wrote it"
+    )]
+    OtherVersion { key: Key, damage: state::record::Damage },
     #[error("what an earlier ADD of {key} left behind cannot be undone: {source}")]
     Leftover { key: Key, source: Box<Error> },
     #[error(
@@ -122,7 +127,7 @@ impl Error {
         match self {
             Self::Netns(_) => code::INVALID_NETNS,
             Self::State(state::Error::Timeout { .. }) => code::TRY_AGAIN,
-            Self::State(_) | Self::Dropped { .. } => code::IO,
+            Self::State(_) | Self::Dropped { .. } | Self::OtherVersion { .. } => code::IO,
             Self::IfnameTaken { .. } | Self::ParentBusy { .. } | Self::NoArp { .. } => code::INVALID_CONFIG,
             Self::Conflict { .. } | Self::TooManyConflicts { .. } => CONFLICT,
             Self::SilentGateway { .. } => SILENT_GATEWAY,

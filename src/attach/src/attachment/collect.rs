@@ -49,6 +49,9 @@ impl Attachments {
             Loaded::Void(_) | Loaded::Absent | Loaded::Damaged(Damage::Unfinished) => {
                 self.forget(key).err().into_iter().collect()
             }
+            Loaded::Damaged(damage @ Damage::Version(_)) => {
+                vec![Error::OtherVersion { key: key.clone(), damage }]
+            }
             // Which namespace it was about, nobody knows any more; what is in that ends with it. What is not, as a VF,
             // the plugin finds by its claim or its cache. Said once: the next GC finds no file.
             Loaded::Damaged(damage) => {

@@ -85,14 +85,14 @@ pub(super) fn decode<T: DeserializeOwned>(
     // The undo part comes last: in a void or newer record it may have a shape unknown here.
     let Record { version, plugin: writer, key: written, boot_id: boot, .. } =
         serde_json::from_slice::<Record<serde::de::IgnoredAny>>(json).map_err(contents)?;
-    if version != VERSION {
-        return Err(Damage::Version(version));
-    }
     if writer != plugin || written != *key {
         return Err(Damage::OtherKey(format!("{written} by {writer}")));
     }
     if boot != *boot_id {
         return Ok(Loaded::Void(boot));
+    }
+    if version != VERSION {
+        return Err(Damage::Version(version));
     }
     serde_json::from_slice(json).map(Loaded::Present).map_err(contents)
 }
