@@ -7,25 +7,11 @@ macro_rules! matrices {
         $(mod $name {
             use super::Subject;
 
-            #[test]
-            fn add_killed_anywhere_leaves_nothing() {
-                Subject::named(stringify!($name)).end(|matrix| matrix.kill("ADD"));
+            fn matrix(run: impl FnOnce(&testkit::Matrix<'_>)) {
+                Subject::named(stringify!($name)).end(run);
             }
 
-            #[test]
-            fn del_killed_anywhere_leaves_nothing() {
-                Subject::named(stringify!($name)).end(|matrix| matrix.kill("DEL"));
-            }
-
-            #[test]
-            fn add_that_fails_anywhere_has_undone_itself() {
-                Subject::named(stringify!($name)).end(|matrix| matrix.fail("ADD"));
-            }
-
-            #[test]
-            fn del_that_fails_anywhere_goes_on_and_reports() {
-                Subject::named(stringify!($name)).end(|matrix| matrix.fail("DEL"));
-            }
+            testkit::matrix_tests! { matrix }
         })*
 
         #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
 use serde_json::{Value, json};
-use testkit::{Chain, Matrix, Ping, Plugin, Rail, Share, Snapshot, Space, World, assert_same};
+use testkit::{Chain, Matrix, Ping, Plugin, Rail, Share, Snapshot, Space, World, assert_same, matrix_tests};
 
 const CONTAINER: &str = "0123456789abcdef";
 const SERVICE: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 1);
@@ -169,17 +169,4 @@ fn matrix(run: impl FnOnce(&Matrix<'_>)) {
     assert_eq!(scene.picture().1, "");
 }
 
-#[test]
-fn add_killed_anywhere_leaves_nothing() {
-    matrix(|matrix| matrix.kill("ADD"));
-}
-
-#[test]
-fn del_killed_anywhere_leaves_nothing() {
-    matrix(|matrix| matrix.kill("DEL"));
-}
-
-#[test]
-fn add_that_fails_anywhere_has_undone_itself() {
-    matrix(|matrix| matrix.fail("ADD"));
-}
+matrix_tests! { matrix }

@@ -2,9 +2,17 @@
 
 use std::io::Write;
 
-/// Whether `RAILCNI_TORTURE` asks for everything: every point with every way out and every error.
+const EFFORT: &str = "RAILCNI_TORTURE";
+
+/// Whether `RAILCNI_TORTURE` asks for every point, with every way out and every error; in a guest, whose CPU is emulated, for
+/// every kill once and for more of the failures.
 pub fn torture() -> bool {
-    std::env::var("RAILCNI_TORTURE").is_ok_and(|value| !matches!(value.as_str(), "" | "0"))
+    std::env::var(EFFORT).is_ok_and(|value| !matches!(value.as_str(), "" | "0"))
+}
+
+/// Whether it says `all`: a guest is spared nothing, either. That takes days.
+pub(crate) fn spares_no_guest() -> bool {
+    std::env::var(EFFORT).is_ok_and(|value| value == "all")
 }
 
 /// Whether this is a guest of the VM lab.

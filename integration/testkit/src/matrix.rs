@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::chain::Chain;
 use crate::fault::{CHANGES, Call, FALLIBLE, Scope, Trace};
-use crate::figures::in_guest;
+use crate::figures::{in_guest, spares_no_guest, torture};
 use crate::snapshot::Snapshot;
 use crate::wait::eventually;
 use crate::world::World;
@@ -32,6 +32,32 @@ pub enum Share {
     About(usize),
     /// About so many, and three times as many in a full run: for eight rails, which have thousands.
     Sample(usize),
+}
+
+/// The four tests of an attachment: `$with` makes its matrix and hands it to a closure.
+#[macro_export]
+macro_rules! matrix_tests {
+    ($with:path) => {
+        #[test]
+        fn add_killed_anywhere_leaves_nothing() {
+            $with(|matrix| matrix.kill("ADD"));
+        }
+
+        #[test]
+        fn del_killed_anywhere_leaves_nothing() {
+            $with(|matrix| matrix.kill("DEL"));
+        }
+
+        #[test]
+        fn add_that_fails_anywhere_has_undone_itself() {
+            $with(|matrix| matrix.fail("ADD"));
+        }
+
+        #[test]
+        fn del_that_fails_anywhere_goes_on_and_reports() {
+            $with(|matrix| matrix.fail("DEL"));
+        }
+    };
 }
 
 /// An attachment to be ended at its points.
@@ -150,15 +176,19 @@ impl<'w> Matrix<'w> {
         points
     }
 
-    /// Those of the points that this run tries.
-    fn share(&self, points: Vec<Point>) -> Vec<Point> {
-        let most = if in_guest() { IN_A_GUEST } else { usize::MAX };
-        let wanted = match (self.share, crate::torture()) {
-            (Share::All | Share::About(_), true) => points.len(),
-            (Share::Sample(count), true) => count * 3,
-            (Share::All, false) => points.len().min(most),
-            (Share::About(count) | Share::Sample(count), false) => count.min(most),
+    /// Those of the points that this run tries; in a guest at most `most_in_a_guest` of them.
+    fn share(&self, points: Vec<Point>, most_in_a_guest: usize) -> Vec<Point> {
+        let most = match (in_guest(), torture()) {
+            (true, true) if !spares_no_guest() => most_in_a_guest,
+            (true, false) => IN_A_GUEST,
+            _ => usize::MAX,
         };
+        let wanted = match (self.share, torture()) {
+            (Share::All | Share::About(_), true) | (Share::All, false) => points.len(),
+            (Share::Sample(count), true) => count * 3,
+            (Share::About(count) | Share::Sample(count), false) => count,
+        };
+        let wanted = wanted.min(most);
         let step = points.len().div_ceil(wanted).max(1);
         points.into_iter().step_by(step).collect()
     }
@@ -182,11 +212,12 @@ impl Point {
     }
 }
 
-/// Every point with one of the variants in turn, and with all of them in a full run.
+/// Every point with one of the variants in turn, or with all of them.
 fn with_each<V: Copy>(points: Vec<Point>, variants: &[V]) -> Vec<(Point, V)> {
+    let each = torture() && (!in_guest() || spares_no_guest());
     let mut runs = Vec::new();
     for (turn, point) in points.into_iter().enumerate() {
-        let tried = if crate::torture() { variants } else { &variants[turn % variants.len()..][..1] };
+        let tried = if each { variants } else { &variants[turn % variants.len()..][..1] };
         runs.extend(tried.iter().map(|variant| (point.clone(), *variant)));
     }
     runs

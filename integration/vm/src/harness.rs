@@ -99,7 +99,7 @@ pub fn run_on(
     guests: usize,
     out: &mut (dyn Write + Send),
 ) -> Result<bool> {
-    let queue = Queue::of(&CONFIGURATIONS, tests);
+    let queue = Queue::of(&CONFIGURATIONS, tests, select::is_full());
     let report = Mutex::new(Report::start(out, &image.describe()?, tests, total)?);
     let shared = Guests { image, queue: &queue, report: &report };
     thread::scope(|scope| {

@@ -1,7 +1,7 @@
 //! DEL, GC and what a killed process leaves: the pod is what it was, byte for byte.
 
 use serde_json::{Value, json};
-use testkit::{Chain, Matrix, Share, assert_same};
+use testkit::{Chain, Matrix, Share, assert_same, matrix_tests};
 
 use crate::pod::{Scene, Stack};
 
@@ -23,25 +23,7 @@ fn matrix(run: impl FnOnce(&Matrix<'_>)) {
     assert_same(&bare, &scene.snapshot());
 }
 
-#[test]
-fn add_killed_anywhere_leaves_nothing() {
-    matrix(|matrix| matrix.kill("ADD"));
-}
-
-#[test]
-fn del_killed_anywhere_leaves_nothing() {
-    matrix(|matrix| matrix.kill("DEL"));
-}
-
-#[test]
-fn add_that_fails_anywhere_has_undone_itself() {
-    matrix(|matrix| matrix.fail("ADD"));
-}
-
-#[test]
-fn del_that_fails_anywhere_goes_on_and_reports() {
-    matrix(|matrix| matrix.fail("DEL"));
-}
+matrix_tests! { matrix }
 
 /// Two rails, the first with its default route in front of eth0's: the hardest to put back.
 fn with_a_default_in_front() -> Scene {

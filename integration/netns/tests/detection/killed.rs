@@ -2,7 +2,7 @@ use std::net::IpAddr;
 use std::os::unix::process::ExitStatusExt;
 
 use serde_json::{Value, json};
-use testkit::{Call, Chain, Matrix, Rail, Scope, Share, World, assert_same};
+use testkit::{Call, Chain, Matrix, Rail, Scope, Share, World, assert_same, matrix_tests};
 
 use super::stage::{Stage, config};
 
@@ -64,12 +64,4 @@ fn rails(run: impl FnOnce(&Matrix<'_>)) {
     run(&Matrix::new("rail, detection", &world, chain, Share::About(60), &[]));
 }
 
-#[test]
-fn add_of_two_rails_with_detection_killed_anywhere_leaves_nothing() {
-    rails(|matrix| matrix.kill("ADD"));
-}
-
-#[test]
-fn add_of_two_rails_with_detection_that_fails_anywhere_has_undone_itself() {
-    rails(|matrix| matrix.fail("ADD"));
-}
+matrix_tests! { rails }

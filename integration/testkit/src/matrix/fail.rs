@@ -7,6 +7,8 @@ use crate::plugin::Outcome;
 
 /// Of the calls that only come before a change, a bounded run lets one of so many fail: most of them read the answers of the kernel.
 const ONE_OF_READS: usize = 8;
+/// Of one verb, in a full run: all would take a guest days.
+const MOST_IN_A_GUEST: usize = 64;
 const ERRORS: [&str; 7] = ["ENOSPC", "EIO", "EMFILE", "EBUSY", "ENODEV", "ENOBUFS", "EINTR"];
 
 /// The record that the rails of a pod share: a rail that failed may have added what it saw of the routes of all.
@@ -25,7 +27,7 @@ impl Matrix<'_> {
                 point.is_change() || turn % ONE_OF_READS == 0
             });
         }
-        let runs = with_each(self.share(points), &ERRORS);
+        let runs = with_each(self.share(points, MOST_IN_A_GUEST), &ERRORS);
         for (point, errno) in &runs {
             match verb {
                 "ADD" => self.fail_add(point, errno),

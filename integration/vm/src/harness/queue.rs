@@ -8,10 +8,18 @@ use crate::wire::Test;
 
 /// So many tests are worth a further guest that boots beside the one that is at them.
 const WORTH_A_BOOT: usize = 12;
+/// Where each test takes minutes.
+const WORTH_A_BOOT_IN_FULL: usize = 1;
+
+/// What is in the names of the tests that take longest.
+const LONG: [&str; 2] = ["::matrices::", "::power_loss::"];
 
 /// Tests by configuration.
 #[derive(Debug)]
-pub(crate) struct Queue(Mutex<Vec<Lane>>);
+pub(crate) struct Queue {
+    lanes: Mutex<Vec<Lane>>,
+    worth_a_boot: usize,
+}
 
 #[derive(Debug)]
 struct Lane {
@@ -21,11 +29,11 @@ struct Lane {
 }
 
 impl Queue {
-    /// All of `tests`; those of a matrix, the longest, are first, so that no guest is left alone with one at the end.
-    pub(crate) fn of(configurations: &[Configuration], tests: &[Test]) -> Self {
+    /// All of `tests`, for a bounded run or a full one; the longest are first, so that no guest is left alone with one at the end.
+    pub(crate) fn of(configurations: &[Configuration], tests: &[Test], full: bool) -> Self {
         let owned = |configuration: &Configuration| {
             let own = || tests.iter().filter(|test| configuration.owns(test)).cloned();
-            let is_long = |test: &Test| test.shown.contains("::matrices::");
+            let is_long = |test: &Test| LONG.iter().any(|part| test.shown.contains(part));
             own().filter(is_long).chain(own().filter(|test| !is_long(test))).collect()
         };
         let lane = |configuration: &Configuration| Lane {
@@ -33,13 +41,15 @@ impl Queue {
             tests: owned(configuration),
             guests: 0,
         };
-        Self(Mutex::new(configurations.iter().map(lane).collect()))
+        let worth_a_boot = if full { WORTH_A_BOOT_IN_FULL } else { WORTH_A_BOOT };
+        Self { lanes: Mutex::new(configurations.iter().map(lane).collect()), worth_a_boot }
     }
 
     /// The configuration that needs a guest most; nothing when those that run are enough. Ends with [`Queue::leave`].
     pub(crate) fn join(&self) -> Option<Configuration> {
         let mut lanes = self.lanes();
-        let needs = |lane: &&mut Lane| lane.tests.len() >= if lane.guests == 0 { 1 } else { WORTH_A_BOOT };
+        let needs =
+            |lane: &&mut Lane| lane.tests.len() >= if lane.guests == 0 { 1 } else { self.worth_a_boot };
         let share = |lane: &&mut Lane| lane.tests.len() / (lane.guests + 1);
         let lane = lanes.iter_mut().filter(needs).max_by_key(share)?;
         lane.guests += 1;
@@ -73,7 +83,7 @@ impl Queue {
     }
 
     fn lanes(&self) -> MutexGuard<'_, Vec<Lane>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -102,7 +112,7 @@ mod tests {
     #[test]
     fn the_longest_is_first_and_a_second_guest_helps_where_that_is_worth_a_boot() {
         let all: Vec<_> = tests("ib", 3).chain(tests("eth", 40)).chain(tests("igb", 2)).collect();
-        let queue = Queue::of(&CONFIGURATIONS, &all);
+        let queue = Queue::of(&CONFIGURATIONS, &all, false);
         assert_eq!((joined(&queue), joined(&queue)), (Some("eth"), Some("eth")));
         assert_eq!((joined(&queue), joined(&queue)), (Some("eth"), Some("eth")));
         for _ in 0..=(40 - WORTH_A_BOOT) {
@@ -115,14 +125,14 @@ mod tests {
     fn matrices_come_first() {
         let [short, mut long] = [1, 1].map(|count| tests("eth", count).next().expect("a test"));
         long.shown = "eth::matrices::long".into();
-        let queue = Queue::of(&CONFIGURATIONS, &[short.clone(), long.clone()]);
+        let queue = Queue::of(&CONFIGURATIONS, &[short.clone(), long.clone()], false);
         let eth = queue.join().expect("a configuration");
         assert_eq!([queue.next(eth), queue.next(eth)], [Some(long), Some(short)]);
     }
 
     #[test]
     fn every_test_is_handed_out_once_and_again_only_when_put_back() {
-        let queue = Queue::of(&CONFIGURATIONS, &tests("many", 2).collect::<Vec<_>>());
+        let queue = Queue::of(&CONFIGURATIONS, &tests("many", 2).collect::<Vec<_>>(), false);
         let many = queue.join().expect("a configuration");
         let first = queue.next(many).expect("a test");
         queue.put_back(many, first.clone());

@@ -14,16 +14,20 @@ use crate::wire::Test;
 const MANIFEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
 /// Seconds that one test may take under TCG on a busy machine; the kill matrices start hundreds of processes.
 const LIMIT: u64 = 300;
-/// The same where `RAILCNI_TORTURE` asks for all of a matrix.
+/// The same in a full run.
 const TORTURE_LIMIT: u64 = 3 * 3600;
 
 /// Targets of the foundation's own privileged tests that also run on Debian's kernel.
 const FOUNDATION: [&str; 3] = ["macvlan", "coordinator", "conformance_links"];
 
+/// Whether `RAILCNI_TORTURE` asks for all of a matrix.
+pub(crate) fn is_full() -> bool {
+    env::var("RAILCNI_TORTURE").is_ok_and(|value| !matches!(value.as_str(), "" | "0"))
+}
+
 /// Seconds that one test may take.
 pub(crate) fn limit() -> u64 {
-    let torture = env::var("RAILCNI_TORTURE").is_ok_and(|value| !matches!(value.as_str(), "" | "0"));
-    if torture { TORTURE_LIMIT } else { LIMIT }
+    if is_full() { TORTURE_LIMIT } else { LIMIT }
 }
 
 /// Every test, by name within its binary.

@@ -1,7 +1,7 @@
 //! What is left: nothing, on the node and in the pod, however it ends.
 
 use serde_json::{Value, json};
-use testkit::{Chain, Matrix, Share, Snapshot, assert_same};
+use testkit::{Chain, Matrix, Share, Snapshot, assert_same, matrix_tests};
 
 use super::Underlay;
 
@@ -34,33 +34,18 @@ fn add_and_del_leave_nothing_in_any_order() {
     }
 }
 
+/// More than there are to kill it at.
+const MOST: Share = Share::About(300);
+
 /// The links settle in a moment of the kernel's; what is left is compared by the matrix, and the firewall here.
-fn matrix(share: Share, run: impl FnOnce(&Matrix<'_>)) {
+fn matrix(run: impl FnOnce(&Matrix<'_>)) {
     let scene = Underlay::new(1);
     let chain = Chain::default().first(scene.plugin(1), scene.config(1, &config()));
-    run(&Matrix::new("coordinator, underlay", &scene.world, chain, share, &["file state/locks/"]));
+    run(&Matrix::new("coordinator, underlay", &scene.world, chain, MOST, &["file state/locks/"]));
     assert_eq!(scene.ruleset(), [""; 0]);
 }
 
-#[test]
-fn add_killed_anywhere_leaves_nothing() {
-    matrix(Share::All, |matrix| matrix.kill("ADD"));
-}
-
-#[test]
-fn del_killed_anywhere_leaves_nothing() {
-    matrix(Share::All, |matrix| matrix.kill("DEL"));
-}
-
-#[test]
-fn add_that_fails_anywhere_has_undone_itself() {
-    matrix(Share::About(300), |matrix| matrix.fail("ADD"));
-}
-
-#[test]
-fn del_that_fails_anywhere_goes_on_and_reports() {
-    matrix(Share::About(300), |matrix| matrix.fail("DEL"));
-}
+matrix_tests! { matrix }
 
 /// The record alone, the namespace gone, and twice.
 #[test]
