@@ -14,7 +14,7 @@ pub(crate) fn config(bytes: &[u8]) {
     let _ = cni::conflist::NetworkList::parse(bytes);
 }
 
-/// The same as the plugins that are libraries read it. The others are run as processes by `integration/netns`.
+/// The same as the plugins that are libraries read it. The others, and those, are run as processes by `integration/netns`.
 pub(crate) fn conf(bytes: &[u8]) {
     let Ok(config) = Config::parse(bytes.to_vec(), Command::Add) else { return };
     let env = Env {
@@ -26,8 +26,15 @@ pub(crate) fn conf(bytes: &[u8]) {
         path: Vec::new(),
     };
     let request = Request { env, config };
-    let refusals =
-        [macvlan::Conf::of(&request).err(), ipvlan::Conf::of(&request).err(), rail::rails(&request).err()];
+    let refusals = [
+        macvlan::Conf::of(&request).err(),
+        ipvlan::Conf::of(&request).err(),
+        ipoib::Conf::of(&request).err(),
+        sriov::wanted(&request).err(),
+        ib_sriov::wanted(&request).err(),
+        rdma::wanted(&request).err(),
+        rail::rails(&request).err(),
+    ];
     for error in refusals.into_iter().flatten() {
         assert!(!error.msg.is_empty() && error.code > 0, "{error}");
     }

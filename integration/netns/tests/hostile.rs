@@ -1,17 +1,22 @@
 //! Every binary with an input that a seeded mutator has broken: stdin, `CNI_ARGS`, and the files that others left. It answers
-//! or refuses by one object, without a panic, and its DEL leaves nothing. `RAILCNI_HOSTILE_ROUNDS` for a long run.
+//! or refuses by one object, without a panic, and its DEL leaves nothing. `RAILCNI_HOSTILE_ROUNDS` for a long run, of which
+//! this has a share: what reads the bytes gets all of it in `integration/hostile`, without a process for each.
 
 use std::path::Path;
 
 use hostile::Mutator;
 use netns_tests::suite::{BINARIES, Binary, Needs, Stage};
 use serde_json::{Value, json};
-use testkit::{Outcome, assert_same};
+use testkit::{Outcome, assert_same, figure};
+
+/// A process takes so many times as long as its code.
+const SHARE: u64 = 10;
 
 fn rounds() -> u64 {
     let wanted = std::env::var("RAILCNI_HOSTILE_ROUNDS").ok();
-    wanted
-        .map_or(40, |text| text.parse().unwrap_or_else(|_| panic!("RAILCNI_HOSTILE_ROUNDS {text}: a number")))
+    let number =
+        |text: String| text.parse().unwrap_or_else(|_| panic!("RAILCNI_HOSTILE_ROUNDS {text}: a number"));
+    wanted.map(number).map_or(40, |rounds: u64| (rounds / SHARE).max(1))
 }
 
 /// Exit 0, or 1 with an error object that speaks of no defect of ours.
@@ -36,9 +41,20 @@ fn mutations(input: &[u8], salt: &str) -> impl Iterator<Item = Vec<u8>> {
         .map(move |round| Mutator::new(salt.wrapping_add(round.wrapping_mul(0x9e37_79b9))).mutate(input))
 }
 
+/// Each binary in a world and on a thread of its own.
+fn every<'b>(binaries: impl Iterator<Item = &'b Binary>, visit: impl Fn(&Binary) + Sync) {
+    std::thread::scope(|scope| {
+        let visit = &visit;
+        let threads: Vec<_> = binaries.map(|binary| scope.spawn(move || visit(binary))).collect();
+        for thread in threads {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        }
+    });
+}
+
 #[test]
 fn stdin_of_every_binary() {
-    for binary in BINARIES {
+    every(BINARIES.iter(), |binary| {
         let stage = Stage::new();
         let config = match binary.needs {
             Needs::Device if binary.chained => binary.config(),
@@ -53,13 +69,14 @@ fn stdin_of_every_binary() {
             plugin.del(&config).success();
         }
         assert_same(&before, &stage.kernel());
-    }
+        figure("inputs tried on processes", binary.name, inputs(), inputs());
+    });
 }
 
 #[test]
 fn arguments_of_every_binary() {
     let args = b"IgnoreUnknown=1;K8S_POD_NAMESPACE=ai;K8S_POD_NAME=train-0;IP=172.16.1.20,172.16.1.21/24;MAC=02:00:00:00:00:01";
-    for binary in Binary::that_need(Needs::Nothing) {
+    every(Binary::that_need(Needs::Nothing), |binary| {
         let stage = Stage::new();
         let config = stage.ready(binary, "1.1.0");
         let before = stage.kernel();
@@ -71,7 +88,8 @@ fn arguments_of_every_binary() {
             plugin.del(&config).success();
         }
         assert_same(&before, &stage.kernel());
-    }
+        figure("inputs tried on processes", &format!("{}, CNI_ARGS", binary.name), inputs(), inputs());
+    });
 }
 
 /// What the plugins that ours replace have left: their DEL reads it, and so does an ADD of an IPAM.
@@ -101,7 +119,12 @@ fn files_of_others() {
             sane(name, &input, &stage.plugin(binary).del(&binary.config()));
         }
         assert_same(&before, &stage.kernel());
+        figure("inputs tried on processes", &format!("{name}, files"), inputs(), inputs());
     }
+}
+
+fn inputs() -> usize {
+    usize::try_from(rounds()).expect("a number")
 }
 
 #[expect(clippy::disallowed_methods, reason = "the peers write their files in place")]
