@@ -103,6 +103,48 @@ fn addresses_and_routes_of_the_ipam_are_on_the_link() {
     assert!(!tentative.to_string().contains("fd00:16:1::10"), "DAD was waited for: {tentative}");
 }
 
+/// As the reference plugins have them: two routes, of which the kernel uses the first.
+#[test]
+fn next_hops_of_one_destination_are_all_there() {
+    let world = World::new();
+    world.rail(1);
+    let pod = world.pod("a");
+    let result = json!({
+        "cniVersion": "1.1.0",
+        "ips": [{ "address": "172.16.1.10/24" }, { "address": "fd00:16:1::10/64" }],
+        "routes": [
+            { "dst": "172.20.0.0/16", "gw": "172.16.1.254" }, { "dst": "172.20.0.0/16", "gw": "172.16.1.253" },
+            { "dst": "fd00:20::/32", "gw": "fd00:16:1::fe" }, { "dst": "fd00:20::/32", "gw": "fd00:16:1::fd" },
+        ],
+    });
+    macvlan(&world, &pod).add(&config(&json!({ "ipam": ipam(&world, &result) }))).success();
+    let next_hops = |family: &str, dst: &str| -> Vec<String> {
+        let routes = pod.ip(&[family, "route", "show", dst]);
+        let single = routes.as_array().unwrap().iter().filter_map(|route| route["gateway"].as_str());
+        // Those of IPv6 become one route with two.
+        let several =
+            routes.as_array().unwrap().iter().filter_map(|route| route["nexthops"].as_array()).flatten();
+        single.chain(several.filter_map(|hop| hop["gateway"].as_str())).map(str::to_owned).collect()
+    };
+    assert_eq!(next_hops("-4", "172.20.0.0/16"), ["172.16.1.254", "172.16.1.253"]);
+    assert_eq!(next_hops("-6", "fd00:20::/32"), ["fd00:16:1::fe", "fd00:16:1::fd"]);
+}
+
+/// An IPAM knows no interface: whatever index it gives, above or below those that there are, the address is of the one made here.
+#[test]
+fn an_index_of_the_ipam_is_not_taken_for_an_interface() {
+    for index in [json!(7), json!(-1), json!(null)] {
+        let world = World::new();
+        world.rail(1);
+        let pod = world.pod("a");
+        let result =
+            json!({ "cniVersion": "1.1.0", "ips": [{ "address": "172.16.1.10/24", "interface": index }] });
+        let result = macvlan(&world, &pod).add(&config(&json!({ "ipam": ipam(&world, &result) }))).success();
+        assert_eq!(result["ips"][0]["interface"], 0, "{index}");
+        assert!(pod.ip(&["addr", "show", "dev", "net1"]).to_string().contains("172.16.1.10"), "{index}");
+    }
+}
+
 #[test]
 fn a_second_default_route_does_not_take_the_pods_traffic() {
     let world = World::new();

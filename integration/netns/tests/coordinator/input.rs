@@ -151,3 +151,64 @@ fn status_takes_no_lock_and_writes_nothing() {
     assert_eq!(scene.plugin("net1").status(&config).error().code, 7);
     assert_same(&before, &scene.world.snapshot());
 }
+
+/// The addresses of a NIC are those that the kernel has: an index of prevResult above the interfaces that there are, or below (some
+/// write -1 for none), takes none of them away.
+#[test]
+fn an_index_that_names_no_interface_is_no_reason_for_less() {
+    let scene = Scene::new(1, Stack::V4);
+    let before = scene.snapshot();
+    scene.add(1, &json!({}));
+    let expected = scene.snapshot().without("file ");
+    scene.del(1);
+    for index in [json!(7), json!(-1), json!(null)] {
+        let mut config = scene.config(&scene.rails[0], &json!({}));
+        config["prevResult"]["ips"][0]["interface"] = index;
+        scene.plugin("net1").add(&config).success();
+        assert_same(&expected, &scene.snapshot().without("file "));
+        scene.del(1);
+        assert_same(&before, &scene.snapshot());
+    }
+}
+
+/// Keys of the reference plugin sbr, which has two next hops of one family for an error: here each is named, and has no effect,
+/// as connected routes stay in main with their source, and the gateway is that of the result.
+#[test]
+fn keys_of_sbr_are_named_and_have_no_effect() {
+    let scene = Scene::new(1, Stack::V4);
+    let without = scene.add(1, &json!({}));
+    let picture = scene.snapshot();
+    scene.del(1);
+    let sbr = json!({ "gateways": ["172.16.1.253", "172.16.1.252"], "addSourceHints": true, "table": 4711 });
+    let outcome = scene.plugin("net1").add(&scene.config(&scene.rails[0], &sbr));
+    for key in ["gateways", "addSourceHints", "table"] {
+        assert!(outcome.stderr.contains(key), "{key}: {outcome}");
+    }
+    assert_eq!(outcome.success(), without);
+    let files = |picture: testkit::Snapshot| picture.without("file ");
+    assert_same(&files(picture), &files(scene.snapshot()));
+}
+
+/// Two addresses with a gateway each: a table has one default route, that of the first, and both addresses have a rule.
+#[test]
+fn a_second_gateway_of_a_family_is_not_used() {
+    let scene = Scene::new(1, Stack::V4);
+    scene.pod.ip_do("addr add 172.16.101.10/24 dev net1\nroute del default via 172.16.1.254 dev net1");
+    let before = scene.snapshot();
+    let mut config = scene.config(&scene.rails[0], &json!({}));
+    let first = config["prevResult"]["ips"][0].clone();
+    let mut second = first.clone();
+    second["address"] = json!("172.16.101.10/24");
+    second["gateway"] = json!("172.16.101.254");
+    config["prevResult"]["ips"] = json!([first, second]);
+    scene.plugin("net1").add(&config).success();
+    let rules = scene.rules("-4").join("\n");
+    for address in ["172.16.1.10", "172.16.101.10"] {
+        assert!(rules.contains(&format!("from {address} lookup 101")), "{rules}");
+    }
+    let table = scene.table("-4", "101");
+    let defaults: Vec<_> = table.iter().filter(|line| line.starts_with("default")).collect();
+    assert_eq!(defaults, ["default via 172.16.1.254 dev net1 proto 211"], "{table:?}");
+    scene.del(1);
+    assert_same(&before, &scene.snapshot());
+}

@@ -36,6 +36,37 @@ fn the_old_form_and_the_runtimes_ranges() {
     assert_eq!(node.add("b", &config), ["10.9.0.2/24", "10.1.2.10/24"]);
 }
 
+/// However long a range is written out, and wherever its zeros are, the addresses are told in the one short form.
+#[test]
+fn zeros_of_ipv6_in_front_within_and_behind() {
+    let cases = [
+        (json!({"subnet": "fd00:0016:0001:0000:0000:0000:0000:0000/64"}), "fd00:16:1::2/64", "fd00:16:1::1"),
+        (
+            json!({"subnet": "fd00:16:1:0::/64", "rangeStart": "fd00:0016:0001::0010"}),
+            "fd00:16:1::10/64",
+            "fd00:16:1::1",
+        ),
+        (
+            json!({"subnet": "2001:db8:480:603d:304:403::/96"}),
+            "2001:db8:480:603d:304:403:0:2/96",
+            "2001:db8:480:603d:304:403:0:1",
+        ),
+        (json!({"subnet": "fd00:0:0:0:16::/80"}), "fd00::16:0:0:2/80", "fd00::16:0:0:1"),
+        (json!({"subnet": "::fd00:0:0/96", "rangeStart": "::fd00:0:00ff"}), "::fd00:0:ff/96", "::fd00:0:1"),
+        (json!({"subnet": "fd00::/8", "rangeStart": "fd00:0:0:0:1::"}), "fd00::1:0:0:0/8", "fd00::1"),
+    ];
+    for (range, address, gateway) in cases {
+        let node = Node::new();
+        let answer = node.run("ADD", "a", &network(&json!({"ranges": [[range]]}))).answer;
+        let short = |text: &Value| text.as_str().map(str::to_owned);
+        assert_eq!(
+            (short(&answer["ips"][0]["address"]), short(&answer["ips"][0]["gateway"])),
+            (Some(address.to_owned()), Some(gateway.to_owned())),
+            "{range}: {answer}"
+        );
+    }
+}
+
 #[test]
 fn addresses_of_running_pods_are_left_alone_until_their_del() {
     let node = Node::new();
