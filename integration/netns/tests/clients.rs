@@ -4,3 +4,5 @@
 mod cnitool;
 #[path = "clients/reference.rs"]
 mod reference;
+#[path = "clients/sbr.rs"]
+mod sbr;

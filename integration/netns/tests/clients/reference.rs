@@ -8,7 +8,7 @@ use netns_tests::suite::Stage;
 use serde_json::{Value, json};
 use testkit::{Outcome, Plugin, Snapshot, binary};
 
-const REFERENCE: &str = "/usr/lib/cni";
+pub(crate) const REFERENCE: &str = "/usr/lib/cni";
 const MAC: &str = "IgnoreUnknown=1;MAC=02:00:00:00:07:01";
 
 /// Lines of a picture in which ours differs, each with its reason.
@@ -157,7 +157,7 @@ fn comparable(outcome: &Outcome) -> Value {
 }
 
 /// A directory in which our binaries have the reference's names.
-fn our_path(stage: &Stage) -> PathBuf {
+pub(crate) fn our_path(stage: &Stage) -> PathBuf {
     let path = stage.world.dirs().scratch.join("bin");
     std::fs::create_dir(&path)
         .and_then(|()| {
