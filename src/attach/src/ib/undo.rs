@@ -1,4 +1,6 @@
-use netlink::{Guid, LinkChange, Rdma, Route};
+use std::time::Duration;
+
+use netlink::{Guid, Link, LinkChange, Rdma, Route};
 use netns::NetNs;
 use serde::{Deserialize, Serialize};
 use state::{Dirs, Key};
@@ -7,8 +9,11 @@ use sysfs::Root;
 use super::rebind::{RdmaBefore, guid_of, rebind};
 use super::{lock, peer};
 use crate::claim::Claims;
-use crate::vf::{Admin, Attributes, Device, Id, Netdev, SPARE_NAME, await_home};
+use crate::vf::{Admin, Attributes, Device, Id, Netdev, SPARE_NAME, await_home, wait_here};
 use crate::{Error, Pod, Scene, Undo};
+
+/// As for an interface that comes home: the others are on their way, too.
+const ARRIVALS: Duration = Duration::from_secs(10);
 
 /// An InfiniBand VF as it was before a pod got it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -130,25 +135,37 @@ impl IbUndo {
         } else if let Some(rdma) = &self.rdma {
             rdma.restore(device)?;
         }
-        if link.name != netdev.name {
-            make_way(dirs, &netdev.name, host)?;
+        if link.name != netdev.name && regain_name(dirs, netdev, &link, host)? {
+            link.name.clone_from(&netdev.name);
         }
         Ok(netdev.restore(host, &link))
     }
 }
 
-/// `ib_ipoib` names interfaces as they come, and a namespace that ends gives back several at once: one that is still to be
-/// put back may have the name of this one. It gets its own when its turn comes.
-fn make_way(dirs: &Dirs, name: &str, host: &mut Route) -> Result<(), Error> {
-    let Some(holder) = host.link_by_name(name)? else { return Ok(()) };
-    let Some(Ok(id)) = holder.device.as_deref().map(Id::parse) else { return Ok(()) };
+/// `ib_ipoib` gives each interface the first name that is free, and a namespace that ends gives back several, one after
+/// another: one that is still to be put back may have the name of this one, and when it makes way, the next to arrive may
+/// have it before this one does. False if it is the name of a stranger.
+fn regain_name(dirs: &Dirs, netdev: &Netdev, link: &Link, host: &mut Route) -> Result<bool, Error> {
+    let regained = wait_here(ARRIVALS, || {
+        if !make_way(dirs, &netdev.name, host)? {
+            return Ok(Some(false));
+        }
+        Ok(netdev.rename(host, link)?.then_some(true))
+    })?;
+    Ok(regained.unwrap_or(false))
+}
+
+/// Takes a name from an interface that gets its own when its turn comes; false if it is nobody's that we know.
+fn make_way(dirs: &Dirs, name: &str, host: &mut Route) -> Result<bool, Error> {
+    let Some(holder) = host.link_by_name(name)? else { return Ok(true) };
+    let Some(Ok(id)) = holder.device.as_deref().map(Id::parse) else { return Ok(false) };
     if claims(dirs).owner(&id)?.is_none() {
-        return Ok(());
+        return Ok(false);
     }
     let change = LinkChange { name: Some(SPARE_NAME.to_owned()), ..LinkChange::default() };
     match host.set_link(holder.index, &change) {
         Err(error) if !error.is_gone() && !error.is_busy() => Err(error.into()),
-        _ => Ok(()),
+        _ => Ok(true),
     }
 }
 

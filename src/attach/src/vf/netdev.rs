@@ -129,8 +129,12 @@ impl Netdev {
 
     /// Only here is an interface renamed on the host: the kernel itself brought it back under a foreign name.
     fn restore_name(&self, host: &mut Route, link: &Link) -> Result<(), crate::Error> {
-        if link.name != self.name {
-            self.rename(host, link)?;
+        if link.name != self.name && !self.rename(host, link)? {
+            tracing::warn!(
+                ifname = link.name,
+                wanted = self.name,
+                "its name is taken: it keeps the one it has"
+            );
         }
         for alt_name in self.alt_names.iter().filter(|alt_name| !link.is_called(alt_name)) {
             match host.add_alt_name(link.index, alt_name) {
@@ -147,23 +151,19 @@ impl Netdev {
         Ok(())
     }
 
-    fn rename(&self, host: &mut Route, link: &Link) -> Result<(), crate::Error> {
+    /// Gives it its name again; false if another interface has that name, or has it as an alternative one.
+    pub(crate) fn rename(&self, host: &mut Route, link: &Link) -> Result<bool, crate::Error> {
         if link.alt_names.contains(&self.name) {
             host.delete_alt_name(link.index, &self.name)?;
         }
         if link.is_up() {
             host.set_link(link.index, &LinkChange::DOWN)?;
         }
-        if host.link_by_name(&self.name)?.is_some_and(|other| other.index != link.index) {
-            tracing::warn!(
-                ifname = link.name,
-                wanted = self.name,
-                "its name is taken: it keeps the one it has"
-            );
-            return Ok(());
-        }
         let name = LinkChange { name: Some(self.name.clone()), ..LinkChange::default() };
-        Ok(host.set_link(link.index, &name)?)
+        match host.set_link(link.index, &name) {
+            Err(error) if error.is_exists() => Ok(false),
+            other => Ok(other.map(|()| true)?),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! `ib-sriov` on VFs whose interfaces are `ib_ipoib`'s: a rebind, and a move of the RDMA device, make new ones.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
@@ -121,6 +122,32 @@ fn another_interface_has_taken_the_name_meanwhile() {
     ip(&format!("link del {}", before.0));
     ip(&format!("link set dev {} name {}", vf.ifname(), before.0));
     assert_eq!(picture(&vf), before);
+}
+
+/// As when a namespace gives back one after another: what has the name makes way, and the next to arrive has it.
+#[test]
+fn another_one_that_comes_home_takes_the_name_that_was_made_free() {
+    let vfs: Vec<_> = (5..RAILS).map(|rail| vf(rail, 0)).collect();
+    let before = pictures(&vfs);
+    let pod = Pod::new();
+    let calls = attach(&vfs, &pod);
+    drop(pod);
+    let rename = |from: &str, to: &str| ip(&format!("link set dev {from} name {to}"));
+    for vf in &vfs {
+        rename(&vf.ifname(), &vf.bdf().replace(':', "."));
+    }
+    let wanted = &before[0].0;
+    rename(&vfs[1].ifname(), wanted);
+    let mut del = calls[0].clone().slowly().spawn("DEL");
+    let is_free = || !Path::new("/sys/class/net").join(wanted).exists();
+    until(Duration::from_secs(30), "the name is made free", is_free);
+    rename(&vfs[2].ifname(), wanted);
+    assert!(del.wait().expect("wait for DEL").success());
+    assert_eq!(vfs[0].ifname(), *wanted);
+    for call in &calls[1..] {
+        call.run("DEL");
+    }
+    assert_eq!(pictures(&vfs), before);
 }
 
 #[test]

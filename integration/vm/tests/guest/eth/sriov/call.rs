@@ -1,6 +1,7 @@
 //! One attachment's plugins, run as a runtime runs them.
 
 use std::ffi::OsString;
+use std::fmt::Display;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -102,8 +103,13 @@ impl Call {
         self.injected("write", "signal=SIGKILL", nth)
     }
 
-    fn injected(mut self, calls: &str, fault: &str, nth: usize) -> Self {
-        let (trace, inject) = (format!("--trace={calls}"), format!("--inject={calls}:{fault}:when={nth}"));
+    /// Each message to the kernel takes so long that others may act between it and the next.
+    pub(crate) fn slowly(self) -> Self {
+        self.injected("sendto,sendmsg", "delay_exit=100000", "1+")
+    }
+
+    fn injected(mut self, calls: &str, fault: &str, when: impl Display) -> Self {
+        let (trace, inject) = (format!("--trace={calls}"), format!("--inject={calls}:{fault}:when={when}"));
         self.wrapper = ["strace", "-qq", "-o", "/dev/null", &trace, &inject].map(Into::into).into();
         self
     }
