@@ -17,6 +17,9 @@ const SETTLE: Duration = Duration::from_secs(2);
 /// What changes by itself: indexes after a rebuild, and counters.
 const VOLATILE: [&str; 5] = ["ifindex", "link_index", "link_netnsid", "stats", "stats64"];
 
+/// What the kernel gives a link by itself when it first comes up, and never takes away.
+const OWN_QDISCS: [&str; 4] = ["noop", "noqueue", "fq_codel", "mq"];
+
 /// The state of the host's namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fingerprint {
@@ -114,8 +117,40 @@ fn entry(mut link: Value) -> (String, String) {
     // igbvf invents another address each time.
     let kind = fs::read_to_string(format!("/sys/class/net/{name}/addr_assign_type")).unwrap_or_default();
     let volatile = |key: &str| VOLATILE.contains(&key) || (kind.trim() == "1" && key == "address");
+    let own = |value: &Value| value.as_str().is_some_and(|qdisc| OWN_QDISCS.contains(&qdisc));
+    let queue = queue_pair(&link);
     if let Some(object) = link.as_object_mut() {
-        object.retain(|key, _| !volatile(key));
+        object.retain(|key, value| !(volatile(key) || (key == "qdisc" && own(value))));
     }
-    (name, link.to_string())
+    (name, link.to_string().replace(&queue, "QUEUE PAIR:"))
+}
+
+/// The beginning of an `IPoIB` link's address, another one after each probe; four bytes of twenty.
+fn queue_pair(link: &Value) -> String {
+    let is_ipoib = link["linkinfo"]["info_kind"] == "ipoib";
+    let address = link["address"].as_str().filter(|_| is_ipoib);
+    // Nothing that is in JSON, where there is none.
+    address.and_then(|text| text.get(.."00:00:00:00:".len())).unwrap_or("\n").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn link(address: &str, qdisc: &str) -> (String, String) {
+        entry(json!({
+            "ifname": "ib0", "ifindex": 7, "qdisc": qdisc, "address": address,
+            "linkinfo": { "info_kind": "ipoib" }, "vfinfo_list": [{ "vf": 0, "address": address }],
+        }))
+    }
+
+    #[test]
+    fn a_link_that_was_up_or_probed_again_is_the_same_and_another_one_is_not() {
+        let (first, again) = ("80:00:00:11:fe:80:00:00", "80:00:00:2b:fe:80:00:00");
+        assert_eq!(link(first, "noop"), link(again, "fq_codel"));
+        assert_ne!(link(first, "noop"), link("80:00:00:11:fe:80:00:01", "noop"));
+        assert_ne!(link(first, "noop"), link(first, "tbf"));
+    }
 }
