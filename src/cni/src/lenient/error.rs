@@ -4,8 +4,13 @@ use serde::de::{self, Expected, Unexpected};
 use serde_json::Value;
 
 /// What is wrong with one value, and where it stands.
+///
+/// One pointer, because every field of every config has a `?` that copies what it may have to return.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Error {
+pub struct Error(Box<Complaint>);
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Complaint {
     path: String,
     value: Option<String>,
     problem: String,
@@ -15,19 +20,19 @@ pub struct Error {
 
 impl Error {
     fn new(problem: impl Into<String>) -> Self {
-        Self { path: String::new(), value: None, problem: problem.into(), missing_here: false }
+        Self(Box::new(Complaint { problem: problem.into(), ..Complaint::default() }))
     }
 
     /// Where the value stands, such as `runtimeConfig.ips[1]`; empty for the whole document.
     pub fn path(&self) -> &str {
-        &self.path
+        &self.0.path
     }
 
     /// The same error seen from one level further out, below `key`.
     #[must_use]
     pub fn below(mut self, key: &str) -> Self {
-        self.missing_here = false;
-        self.path = match self.path.as_str() {
+        self.0.missing_here = false;
+        self.0.path = match self.0.path.as_str() {
             "" => key.to_owned(),
             inner if inner.starts_with('[') => format!("{key}{inner}"),
             inner => format!("{key}.{inner}"),
@@ -41,19 +46,19 @@ impl Error {
 
     /// Remembers the offending value; the innermost call counts.
     pub(super) fn with_value(mut self, value: &Value) -> Self {
-        if self.path.is_empty() && self.value.is_none() {
-            self.value = Some(excerpt(&value.to_string()));
+        if self.0.path.is_empty() && self.0.value.is_none() {
+            self.0.value = Some(excerpt(&value.to_string()));
         }
         self
     }
 
     /// A missing field is often there under another name, so the keys that mean nothing are worth showing.
     pub(super) fn with_strangers<'a>(mut self, strangers: impl FnOnce() -> Vec<&'a str>) -> Self {
-        if self.missing_here {
+        if self.0.missing_here {
             let strangers = strangers();
             if !strangers.is_empty() {
-                self.problem =
-                    format!("{}, and these keys beside it mean nothing: {strangers:?}", self.problem);
+                self.0.problem =
+                    format!("{}, and these keys beside it mean nothing: {strangers:?}", self.0.problem);
             }
         }
         self
@@ -71,11 +76,12 @@ fn excerpt(text: &str) -> String {
 
 impl Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.path.as_str(), &self.value) {
-            ("", None) => f.write_str(&self.problem),
-            ("", Some(value)) => write!(f, "{value}: {}", self.problem),
-            (path, None) => write!(f, "key \"{path}\" {}", self.problem),
-            (path, Some(value)) => write!(f, "key \"{path}\" has the value {value}: {}", self.problem),
+        let Complaint { path, value, problem, .. } = &*self.0;
+        match (path.as_str(), value) {
+            ("", None) => f.write_str(problem),
+            ("", Some(value)) => write!(f, "{value}: {problem}"),
+            (path, None) => write!(f, "key \"{path}\" {problem}"),
+            (path, Some(value)) => write!(f, "key \"{path}\" has the value {value}: {problem}"),
         }
     }
 }
@@ -101,7 +107,9 @@ impl de::Error for Error {
     }
 
     fn missing_field(field: &'static str) -> Self {
-        Self { missing_here: true, ..Self::new("is missing").below(field) }
+        let mut error = Self::new("is missing").below(field);
+        error.0.missing_here = true;
+        error
     }
 
     fn duplicate_field(field: &'static str) -> Self {
