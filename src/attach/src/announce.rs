@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use cni::CniResult;
 use netlink::{Group, Ipv4Conf, Link, LinkChange, Monitor, Route};
 
-use crate::{Error, Pod, sysctl};
+use crate::{Error, Failure, Pod, sysctl};
 
 /// Besides the announcement that the kernel makes by itself: one packet may get lost.
 const REPEATS: usize = 2;
@@ -106,7 +106,8 @@ pub(crate) fn require_carrier(pod: &mut Pod, links: &[&Link]) -> Result<(), Erro
     match links.iter().find(|link| !running.contains(&link.index)) {
         None => Ok(()),
         Some(link) => {
-            Err(Error::NoCarrier { ifname: link.name.clone(), waited_ms: CARRIER_TO_ASK.as_millis() })
+            Err(Failure::NoCarrier { ifname: link.name.clone(), waited_ms: CARRIER_TO_ASK.as_millis() }
+                .into())
         }
     }
 }

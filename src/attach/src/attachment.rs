@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use state::record::{Damage, Loaded};
 use state::{Dirs, Key, Netns, Record, Records};
 
-use crate::{Error, Scene};
+use crate::{Error, Failure, Scene};
 
 /// What a plugin writes down before it acts, and can put back from that alone.
 pub trait Undo: Serialize + DeserializeOwned {
@@ -117,7 +117,7 @@ impl Attachments {
             Loaded::Present(old) => Self::supersede(&old, pod).map(|()| true),
             // Whole, but for another reader: what it stands for is there, and only DEL may take it for lost.
             Loaded::Damaged(damage @ Damage::Version(_)) => {
-                Err(Error::OtherVersion { key: key.clone(), damage })
+                Err(Failure::OtherVersion { key: key.clone(), damage }.into())
             }
             Loaded::Damaged(damage) => {
                 tracing::warn!(attachment = %key, %damage, "an old record is replaced");
@@ -130,13 +130,13 @@ impl Attachments {
     fn supersede<T: Undo>(old: &Record<Held<T>>, pod: &NetNs) -> Result<(), Error> {
         let same_pod = old.netns.as_ref().is_some_and(|netns| is(pod, netns));
         if same_pod && old.undo.phase == Phase::Attached {
-            return Err(Error::Attached { key: old.key.clone(), netns: pod.path().to_owned() });
+            return Err(Failure::Attached { key: old.key.clone(), netns: pod.path().to_owned() }.into());
         }
         tracing::info!(attachment = %old.key, "undoing what an unfinished ADD left behind");
         let mut scene = Scene::of(old.netns.as_ref(), Some(pod.path()))?;
         match Error::join(old.undo.undo.undo(&mut scene)) {
             None => Ok(()),
-            Some(error) => Err(Error::Leftover { key: old.key.clone(), source: Box::new(error) }),
+            Some(error) => Err(Failure::Leftover { key: old.key.clone(), source: error }.into()),
         }
     }
 }

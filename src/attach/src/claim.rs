@@ -8,7 +8,7 @@ use state::{BootId, Dirs, Key, Netns, file};
 
 use crate::rail::{FromPart, Made};
 use crate::vf::Id;
-use crate::{Attachments, Error, Found, Scene, Undo, attachment};
+use crate::{Attachments, Error, Failure, Found, Scene, Undo, attachment};
 
 /// The claims of one kind, a folder of the state directory.
 #[derive(Clone, Copy, Debug)]
@@ -121,7 +121,7 @@ impl Claims<'_> {
         match Error::join(put_back(&undo, &mut scene)?) {
             None if owner.record.is_some() => Ok(Evicted::Free),
             None => attachments.forget(&owner.key).map(|()| Evicted::Free),
-            Some(error) => Err(Error::Leftover { key: owner.key.clone(), source: Box::new(error) }),
+            Some(error) => Err(Failure::Leftover { key: owner.key.clone(), source: error }.into()),
         }
     }
 

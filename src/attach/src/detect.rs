@@ -11,7 +11,7 @@ mod tuning;
 
 use netlink::{Link, LinkFlags};
 
-use crate::{Error, Pod, addresses};
+use crate::{Error, Failure, Pod, addresses};
 
 pub(crate) use conflict::{Candidate, avoid_conflicts};
 pub(crate) use gateway::require_gateways;
@@ -29,7 +29,9 @@ pub(crate) fn configure(pod: &mut Pod, mut candidate: Candidate<'_, '_>) -> Resu
 /// (`ipvlan_open`).
 fn require_arp(pod: &mut Pod, link: &Link) -> Result<(), Error> {
     match pod.route.link_by_index(link.index)? {
-        Some(now) if now.flags.contains(LinkFlags::Noarp) => Err(Error::NoArp { ifname: link.name.clone() }),
+        Some(now) if now.flags.contains(LinkFlags::Noarp) => {
+            Err(Failure::NoArp { ifname: link.name.clone() }.into())
+        }
         _ => Ok(()),
     }
 }

@@ -9,11 +9,18 @@ const CONFLICT: u32 = 102;
 /// Detection: a gateway does not answer.
 const SILENT_GATEWAY: u32 = 103;
 
-/// What can go wrong while attaching or detaching; mapped once, here, to the codes of CNI.
+/// What went wrong while attaching or detaching.
+///
+/// One pointer, because it goes through hundreds of `?`, each of which copies what it may have to return.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct Error(Box<Failure>);
+
+/// What can go wrong; mapped once, here, to the codes of CNI.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "each variant is described by its message")]
-pub enum Error {
+pub enum Failure {
     #[error(transparent)]
     Netlink(#[from] netlink::Error),
     #[error(transparent)]
@@ -40,7 +47,7 @@ pub enum Error {
     )]
     OtherVersion { key: Key, damage: state::record::Damage },
     #[error("what an earlier ADD of {key} left behind cannot be undone: {source}")]
-    Leftover { key: Key, source: Box<Error> },
+    Leftover { key: Key, source: Error },
     #[error(
         "the record of {key} was damaged ({damage}) and has been dropped: if that pod still runs, its {} stays until the pod's \
          namespace ends, or until DEL with CNI_NETNS", key.ifname
@@ -88,7 +95,7 @@ pub enum Error {
         "the kernel makes no {kind} on {parent}, which is in use by another kind of link, such as {other}: one master \
          has children of one kind, so use plugin {other} for this network too, or another master ({source})"
     )]
-    ParentBusy { parent: String, kind: &'static str, other: &'static str, source: Box<netlink::Error> },
+    ParentBusy { parent: String, kind: &'static str, other: &'static str, source: netlink::Error },
     #[error(
         "the node has a link {ifname} already, which is to be its end of the pod's veth pair: another container's id \
          begins alike, or something else left it; remove it if no pod uses it"
@@ -102,12 +109,26 @@ pub enum Error {
         "mode underlay marks what comes in from the node, for which the kernel needs nf_tables with ct (CONFIG_NF_TABLES_INET, \
          CONFIG_NFT_CT; modules nf_tables, nft_ct): {source}"
     )]
-    Marks { source: Box<netlink::Error> },
+    Marks { source: netlink::Error },
     #[error("{first}; {rest}")]
-    Several { first: Box<Error>, rest: String },
+    Several { first: Error, rest: String },
+}
+
+impl<E> From<E> for Error
+where
+    Failure: From<E>,
+{
+    fn from(error: E) -> Self {
+        Self(Box::new(error.into()))
+    }
 }
 
 impl Error {
+    /// Which one it is, for those who can go on.
+    pub fn failure(&self) -> &Failure {
+        &self.0
+    }
+
     /// All failures of an undo as one.
     pub fn join(errors: impl IntoIterator<Item = Self>) -> Option<Self> {
         let mut errors = errors.into_iter();
@@ -120,35 +141,37 @@ impl Error {
         if rest.is_empty() {
             return self;
         }
-        Self::Several { first: Box::new(self), rest: rest.join("; ") }
+        Failure::Several { first: self, rest: rest.join("; ") }.into()
     }
 
     pub(crate) fn code(&self) -> u32 {
-        match self {
-            Self::Netns(_) => code::INVALID_NETNS,
-            Self::State(state::Error::Timeout { .. }) => code::TRY_AGAIN,
-            Self::State(_) | Self::Dropped { .. } | Self::OtherVersion { .. } => code::IO,
-            Self::IfnameTaken { .. } | Self::ParentBusy { .. } | Self::NoArp { .. } => code::INVALID_CONFIG,
-            Self::Conflict { .. } | Self::TooManyConflicts { .. } => CONFLICT,
-            Self::SilentGateway { .. } => SILENT_GATEWAY,
-            Self::Vf(error) => error.code(),
-            Self::Rdma(error) => error.code(),
-            Self::Ib(error) => error.code(),
-            Self::Master(error) => error.code(),
-            Self::Leftover { source, .. } => source.code(),
-            Self::Several { first, .. } => first.code(),
-            Self::Netlink(_)
-            | Self::Sysfs(_)
-            | Self::Sysctl { .. }
-            | Self::Attached { .. }
-            | Self::Vanished { .. }
-            | Self::UplinkTaken { .. }
-            | Self::MarksTaken { .. }
-            | Self::Marks { .. }
-            | Self::Duplicate { .. }
-            | Self::NoCarrier { .. }
-            | Self::Packet { .. }
-            | Self::Tentative { .. } => code::INTERNAL,
+        match self.failure() {
+            Failure::Netns(_) => code::INVALID_NETNS,
+            Failure::State(state::Error::Timeout { .. }) => code::TRY_AGAIN,
+            Failure::State(_) | Failure::Dropped { .. } | Failure::OtherVersion { .. } => code::IO,
+            Failure::IfnameTaken { .. } | Failure::ParentBusy { .. } | Failure::NoArp { .. } => {
+                code::INVALID_CONFIG
+            }
+            Failure::Conflict { .. } | Failure::TooManyConflicts { .. } => CONFLICT,
+            Failure::SilentGateway { .. } => SILENT_GATEWAY,
+            Failure::Vf(error) => error.code(),
+            Failure::Rdma(error) => error.code(),
+            Failure::Ib(error) => error.code(),
+            Failure::Master(error) => error.code(),
+            Failure::Leftover { source, .. } => source.code(),
+            Failure::Several { first, .. } => first.code(),
+            Failure::Netlink(_)
+            | Failure::Sysfs(_)
+            | Failure::Sysctl { .. }
+            | Failure::Attached { .. }
+            | Failure::Vanished { .. }
+            | Failure::UplinkTaken { .. }
+            | Failure::MarksTaken { .. }
+            | Failure::Marks { .. }
+            | Failure::Duplicate { .. }
+            | Failure::NoCarrier { .. }
+            | Failure::Packet { .. }
+            | Failure::Tentative { .. } => code::INTERNAL,
         }
     }
 }

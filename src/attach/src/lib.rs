@@ -25,6 +25,6 @@ pub mod sysctl;
 pub mod vf;
 
 pub use attachment::{Adding, Attachments, Found, Prepared, Undo};
-pub use error::Error;
+pub use error::{Error, Failure};
 pub use pod::Pod;
 pub use scene::Scene;

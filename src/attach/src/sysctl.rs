@@ -4,7 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::Error;
+use crate::{Error, Failure};
 
 /// A setting of one interface, or of `all` or `default`; dots in an interface's name are no separators here.
 pub fn of_interface(family: &str, ifname: &str, name: &str) -> PathBuf {
@@ -24,5 +24,5 @@ pub fn write(path: &Path, value: &str) -> Result<(), Error> {
 }
 
 fn failed(doing: &str, path: &Path, source: io::Error) -> Error {
-    Error::Sysctl { doing: format!("{doing} {}", path.display()), source }
+    Failure::Sysctl { doing: format!("{doing} {}", path.display()), source }.into()
 }

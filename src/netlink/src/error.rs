@@ -7,9 +7,15 @@ use nix::errno::Errno;
 const GONE: &[Errno] = &[Errno::ENODEV, Errno::ENOENT, Errno::ESRCH, Errno::EADDRNOTAVAIL, Errno::ENXIO];
 
 /// A request that failed. Says what was attempted, on which object, and what the kernel answered.
+///
+/// One pointer, because it goes through hundreds of `?`, each of which copies what it may have to return.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
+#[error(transparent)]
+pub struct Error(Box<Failure>);
+
+/// How a request can fail.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
     /// The kernel refused the request.
     #[error("cannot {operation} {object}: {refusal}")]
     Refused {
@@ -62,7 +68,7 @@ pub enum Error {
     },
     /// The namespace for the socket cannot be entered.
     #[error(transparent)]
-    NetNs(#[from] netns::Error),
+    NetNs(netns::Error),
 }
 
 /// A negative acknowledgement: `struct nlmsgerr` and the extended acknowledgement that follows it.
@@ -103,19 +109,31 @@ fn meaning(errno: Errno) -> &'static str {
     }
 }
 
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        Self(Box::new(failure))
+    }
+}
+
+impl From<netns::Error> for Error {
+    fn from(error: netns::Error) -> Self {
+        Failure::NetNs(error).into()
+    }
+}
+
 impl Error {
     /// The kernel's error number, if it was the kernel that refused.
     pub fn errno(&self) -> Option<Errno> {
-        match self {
-            Self::Refused { refusal, .. } => Some(refusal.errno),
+        match &*self.0 {
+            Failure::Refused { refusal, .. } => Some(refusal.errno),
             _ => None,
         }
     }
 
     /// The object does not exist, or no longer: success for a DEL.
     pub fn is_gone(&self) -> bool {
-        match self {
-            Self::NetNs(error) => error.is_gone(),
+        match &*self.0 {
+            Failure::NetNs(error) => error.is_gone(),
             _ => self.is_any(GONE),
         }
     }
@@ -137,8 +155,8 @@ impl Error {
 
     /// This kernel or driver does not know the request.
     pub fn is_unsupported(&self) -> bool {
-        match self {
-            Self::Open { source, .. } => source.raw_os_error() == Some(Errno::EPROTONOSUPPORT as i32),
+        match &*self.0 {
+            Failure::Open { source, .. } => source.raw_os_error() == Some(Errno::EPROTONOSUPPORT as i32),
             _ => self.is_any(&[Errno::EOPNOTSUPP, Errno::EPROTONOSUPPORT, Errno::EAFNOSUPPORT]),
         }
     }

@@ -6,7 +6,7 @@ use netlink_packet_core::{Emitable, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_REQUEST}
 use nix::errno::Errno;
 
 use crate::attr::{Attributes, u16_at, u32_at};
-use crate::error::{Error, Refusal};
+use crate::error::{Error, Failure, Refusal};
 
 pub(crate) const HEADER: usize = 16;
 const SEQUENCE: std::ops::Range<usize> = 8..12;
@@ -72,19 +72,19 @@ impl Request {
     }
 
     pub(crate) fn refused(&self, refusal: Refusal) -> Error {
-        Error::Refused { operation: self.operation, object: self.object.0.to_string(), refusal }
+        Failure::Refused { operation: self.operation, object: self.object.0.to_string(), refusal }.into()
     }
 
     pub(crate) fn failed(&self, source: std::io::Error) -> Error {
-        Error::Socket { operation: self.operation, object: self.object.0.to_string(), source }
+        Failure::Socket { operation: self.operation, object: self.object.0.to_string(), source }.into()
     }
 
     pub(crate) fn interrupted(&self, attempts: u32) -> Error {
-        Error::Interrupted { operation: self.operation, object: self.object.0.to_string(), attempts }
+        Failure::Interrupted { operation: self.operation, object: self.object.0.to_string(), attempts }.into()
     }
 
     pub(crate) fn unexpected(&self, what: &'static str) -> Error {
-        Error::Unexpected { operation: self.operation, object: self.object.0.to_string(), what }
+        Failure::Unexpected { operation: self.operation, object: self.object.0.to_string(), what }.into()
     }
 }
 

@@ -13,7 +13,7 @@ use nix::libc::{
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::addr::{self, Address};
-use crate::error::Error;
+use crate::error::{Error, Failure};
 use crate::link::{self, Link};
 use crate::message::{Message, Messages};
 use crate::neigh::{self, Neighbour};
@@ -71,7 +71,7 @@ pub struct Monitor {
 impl Monitor {
     /// Subscribes in the namespace of the calling thread.
     pub fn subscribe(groups: &[Group]) -> Result<Self, Error> {
-        let socket = open(groups).map_err(|source| Error::Open { family: "NETLINK_ROUTE", source })?;
+        let socket = open(groups).map_err(|source| Failure::Open { family: "NETLINK_ROUTE", source })?;
         Ok(Self { socket, buffer: Vec::new() })
     }
 
@@ -169,7 +169,7 @@ fn remaining(deadline: Instant) -> PollTimeout {
 }
 
 fn failed(source: io::Error) -> Error {
-    Error::Socket { operation: "wait for", object: "events".to_owned(), source }
+    Failure::Socket { operation: "wait for", object: "events".to_owned(), source }.into()
 }
 
 fn event(message: &Message<'_>) -> Option<Event> {

@@ -7,7 +7,7 @@ use netlink_sys::SocketAddr;
 use nix::errno::Errno;
 use nix::libc::MSG_TRUNC;
 
-use crate::error::{Error, Refusal};
+use crate::error::{Error, Failure, Refusal};
 use crate::message::{Message, Messages, Request};
 
 /// Room for any datagram: the kernel builds dumps in pieces of the largest read it has seen, up to 32 KiB, and one link
@@ -37,7 +37,7 @@ pub(crate) struct Socket<F> {
 
 impl<F: Family> Socket<F> {
     pub(crate) fn open() -> Result<Self, Error> {
-        let inner = connected(F::PROTOCOL).map_err(|source| Error::Open { family: F::NAME, source })?;
+        let inner = connected(F::PROTOCOL).map_err(|source| Failure::Open { family: F::NAME, source })?;
         Ok(Self { inner, buffer: Vec::new(), family: PhantomData })
     }
 

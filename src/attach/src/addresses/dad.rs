@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use netlink::link::OperState;
 use netlink::{Address, Group, Link, Monitor, Route};
 
-use crate::{Error, Pod};
+use crate::{Error, Failure, Pod};
 
 /// RFC 4862 takes a second at the kernel's defaults, and up to one more before it starts.
 const LONGEST: Duration = Duration::from_secs(5);
@@ -34,7 +34,9 @@ fn all_settled(route: &mut Route, links: &[&Link]) -> Result<Option<()>, Error> 
 fn is_settled(route: &mut Route, link: &Link) -> Result<bool, Error> {
     let addresses = route.addresses(Some(link.index))?;
     if let Some(duplicate) = addresses.iter().find(|address| address.is_duplicate()) {
-        return Err(Error::Duplicate { address: duplicate.net.to_string(), ifname: link.name.clone() });
+        return Err(
+            Failure::Duplicate { address: duplicate.net.to_string(), ifname: link.name.clone() }.into()
+        );
     }
     Ok(!addresses.iter().any(Address::is_tentative))
 }
@@ -47,9 +49,10 @@ fn timed_out(route: &mut Route, link: &Link, waited: Duration) -> Result<(), Err
     }
     let addresses = route.addresses(Some(link.index))?;
     let Some(address) = addresses.iter().find(|address| address.is_tentative()) else { return Ok(()) };
-    Err(Error::Tentative {
+    Err(Failure::Tentative {
         address: address.net.to_string(),
         ifname: link.name.clone(),
         waited_ms: waited.as_millis(),
-    })
+    }
+    .into())
 }

@@ -3,7 +3,7 @@ use state::record::{Damage, Entry, Loaded};
 use state::{Key, Record};
 
 use super::{Attachments, Held, Undo};
-use crate::{Error, Scene};
+use crate::{Error, Failure, Scene};
 
 impl Attachments {
     /// GC: undoes every attachment of `network` that is not valid any more, and drops the records of older boots.
@@ -50,12 +50,12 @@ impl Attachments {
                 self.forget(key).err().into_iter().collect()
             }
             Loaded::Damaged(damage @ Damage::Version(_)) => {
-                vec![Error::OtherVersion { key: key.clone(), damage }]
+                vec![Failure::OtherVersion { key: key.clone(), damage }.into()]
             }
             // Which namespace it was about, nobody knows any more; what is in that ends with it. What is not, as a VF,
             // the plugin finds by its claim or its cache. Said once: the next GC finds no file.
             Loaded::Damaged(damage) => {
-                let dropped = Error::Dropped { key: key.clone(), damage };
+                let dropped = Failure::Dropped { key: key.clone(), damage }.into();
                 std::iter::once(dropped).chain(self.forget(key).err()).collect()
             }
         }

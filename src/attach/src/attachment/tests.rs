@@ -16,7 +16,7 @@ impl Undo for Marked {
     fn undo(&self, scene: &mut Scene) -> Vec<Error> {
         let mark = if scene.pod.is_some() { "in-pod" } else { "pod-gone" };
         std::fs::File::create(self.dir.join(mark)).unwrap();
-        if self.fails { vec![Error::Vanished { ifname: "net1".to_owned() }] } else { Vec::new() }
+        if self.fails { vec![Failure::Vanished { ifname: "net1".to_owned() }.into()] } else { Vec::new() }
     }
 }
 
@@ -65,7 +65,7 @@ fn what_a_killed_add_left_is_undone_by_the_next() {
 fn an_attachment_that_stands_is_no_leftover() {
     let place = Place::new();
     place.begin(false).unwrap().attached().unwrap();
-    assert!(matches!(place.begin(false), Err(Error::Attached { .. })));
+    assert!(matches!(place.begin(false).unwrap_err().failure(), Failure::Attached { .. }));
     assert!(!place.undone());
 }
 
@@ -73,7 +73,7 @@ fn an_attachment_that_stands_is_no_leftover() {
 fn a_leftover_that_cannot_be_undone_stops_the_add_and_stays() {
     let place = Place::new();
     drop(place.begin(true).unwrap());
-    assert!(matches!(place.begin(false), Err(Error::Leftover { .. })));
+    assert!(matches!(place.begin(false).unwrap_err().failure(), Failure::Leftover { .. }));
     assert!(matches!(place.attachments().find::<Marked>(&key()).unwrap(), Found::Attached { .. }));
 }
 

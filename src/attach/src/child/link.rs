@@ -9,7 +9,7 @@ use state::Key;
 
 use super::Parent;
 use crate::vf::wait_here;
-use crate::{Adding, Error, Pod, Scene, Undo};
+use crate::{Adding, Error, Failure, Pod, Scene, Undo};
 
 /// The link to be made.
 #[derive(Clone, Debug)]
@@ -177,7 +177,7 @@ impl Child {
             return Ok(None);
         }
         match self.create_as(host, pod, ifname) {
-            Err(Error::Netlink(error)) if error.is_exists() => require_free(pod, ifname).map(|()| None),
+            Err(error) if is_taken(&error) => require_free(pod, ifname).map(|()| None),
             other => other.map(Some),
         }
     }
@@ -241,12 +241,9 @@ impl Child {
             _ => return source.into(),
         };
         match source {
-            source if source.is_busy() => Error::ParentBusy {
-                parent: self.parent.link.name.clone(),
-                kind,
-                other,
-                source: Box::new(source),
-            },
+            source if source.is_busy() => {
+                Failure::ParentBusy { parent: self.parent.link.name.clone(), kind, other, source }.into()
+            }
             source => source.into(),
         }
     }
@@ -265,13 +262,18 @@ pub(crate) fn staging_name(key: &Key) -> String {
 }
 
 fn in_pod(pod: &mut Pod, ifname: &str) -> Result<Link, Error> {
-    pod.route.link_by_name(ifname)?.ok_or_else(|| Error::Vanished { ifname: ifname.to_owned() })
+    let link = pod.route.link_by_name(ifname)?;
+    link.ok_or_else(|| Failure::Vanished { ifname: ifname.to_owned() }.into())
+}
+
+fn is_taken(error: &Error) -> bool {
+    matches!(error.failure(), Failure::Netlink(error) if error.is_exists())
 }
 
 /// CNI: an interface of that name in the container is an error.
 pub(crate) fn require_free(pod: &mut Pod, ifname: &str) -> Result<(), Error> {
     match pod.route.link_by_name(ifname)? {
         None => Ok(()),
-        Some(_) => Err(Error::IfnameTaken { ifname: ifname.to_owned() }),
+        Some(_) => Err(Failure::IfnameTaken { ifname: ifname.to_owned() }.into()),
     }
 }

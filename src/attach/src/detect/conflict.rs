@@ -9,7 +9,7 @@ use super::probe::{Objection, Question, ask_all};
 use super::tuning::Tuning;
 use super::{Settings, require_arp};
 use crate::lease::Lease;
-use crate::{Error, Pod, addresses, announce};
+use crate::{Error, Failure, Pod, addresses, announce};
 
 /// How many addresses of a link may be in use elsewhere before ADD gives up.
 const ATTEMPTS: usize = 8;
@@ -61,7 +61,8 @@ fn settle(pod: &mut Pod, candidates: &mut [Suspect<'_, '_, '_>]) -> Result<(), c
         }
     }
     let ifnames: Vec<_> = unproven.iter().map(|index| candidates[*index].of.link.name.as_str()).collect();
-    Err(Error::TooManyConflicts { ifnames: ifnames.join(", "), attempts: ATTEMPTS }.into())
+    let ifnames = ifnames.join(", ");
+    Err(Error::from(Failure::TooManyConflicts { ifnames, attempts: ATTEMPTS }).into())
 }
 
 /// One conflict of each candidate that has any. IPv6 detection runs in the kernel meanwhile.
@@ -150,7 +151,7 @@ impl<'s, 'c, 'l> Suspect<'s, 'c, 'l> {
             return Ok(None);
         }
         let link = self.of.parent.unwrap_or(self.of.link);
-        let framing = Framing::of(link).ok_or_else(|| Error::NoArp { ifname: link.name.clone() })?;
+        let framing = Framing::of(link).ok_or_else(|| Failure::NoArp { ifname: link.name.clone() })?;
         let netns = self.of.parent.is_none().then_some(&pod.netns);
         let settings = self.settings;
         Ok(Some(Question { candidate, netns, ifname: &link.name, framing, addresses, settings }))
@@ -175,10 +176,14 @@ impl<'s, 'c, 'l> Suspect<'s, 'c, 'l> {
             let settled = !present.iter().any(Address::is_tentative);
             Ok((settled || duplicate.is_some()).then(|| duplicate.map(|address| address.net.addr())))
         };
-        monitor.wait_for(deadline, look)?.ok_or_else(|| Error::Tentative {
-            address: mine[0].net.to_string(),
-            ifname: self.of.link.name.clone(),
-            waited_ms: (self.settings.duration() + GRACE).as_millis(),
+        let settled = monitor.wait_for(deadline, look)?;
+        settled.ok_or_else(|| {
+            Failure::Tentative {
+                address: mine[0].net.to_string(),
+                ifname: self.of.link.name.clone(),
+                waited_ms: (self.settings.duration() + GRACE).as_millis(),
+            }
+            .into()
         })
     }
 
@@ -189,11 +194,12 @@ impl<'s, 'c, 'l> Suspect<'s, 'c, 'l> {
             batch.delete_address(&address);
         }
         batch.commit().map_err(Error::from)?;
-        let error = Error::Conflict {
+        let error = Failure::Conflict {
             address: conflict.ip,
             ifname: self.of.link.name.clone(),
             holder: conflict.holder.map_or_else(|| "another host".to_owned(), |holder| holder.to_string()),
-        };
+        }
+        .into();
         let interfaces = std::mem::take(&mut self.of.result.interfaces);
         *self.of.result = CniResult { interfaces, ..self.of.lease.decline(conflict.ip, &error)? };
         Ok(())

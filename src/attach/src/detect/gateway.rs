@@ -7,7 +7,7 @@ use netlink::{Group, Link, Monitor, Route};
 
 use super::tuning::Tuning;
 use super::{Settings, require_arp};
-use crate::{Error, Pod, announce};
+use crate::{Error, Failure, Pod, announce};
 
 /// Makes sure that the gateways of the results answer on their links, which have their addresses: the kernel asks for all
 /// of them at once, by ARP or NDP as they are.
@@ -66,13 +66,14 @@ impl<'a> Wanted<'a> {
     }
 
     fn error(&self, gateway: IpAddr) -> Error {
-        Error::SilentGateway {
+        Failure::SilentGateway {
             gateway,
             ifname: self.link.name.clone(),
             requests: self.settings.retries,
             protocol: if gateway.is_ipv4() { "ARP" } else { "NDP" },
             waited_ms: self.settings.duration().as_millis(),
         }
+        .into()
     }
 }
 

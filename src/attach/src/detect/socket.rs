@@ -9,7 +9,7 @@ use nix::sys::socket::{
     AddressFamily, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, bind, recvfrom, send, socket,
 };
 
-use crate::Error;
+use crate::{Error, Failure};
 
 /// `PACKET_OUTGOING` (`include/uapi/linux/if_packet.h`)
 const OUTGOING: u8 = 4;
@@ -93,5 +93,5 @@ fn link_address(ifname: &str) -> Result<LinkAddr, Errno> {
 }
 
 fn failed(doing: &'static str, ifname: &str, errno: Errno) -> Error {
-    Error::Packet { doing, ifname: ifname.to_owned(), source: io::Error::from(errno) }
+    Failure::Packet { doing, ifname: ifname.to_owned(), source: io::Error::from(errno) }.into()
 }

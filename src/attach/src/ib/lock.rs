@@ -3,9 +3,9 @@ use std::time::Duration;
 
 use state::{Dirs, Lock};
 
-use crate::Error;
 use crate::locks::LockFile;
 use crate::vf::Device;
+use crate::{Error, Failure};
 
 /// A rebind takes seconds on a busy node, and several VFs of one PF may want one.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -22,7 +22,7 @@ pub(super) fn acquire(dirs: &Dirs, device: &Device) -> Result<Vec<Lock>, Error> 
 pub(crate) fn files(dirs: &Dirs, device: &Device) -> Result<Vec<LockFile>, Error> {
     let peer = Path::new(PEER);
     std::fs::create_dir_all(peer)
-        .map_err(|source| Error::Sysctl { doing: format!("create {PEER}"), source })?;
+        .map_err(|source| Failure::Sysctl { doing: format!("create {PEER}"), source })?;
     let pf = device.pf().map_or_else(|| device.id().to_string(), |pf| pf.function.bdf().to_string());
     let directory = dirs.state.create(&[FOLDER])?;
     Ok(vec![

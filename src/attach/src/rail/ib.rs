@@ -5,13 +5,13 @@ use sysfs::Root;
 use super::kind::Entry;
 use super::vf::require_interface;
 use super::{Kind, Part, Site, Step};
-use crate::Error;
 use crate::attachment::key_of;
 use crate::child::not_available;
 use crate::ib::{self, IbUndo};
 use crate::locks::LockFile;
 use crate::rdma::{Policy, require_exclusive};
 use crate::vf::Device;
+use crate::{Error, Failure};
 
 /// A VF of an InfiniBand PF, whose RDMA device goes along if that is isolated.
 pub struct OfIb {
@@ -66,7 +66,7 @@ impl Step for Take<'_> {
 
     fn enter(&mut self, site: &mut Site, entry: &mut Entry<'_>) -> Result<Link, Error> {
         let Site { dirs, host, pod } = site;
-        let vanished = || Error::Vanished { ifname: self.rail.env.ifname.clone() };
+        let vanished = || Failure::Vanished { ifname: self.rail.env.ifname.clone() };
         let ready = self.ready.as_ref().ok_or_else(vanished)?;
         let link = ready.enter(&entry.claimant(dirs), host, pod)?.ok_or_else(vanished)?;
         entry.note(|parts| {

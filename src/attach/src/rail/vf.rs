@@ -9,7 +9,7 @@ use crate::child::not_available;
 use crate::locks::LockFile;
 use crate::rdma::{self, Policy, RdmaUndo, require_exclusive};
 use crate::vf::{self, Device, FOLDER, VfUndo, peer::Files};
-use crate::{Error, Pod};
+use crate::{Error, Failure, Pod};
 
 /// A VF of an Ethernet PF, with its RDMA device if that goes along.
 pub struct OfVf {
@@ -92,7 +92,7 @@ impl Step for Take<'_> {
 
     fn enter(&mut self, site: &mut Site, entry: &mut Entry<'_>) -> Result<Link, Error> {
         let Site { dirs, host, pod } = site;
-        let vanished = || Error::Vanished { ifname: self.rail.env.ifname.clone() };
+        let vanished = || Failure::Vanished { ifname: self.rail.env.ifname.clone() };
         let (vf, rdma) = self.ready.as_ref().ok_or_else(vanished)?;
         let link = vf.enter(&entry.claimant(dirs), host, pod)?.ok_or_else(vanished)?;
         entry.note(|parts| {

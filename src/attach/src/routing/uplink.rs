@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use state::Key;
 
 use super::model::UPLINK;
-use crate::{Error, Pod, Scene, sysctl};
+use crate::{Error, Failure, Pod, Scene, sysctl};
 
 /// Marks connections that came in by the pair, and the packets that answer. A bit that no well-known user of marks has.
 pub(super) const MARK: u32 = 0x2000_0000;
@@ -44,14 +44,14 @@ impl Pair {
     /// Neither end is in the way of another link.
     pub(super) fn require_free(&self, host: &mut Route, pod: &mut Pod) -> Result<(), Error> {
         if pod.route.link_by_name(UPLINK)?.is_some() {
-            return Err(Error::IfnameTaken { ifname: UPLINK.to_owned() });
+            return Err(Failure::IfnameTaken { ifname: UPLINK.to_owned() }.into());
         }
         if host.link_by_name(&self.on_node)?.is_some() {
-            return Err(Error::UplinkTaken { ifname: self.on_node.clone() });
+            return Err(Failure::UplinkTaken { ifname: self.on_node.clone() }.into());
         }
         let nft = Nft::open_in(&pod.netns).and_then(|mut nft| nft.table(TABLE));
-        match nft.map_err(|source| Error::Marks { source: Box::new(source) })? {
-            Some(_) => Err(Error::MarksTaken { table: TABLE }),
+        match nft.map_err(|source| Failure::Marks { source })? {
+            Some(_) => Err(Failure::MarksTaken { table: TABLE }.into()),
             None => Ok(()),
         }
     }
@@ -75,7 +75,7 @@ impl Pair {
             pod.netns.run(enable_v6)??;
         }
         let marks = Nft::open_in(&pod.netns).and_then(|mut nft| nft.create(&marks()));
-        marks.map_err(|source| Error::Marks { source: Box::new(source) })
+        marks.map_err(|source| Failure::Marks { source }.into())
     }
 
     /// Waits for the node's end: its carrier comes with the other end, but it sends nothing before a worker of the kernel

@@ -145,7 +145,6 @@ pub(super) fn retry(mut ask: impl FnMut() -> Result<(), netlink::Error>) -> Resu
     match (done, last) {
         (Ok(Some(outcome)), _) => outcome,
         (_, Some(busy)) => Err(busy),
-        (Err(crate::Error::Netlink(error)), None) => Err(error),
         // The clock stood still, or waiting itself failed: asking once more has an answer of its own.
         (_, None) => ask(),
     }

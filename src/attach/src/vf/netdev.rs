@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::apply::{retry, set_own_mac};
 use super::device::{Device, Id};
 use super::{Error, wait};
-use crate::{Pod, Scene};
+use crate::{Failure, Pod, Scene};
 
 /// The kernel tears a namespace down in its own time; on a busy node that is seconds.
 const RETURN: Duration = Duration::from_secs(10);
@@ -178,7 +178,7 @@ impl Arrival<'_> {
         };
         retry(|| host.set_link(link.index, &change))?;
         let arrived = pod.route.link_by_name(self.ifname)?;
-        arrived.ok_or_else(|| crate::Error::Vanished { ifname: self.ifname.to_owned() })
+        arrived.ok_or_else(|| Failure::Vanished { ifname: self.ifname.to_owned() }.into())
     }
 }
 

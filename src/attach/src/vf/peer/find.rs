@@ -8,7 +8,7 @@ use super::{Allocation, Cache, Files};
 use crate::vf::VfUndo;
 use crate::vf::device::{Device, Id};
 use crate::vf::netdev::{Netdev, in_pod};
-use crate::{Error, Scene};
+use crate::{Error, Failure, Scene};
 
 /// What the peer's files say of an attachment that has no record.
 #[derive(Debug)]
@@ -95,7 +95,7 @@ pub(in crate::vf) fn repair(dirs: &Dirs, files: &Files, id: &Id) -> Result<(), E
         let files = Files { cache: name.to_owned(), netns, ..files.clone() };
         let errors = cache.undo(key.clone(), id, files).undo_locked(dirs, id, &mut Scene::default())?;
         if let Some(error) = Error::join(errors) {
-            return Err(Error::Leftover { key, source: Box::new(error) });
+            return Err(Failure::Leftover { key, source: error }.into());
         }
     }
     Ok(())
