@@ -1,6 +1,7 @@
 //! Calling another plugin with our own input, such as an IPAM: same environment, same stdin, other binary. One that is
 //! linked in is called without starting a process, which would take longer than its work.
 
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use crate::exec::{self, ExecError, Invocation, Output};
@@ -34,7 +35,22 @@ fn linked(request: &Request, plugin_type: &str) -> Option<&'static dyn Plugin> {
 
 /// Whether the delegate can be run at all, to find out before anything is changed.
 pub fn require(request: &Request, plugin_type: &str) -> Result<(), Error> {
-    Ok(exec::find(plugin_type, &request.env.path).map(drop)?)
+    Ok(find(request, plugin_type).map(drop)?)
+}
+
+fn find(request: &Request, plugin_type: &str) -> Result<PathBuf, ExecError> {
+    if is_this(plugin_type) {
+        return Err(ExecError::Itself(plugin_type.to_owned()));
+    }
+    exec::find(plugin_type, &request.env.path)
+}
+
+/// Our own name, as we were called or as we are installed. All that are in a circle have the same config, so it closes at the one
+/// that calls itself.
+fn is_this(plugin_type: &str) -> bool {
+    let called = std::env::args_os().next().map(PathBuf::from);
+    let own = [called, std::env::current_exe().ok()];
+    own.iter().flatten().filter_map(|path| path.file_name()).any(|name| name == plugin_type)
 }
 
 /// Runs the delegate's ADD. After a failure its DEL runs, too, before the failure is returned.
@@ -57,6 +73,10 @@ pub fn del(request: &Request, plugin_type: &str) -> Result<(), Error> {
     if let Some(plugin) = linked(request, plugin_type) {
         return plugin.del(request);
     }
+    if is_this(plugin_type) {
+        warn_of_nothing(plugin_type);
+        return Ok(());
+    }
     silent(request, plugin_type, Command::Del)
 }
 
@@ -73,6 +93,10 @@ pub fn gc(request: &Request, plugin_type: &str) -> Result<(), Error> {
     if let Some(plugin) = linked(request, plugin_type) {
         return plugin.gc(request, &ValidAttachments::from_config(&request.config)?);
     }
+    if is_this(plugin_type) {
+        warn_of_nothing(plugin_type);
+        return Ok(());
+    }
     silent(request, plugin_type, Command::Gc)
 }
 
@@ -87,6 +111,11 @@ pub fn status(request: &Request, plugin_type: &str) -> Result<(), Error> {
     }
 }
 
+/// No ADD can have had anything from it.
+fn warn_of_nothing(plugin_type: &str) {
+    tracing::warn!("{}: nothing to give back", ExecError::Itself(plugin_type.to_owned()));
+}
+
 fn silent(request: &Request, plugin_type: &str, command: Command) -> Result<(), Error> {
     Ok(call(request, plugin_type, command).map(drop)?)
 }
@@ -94,7 +123,7 @@ fn silent(request: &Request, plugin_type: &str, command: Command) -> Result<(), 
 fn call(request: &Request, plugin_type: &str, command: Command) -> Result<Output, ExecError> {
     tracing::debug!(delegate = plugin_type, verb = command.as_str(), "calling delegate");
     let invocation = Invocation {
-        binary: exec::find(plugin_type, &request.env.path)?,
+        binary: find(request, plugin_type)?,
         env: request.env.variables(command),
         stdin: request.config.stdin().into_owned(),
         timeout: None,
@@ -108,7 +137,11 @@ fn call(request: &Request, plugin_type: &str, command: Command) -> Result<Output
 fn was_run(error: &ExecError) -> bool {
     !matches!(
         error,
-        ExecError::Missing { .. } | ExecError::Name(_) | ExecError::NoName | ExecError::Start { .. }
+        ExecError::Missing { .. }
+            | ExecError::Name(_)
+            | ExecError::NoName
+            | ExecError::Itself(_)
+            | ExecError::Start { .. }
     )
 }
 

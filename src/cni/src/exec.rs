@@ -59,6 +59,9 @@ pub enum ExecError {
     /// An empty name.
     #[error("no plugin name provided")]
     NoName,
+    /// It would get the config that names it, and run itself again, without an end.
+    #[error("ipam.type \"{0}\": that is this plugin itself, and no IPAM; name one, such as rail-ipam")]
+    Itself(String),
     /// The kernel does not run it.
     #[error("cannot run plugin {}: {source}", binary.display())]
     Start {
@@ -124,6 +127,7 @@ impl From<ExecError> for Error {
             ExecError::Failed { error, .. } => error,
             ExecError::Timeout { .. } => Self::try_again(error.to_string()),
             ExecError::Garbage { .. } => Self::decode(error.to_string()),
+            ExecError::Itself(_) => Self::invalid_config(error.to_string()),
             _ => Self::internal(error.to_string()),
         }
     }

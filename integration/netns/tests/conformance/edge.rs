@@ -1,12 +1,15 @@
 //! Environment and stdin, before a plugin's own code has a say: nothing of it may touch anything.
 
-use netns_tests::suite::{BINARIES, Binary, Stage, VERSIONS, with};
+use netns_tests::suite::{BINARIES, Binary, Needs, Stage, VERSIONS, with};
 use serde_json::{Value, json};
 use testkit::{Plugin, assert_same};
 
 use crate::{refused, silent};
 
 const VERBS: [&str; 5] = ["ADD", "CHECK", "DEL", "GC", "STATUS"];
+
+/// Those that give an interface addresses, by an IPAM.
+const ASSIGN: [&str; 6] = ["macvlan", "ipvlan", "ipoib", "sriov", "ib-sriov", "rail"];
 
 /// What each verb needs, in the order of the reference's message.
 const REQUIRED: [(&str, &[&str]); 5] = [
@@ -233,4 +236,26 @@ fn the_plugins_own_namespace_is_refused_before_anything_is_done() {
         }
     }
     assert_same(&before, &stage.world.snapshot());
+}
+
+/// An IPAM gets the config that names it. An interface plugin in its place would run itself, and that itself, without an end.
+#[test]
+fn a_plugin_that_is_named_as_its_own_ipam_is_refused_at_once_and_del_has_nothing_to_give_back() {
+    for_all(|plugin, binary| {
+        if !ASSIGN.contains(&binary.name) {
+            return;
+        }
+        // Itself, and a circle by way of another.
+        for name in [binary.name, if binary.name == "rail" { "macvlan" } else { "rail" }] {
+            let config = with(binary.config(), &json!({ "ipam": { "type": name } }));
+            // The others look for their device first, and this kernel makes no ipvlan.
+            if binary.needs == Needs::Nothing || (binary.needs == Needs::Link && name == binary.name) {
+                let error = plugin.add(&config).error();
+                let refused = error.code == 7 && error.msg.contains(&format!("ipam.type \"{name}\""));
+                assert!(refused, "{}: {error:?}", binary.name);
+            }
+            plugin.del(&config).success();
+            plugin.gc(&with(config, &json!({ "cni.dev/valid-attachments": [] }))).success();
+        }
+    });
 }
