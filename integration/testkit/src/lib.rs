@@ -13,6 +13,7 @@ mod matrix;
 mod mounts;
 mod plugin;
 mod rail;
+mod settle;
 mod snapshot;
 mod space;
 mod traffic;

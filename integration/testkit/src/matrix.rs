@@ -21,7 +21,7 @@ use crate::world::World;
 const SETTLES: Duration = Duration::from_secs(10);
 
 /// The most points of one verb in a bounded run on an emulated CPU.
-const IN_A_GUEST: usize = 16;
+const IN_A_GUEST: usize = 8;
 
 /// How many of the points of one verb are tried, evenly over all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

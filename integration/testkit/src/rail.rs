@@ -1,13 +1,9 @@
 //! The links of a world: rails to the switch, and the default NIC of a pod.
 
 use crate::space::Space;
-use crate::wait::eventually;
 use crate::world::World;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::Deref;
-use std::time::Duration;
-
-const SETTLE: Duration = Duration::from_secs(10);
 
 /// One rail: `172.16.N.0/24` and `fd00:16:N::/64`, gateway `.254` and `::fe` in the switch.
 #[derive(Clone, Debug)]
@@ -31,8 +27,8 @@ impl Rail {
         let gateways = [format!("{}/24", rail.gateway4()), format!("{}/64", rail.gateway6())];
         bring_up(world.switch(), port, &gateways);
         bring_up(world.host(), master, &[]);
-        settle(world.switch(), port);
-        settle(world.host(), master);
+        world.switch().settle(port);
+        world.host().settle(master);
         rail
     }
 
@@ -92,8 +88,8 @@ impl Pod {
              route add default via 169.254.1.1 dev eth0\n\
              route add default via fe80::1 dev eth0",
         );
-        settle(world.host(), veth);
-        settle(&pod.space, "eth0");
+        world.host().settle(veth);
+        pod.space.settle("eth0");
         pod
     }
 
@@ -127,27 +123,4 @@ fn bring_up(space: &Space, link: &str, addresses: &[String]) {
     let addresses = addresses.iter().map(|address| format!("addr add {address} dev {link}"));
     let lines: Vec<String> = std::iter::once(format!("link set {link} up")).chain(addresses).collect();
     space.ip_do(&lines.join("\n"));
-}
-
-/// Carrier and what IPv6 does when it comes arrive from a kernel worker; a snapshot must not race with it: every
-/// address has its local route by then, and one is link-local.
-fn settle(space: &Space, link: &str) {
-    let ready = || {
-        let list = |args: &[&str]| space.ip(&[&["-6"], args, &["dev", link]].concat());
-        let count = |value: &serde_json::Value| value.as_array().map_or(0, Vec::len);
-        let addresses = &list(&["addr", "show"])[0]["addr_info"];
-        let is_local =
-            |address: &serde_json::Value| address["scope"] == "link" && address["tentative"].is_null();
-        let local = list(&["route", "show", "table", "local", "type", "local"]);
-        let multicast = list(&["route", "show", "table", "local", "type", "multicast"]);
-        let operstate = &space.ip(&["link", "show", "dev", link])[0]["operstate"];
-        let has_link_local = addresses.as_array().is_some_and(|all| all.iter().any(is_local));
-        let settled = has_link_local && count(&local) == count(addresses) && count(&multicast) > 0;
-        (settled && operstate == "UP").then_some(())
-    };
-    assert!(
-        eventually(SETTLE, ready).is_some(),
-        "{link} in {} has no carrier or no link-local address after {SETTLE:?}",
-        space.name()
-    );
 }

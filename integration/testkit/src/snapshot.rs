@@ -4,9 +4,13 @@ use crate::mounts::must;
 use crate::space::Space;
 use crate::world::Dirs;
 use crate::{devices, leases};
-use serde_json::{Deserializer, Map, Value};
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::Mode;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fmt::Write;
+use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -40,11 +44,11 @@ impl Snapshot {
         for space in spaces {
             // A process costs a guest more than what it lists: links, which have no family, come with the first one.
             let with_links = format!("link show\n{COMMANDS}");
-            let lists = listings(space, &["-j", "-d", "-4"], &with_links);
+            let lists = space.ip_lists(&["-j", "-d", "-4"], &with_links);
             let [links, lists @ ..] = &lists[..] else { panic!("ip lists nothing in {}", space.name()) };
             snapshot.links(space, links);
             snapshot.family(space, "4", lists);
-            snapshot.family(space, "6", &listings(space, &["-j", "-d", "-6"], COMMANDS));
+            snapshot.family(space, "6", &space.ip_lists(&["-j", "-d", "-6"], COMMANDS));
             let is_crowded = crowded.is_some_and(|crowded| crowded.name() == space.name());
             snapshot.sysctls(space, if is_crowded { &COMMON_SYSCTLS } else { &SYSCTLS });
             snapshot.extend(devices::rdma(space));
@@ -136,11 +140,7 @@ impl Snapshot {
         let found = space.run(|| {
             let mut found = Vec::new();
             for folder in folders {
-                walk(&Path::new("/proc/sys/net").join(folder), &mut |path| {
-                    // Some need a write first, as stable_secret does: nothing to compare then.
-                    let value = sysctl(path).unwrap_or_default();
-                    found.push(format!("{}={}", path.display(), value.trim()));
-                });
+                sysctls_below(&Path::new("/proc/sys/net").join(folder), &mut found);
             }
             found
         });
@@ -165,15 +165,6 @@ pub fn assert_same(before: &Snapshot, after: &Snapshot) {
     assert!(diff.is_empty(), "the world changed (- before, + after):\n{diff}");
 }
 
-/// One list per command; `ip -batch` prints one JSON array after another.
-fn listings(space: &Space, flags: &[&str], commands: &str) -> Vec<Vec<Value>> {
-    let output = space.ip_batch(flags, commands);
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "ip {flags:?} in {}: {stderr}", space.name());
-    let lists = Deserializer::from_slice(&output.stdout).into_iter::<Vec<Value>>();
-    must("parse the output of ip", lists.collect())
-}
-
 /// The kernel's own route to an IPv6 address comes a second after the address, when duplicate address detection is over: a
 /// picture taken before that would differ from a later one of the same world. The address itself is in both.
 fn comes_with_an_address(route: &Value) -> bool {
@@ -195,14 +186,30 @@ fn strings(list: &Value) -> impl Iterator<Item = &str> {
     list.as_array().into_iter().flatten().filter_map(Value::as_str)
 }
 
-/// There are hundreds of them: as few system calls as it takes.
-fn sysctl(path: &Path) -> std::io::Result<String> {
+/// There are hundreds of them, and most of the time goes into their paths: each is opened from its folder.
+fn sysctls_below(folder: &Path, found: &mut Vec<String>) {
+    // A link that goes takes its folder along.
+    let (Ok(entries), Ok(opened)) = (std::fs::read_dir(folder), File::open(folder)) else { return };
+    for entry in entries.flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            sysctls_below(&entry.path(), found);
+            continue;
+        }
+        let name = entry.file_name();
+        // Some need a write first, as stable_secret does: nothing to compare then.
+        let value = sysctl(&opened, &name).unwrap_or_default();
+        found.push(format!("{}/{}={}", folder.display(), name.display(), value.trim()));
+    }
+}
+
+fn sysctl(folder: &File, name: &OsStr) -> std::io::Result<String> {
     let mut bytes = [0; 256];
-    let length = std::fs::File::open(path)?.read(&mut bytes)?;
+    let mut file = File::from(openat(folder, name, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?);
+    let length = file.read(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes[..length]).into_owned())
 }
 
-/// Every file below `dir`; what vanishes meanwhile (the sysctls of a link that goes) is not there.
+/// Every file below `dir`; what vanishes meanwhile is not there.
 fn walk(dir: &Path, visit: &mut dyn FnMut(&Path)) {
     let Ok(entries) = std::fs::read_dir(dir) else { return };
     for entry in entries.flatten() {

@@ -2,7 +2,7 @@
 
 use crate::mounts::{bind_network, copy_mounts, must, open, renew_sysfs};
 use nix::sched::{CloneFlags, setns, unshare};
-use serde_json::Value;
+use serde_json::{Deserializer, Value};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write;
@@ -119,7 +119,16 @@ impl Space {
         assert!(output.status.success(), "ip -batch in {}:\n{lines}\n{stderr}", self.0.name);
     }
 
-    pub(crate) fn ip_batch(&self, flags: &[&str], lines: &str) -> Output {
+    /// One list per line; `ip -batch` prints one JSON array after another. One process for all: each is dear in a guest.
+    pub(crate) fn ip_lists(&self, flags: &[&str], lines: &str) -> Vec<Vec<Value>> {
+        let output = self.ip_batch(flags, lines);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "ip {flags:?} in {}: {stderr}", self.0.name);
+        let lists = Deserializer::from_slice(&output.stdout).into_iter::<Vec<Value>>();
+        must("parse the output of ip", lists.collect())
+    }
+
+    fn ip_batch(&self, flags: &[&str], lines: &str) -> Output {
         self.run(|| {
             let mut command = Command::new("ip");
             command.args(flags).args(["-batch", "-"]);

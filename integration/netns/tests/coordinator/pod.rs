@@ -102,40 +102,23 @@ impl Scene {
 /// A macvlan on the rail with addresses `.10`, and a default route after those that are there.
 pub(crate) fn add_nic(world: &World, pod: &Space, rail: &Rail, name: &str, stack: Stack) {
     world.host().ip_do(&format!(
-        "link add link {master} name tmp{number} netns {pod} address 02:00:00:00:04:{number:02x} type macvlan mode bridge",
+        "link add link {master} name {name} netns {pod} address 02:00:00:00:04:{number:02x} type macvlan mode bridge",
         master = rail.master,
         number = rail.number,
         pod = pod.name(),
     ));
-    pod.ip_do(&format!("link set tmp{} name {name}", rail.number));
     pod.set_sysctl(&format!("net/ipv6/conf/{name}/accept_dad"), "0");
-    pod.ip_do(&format!("link set {name} up"));
+    let mut lines = vec![format!("link set {name} up")];
     if stack != Stack::V6 {
-        let (address, gateway) = (rail.address4(10), rail.gateway4());
-        pod.ip_do(&format!(
-            "addr add {address}/24 dev {name}\nroute append default via {gateway} dev {name}"
-        ));
+        lines.push(format!("addr add {}/24 dev {name}", rail.address4(10)));
+        lines.push(format!("route append default via {} dev {name}", rail.gateway4()));
     }
     if stack != Stack::V4 {
-        let (address, gateway) = (rail.address6(0x10), rail.gateway6());
-        pod.ip_do(&format!(
-            "addr add {address}/64 dev {name}\nroute append default via {gateway} dev {name}"
-        ));
+        lines.push(format!("addr add {}/64 dev {name}", rail.address6(0x10)));
+        lines.push(format!("route append default via {} dev {name}", rail.gateway6()));
     }
-    testkit::eventually(std::time::Duration::from_secs(10), || has_settled(pod, name).then_some(()))
-        .unwrap_or_else(|| panic!("{name} has no link-local address"));
-}
-
-/// IPv6 follows a worker of the kernel: each address has its local route by then, and one is link-local.
-pub(crate) fn has_settled(pod: &Space, name: &str) -> bool {
-    let list = |args: &[&str]| pod.ip(&[&["-6"], args, &["dev", name]].concat());
-    let count = |value: &Value| value.as_array().map_or(0, Vec::len);
-    let addresses = &list(&["addr", "show"])[0]["addr_info"];
-    let local = list(&["route", "show", "table", "local", "type", "local"]);
-    let multicast = list(&["route", "show", "table", "local", "type", "multicast"]);
-    let is_local = |address: &Value| address["scope"] == "link" && address["tentative"].is_null();
-    let has_link_local = addresses.as_array().is_some_and(|all| all.iter().any(is_local));
-    has_link_local && count(&local) == count(addresses) && count(&multicast) > 0
+    pod.ip_do(&lines.join("\n"));
+    pod.settle(name);
 }
 
 /// What the plugin of that NIC answered.
