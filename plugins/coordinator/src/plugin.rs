@@ -52,14 +52,13 @@ impl Plugin for Coordinator {
         }
         let mut pod = Pod::open(netns(request)?)?;
         let dirs = dirs()?;
-        let found = match Attachments::open(&dirs, PLUGIN)?.find::<Undo>(&key_of(request)?)? {
-            Found::Nothing => {
+        let record = Attachments::open(&dirs, PLUGIN)?.find::<Undo>(&key_of(request)?)?;
+        let found = match record.about(&pod.netns) {
+            Ok(None) => {
                 vec!["there is no record of it: it was not coordinated, or its DEL has run".to_owned()]
             }
-            Found::Damaged(damage) => vec![format!("its record is damaged: {damage}")],
-            Found::Attached { undo, netns } => {
-                routing::differences(&dirs, &mut pod, &undo, netns.as_ref(), &previous.routes)?
-            }
+            Err(differs) => vec![differs],
+            Ok(Some(undo)) => routing::differences(&dirs, &mut pod, &undo, &previous.routes)?,
         };
         verdict(&request.env.ifname, &found)
     }

@@ -74,6 +74,21 @@ pub enum Found<T> {
     Damaged(String),
 }
 
+impl<T> Found<T> {
+    /// For CHECK: the undo, if it is of an attachment in `pod`, or how the record fails to be that. An attachment made
+    /// by the plugin that ours replaced has no record, and that is no fault.
+    pub fn about(self, pod: &NetNs) -> Result<Option<T>, String> {
+        match self {
+            Self::Attached { netns: Some(netns), .. } if !is(pod, &netns) => {
+                Err(format!("the record is about another namespace than {}", pod.path().display()))
+            }
+            Self::Attached { undo, .. } => Ok(Some(undo)),
+            Self::Damaged(damage) => Err(format!("the record is damaged: {damage}")),
+            Self::Nothing => Ok(None),
+        }
+    }
+}
+
 impl Attachments {
     /// Those of `plugin`, below the state directory.
     pub fn open(dirs: &Dirs, plugin: &str) -> Result<Self, Error> {

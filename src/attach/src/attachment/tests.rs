@@ -137,3 +137,19 @@ fn gc_says_once_which_record_was_damaged_and_nothing_of_one_that_was_never_whole
     assert!(collect().1.is_empty() && std::fs::read_dir(&folder).unwrap().next().is_none());
     assert!(!place.undone());
 }
+
+#[test]
+fn check_is_told_of_a_record_that_cannot_serve() {
+    let place = Place::new();
+    let found = || place.attachments().find::<Marked>(&key()).unwrap();
+    assert_eq!(found().about(&place.pod), Ok(None), "no record is no fault");
+    place.begin(false).unwrap().attached().unwrap();
+    assert_eq!(found().about(&place.pod), Ok(Some(place.undo(false))));
+    unshare(CloneFlags::CLONE_NEWNET).unwrap();
+    let differs = found().about(&NetNs::current().unwrap()).unwrap_err();
+    assert!(differs.starts_with("the record is about another namespace than /"), "{differs}");
+    let record = place.dir.path().join("state/attachments/rail1/c,test,net1");
+    std::fs::File::options().write(true).open(record).unwrap().set_len(20).unwrap();
+    let differs = found().about(&place.pod).unwrap_err();
+    assert!(differs.starts_with("the record is damaged: "), "{differs}");
+}

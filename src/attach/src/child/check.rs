@@ -4,7 +4,7 @@ use state::Dirs;
 
 use super::{Child, PodLink};
 use crate::attachment::key_of;
-use crate::{Attachments, Error, Found, Pod, addresses, attachment, detect};
+use crate::{Attachments, Error, Pod, addresses, detect};
 
 /// CHECK of a child link: the kernel against the config, the record and `prevResult`, then the IPAM's own CHECK.
 /// `unlike` compares what is special to the kind.
@@ -20,7 +20,9 @@ pub fn check(
     let mut pod = Pod::open(netns)?;
     let mut host = Route::open().map_err(Error::from)?;
     let child = plan(&mut host, &mut pod)?;
-    let mut found = record_differences(request, plugin, &pod)?;
+    let record = Attachments::open(&Dirs::from_env().map_err(Error::from)?, plugin)?;
+    let record = record.find::<PodLink>(&key_of(request)?)?.about(&pod.netns);
+    let mut found: Vec<_> = record.err().into_iter().collect();
     found.extend(differences(request, &mut pod, &child, |link| unlike(&child, link))?);
     if let Some(ipam) = &request.config.ipam_type {
         found.extend(delegate::check(request, ipam).err().map(|error| error.to_string()));
@@ -69,18 +71,6 @@ pub(crate) fn verdict(ifname: &str, found: &[String]) -> Result<(), cni::Error> 
             several.join("; ")
         ))),
     }
-}
-
-/// An attachment made by the plugin that ours replaced has no record, and that is no fault.
-fn record_differences(request: &Request, plugin: &str, pod: &Pod) -> Result<Vec<String>, Error> {
-    let attachments = Attachments::open(&Dirs::from_env()?, plugin)?;
-    Ok(match attachments.find::<PodLink>(&key_of(request)?)? {
-        Found::Attached { netns: Some(netns), .. } if !attachment::is(&pod.netns, &netns) => {
-            vec![format!("the record is about another namespace than {}", pod.netns.path().display())]
-        }
-        Found::Damaged(damage) => vec![format!("the record is damaged: {damage}")],
-        Found::Attached { .. } | Found::Nothing => Vec::new(),
-    })
 }
 
 fn link_differences(child: &Child, link: &Link) -> Vec<String> {

@@ -9,7 +9,7 @@ use crate::attachment::key_of;
 use crate::child::{result_differences, verdict};
 use crate::rdma::{Policy, require_exclusive};
 use crate::vf::{Admin, Attributes, Device, device_difference, in_pod};
-use crate::{Attachments, Error, Found, Pod, detect};
+use crate::{Attachments, Error, Pod, detect};
 
 /// CHECK of an InfiniBand VF: what PF and pod have against config, record and `prevResult`, then the IPAM's own CHECK.
 pub fn check(request: &Request, wanted: &Wanted) -> Result<(), cni::Error> {
@@ -18,13 +18,10 @@ pub fn check(request: &Request, wanted: &Wanted) -> Result<(), cni::Error> {
     detect::Settings::of(&request.config)?;
     let mut pod = Pod::open(netns)?;
     let mut host = Route::open().map_err(Error::from)?;
-    let undo = match Attachments::open(&Dirs::from_env().map_err(Error::from)?, NAME)?
-        .find::<IbUndo>(&key_of(request)?)?
-    {
-        Found::Attached { undo, .. } => Some(undo),
-        Found::Nothing | Found::Damaged(_) => None,
-    };
-    let mut found = differences(request, wanted, undo.as_ref(), &mut host, &mut pod)?;
+    let record = Attachments::open(&Dirs::from_env().map_err(Error::from)?, NAME)?;
+    let record = record.find::<IbUndo>(&key_of(request)?)?.about(&pod.netns);
+    let (undo, mut found) = record.map_or_else(|differs| (None, vec![differs]), |undo| (undo, Vec::new()));
+    found.extend(differences(request, wanted, undo.as_ref(), &mut host, &mut pod)?);
     if let Some(ipam) = &request.config.ipam_type
         && !Device::require(&Root::system(), &wanted.device)?.is_userspace()
     {

@@ -4,10 +4,10 @@ use serde_json::Value;
 use state::Dirs;
 
 use super::{Made, PLUGIN, Rail, Site, detection, require_rdma};
-use crate::attachment::{is, key_of};
+use crate::attachment::key_of;
 use crate::child::{not_available, verdict};
 use crate::ipam::{Ipam, with_key};
-use crate::{Attachments, Error, Found, Pod, routing};
+use crate::{Attachments, Error, Pod, routing};
 
 /// CHECK of all rails: the kernel against config, record and `prevResult`, then the IPAM's own CHECK.
 pub fn check(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<(), cni::Error> {
@@ -16,17 +16,13 @@ pub fn check(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<(), c
     detection(rails)?;
     let pod = Pod::open(netns)?;
     let dirs = Dirs::from_env().map_err(Error::from)?;
-    let found = match Attachments::open(&dirs, PLUGIN)?.find::<Made>(&key_of(request)?)? {
-        Found::Nothing => {
-            vec!["there is no record of it: its DEL has run, or another plugin made it".to_owned()]
-        }
-        Found::Damaged(damage) => vec![format!("its record is damaged: {damage}")],
-        Found::Attached { netns: Some(netns), .. } if !is(&pod.netns, &netns) => {
-            vec![format!("the record is about another namespace than {}", pod.netns.path().display())]
-        }
-        Found::Attached { undo, .. } => {
+    let record = Attachments::open(&dirs, PLUGIN)?;
+    let found = match record.find::<Made>(&key_of(request)?)?.about(&pod.netns) {
+        Ok(None) => vec!["there is no record of it: its DEL has run, or another plugin made it".to_owned()],
+        Err(differs) => vec![differs],
+        Ok(Some(made)) => {
             let host = Route::open().map_err(Error::from)?;
-            Checker { rails, made: &undo, previous, ipam }.compare(&mut Site { dirs, host, pod })?
+            Checker { rails, made: &made, previous, ipam }.compare(&mut Site { dirs, host, pod })?
         }
     };
     verdict(&request.env.ifname, &found)
@@ -80,7 +76,7 @@ impl Checker<'_> {
         let request = with_key(&rail.request, "prevResult", value)?;
         let mut found = rail.kind.differences(&request, &self.made.rails[position].parts, site)?;
         if let Some(undo) = self.made.routing.iter().find(|undo| undo.ifname() == rail.ifname()) {
-            found.extend(routing::differences(&site.dirs, &mut site.pod, undo, None, &previous.routes)?);
+            found.extend(routing::differences(&site.dirs, &mut site.pod, undo, &previous.routes)?);
         }
         if let Some(plugin) = &request.config.ipam_type {
             found.extend(self.ipam.check(&request, plugin).err().map(|error| error.to_string()));

@@ -5,7 +5,7 @@ use state::Dirs;
 use super::{NAME, Policy, RdmaUndo, Wanted, require_exclusive};
 use crate::attachment::key_of;
 use crate::child::verdict;
-use crate::{Attachments, Error, Found, Pod, attachment};
+use crate::{Attachments, Error, Pod};
 
 /// CHECK: the device is in the pod, under the name of the record.
 pub fn check(request: &Request, wanted: &Wanted) -> Result<(), cni::Error> {
@@ -15,9 +15,13 @@ pub fn check(request: &Request, wanted: &Wanted) -> Result<(), cni::Error> {
     if !require_exclusive(wanted.policy)? {
         return Ok(());
     }
-    let found = Attachments::open(&Dirs::from_env().map_err(Error::from)?, NAME)?
-        .find::<RdmaUndo>(&key_of(request)?)?;
-    verdict(&request.env.ifname, &differences(&found, &pod)?)
+    let record = Attachments::open(&Dirs::from_env().map_err(Error::from)?, NAME)?;
+    let found = match record.find::<RdmaUndo>(&key_of(request)?)?.about(&pod.netns) {
+        Ok(Some(undo)) => of_device(&undo, &pod)?,
+        Ok(None) => Vec::new(),
+        Err(differs) => vec![differs],
+    };
+    verdict(&request.env.ifname, &found)
 }
 
 /// STATUS: the RDMA netns mode is one in which ADD can do its work.
@@ -25,18 +29,6 @@ pub fn status(policy: Policy) -> Result<(), cni::Error> {
     match require_exclusive(policy) {
         Ok(_) => Ok(()),
         Err(error) => Err(cni::Error::not_available(error.to_string())),
-    }
-}
-
-/// An attachment made by the plugin that ours replaced has no record, and that is no fault.
-fn differences(found: &Found<RdmaUndo>, pod: &Pod) -> Result<Vec<String>, Error> {
-    match found {
-        Found::Attached { netns: Some(netns), .. } if !attachment::is(&pod.netns, netns) => {
-            Ok(vec![format!("the record is about another namespace than {}", pod.netns.path().display())])
-        }
-        Found::Attached { undo, .. } => of_device(undo, pod),
-        Found::Damaged(damage) => Ok(vec![format!("the record is damaged: {damage}")]),
-        Found::Nothing => Ok(Vec::new()),
     }
 }
 

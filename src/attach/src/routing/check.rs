@@ -3,14 +3,14 @@
 use std::net::IpAddr;
 
 use netlink::{HwAddr, NeighbourState};
-use state::{Dirs, Netns};
+use state::Dirs;
 
 use super::model::{Route, UPLINK, View};
 use super::record::PodRecord;
 use super::shared::Shared;
 use super::undo::{Own, Undo};
 use super::{arp, kernel, node};
-use crate::attachment::{identity, is};
+use crate::attachment::identity;
 use crate::{Error, Pod};
 
 /// Each difference in a line; none when all is as it should be. `listed` are the routes of `prevResult`: Multus takes
@@ -19,15 +19,8 @@ pub fn differences(
     dirs: &Dirs,
     pod: &mut Pod,
     undo: &Undo,
-    netns: Option<&Netns>,
     listed: &[cni::Route],
 ) -> Result<Vec<String>, Error> {
-    if netns.is_some_and(|netns| !is(&pod.netns, netns)) {
-        return Ok(vec![format!(
-            "the record is about another namespace than {}",
-            pod.netns.path().display()
-        )]);
-    }
     let mut record = PodRecord::lock(dirs, &undo.key.container_id, &identity(&pod.netns))?;
     let view = kernel::read(pod)?;
     let mut found = compare(&view, record.shared(), undo, listed);

@@ -9,7 +9,7 @@ use super::netdev::in_pod;
 use super::{Plugin, VfUndo, Wanted};
 use crate::attachment::key_of;
 use crate::child::{result_differences, verdict};
-use crate::{Attachments, Error, Found, Pod, attachment, detect};
+use crate::{Attachments, Error, Pod, detect};
 
 /// CHECK of a VF: what the PF and the pod have against config, record and `prevResult`, then the IPAM's own CHECK.
 pub fn check(request: &Request, plugin: Plugin, wanted: &Wanted) -> Result<(), cni::Error> {
@@ -18,15 +18,9 @@ pub fn check(request: &Request, plugin: Plugin, wanted: &Wanted) -> Result<(), c
     detect::Settings::of(&request.config)?;
     let mut pod = Pod::open(netns)?;
     let mut host = Route::open().map_err(Error::from)?;
-    let (undo, mut found) = match recorded(request, plugin)? {
-        Found::Attached { netns: Some(netns), .. } if !attachment::is(&pod.netns, &netns) => {
-            (None, vec![format!("the record is about another namespace than {}", pod.netns.path().display())])
-        }
-        Found::Attached { undo, .. } => (Some(undo), Vec::new()),
-        Found::Damaged(damage) => (None, vec![format!("the record is damaged: {damage}")]),
-        // An attachment made by the plugin that ours replaced has no record, and that is no fault.
-        Found::Nothing => (None, Vec::new()),
-    };
+    let record = Attachments::open(&Dirs::from_env().map_err(Error::from)?, plugin.name)?;
+    let record = record.find::<VfUndo>(&key_of(request)?)?.about(&pod.netns);
+    let (undo, mut found) = record.map_or_else(|differs| (None, vec![differs]), |undo| (undo, Vec::new()));
     found.extend(differences(request, wanted, undo.as_ref(), &mut host, &mut pod)?);
     if let Some(ipam) = &request.config.ipam_type {
         found.extend(delegate::check(request, ipam).err().map(|error| error.to_string()));
@@ -38,10 +32,6 @@ pub fn check(request: &Request, plugin: Plugin, wanted: &Wanted) -> Result<(), c
 pub fn status(request: &Request) -> Result<(), cni::Error> {
     detect::Settings::of(&request.config)?;
     request.config.ipam_type.as_ref().map_or(Ok(()), |ipam| delegate::status(request, ipam))
-}
-
-fn recorded(request: &Request, plugin: Plugin) -> Result<Found<VfUndo>, Error> {
-    Attachments::open(&Dirs::from_env()?, plugin.name)?.find(&key_of(request)?)
 }
 
 /// The VF against its record, what its PF and the pod have against the config and `prevResult`.

@@ -126,14 +126,17 @@ fn a_vf_with_a_guid_of_its_own_needs_none_and_one_of_all_ones_does() {
 }
 
 #[test]
-fn a_record_that_was_torn_leaves_the_cache() {
+fn a_record_that_was_torn_is_named_and_leaves_the_cache() {
     let (vf, pod) = (vf(4, 2), Pod::new());
     let before = picture(&vf);
     let call = ib_sriov(&vf, &pod, &json!({ "link_state": "enable", "rdmaIsolation": true }));
-    call.run("ADD");
+    let check = call.clone().with(&json!({ "prevResult": call.run("ADD") }));
+    check.run("CHECK");
     let record = format!("/run/railcni/attachments/ib/{},ib-sriov,net1", pod.name());
     let file = fs::File::options().write(true).open(&record).expect("the record");
     file.set_len(40).expect("tear it");
+    let said = check.fails("CHECK");
+    assert!(said.contains("the record is damaged"), "{said}");
     call.run("DEL");
     assert_eq!((picture(&vf).0, picture(&vf).2), (before.0, before.2));
     assert!(pod.links().is_empty() && pod.rdma_devices().is_empty());
