@@ -2,6 +2,7 @@
 //! hand, without config, records or results. And a spawner so small that its own memory does not hide that of its child.
 
 mod message;
+mod node;
 mod rail;
 mod routing;
 mod socket;
@@ -14,7 +15,8 @@ use anyhow::{Context, Result, bail};
 use nix::sys::resource::{UsageWho, getrusage};
 use no_backtrace as _;
 
-const USAGE: &str = "usage: bare add|del MASTER_INDEX NETNS ADDRESS/PREFIX GATEWAY FIRST_INDEX FIRST_ADDRESS/PREFIX FIRST_GATEWAY
+const USAGE: &str = "usage: bare add|del MASTER_INDEX NETNS ADDRESS/PREFIX GATEWAY FIRST_INDEX FIRST_ADDRESS/PREFIX FIRST_GATEWAY \
+       FIRST_ADDRESS6/PREFIX FIRST_GATEWAY6 NODE_INDEX FIRST_MAC
        bare vf-add|vf-del PF_INDEX VF LINK_INDEX LINK_NAME NETNS ADDRESS/PREFIX GATEWAY [RDMA_INDEX]
        bare memory PROGRAM      (its most kilobytes in memory, as the last line of stderr)";
 

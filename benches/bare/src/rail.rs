@@ -1,5 +1,6 @@
 //! One rail: macvlan, address, up, announced three times; two routes in a table of its own, and the rule that leads there;
-//! and the same of the pod's first NIC, by which its replies leave where they came in.
+//! the same of the pod's first NIC for IPv4 and IPv6, by which its replies leave where they came in; and the node's way to the
+//! rail's address.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -12,6 +13,7 @@ use nix::libc::{
 use nix::sched::{CloneFlags, setns};
 
 use crate::message::{Message, attribute};
+use crate::node::Node;
 use crate::routing::{CREATE, Net, link, only};
 use crate::socket;
 
@@ -33,44 +35,51 @@ pub(crate) struct Rail {
     master: u32,
     netns: File,
     net: Net,
-    /// The pod's first NIC.
-    first: Net,
+    /// The pod's first NIC, in IPv4 and in IPv6.
+    first: [Net; 2],
+    node: Node,
 }
 
 impl Rail {
     pub(crate) fn parse(args: &[&str]) -> Result<Self> {
-        let &[master, netns, address, gateway, first, first_address, first_gateway] = args else {
-            bail!("expected seven arguments")
+        let &[master, netns, address, gateway, first, address4, gateway4, address6, gateway6, node, mac] =
+            args
+        else {
+            bail!("expected eleven arguments")
         };
+        let first = first.parse().context("the first NIC's index")?;
         Ok(Self {
             master: master.parse().context("the master's index")?,
             netns: File::open(netns).with_context(|| format!("open {netns}"))?,
             net: Net::parse(INDEX, address, gateway, TABLE)?,
-            first: Net::parse(
-                first.parse().context("the first NIC's index")?,
-                first_address,
-                first_gateway,
-                FIRST,
-            )?,
+            first: [
+                Net::parse(first, address4, gateway4, FIRST)?,
+                Net::parse(first, address6, gateway6, FIRST)?,
+            ],
+            node: Node::parse(node, mac)?,
         })
     }
 
     pub(crate) fn add(&self) -> Result<()> {
-        socket::send(&socket::open()?, vec![("create the link", self.new_link())])?;
+        let host = socket::open()?;
+        socket::send(&host, vec![("create the link", self.new_link())])?;
         self.enter()?;
         let again = (0..REPEATS).map(|_| ("announce it", same_address()));
         let messages = std::iter::once(self.net.announcing()).chain(self.net.address_and_up()).chain(again);
-        let messages = messages.chain(self.first.routes_and_rule()).chain(self.net.routes_and_rule());
-        socket::send(&socket::open()?, messages.collect())
+        let first = self.first.iter().flat_map(Net::routes_and_rule);
+        let messages = messages.chain(first).chain(self.net.routes_and_rule());
+        socket::send(&socket::open()?, messages.collect())?;
+        socket::send(&host, self.node.add(self.net.address))
     }
 
     pub(crate) fn del(&self) -> Result<()> {
+        socket::send(&socket::open()?, self.node.del(self.net.address))?;
         self.enter()?;
-        let mut messages = vec![
-            ("delete the rule", self.net.rule(RTM_DELRULE, 0)),
-            ("delete the first NIC's rule", self.first.rule(RTM_DELRULE, 0)),
-        ];
-        messages.extend(self.first.routes(RTM_DELROUTE, 0).into_iter().rev());
+        let mut messages = Vec::new();
+        for net in self.first.iter().chain([&self.net]) {
+            messages.push(("delete the rule", net.rule(RTM_DELRULE, 0)));
+            messages.extend(net.routes(RTM_DELROUTE, 0).into_iter().rev());
+        }
         messages.push(("delete the link", Message::new(RTM_DELLINK, 0, &link(INDEX, 0))));
         socket::send(&socket::open()?, messages)
     }

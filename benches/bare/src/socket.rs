@@ -16,19 +16,22 @@ pub(crate) fn open_for(protocol: isize) -> Result<Socket> {
     Ok(socket)
 }
 
-/// All in one system call, then one acknowledgement each.
+/// All in one system call, and one answer: what the kernel refuses it says unasked, before it acknowledges the last.
 pub(crate) fn send(socket: &Socket, messages: Vec<(&'static str, Message)>) -> Result<()> {
     let (names, messages): (Vec<_>, Vec<_>) = messages.into_iter().unzip();
-    socket.send(&messages.into_iter().flat_map(Message::bytes).collect::<Vec<_>>(), 0)?;
-    names.into_iter().try_for_each(|name| acknowledged(socket).context(name))
-}
-
-fn acknowledged(socket: &Socket) -> Result<()> {
-    let mut buffer = [0; 512];
-    socket.recv(&mut &mut buffer[..], 0)?;
-    let [_, _, _, _, a, b, c, d, ..] = buffer[12..] else { unreachable!("the buffer is longer") };
-    match i32::from_ne_bytes([a, b, c, d]) {
+    let mut bytes = Vec::new();
+    for (sequence, message) in (0..).zip(messages) {
+        bytes.extend(message.bytes(sequence, usize::from(sequence) + 1 == names.len()));
+    }
+    socket.send(&bytes, 0)?;
+    let mut answer = [0; 512];
+    socket.recv(&mut &mut answer[..], 0)?;
+    let number = |at: usize| i32::from_ne_bytes([answer[at], answer[at + 1], answer[at + 2], answer[at + 3]]);
+    match number(16) {
         0 => Ok(()),
-        error => Err(io::Error::from_raw_os_error(-error).into()),
+        error => {
+            let refused = usize::try_from(number(8)).ok().and_then(|place| names.get(place).copied());
+            Err(io::Error::from_raw_os_error(-error)).context(refused.unwrap_or_default())
+        }
     }
 }

@@ -83,7 +83,15 @@ pub(super) fn attach_and_detach(bench: &Bench<'_>, suite: &Suite, netns: &str, r
 fn beside_bare(bench: &Bench<'_>, report: &mut Report, pod: &Pod) -> Result<()> {
     let master = bench.world.host().ifindex("rail1").to_string();
     let netns = pod.path().display().to_string();
-    let first = [pod.ifindex("eth0").to_string(), format!("{}/32", pod.eth0_4()), "169.254.1.1".to_owned()];
+    let first = [
+        pod.ifindex("eth0").to_string(),
+        format!("{}/32", pod.eth0_4()),
+        "169.254.1.1".to_owned(),
+        format!("{}/128", pod.eth0_6()),
+        "fe80::1".to_owned(),
+        bench.world.host().ifindex(pod.host_veth()).to_string(),
+        pod.ip(&["link", "show", "eth0"])[0]["address"].as_str().context("the address of eth0")?.to_owned(),
+    ];
     // Started and read as a plugin is.
     let run = |verb: &str| -> Result<Duration> {
         let mut command = Command::new(&bench.bare);
