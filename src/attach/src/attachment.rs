@@ -9,7 +9,7 @@ use netns::NetNs;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use state::record::{Damage, Loaded};
-use state::{Dirs, Key, Netns, Record, Records};
+use state::{Dirs, Key, Netns, Record, Records, Saved};
 
 use crate::{Error, Failure, Scene};
 
@@ -56,6 +56,7 @@ pub struct Prepared {
 pub struct Adding<T> {
     records: Records,
     record: Record<Held<T>>,
+    saved: Saved,
 }
 
 /// What DEL and CHECK found at the place of a record.
@@ -165,8 +166,8 @@ impl Prepared {
     /// Writes the record; the first change may follow.
     pub fn begin<T: Undo>(self, undo: T) -> Result<Adding<T>, Error> {
         let record = self.records.draft(self.key, Some(self.netns), Held { phase: Phase::Adding, undo });
-        self.records.save(&record)?;
-        Ok(Adding { records: self.records, record })
+        let saved = self.records.save(&record)?;
+        Ok(Adding { records: self.records, record, saved })
     }
 }
 
@@ -184,7 +185,7 @@ impl<T: Undo> Adding<T> {
     /// Writes down more to undo, before it is done.
     pub fn amend(&mut self, change: impl FnOnce(&mut T)) -> Result<(), Error> {
         self.note(change);
-        Ok(self.records.save(&self.record)?)
+        self.update()
     }
 
     /// Keeps in mind what helps the undo and is not needed for it; written at the end.
@@ -195,7 +196,11 @@ impl<T: Undo> Adding<T> {
     /// Writes down that the ADD got to its end.
     pub fn attached(&mut self) -> Result<(), Error> {
         self.record.undo.phase = Phase::Attached;
-        Ok(self.records.save(&self.record)?)
+        self.update()
+    }
+
+    fn update(&mut self) -> Result<(), Error> {
+        Ok(self.records.update(&mut self.saved, &self.record)?)
     }
 
     /// Undoes the ADD. Returns what could not be undone; the record then stays, and DEL tries again.

@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -20,21 +20,45 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
     let Some(mut file) = absent_as_none(open(path, OpenOptions::new().read(true), OFlag::empty()))? else {
         return Ok(None);
     };
+    contents(&mut file, path).map(Some)
+}
+
+/// From where the file stands to its end.
+pub(crate) fn contents(file: &mut File, path: &Path) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(|error| Error::io("read", path, &error))?;
-    Ok(Some(bytes))
+    Ok(bytes)
 }
 
 /// Puts `bytes` at `path` so that a reader sees the old file or the new one, never less. Not kept over a power loss.
 /// Writers of one path take turns.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    place(path, bytes).map(drop)
+}
+
+/// As [`replace`]; the new file stays open for writing.
+pub(crate) fn place(path: &Path, bytes: &[u8]) -> Result<File, Error> {
     with_temporary(path, |file| file.write_all(bytes))
+}
+
+/// Writes `bytes` at the `end` of a file. Fails without a trace, unless that fails, too.
+pub(crate) fn append(file: &File, path: &Path, end: u64, bytes: &[u8]) -> Result<(), Error> {
+    file.write_all_at(bytes, end).map_err(|error| {
+        let _ = file.set_len(end);
+        Error::io("append to", path, &error)
+    })
 }
 
 /// As [`replace`], and on return the new file survives a power loss.
 pub fn replace_durable(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    with_temporary(path, |file| file.write_all(bytes).and_then(|()| file.sync_all()))?;
-    sync_parent(path)
+    place_durable(path, bytes).map(drop)
+}
+
+/// As [`replace_durable`]; the new file stays open for writing.
+pub(crate) fn place_durable(path: &Path, bytes: &[u8]) -> Result<File, Error> {
+    let file = with_temporary(path, |file| file.write_all(bytes).and_then(|()| file.sync_all()))?;
+    sync_parent(path)?;
+    Ok(file)
 }
 
 /// Removes the file, and what a killed writer left of a newer one; false when there was no file.
@@ -81,7 +105,7 @@ pub(crate) fn sync_parent(path: &Path) -> Result<(), Error> {
     synced.map_err(|error| Error::io("sync directory", parent, &error))
 }
 
-fn with_temporary(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), Error> {
+fn with_temporary(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<File, Error> {
     let temporary = temporary(path);
     let mut file =
         open(&temporary, OpenOptions::new().write(true).create(true).truncate(true), OFlag::empty())?;
@@ -91,7 +115,7 @@ fn with_temporary(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) 
         // Best effort: the first error says more than this one would.
         let _ = fs::remove_file(&temporary);
     }
-    renamed
+    renamed.map(|()| file)
 }
 
 fn temporary(path: &Path) -> PathBuf {

@@ -57,12 +57,11 @@ pub fn read(path: &Path, format: Format) -> Result<Option<Replay>, Error> {
 impl Journal {
     /// Opens and replays; makes an empty journal (with digest 0) when there is none. Takes the lock for granted.
     pub fn open(path: &Path, format: Format, durability: Durability) -> Result<(Self, Replay), Error> {
-        let bytes = match file::read(path)?.filter(|bytes| !bytes.is_empty()) {
-            Some(bytes) => bytes,
+        let (file, bytes) = match found(path)? {
+            Some(found) => found,
             None => create(path, format, durability)?,
         };
         let replay = Replay::parse(path, format, bytes)?;
-        let file = file::open(path, OpenOptions::new().write(true), OFlag::empty())?;
         let (end, seq, torn) = (replay.end() as u64, replay.last_seq(), replay.tail().is_some());
         let path = path.to_path_buf();
         Ok((Self { path, file, format, durability, end, seq, torn, appended: false }, replay))
@@ -95,8 +94,7 @@ impl Journal {
     ) -> Result<(), Error> {
         let mut bytes = codec::header(self.format, digest).to_vec();
         let seq = codec::records(&mut bytes, 0, payloads);
-        put(&self.path, &bytes, self.durability)?;
-        self.file = file::open(&self.path, OpenOptions::new().write(true), OFlag::empty())?;
+        self.file = put(&self.path, &bytes, self.durability)?;
         (self.end, self.seq, self.torn) = (bytes.len() as u64, seq, false);
         Ok(())
     }
@@ -128,16 +126,23 @@ impl Unsynced {
     }
 }
 
-fn create(path: &Path, format: Format, durability: Durability) -> Result<Vec<u8>, Error> {
-    let bytes = codec::header(format, 0).to_vec();
-    put(path, &bytes, durability)?;
-    Ok(bytes)
+/// The file and all of it; `None` when there is none, or one that never came to hold anything.
+fn found(path: &Path) -> Result<Option<(File, Vec<u8>)>, Error> {
+    let opened = file::open(path, OpenOptions::new().read(true).write(true), OFlag::empty());
+    let Some(mut file) = file::absent_as_none(opened)? else { return Ok(None) };
+    let bytes = file::contents(&mut file, path)?;
+    Ok((!bytes.is_empty()).then_some((file, bytes)))
 }
 
-fn put(path: &Path, bytes: &[u8], durability: Durability) -> Result<(), Error> {
+fn create(path: &Path, format: Format, durability: Durability) -> Result<(File, Vec<u8>), Error> {
+    let bytes = codec::header(format, 0).to_vec();
+    Ok((put(path, &bytes, durability)?, bytes))
+}
+
+fn put(path: &Path, bytes: &[u8], durability: Durability) -> Result<File, Error> {
     match durability {
-        Durability::Boot => file::replace(path, bytes),
-        Durability::Disk => file::replace_durable(path, bytes),
+        Durability::Boot => file::place(path, bytes),
+        Durability::Disk => file::place_durable(path, bytes),
     }
 }
 

@@ -1,9 +1,14 @@
 //! What one plugin did for one attachment and how to undo it, in place before the first change to the kernel.
+//!
+//! A record appears whole, by a rename. What an ADD gets to know later is appended to its file as another version of all of
+//! it, before the change that it is about; the last whole version counts.
 
 mod entry;
 mod key;
 
 use std::ffi::OsStr;
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -17,6 +22,8 @@ use crate::{BootId, Dirs, Error, Root, file, name};
 
 const VERSION: u32 = 1;
 const FOLDER: &str = "attachments";
+/// Versions are appended up to this size: those of eight rails are one to three pages each.
+const LONGEST: u64 = 16 * 1024;
 
 /// The network namespace as it was at ADD. Device and inode tell it from a later one at the same path.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
@@ -48,6 +55,22 @@ pub struct Record<T> {
     pub undo: T,
 }
 
+/// A record in place, open for later versions of it.
+#[derive(Debug)]
+pub struct Saved {
+    path: PathBuf,
+    file: File,
+    end: u64,
+}
+
+impl Saved {
+    /// Nobody has removed or replaced it since, and no append was left half done.
+    fn is_as_left(&self) -> Result<bool, Error> {
+        let metadata = self.file.metadata().map_err(|error| Error::io("inspect", &self.path, &error))?;
+        Ok(metadata.nlink() > 0 && metadata.len() == self.end)
+    }
+}
+
 /// One plugin's records, a file each: `attachments/<network>/<container>,<plugin>,<ifname>`.
 #[derive(Clone, Debug)]
 pub struct Records {
@@ -76,15 +99,30 @@ impl Records {
     }
 
     /// Puts the record in place, whole, over an older one of the same key.
-    pub fn save<T: Serialize>(&self, record: &Record<T>) -> Result<(), Error> {
+    pub fn save<T: Serialize>(&self, record: &Record<T>) -> Result<Saved, Error> {
         let path = self.path(&record.key)?;
         let bytes = entry::encode(&path, record)?;
-        if file::absent_as_none(file::replace(&path, &bytes))?.is_some() {
+        let file = if let Some(file) = file::absent_as_none(file::place(&path, &bytes))? {
+            file
+        } else {
+            // The folder is missing once per network and boot only.
+            self.root.create(&[FOLDER, &record.key.network])?;
+            file::place(&path, &bytes)?
+        };
+        Ok(Saved { path, file, end: bytes.len() as u64 })
+    }
+
+    /// Adds a later version of a record that was saved: one write, where [`save`](Self::save) makes and moves a file.
+    pub fn update<T: Serialize>(&self, saved: &mut Saved, record: &Record<T>) -> Result<(), Error> {
+        let bytes = entry::encode(&saved.path, record)?;
+        let end = saved.end + bytes.len() as u64;
+        if end > LONGEST || !saved.is_as_left()? {
+            *saved = self.save(record)?;
             return Ok(());
         }
-        // The folder is missing once per network and boot only.
-        self.root.create(&[FOLDER, &record.key.network])?;
-        file::replace(&path, &bytes)
+        file::append(&saved.file, &saved.path, saved.end, &bytes)?;
+        saved.end = end;
+        Ok(())
     }
 
     /// What is known of the attachment.

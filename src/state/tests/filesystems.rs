@@ -1,6 +1,7 @@
 //! Full and read-only file systems: a tmpfs in a mount namespace of the test's own. Needs root.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
@@ -94,10 +95,18 @@ fn a_record_that_does_not_fit_leaves_the_older_one() {
         let records = Records::open(&Dirs::under(folder), "macvlan").unwrap();
         let key = Key::new("net", "c1", "eth0").unwrap();
         let old = records.draft(key.clone(), None, "old".to_owned());
-        records.save(&old).unwrap();
-        let error = records.save(&records.draft(key.clone(), None, "x".repeat(30_000))).unwrap_err();
-        assert_eq!(errno(&error), Some(Errno::ENOSPC));
-        assert_eq!(records.load(&key).unwrap(), Loaded::Present(old));
+        let mut saved = records.save(&old).unwrap();
+        let large = records.draft(key.clone(), None, "x".repeat(30_000));
+        let appended = records.draft(key.clone(), None, "x".repeat(15_000));
+        file::replace(&folder.join("filler"), &[0; 12288]).unwrap();
+        for error in [records.save(&large).unwrap_err(), records.update(&mut saved, &appended).unwrap_err()] {
+            assert_eq!(errno(&error), Some(Errno::ENOSPC));
+            assert_eq!(records.load(&key).unwrap(), Loaded::Present(old.clone()));
+        }
+        fs::remove_file(folder.join("filler")).unwrap();
+        let small = records.draft(key.clone(), None, "small".to_owned());
+        records.update(&mut saved, &small).unwrap();
+        assert_eq!(records.load(&key).unwrap(), Loaded::Present(small));
     });
 }
 

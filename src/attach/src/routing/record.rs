@@ -36,7 +36,8 @@ impl PodRecord {
     }
 
     pub(super) fn save(&self) -> Result<(), Error> {
-        Ok(self.records.save(&self.record)?)
+        self.records.save(&self.record)?;
+        Ok(())
     }
 
     /// As it is now; none when nobody is left.

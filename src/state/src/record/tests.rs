@@ -1,4 +1,5 @@
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::symlink;
 
 use proptest::prelude::*;
@@ -99,6 +100,92 @@ fn every_cut_and_every_changed_byte_is_noticed() {
             changed[at] ^= flip;
             assert_eq!(decode(&changed), Err(Damage::Checksum), "byte {at} changed by {flip}");
         }
+    }
+}
+
+/// A record of three versions: its file, and where in that each version ends.
+fn three_versions(records: &Records, folder: &Path) -> (Vec<u8>, Vec<(usize, Record<Undo>)>) {
+    let file = folder.join("c1,macvlan,net1");
+    let mut record = records.draft(key("c1"), None, undo("first"));
+    let mut saved = records.save(&record).unwrap();
+    let mut versions = vec![(fs::read(&file).unwrap().len(), record.clone())];
+    for text in ["second, with a\nline break", "third"] {
+        record.undo.text = text.to_owned();
+        records.update(&mut saved, &record).unwrap();
+        versions.push((fs::read(&file).unwrap().len(), record.clone()));
+    }
+    (fs::read(&file).unwrap(), versions)
+}
+
+#[test]
+fn the_last_version_counts_that_was_written_to_its_end() {
+    let node = Node::new();
+    let records = node.records("macvlan");
+    let (bytes, versions) = three_versions(&records, &node.folder());
+    for at in 0..=bytes.len() {
+        let expected = match versions.iter().rfind(|(end, _)| *end <= at) {
+            Some((_, record)) => Loaded::Present(record.clone()),
+            None => Loaded::Damaged(Damage::Checksum),
+        };
+        file::replace(&node.folder().join("c1,macvlan,net1"), &bytes[..at]).unwrap();
+        assert_eq!(records.load(&key("c1")).unwrap(), expected, "cut at {at}");
+    }
+}
+
+#[test]
+fn a_changed_byte_in_one_of_several_versions_never_makes_another_record() {
+    let node = Node::new();
+    let records = node.records("macvlan");
+    let (bytes, versions) = three_versions(&records, &node.folder());
+    for at in 0..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[at] ^= 1;
+        match entry::decode::<Undo>(&changed, "macvlan", &key("c1"), &records.boot_id) {
+            Err(damage) => assert_eq!(damage, Damage::Checksum, "byte {at}"),
+            // Without a line break the last version looks like one that was never finished.
+            Ok(found) => {
+                assert!(at >= versions[1].0 && bytes[at] == b'\n', "byte {at}");
+                assert_eq!(found, Loaded::Present(versions[1].1.clone()), "byte {at}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_update_of_a_record_that_is_gone_or_replaced_puts_it_back_whole() {
+    let node = Node::new();
+    let records = node.records("macvlan");
+    let mut record = records.draft(key("c1"), None, undo("first"));
+    let mut saved = records.save(&record).unwrap();
+    let elsewhere: [&dyn Fn(); 3] = [
+        &|| assert!(records.remove(&key("c1")).unwrap()),
+        &|| drop(save(&records, key("c1"), "somebody else's")),
+        // As a writer leaves it whose append fails and cannot be taken back.
+        &|| {
+            let path = node.folder().join("c1,macvlan,net1");
+            fs::OpenOptions::new().append(true).open(path).unwrap().write_all(&[b'{'; 9000]).unwrap();
+        },
+    ];
+    for (change, text) in elsewhere.iter().zip(["second", "third", "fourth"]) {
+        change();
+        record.undo.text = text.to_owned();
+        records.update(&mut saved, &record).unwrap();
+        assert_eq!(records.load(&key("c1")).unwrap(), Loaded::Present(record.clone()));
+    }
+    assert_eq!(fs::read_dir(node.folder()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_file_does_not_grow_without_end() {
+    let node = Node::new();
+    let records = node.records("macvlan");
+    let mut record = records.draft(key("c1"), None, undo(""));
+    let mut saved = records.save(&record).unwrap();
+    for round in 0..100 {
+        record.undo = Undo { link: round, text: "x".repeat(1000) };
+        records.update(&mut saved, &record).unwrap();
+        assert_eq!(records.load(&key("c1")).unwrap(), Loaded::Present(record.clone()));
+        assert!(fs::metadata(node.folder().join("c1,macvlan,net1")).unwrap().len() <= LONGEST);
     }
 }
 
