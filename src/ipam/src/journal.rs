@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use state::journal::{Durability, Format, Journal, Replay, Unsynced};
-use state::{BootId, Dirs, Lock, Root, file};
+use state::{BootId, Dirs, Root, file};
 
 use checkpoint::{Checkpoint, Content, damaged};
 use codec::{Reader, put_change};
@@ -99,8 +99,8 @@ impl JournalStore {
 
 impl Store for JournalStore {
     fn update(&self, decide: &mut Decision<'_>) -> Result<(), Error> {
-        let directory = self.files.state.create(&[DIRECTORY]).map_err(StoreError::from)?;
-        let lock = Lock::acquire(&directory.join(LOCK), self.timeout).map_err(StoreError::from)?;
+        let directory = self.files.state.folder(&[DIRECTORY]).map_err(StoreError::from)?;
+        let lock = self.files.state.lock(&[DIRECTORY], LOCK, self.timeout).map_err(StoreError::from)?;
         let (mut writer, journaled) = Writer::open(&directory, &self.boot_id)?;
         let mut snapshot = Snapshot::new(&self.files, journaled);
         let changes = decide(&snapshot)?;

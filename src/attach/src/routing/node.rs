@@ -64,7 +64,7 @@ fn rule(family: Family, table: u32) -> RuleSpec {
 
 /// The rule is common to all pods: who looks whether the table is empty must not meet somebody who fills it.
 fn lock(dirs: &Dirs) -> Result<Lock, Error> {
-    Ok(Lock::acquire(&dirs.state.create(&["locks"])?.join("node-routes"), PATIENCE)?)
+    Ok(dirs.state.lock(&["locks"], "node-routes", PATIENCE)?)
 }
 
 /// The other end of the pod's way to its node; `None` if that is no veth, or ends in another namespace than ours.

@@ -75,11 +75,12 @@ impl Checkpoint {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened.map_err(|error| damaged(path, &error.to_string()))?,
         };
-        let mut head = vec![0; FIRST_READ];
+        let length = file.metadata().map_err(|error| damaged(path, &error.to_string()))?.len();
+        let mut head = vec![0; usize::try_from(length).map_or(FIRST_READ, |length| length.min(FIRST_READ))];
         let got = read_some(&file, &mut head).map_err(|error| damaged(path, &error.to_string()))?;
         head.truncate(got);
         let header = Header::parse(&head).map_err(|what| damaged(path, what))?;
-        if file.metadata().map_err(|error| damaged(path, &error.to_string()))?.len() != header.length {
+        if length != header.length {
             return Err(damaged(path, "it is cut off"));
         }
         let end = HEADER + header.head();

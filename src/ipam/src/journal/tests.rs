@@ -184,7 +184,7 @@ fn damage_is_named_and_never_taken_for_free_addresses() {
 fn a_lock_that_stays_taken_is_a_timeout() {
     let node = Node::new();
     node.apply(&[Change::Lease(lease(1))]);
-    let _held = Lock::acquire(&node.file("lock"), Duration::ZERO).unwrap();
+    let _held = state::Lock::acquire(&node.file("lock"), Duration::ZERO).unwrap();
     let outcome = node.store().update(&mut |_| Ok(Vec::new()));
     assert!(matches!(outcome, Err(Error::Store(StoreError::State(state::Error::Timeout { .. })))));
     assert_eq!(node.ips(), [ip(1)], "looking needs no lock");
