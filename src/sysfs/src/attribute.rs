@@ -53,7 +53,7 @@ pub(crate) fn names(path: &Path) -> Result<Vec<String>, Error> {
     let names = entries.map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()));
     let mut names: Vec<String> =
         names.collect::<Result<_, _>>().map_err(|source| unreadable(path, source))?;
-    names.sort();
+    names.sort_unstable();
     Ok(names)
 }
 

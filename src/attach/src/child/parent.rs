@@ -105,11 +105,11 @@ impl Parent {
 fn by_default_route(namespace: &mut Route) -> Result<Link, Error> {
     for family in Family::BOTH {
         let filter = RouteFilter { family: Some(family), table: Some(MAIN), ..RouteFilter::default() };
-        let mut routes = namespace.routes(&filter).map_err(internal)?;
-        routes.retain(netlink::RouteSpec::is_default);
-        routes.sort_by_key(|route| route.priority);
-        let first = routes.iter().find_map(|route| route.oif.or(route.next_hops.first().map(|hop| hop.oif)));
-        if let Some(index) = first {
+        let routes = namespace.routes(&filter).map_err(internal)?;
+        let defaults = routes.iter().filter(|route| route.is_default()).filter_map(|route| {
+            Some((route.priority, route.oif.or(route.next_hops.first().map(|hop| hop.oif))?))
+        });
+        if let Some((_, index)) = defaults.min_by_key(|(priority, _)| *priority) {
             let link = namespace.link_by_index(index).map_err(internal)?;
             return link.ok_or_else(|| Error::try_again("the interface of the default route has just gone"));
         }

@@ -292,8 +292,10 @@ impl Header {
     fn parse_head(&self, bytes: &[u8]) -> Option<(Map, BTreeMap<u64, u128>)> {
         let mut reader = Reader::new(bytes);
         let map = Map::read(&mut reader, self.blocks)?;
-        let cursors =
-            (0..self.cursors).map(|_| Some((reader.u64()?, reader.u128()?))).collect::<Option<_>>()?;
+        let mut cursors = BTreeMap::new();
+        for _ in 0..self.cursors {
+            cursors.insert(reader.u64()?, reader.u128()?);
+        }
         Some((map, cursors))
     }
 }
