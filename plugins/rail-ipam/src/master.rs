@@ -44,7 +44,7 @@ fn text(request: &Request, key: &'static str) -> Result<Option<String>, Error> {
         config: key,
     };
     // A list is what Spiderpool writes for `master`, and a bond's members are no master.
-    let found = request.list_setting::<String>(names).map_err(|error| Error::Master(error.msg))?;
+    let found = request.list_setting::<String>(names).map_err(|error| Error::Master(error.msg.clone()))?;
     match found.map(|setting| setting.value).as_deref() {
         None => Ok(None),
         Some([one]) => Ok(Some(one.clone())),

@@ -109,7 +109,7 @@ fn add_inline(catalog: &mut Catalog, pools: &[Value]) -> Vec<String> {
 fn of_inline(catalog: &Catalog, names: &[String]) -> Result<Wanted, Error> {
     let mine = |name: &String| names.contains(name);
     if let Some(error) =
-        catalog.refused().find(|error| names.iter().any(|name| error.pool == format!("pool {name:?}")))
+        catalog.refused().find(|error| names.iter().any(|name| error.pool() == format!("pool {name:?}")))
     {
         return Err(failure::of(error.clone().into()));
     }

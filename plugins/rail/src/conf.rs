@@ -19,7 +19,7 @@ pub fn rails(request: &Request) -> Result<Vec<Rail>, Error> {
     let rails = expanded.rails.iter().enumerate().map(|(position, rail)| {
         of_rail(&expanded, rail).map_err(|error| match &expanded.rails[..] {
             [_] => error,
-            _ => Error { msg: format!("rails[{position}]: {}", error.msg), ..error },
+            _ => within(&format!("rails[{position}]"), error),
         })
     });
     rails.collect()
@@ -72,8 +72,12 @@ fn routing(request: &Request, written: Option<&Value>) -> Result<Option<Settings
     }
     raw["type"] = json!("coordinator");
     let config = Config::from_value(raw, request.env.command)?;
-    let in_routing = |error: Error| Error { msg: format!("routing: {}", error.msg), ..error };
-    Settings::of(&config, &request.env.args).map_err(in_routing)
+    Settings::of(&config, &request.env.args).map_err(|error| within("routing", error))
+}
+
+fn within(place: &str, mut error: Error) -> Error {
+    error.msg = format!("{place}: {}", error.msg);
+    error
 }
 
 /// The runtime and the pod speak of one interface, and several cannot have the same MAC, GUID or address.

@@ -47,10 +47,10 @@ impl<'a> Lease<'a> {
             return Err(failed());
         };
         tracing::warn!(%conflict, "asking the IPAM for another address");
-        let another = self
-            .ipam
-            .add(&self.declining()?, plugin)
-            .map_err(|error| cni::Error { msg: format!("{}, after {conflict}", error.msg), ..error })?;
+        let another = self.ipam.add(&self.declining()?, plugin).map_err(|mut error| {
+            error.msg = format!("{}, after {conflict}", error.msg);
+            error
+        })?;
         if another.ips.iter().any(|ip| self.declined.contains(&ip.address.addr())) {
             return Err(failed());
         }

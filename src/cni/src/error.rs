@@ -1,14 +1,23 @@
 //! The error object that a plugin prints and a delegate answers with.
 
+use std::ops::{Deref, DerefMut};
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{code, lenient};
 
-/// A CNI error object. `msg` says what failed and what to do, `details` what may help to find out why.
+/// A CNI error object behind one pointer, because it goes through hundreds of `?`, each of which copies what it may have
+/// to return.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(transparent)]
+#[error(transparent)]
+pub struct Error(Box<ErrorObject>);
+
+/// `msg` says what failed and what to do, `details` what may help to find out why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{msg}{}{details}", if details.is_empty() { "" } else { "; " })]
-pub struct Error {
+pub struct ErrorObject {
     /// One of [`code`], or a plugin's own from 100.
     #[serde(default)]
     pub code: u32,
@@ -23,13 +32,13 @@ pub struct Error {
 impl Error {
     /// An error without details.
     pub fn new(code: u32, msg: impl Into<String>) -> Self {
-        Self { code, msg: msg.into(), details: String::new() }
+        Self(Box::new(ErrorObject { code, msg: msg.into(), details: String::new() }))
     }
 
     /// The same error with other details.
     #[must_use]
     pub fn with_details(mut self, details: impl Into<String>) -> Self {
-        self.details = details.into();
+        self.0.details = details.into();
         self
     }
 
@@ -95,14 +104,10 @@ impl Error {
 
     /// All errors of a teardown as one: the first code, the messages joined. `None` when there are none.
     pub fn join(errors: impl IntoIterator<Item = Self>) -> Option<Self> {
-        errors.into_iter().reduce(|first, next| Self {
-            code: first.code,
-            msg: format!("{}; {}", first.msg, next.msg),
-            details: [first.details, next.details]
-                .into_iter()
-                .filter(|d| !d.is_empty())
-                .collect::<Vec<_>>()
-                .join("; "),
+        errors.into_iter().reduce(|first, next| {
+            let details = [first.details.as_str(), &next.details].into_iter().filter(|d| !d.is_empty());
+            let details = details.collect::<Vec<_>>().join("; ");
+            Self::new(first.code, format!("{}; {}", first.msg, next.msg)).with_details(details)
         })
     }
 
@@ -113,6 +118,20 @@ impl Error {
             object["details"] = Value::from(self.details.as_str());
         }
         object
+    }
+}
+
+impl Deref for Error {
+    type Target = ErrorObject;
+
+    fn deref(&self) -> &ErrorObject {
+        &self.0
+    }
+}
+
+impl DerefMut for Error {
+    fn deref_mut(&mut self) -> &mut ErrorObject {
+        &mut self.0
     }
 }
 

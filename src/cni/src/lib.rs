@@ -24,7 +24,7 @@ pub use args::CniArgs;
 pub use attachments::{Attachment, ValidAttachments};
 pub use config::Config;
 pub use env::{Command, Env};
-pub use error::Error;
+pub use error::{Error, ErrorObject};
 pub use result::{CniResult, Dns, Interface, IpConfig, Route, parse_cidr};
 pub use skel::{Plugin, Request, run, run_with};
 pub use version::Version;

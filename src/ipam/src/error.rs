@@ -2,18 +2,22 @@ use std::net::IpAddr;
 
 use crate::Lease;
 
-/// Why a pool document, or a range of a network config, cannot be used.
+/// Why a pool document, or a range of a network config, cannot be used. One pointer, as every field of one is read with a
+/// `?` that copies it.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error(transparent)]
+pub struct PoolError(Box<Complaint>);
+
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{pool}: {field}{}: {problem}", if value.is_empty() { String::new() } else { format!(" {value:?}") })]
-pub struct PoolError {
-    /// `pool "rail1"`, or where the document stands when it has no name.
-    pub pool: String,
+struct Complaint {
+    pool: String,
     /// Its path in the document, `spec.ips[0]`.
-    pub field: String,
+    field: String,
     /// As it was written; empty when it is missing.
-    pub value: String,
+    value: String,
     /// What is wrong, and what is allowed.
-    pub problem: String,
+    problem: String,
 }
 
 /// Why no address was given.
@@ -68,8 +72,18 @@ pub enum StoreError {
 }
 
 impl PoolError {
+    /// `pool "rail1"`, or where the document stands when it has no name.
+    pub fn pool(&self) -> &str {
+        &self.0.pool
+    }
+
     pub(crate) fn new(pool: &str, field: impl Into<String>, value: &str, problem: impl Into<String>) -> Self {
-        Self { pool: pool.to_owned(), field: field.into(), value: value.to_owned(), problem: problem.into() }
+        Self(Box::new(Complaint {
+            pool: pool.to_owned(),
+            field: field.into(),
+            value: value.to_owned(),
+            problem: problem.into(),
+        }))
     }
 }
 

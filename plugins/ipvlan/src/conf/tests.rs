@@ -26,7 +26,7 @@ fn conf(config: &Value) -> Conf {
 fn refused(config: &Value) -> String {
     let error = Conf::in_chain(&request(config)).unwrap_err();
     assert_eq!(error.code, 7, "{}", error.msg);
-    error.msg
+    error.msg.clone()
 }
 
 fn before(interfaces: &Value) -> Value {

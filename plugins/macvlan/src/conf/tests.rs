@@ -25,7 +25,7 @@ fn conf(config: &Value) -> Conf {
 
 fn refused(config: &Value) -> (u32, String) {
     let error = Conf::of(&request(config, "")).unwrap_err();
-    (error.code, error.msg)
+    (error.code, error.msg.clone())
 }
 
 #[test]

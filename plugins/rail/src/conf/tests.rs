@@ -24,7 +24,7 @@ fn names(config: &Value, ifname: &str) -> Vec<String> {
 
 fn refused(config: &Value) -> (u32, String) {
     let error = rails(&request(config, "net1")).err().expect("an error");
-    (error.code, error.msg)
+    (error.code, error.msg.clone())
 }
 
 #[test]

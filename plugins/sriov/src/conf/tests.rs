@@ -28,7 +28,7 @@ fn good(config: &Value) -> Wanted {
 fn refused(config: &Value) -> String {
     let error = wanted(&request(config, "")).unwrap_err();
     assert_eq!(error.code, 7, "{error}");
-    error.msg
+    error.msg.clone()
 }
 
 #[test]

@@ -41,8 +41,9 @@ pub fn status(
     request.config.ipam_type.as_ref().map_or(Ok(()), |ipam| delegate::status(request, ipam))
 }
 
-pub(crate) fn not_available(error: cni::Error) -> cni::Error {
-    cni::Error::not_available(error.msg).with_details(error.details)
+pub(crate) fn not_available(mut error: cni::Error) -> cni::Error {
+    error.code = cni::code::NOT_AVAILABLE;
+    error
 }
 
 /// The link in the pod against what it is to be and against `prevResult`.

@@ -107,7 +107,7 @@ impl Scene {
         let plugin = Recorder::default();
         let error = self.serve(&plugin).unwrap_err();
         assert!(plugin.calls.borrow().is_empty(), "{:?} after {error}", plugin.calls);
-        (error.code, error.msg)
+        (error.code, error.msg.clone())
     }
 
     fn serves(&self, handler: &str) {

@@ -6,7 +6,7 @@ use super::*;
 fn read(detection: &Value) -> Result<Option<Settings>, String> {
     let config = json!({ "cniVersion": "1.1.0", "name": "rail1", "type": "macvlan", "detection": detection });
     let config = Config::parse(config.to_string().into_bytes(), Command::Add).unwrap();
-    Settings::of(&config).map_err(|error| error.msg)
+    Settings::of(&config).map_err(|error| error.msg.clone())
 }
 
 fn both() -> Settings {

@@ -140,7 +140,7 @@ fn bad_input_is_refused_by_key_and_value() {
 }
 
 fn node(text: &str) -> Result<Map<String, Value>, String> {
-    NodeFile::parse(Path::new("/etc/railcni/node.yaml"), text.as_bytes()).map_err(|error| error.msg)
+    NodeFile::parse(Path::new("/etc/railcni/node.yaml"), text.as_bytes()).map_err(|error| error.msg.clone())
 }
 
 /// V00007: the network's own key counts more than the node's, whatever its case, and null is no key.

@@ -38,7 +38,7 @@ fn plugin_of_an_older_version_has_no_newer_verbs() {
     for verb in ["GC", "STATUS"] {
         let error = Scene::new(verb).serve(&older).unwrap_err();
         assert_eq!(
-            (error.code, error.msg),
+            (error.code, error.msg.clone()),
             (code::INCOMPATIBLE_VERSION, format!("plugin version does not allow {verb}"))
         );
     }
