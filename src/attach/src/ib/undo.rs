@@ -92,9 +92,12 @@ impl IbUndo {
         let mut errors = Vec::new();
         errors.extend(self.leave_pod(device.id(), scene).err());
         errors.extend(self.return_rdma(scene).err());
-        errors.extend(self.restore_attributes(device, scene).err());
+        let administered = self.restore_attributes(device, scene);
+        // Bound anew before that, it would have the pod's GUID again, and its own would be waited for in vain.
+        let guid = self.guid.filter(|_| administered.is_ok());
+        errors.extend(administered.err());
         // Without its driver it has no interface.
-        match self.restore_driver(device).and_then(|()| self.restore_netdev(dirs, device, scene)) {
+        match self.restore_driver(device).and_then(|()| self.restore_netdev(dirs, device, guid, scene)) {
             Ok(more) => errors.extend(more),
             Err(error) => errors.push(error),
         }
@@ -122,16 +125,22 @@ impl IbUndo {
         device.restore_driver(self.driver.as_deref(), self.driver_override.as_deref())
     }
 
-    fn restore_netdev(&self, dirs: &Dirs, device: &Device, scene: &mut Scene) -> Result<Vec<Error>, Error> {
+    fn restore_netdev(
+        &self,
+        dirs: &Dirs,
+        device: &Device,
+        guid: Option<Guid>,
+        scene: &mut Scene,
+    ) -> Result<Vec<Error>, Error> {
         let Some(netdev) = &self.netdev else { return Ok(Vec::new()) };
         let host = scene.host()?;
         let mut link = await_home(device, host)?;
         // The peer's cache does not tell which driver it was.
         let driver = self.driver.as_deref().or(device.driver());
         if let Some(driver) = driver
-            && self.guid.is_some_and(|guid| guid_of(&link) != Some(guid))
+            && guid.is_some_and(|guid| guid_of(&link) != Some(guid))
         {
-            link = rebind(dirs, device.id(), driver, self.guid, self.rdma.as_ref(), host)?;
+            link = rebind(dirs, device.id(), driver, guid, self.rdma.as_ref(), host)?;
         } else if let Some(rdma) = &self.rdma {
             rdma.restore(device)?;
         }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use vm::lab::{Pod, Vf, ip, run, try_run, until, vf};
@@ -88,6 +88,23 @@ fn an_rdma_device_with_a_name_of_its_own_keeps_it_and_its_number() {
     let call = ib_sriov(&vf, &pod, &json!({ "rdmaIsolation": true }));
     call.run("ADD");
     assert_eq!(pod.rdma_devices(), ["rail_b"]);
+    call.run("DEL");
+    assert_eq!(picture(&vf), before);
+}
+
+/// It would not come back: a driver that is bound anew takes the GUID that the PF has.
+#[test]
+fn a_del_whose_guid_is_refused_does_not_wait_for_it_and_is_finished_by_the_next() {
+    let (vf, pod) = (vf(2, 3), Pod::new());
+    let before = picture(&vf);
+    let call = ib_sriov(&vf, &pod, &json!({ "rdmaIsolation": true }));
+    call.run("ADD");
+    vf.pf().knob("port_guid_errno").write(95);
+    let began = Instant::now();
+    assert!(call.fails("DEL").contains("not supported"));
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    assert_eq!((vf.ifname(), vf.rdma()), (before.0.clone(), before.2.clone()));
+    vf.pf().knob("port_guid_errno").write(0);
     call.run("DEL");
     assert_eq!(picture(&vf), before);
 }
