@@ -1,10 +1,12 @@
 //! A pod: a named network namespace.
 
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::Value;
 
+use crate::command::fed;
 use crate::lab::{Outcome, Vf, ip, rdma, run, try_run};
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -41,6 +43,15 @@ impl Pod {
     #[track_caller]
     pub fn ip(&self, line: &str) -> String {
         ip(&format!("-n {} {line}", self.name))
+    }
+
+    /// Has `ip` do one line after another inside: each process is dear in a guest.
+    #[track_caller]
+    pub fn ip_do(&self, lines: &str) {
+        let done = fed(Command::new("ip").args(["-n", &self.name, "-batch", "-"]), lines);
+        if let Err(error) = done {
+            panic!("{error:#}");
+        }
     }
 
     /// Runs a program inside that must succeed.

@@ -153,10 +153,9 @@ fn two_vfs_of_one_pf_are_no_deadlock() {
 
 #[test]
 fn a_kill_at_any_message_of_add_is_undone_by_del() {
-    let vfs = vfs(1);
+    let (vfs, pod) = (vfs(1), Pod::new());
     let (before, config) = (pictures(&vfs), rail(&vfs));
     for nth in 1.. {
-        let pod = Pod::new();
         let inject = format!("--inject=sendto,sendmsg:signal=SIGKILL:when={nth}");
         let strace = ["strace", "-qq", "-o", "/dev/null", "--trace=sendto,sendmsg", &inject];
         let killed = output(&strace, "rail", "ADD", pod.name(), "net1", &config);

@@ -178,11 +178,10 @@ fn a_del_that_is_killed_at_any_write_is_finished_by_the_next() {
 
 /// Ends ADD at one point after another, and compares the VF with what it was; `then` is the verb that has to help.
 fn put_back_at_each(then: Option<&str>, least: usize, end: impl Fn(Call, usize) -> Call) {
-    let vf = vf(3, 0);
+    let (vf, pod) = (vf(3, 0), Pod::new());
     let before = picture(&vf);
+    let call = attachment(&vf, 3, &pod);
     for nth in 1.. {
-        let pod = Pod::new();
-        let call = attachment(&vf, 3, &pod);
         let done = end(call.clone(), nth).output("ADD").status.success();
         if let Some(verb) = then.or(done.then_some("DEL")) {
             call.run(verb);
@@ -197,11 +196,10 @@ fn put_back_at_each(then: Option<&str>, least: usize, end: impl Fn(Call, usize) 
 
 /// Ends DEL at one point after another; the next DEL has to finish it.
 fn finished_after_each(least: usize, end: impl Fn(Call, usize) -> Call) {
-    let vf = vf(4, 0);
+    let (vf, pod) = (vf(4, 0), Pod::new());
     let before = picture(&vf);
+    let call = attachment(&vf, 4, &pod);
     for nth in 1.. {
-        let pod = Pod::new();
-        let call = attachment(&vf, 4, &pod);
         call.run("ADD");
         let done = end(call.clone(), nth).output("DEL").status.success();
         call.run("DEL");

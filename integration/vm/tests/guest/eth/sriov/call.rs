@@ -197,11 +197,9 @@ pub(crate) fn ipam(subnet: &str) -> Value {
 /// A pod with the default NIC that every pod has before its rails come.
 pub(crate) fn pod() -> Pod {
     let pod = Pod::new();
-    pod.ip("link add eth0 type veth peer name peer0");
-    pod.ip("addr add 192.0.2.2/24 dev eth0");
-    for link in ["eth0", "peer0"] {
-        pod.ip(&format!("link set dev {link} up"));
-    }
-    pod.ip("route add default via 192.0.2.1");
+    pod.ip_do(
+        "link add eth0 type veth peer name peer0\naddr add 192.0.2.2/24 dev eth0\nlink set dev eth0 up\n\
+         link set dev peer0 up\nroute add default via 192.0.2.1\n",
+    );
     pod
 }

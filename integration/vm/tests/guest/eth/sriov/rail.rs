@@ -3,6 +3,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
+use testkit::torture;
 use vm::lab::{Mode, Pod, Vf, ip, pf, set_rdma_mode, vf};
 
 use super::call::{Call, pod, sriov};
@@ -189,13 +190,12 @@ fn a_record_that_was_torn_leaves_the_caches() {
     assert_all_untouched(&vfs, &before);
 }
 
-/// Two rails, killed at every second message to the kernel.
+/// Two rails, killed at every second message to the kernel; at every fourth where the run is bounded.
 fn killed(verb: &str, first: usize) {
-    let vfs = vfs(2);
+    let (vfs, pod) = (vfs(2), pod());
     let before = states(&vfs);
-    for nth in (first..).step_by(2) {
-        let pod = pod();
-        let call = rail(&vfs, &pod);
+    let call = rail(&vfs, &pod);
+    for nth in (first..).step_by(if torture() { 2 } else { 4 }) {
         if verb == "DEL" {
             call.run("ADD");
         }

@@ -162,11 +162,10 @@ fn a_driver_that_the_workload_unbound_is_bound_again() {
 
 #[test]
 fn an_add_that_is_killed_at_any_message_is_undone_by_del() {
-    let vf = vf(4, 0);
+    let (vf, pod) = (vf(4, 0), Pod::new());
     let before = State::of(&vf);
+    let call = sriov(&vf, &pod, &changes()).with(&json!({ "ipam": ipam("10.66.0.0/24") }));
     for nth in 1.. {
-        let pod = Pod::new();
-        let call = sriov(&vf, &pod, &changes()).with(&json!({ "ipam": ipam("10.66.0.0/24") }));
         let output = call.clone().killed_at(nth).output("ADD");
         call.run("DEL");
         assert_untouched(&vf, &before);
@@ -179,11 +178,10 @@ fn an_add_that_is_killed_at_any_message_is_undone_by_del() {
 
 #[test]
 fn a_del_that_is_killed_at_any_message_is_finished_by_the_next() {
-    let vf = vf(4, 1);
+    let (vf, pod) = (vf(4, 1), Pod::new());
     let before = State::of(&vf);
+    let call = sriov(&vf, &pod, &changes());
     for nth in 1.. {
-        let pod = Pod::new();
-        let call = sriov(&vf, &pod, &changes());
         call.run("ADD");
         let output = call.clone().killed_at(nth).output("DEL");
         call.run("DEL");
