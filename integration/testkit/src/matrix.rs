@@ -23,6 +23,9 @@ const SETTLES: Duration = Duration::from_secs(10);
 /// The most points of one verb in a bounded run on an emulated CPU.
 const IN_A_GUEST: usize = 8;
 
+/// So many runs more tell at most which calls every run has: the first that is like the shortest before it ends the search.
+const TRACES: usize = 5;
+
 /// How many of the points of one verb are tried, evenly over all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Share {
@@ -155,13 +158,21 @@ impl<'w> Matrix<'w> {
                 _ => self.traced_del(at, scope),
             };
             for scope in [Scope::Plugin, Scope::Delegates] {
-                let first = traced(scope);
-                if scope == Scope::Delegates && first.processes == 1 {
+                let mut trace = traced(scope);
+                if scope == Scope::Delegates && trace.processes == 1 {
                     continue;
                 }
                 // What a run has to wait for makes calls of its own, more on a busy machine: those are points of that run only.
-                let second = traced(scope);
-                let trace = if second.calls.len() < first.calls.len() { second } else { first };
+                for _ in 0..TRACES {
+                    let next = traced(scope);
+                    let (before, now) = (trace.calls.len(), next.calls.len());
+                    if now < before {
+                        trace = next;
+                    }
+                    if now == before {
+                        break;
+                    }
+                }
                 let found = trace.points();
                 trace.outcome.success();
                 points.extend(found.into_iter().map(|call| Point { at, scope, call }));
