@@ -1,5 +1,6 @@
 //! Running a plugin binary the way a runtime does.
 
+use crate::figures::in_guest;
 use crate::mounts::must;
 use crate::world::{Dirs, World};
 use nix::sys::signal::{Signal, killpg};
@@ -13,7 +14,10 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-const HANGS_AFTER: Duration = Duration::from_secs(120);
+/// In a guest, hundreds may share one emulated CPU.
+fn hangs_after() -> Duration {
+    Duration::from_secs(if in_guest() { 280 } else { 120 })
+}
 
 /// One plugin with the environment of one attachment; clone it to vary one thing.
 #[derive(Clone, Debug)]
@@ -240,10 +244,10 @@ fn finish(mut child: Child, stdin: &[u8], what: &str) -> Output {
             // The receiver is gone only after the group was killed.
             let _ = done.send(child.wait_with_output());
         });
-        outcome.recv_timeout(HANGS_AFTER).inspect_err(|_| {
+        outcome.recv_timeout(hangs_after()).inspect_err(|_| {
             let _ = killpg(group, Signal::SIGKILL);
         })
     });
-    let output = output.unwrap_or_else(|_| panic!("{what} did not end within {HANGS_AFTER:?}"));
+    let output = output.unwrap_or_else(|_| panic!("{what} did not end within {:?}", hangs_after()));
     must(&format!("wait for {what}"), output)
 }

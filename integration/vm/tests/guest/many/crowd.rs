@@ -11,6 +11,8 @@ use vm::lab::pf;
 const FULL: (usize, usize) = (256, 120);
 const BOUNDED: (usize, usize) = (48, 40);
 const TRY_AGAIN_LATER: u64 = 11;
+/// Of all that come at once, whoever waits for whom.
+const BOUND: Duration = Duration::from_secs(300);
 
 #[test]
 fn each_vf_has_one_owner_until_every_pod_has_had_one() {
@@ -49,8 +51,9 @@ fn wave(all: Vec<Candidate>) -> Vec<Candidate> {
     let wanted: BTreeSet<usize> = all.iter().map(|candidate| candidate.vf).collect();
     let start = Instant::now();
     let outcomes = at_once(&all, "ADD");
-    assert!(start.elapsed() < Duration::from_secs(120), "{:?}", start.elapsed());
+    assert!(start.elapsed() < BOUND, "{:?}", start.elapsed());
     let (mut addresses, mut won, mut lost) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let mut late = BTreeSet::new();
     for (number, (outcome, candidate)) in outcomes.into_iter().zip(&all).enumerate() {
         let has_link = candidate.pod.has_link("net1");
         if outcome.status.success() {
@@ -58,13 +61,20 @@ fn wave(all: Vec<Candidate>) -> Vec<Candidate> {
             addresses.insert(outcome.success()["ips"][0]["address"].as_str().unwrap_or_default().to_owned());
         } else {
             let error = outcome.error();
-            assert!(error.code > 0 && !has_link, "{}: {error:?}", candidate.pod.name());
+            assert!(
+                error.code > 0 && !error.msg.is_empty() && !has_link,
+                "{}: {error:?}",
+                candidate.pod.name()
+            );
             lost.insert(number);
+            late.extend((error.code == TRY_AGAIN_LATER).then_some(candidate.vf));
         }
     }
-    assert_eq!((&won, addresses.len()), (&wanted, wanted.len()), "a VF or an address was given twice");
+    assert_eq!(addresses.len(), won.len(), "an address was given twice");
+    // So many at once on one slow CPU, a lock may not come in time: no wait is endless, and a runtime asks again.
+    let free: Vec<_> = wanted.difference(&won).filter(|vf| !late.contains(vf)).collect();
+    assert!(!won.is_empty() && free.is_empty(), "nobody got {free:?}, and nobody was told to come again");
     for (outcome, Candidate { plugin, config, .. }) in at_once(&all, "DEL").into_iter().zip(&all) {
-        // So many at once on one slow CPU, a lock may not come in time: no wait is endless, and a runtime asks again.
         if !outcome.status.success() {
             assert_eq!(outcome.error().code, TRY_AGAIN_LATER);
             plugin.del(config).success();
