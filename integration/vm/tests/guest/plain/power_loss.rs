@@ -12,32 +12,32 @@ use state::Dirs;
 use testkit::{World, figure, torture};
 use vm::lab::Entry;
 
-use disk::{LoggedDisk, mounted};
+use disk::{EXT4, FileSystem, LoggedDisk, XFS, mounted};
 use promises::{History, Keeper};
 
-/// Enough for more than a thousand writes on either file system.
-const ROUNDS: u8 = 96;
 const WRITES: usize = 1000;
-/// A bounded run is an eighth of that, and looks at one of so many writes.
-const BOUNDED_ROUNDS: u8 = ROUNDS / 8;
+/// A bounded run is a seventh of a full one, and looks at one of so many writes.
+const PART: u8 = 7;
 const ONE_OF: usize = 4;
 
 #[test]
 fn on_ext4() {
-    lose_power_everywhere("ext4", 64, &["mkfs.ext4", "-q", "-E", "lazy_itable_init=1"]);
+    lose_power_everywhere(&EXT4);
 }
 
 #[test]
 fn on_xfs() {
-    lose_power_everywhere("xfs", 320, &["mkfs.xfs", "-q"]);
+    lose_power_everywhere(&XFS);
 }
 
-fn lose_power_everywhere(kind: &str, mebibytes: u64, mkfs: &[&str]) {
+fn lose_power_everywhere(system: &FileSystem) {
+    let kind = system.kind;
     let world = World::new();
-    let disk = LoggedDisk::new(&world.dirs().scratch, mebibytes, mkfs);
-    let (rounds, writes) = if torture() { (ROUNDS, WRITES) } else { (BOUNDED_ROUNDS, WRITES / 8) };
+    let disk = LoggedDisk::new(&world.dirs().scratch, system);
+    let (rounds, writes) =
+        if torture() { (system.rounds, WRITES) } else { (system.rounds / PART, WRITES / 8) };
     let history = {
-        let _mounted = disk.mount(kind, &world.dirs().durable);
+        let _mounted = disk.mount(&world.dirs().durable);
         let mut keeper = Keeper::new(&world, &disk);
         (0..rounds).for_each(|round| keeper.round(round));
         keeper.history()
@@ -57,7 +57,7 @@ fn lose_power_everywhere(kind: &str, mebibytes: u64, mkfs: &[&str]) {
             let what = format!("{kind}: power lost after entry {number} of {}", entries.len());
             let image = world.dirs().scratch.join("after");
             content.save(&image).expect("the disk as it was");
-            after_power_loss(kind, &image, &what, &history, last);
+            after_power_loss(system, &image, &what, &history, last);
         }
     }
     figure("write points", kind, tried, points.max(WRITES));
@@ -69,9 +69,9 @@ pub(crate) fn is_point(entry: &Entry) -> bool {
 }
 
 /// The node comes up again: what was acknowledged up to `last` is there, and the next pods get theirs.
-fn after_power_loss(kind: &str, image: &Path, what: &str, history: &History, last: Option<usize>) {
+fn after_power_loss(system: &FileSystem, image: &Path, what: &str, history: &History, last: Option<usize>) {
     let base = Path::new("/run/after");
-    let _mounted = mounted(kind, image, &base.join("durable"));
+    let _mounted = mounted(system, image, &base.join("durable"));
     // Leases were on tmpfs.
     let _ = std::fs::remove_dir_all(base.join("state"));
     let store = JournalStore::new(&Dirs::under(base), Duration::ZERO).expect("a store");

@@ -10,40 +10,42 @@ use testkit::{Chain, World, figure, torture};
 use vm::lab::{Vf, run, vf};
 
 use super::state::{State, files};
-use crate::plain::power_loss::disk::{LoggedDisk, mounted};
+use crate::plain::power_loss::disk::{EXT4, FileSystem, LoggedDisk, XFS, mounted};
 use crate::plain::power_loss::is_point;
 
-const ROUNDS: usize = 10;
-/// A bounded run does so much less, and looks at so many of its writes.
-const BOUNDED_ROUNDS: usize = 2;
-const BOUNDED_POINTS: usize = 6;
+/// How often pods come and go, and at how many of the writes the power is lost, each followed by a dozen runs of plugins on a slow
+/// CPU.
+const FULL: (usize, usize) = (4, 24);
+const BOUNDED: (usize, usize) = (2, 6);
 
 #[test]
 fn on_ext4() {
-    lose_power_everywhere("ext4", 64, &["mkfs.ext4", "-q", "-E", "lazy_itable_init=1"]);
+    lose_power_everywhere(&EXT4);
 }
 
 #[test]
 fn on_xfs() {
-    lose_power_everywhere("xfs", 320, &["mkfs.xfs", "-q"]);
+    lose_power_everywhere(&XFS);
 }
 
-fn lose_power_everywhere(kind: &str, mebibytes: u64, mkfs: &[&str]) {
+fn lose_power_everywhere(system: &FileSystem) {
+    let kind = system.kind;
+    let (rounds, most) = if torture() { FULL } else { BOUNDED };
     let world = World::of_guest();
     let vfs = [vf(7, 0), vf(7, 1)];
     let before = vfs.each_ref().map(State::of);
     let chains = attachments(&world, &vfs);
-    let disk = LoggedDisk::new(&world.dirs().scratch, mebibytes, mkfs);
+    let disk = LoggedDisk::new(&world.dirs().scratch, system);
     {
-        let _mounted = disk.mount(kind, &world.dirs().peer);
-        for _ in 0..if torture() { ROUNDS } else { BOUNDED_ROUNDS } {
+        let _mounted = disk.mount(&world.dirs().peer);
+        for _ in 0..rounds {
             come_and_go(&chains, || drop(run(&["sync", "-f", &world.dirs().peer.display().to_string()])));
         }
     }
     let (mut content, entries) = disk.into_log();
     another_boot();
     let points = entries.iter().filter(|entry| is_point(entry)).count();
-    let one_of = if torture() { 1 } else { points.div_ceil(BOUNDED_POINTS).max(1) };
+    let one_of = points.div_ceil(most).max(1);
     let (mut seen, mut tried) = (0, 0);
     for (number, entry) in entries.iter().enumerate() {
         content.apply(entry);
@@ -54,7 +56,7 @@ fn lose_power_everywhere(kind: &str, mebibytes: u64, mkfs: &[&str]) {
         tried += 1;
         let image = world.dirs().scratch.join("after");
         content.save(&image).expect("the disk as it was");
-        let _mounted = mounted(kind, &image, &world.dirs().peer);
+        let _mounted = mounted(system, &image, &world.dirs().peer);
         chains.iter().for_each(Chain::del);
         let what = format!("{kind}: power lost after entry {number} of {}", entries.len());
         assert_eq!(vfs.each_ref().map(State::of), before, "{what}, then late DELs");

@@ -9,9 +9,28 @@ use vm::lab::{Disk, Entry, run, write_log};
 const NAME: &str = "railcni-power-loss";
 const LOG_MEBIBYTES: u64 = 512;
 
+/// What a disk can have on it.
+pub(crate) struct FileSystem {
+    pub(crate) kind: &'static str,
+    mebibytes: u64,
+    /// Of a full run: enough for more than a thousand writes. Either writes in its own way.
+    pub(crate) rounds: u8,
+    mkfs: &'static [&'static str],
+}
+
+pub(crate) const EXT4: FileSystem = FileSystem {
+    kind: "ext4",
+    mebibytes: 64,
+    rounds: 42,
+    mkfs: &["mkfs.ext4", "-q", "-E", "lazy_itable_init=1"],
+};
+pub(crate) const XFS: FileSystem =
+    FileSystem { kind: "xfs", mebibytes: 320, rounds: 84, mkfs: &["mkfs.xfs", "-q"] };
+
 /// dm-log-writes over a file; the log is another one.
 pub(crate) struct LoggedDisk {
     name: &'static str,
+    kind: &'static str,
     before: Disk,
     log: PathBuf,
     loops: [String; 2],
@@ -22,7 +41,8 @@ pub(crate) struct Mounted(PathBuf);
 
 impl LoggedDisk {
     /// With an empty file system, whose making is not in the log.
-    pub(crate) fn new(folder: &Path, mebibytes: u64, mkfs: &[&str]) -> Self {
+    pub(crate) fn new(folder: &Path, system: &FileSystem) -> Self {
+        let FileSystem { kind, mebibytes, mkfs, .. } = *system;
         let (image, log) = (folder.join("disk"), folder.join("log"));
         for (path, mebibytes) in [(&image, mebibytes), (&log, LOG_MEBIBYTES)] {
             File::create(path).and_then(|file| file.set_len(mebibytes << 20)).expect("a file for a disk");
@@ -34,13 +54,13 @@ impl LoggedDisk {
             [&image, &log].map(|path| run(&["losetup", "--find", "--show", text(path)]).trim().to_owned());
         let table = format!("0 {} log-writes {} {}", mebibytes << 11, loops[0], loops[1]);
         run(&["dmsetup", "create", NAME, "--table", &table]);
-        Self { name: NAME, before, log, loops }
+        Self { name: NAME, kind, before, log, loops }
     }
 
-    pub(crate) fn mount(&self, kind: &str, target: &Path) -> Mounted {
+    pub(crate) fn mount(&self, target: &Path) -> Mounted {
         // The kernel's own name: without udev, nobody makes the other one.
         let device = run(&["dmsetup", "info", "-c", "--noheadings", "-o", "blkdevname", self.name]);
-        mounted_from(&["-t", kind, &format!("/dev/{}", device.trim())], target)
+        mounted_from(&["-t", self.kind, &format!("/dev/{}", device.trim())], target)
     }
 
     /// All that came before is on the disk from here on, as far as it was promised.
@@ -68,8 +88,8 @@ fn provide_loops() {
 }
 
 /// What is in a file.
-pub(crate) fn mounted(kind: &str, image: &Path, target: &Path) -> Mounted {
-    mounted_from(&["-t", kind, "-o", "loop", text(image)], target)
+pub(crate) fn mounted(system: &FileSystem, image: &Path, target: &Path) -> Mounted {
+    mounted_from(&["-t", system.kind, "-o", "loop", text(image)], target)
 }
 
 fn mounted_from(what: &[&str], target: &Path) -> Mounted {
