@@ -6,3 +6,6 @@ mod cnitool;
 mod reference;
 #[path = "clients/sbr.rs"]
 mod sbr;
+
+/// What `reference` compares.
+const KIND: &str = "macvlan";

@@ -1,5 +1,5 @@
-//! Debian's `macvlan` with `host-local` and ours with `rail-ipam` under that name, in the same pod one after the other:
-//! results, `ip` views and exit codes are equal but for what stands in the lists below.
+//! Debian's plugin of the kind [`KIND`] with `host-local` and ours with `rail-ipam` under that name, in the same pod one after the
+//! other: results, `ip` views and exit codes are equal but for what stands in the lists below.
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -8,8 +8,12 @@ use netns_tests::suite::Stage;
 use serde_json::{Value, json};
 use testkit::{Outcome, Plugin, Snapshot, binary};
 
+use crate::KIND;
+
 pub(crate) const REFERENCE: &str = "/usr/lib/cni";
+/// Each macvlan would have a MAC of its own; an ipvlan has that of its master.
 const MAC: &str = "IgnoreUnknown=1;MAC=02:00:00:00:07:01";
+const NO_MAC: &str = "IgnoreUnknown=1";
 
 /// Lines of a picture in which ours differs, each with its reason.
 const INTENDED: &[(&str, &str)] = &[
@@ -25,6 +29,10 @@ const INTENDED: &[(&str, &str)] = &[
     (
         "a sysctl net/ipv6/conf/net1/keep_addr_on_down=",
         "IPv6 addresses outlive a link that goes down, as IPv4's do",
+    ),
+    (
+        r#"a addr6 "net1" {"family":"inet6","local":"fe80::"#,
+        "the kernel gives each ipvlan another link-local address",
     ),
 ];
 
@@ -49,24 +57,22 @@ struct Case {
 }
 
 fn case(title: &'static str, more: Value) -> Case {
-    Case { title, more, args: MAC, our_code: None }
+    Case { title, more, args: if KIND == "macvlan" { MAC } else { NO_MAC }, our_code: None }
 }
 
 fn refused(title: &'static str, our_code: u64, more: Value) -> Case {
     Case { our_code: Some(our_code), ..case(title, more) }
 }
 
+/// Those of both kinds, and the kind's own.
 fn cases() -> Vec<Case> {
     let ranges = |ranges: Value| json!({ "type": "host-local", "ranges": ranges });
     let four = json!([{ "subnet": "172.16.1.0/24", "rangeStart": "172.16.1.20", "gateway": "172.16.1.254" }]);
     let six = json!([{ "subnet": "fd00:16:1::/64", "rangeStart": "fd00:16:1::20" }]);
-    let mut cases = Vec::new();
     // Debian's are from before 1.1.0.
-    for version in &netns_tests::suite::VERSIONS[..6] {
-        cases.push(case(version, json!({ "cniVersion": version })));
-    }
+    let versions = netns_tests::suite::VERSIONS[..6].iter();
+    let mut cases: Vec<_> = versions.map(|version| case(version, json!({ "cniVersion": version }))).collect();
     cases.extend([
-        case("layer 2", json!({ "ipam": {} })),
         case("dual stack", json!({ "ipam": ranges(json!([four.clone(), six])) })),
         case("the old form", json!({ "ipam": { "type": "host-local", "subnet": "172.16.1.0/24" } })),
         case(
@@ -74,20 +80,11 @@ fn cases() -> Vec<Case> {
             json!({ "ipam": { "type": "host-local", "ranges": [four], "routes": [
             { "dst": "0.0.0.0/0" }, { "dst": "10.0.0.0/8", "gw": "172.16.1.1" }] } }),
         ),
-        case("mode private", json!({ "mode": "private" })),
-        case("mode vepa", json!({ "mode": "vepa" })),
         case("mtu", json!({ "mtu": 1400 })),
         case("dns", json!({ "dns": { "nameservers": ["10.0.0.53"], "search": ["a.example"] } })),
-        case("a mac of the runtime", json!({ "runtimeConfig": { "mac": "02:00:00:00:07:02" } })),
         case("addresses of the runtime", json!({ "runtimeConfig": { "ips": ["172.16.1.77/24"] } })),
-        Case {
-            args: "IgnoreUnknown=1;COLOR=blue;MAC=02:00:00:00:07:03;IP=172.16.1.78",
-            ..case("an address by CNI_ARGS", json!({}))
-        },
-        Case { args: "COLOR=blue", our_code: Some(4), ..case("unknown CNI_ARGS", json!({})) },
         refused("no such master", 7, json!({ "master": "nosuch" })),
         refused("no such mode", 7, json!({ "mode": "brdige" })),
-        refused("an mtu above the master's", 7, json!({ "mtu": 9500 })),
         refused("a name that is taken", 7, json!({ "ifname": "eth0" })),
         refused("an mtu in quotes", 7, json!({ "mtu": "1400" })),
         refused("no such version", 1, json!({ "cniVersion": "9.0.0" })),
@@ -96,13 +93,38 @@ fn cases() -> Vec<Case> {
         refused("an address outside", 7, json!({ "runtimeConfig": { "ips": ["192.0.2.7/24"] } })),
         refused("a missing ipam plugin", 999, json!({ "ipam": { "type": "nosuch" } })),
     ]);
+    cases.extend(if KIND == "macvlan" { macvlans() } else { ipvlans() });
     cases
+}
+
+fn macvlans() -> Vec<Case> {
+    vec![
+        case("layer 2", json!({ "ipam": {} })),
+        refused("an mtu above the master's", 7, json!({ "mtu": 9500 })),
+        case("mode private", json!({ "mode": "private" })),
+        case("mode vepa", json!({ "mode": "vepa" })),
+        case("a mac of the runtime", json!({ "runtimeConfig": { "mac": "02:00:00:00:07:02" } })),
+        Case {
+            args: "IgnoreUnknown=1;COLOR=blue;MAC=02:00:00:00:07:03;IP=172.16.1.78",
+            ..case("an address by CNI_ARGS", json!({}))
+        },
+        Case { args: "COLOR=blue", our_code: Some(4), ..case("unknown CNI_ARGS", json!({})) },
+    ]
+}
+
+/// Debian's takes an MTU above its master's, which the kernel then cuts: ours refuses it, as `ipvlan_refusals` shows.
+fn ipvlans() -> Vec<Case> {
+    vec![
+        case("mode l2", json!({ "mode": "l2" })),
+        case("mode l3", json!({ "mode": "l3" })),
+        case("mode l3s", json!({ "mode": "l3s" })),
+    ]
 }
 
 /// Each case has a network of its own: none goes on where another left off.
 fn config(case: &Case, number: usize) -> Value {
     let range = json!({ "subnet": "172.16.1.0/24", "rangeStart": "172.16.1.10", "gateway": "172.16.1.254" });
-    let config = json!({ "cniVersion": "1.0.0", "name": format!("case{number}"), "type": "macvlan", "master": "rail1",
+    let config = json!({ "cniVersion": "1.0.0", "name": format!("case{number}"), "type": KIND, "master": "rail1",
                          "ipam": { "type": "host-local", "ranges": [[range]] } });
     netns_tests::suite::with(config, &case.more)
 }
@@ -161,7 +183,7 @@ pub(crate) fn our_path(stage: &Stage) -> PathBuf {
     let path = stage.world.dirs().scratch.join("bin");
     std::fs::create_dir(&path)
         .and_then(|()| {
-            symlink(binary("macvlan"), path.join("macvlan"))?;
+            symlink(binary(KIND), path.join(KIND))?;
             symlink(binary("rail-ipam"), path.join("host-local"))
         })
         .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -179,7 +201,7 @@ fn unexpected(theirs: &Snapshot, ours: &Snapshot) -> String {
 fn the_reference_plugins_do_the_same() {
     let reference = Path::new(REFERENCE);
     assert!(
-        reference.join("macvlan").is_file(),
+        reference.join(KIND).is_file(),
         "no reference plugins in {REFERENCE}: apt-get install containernetworking-plugins, or `make setup`"
     );
     let stage = Stage::new();
@@ -188,17 +210,23 @@ fn the_reference_plugins_do_the_same() {
     let mut failures = Vec::new();
     for (number, case) in cases().into_iter().enumerate() {
         let config = config(&case, number);
-        let theirs = follow(&stage, &reference.join("macvlan"), reference, &config, case.args);
-        // What it could not make whole it may not be able to take back either.
-        if stage.pod.has_link("net1") {
-            stage.pod.ip_do("link del net1");
-        }
-        let ours = follow(&stage, &ours_in.join("macvlan"), &ours_in, &config, case.args);
+        let theirs = follow(&stage, &reference.join(KIND), reference, &config, case.args);
+        remove_what_is_left(&stage);
+        let ours = follow(&stage, &ours_in.join(KIND), &ours_in, &config, case.args);
         failures.extend(
             compare(&case, &before, &theirs, &ours).into_iter().map(|what| format!("{}: {what}", case.title)),
         );
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// What the reference could not make whole it may not be able to take back either; its ipvlan has another name at first.
+fn remove_what_is_left(stage: &Stage) {
+    let links = stage.pod.ip(&["link", "show"]);
+    let names = links.as_array().into_iter().flatten().filter_map(|link| link["ifname"].as_str());
+    for name in names.filter(|name| !["lo", "eth0"].contains(name)) {
+        stage.pod.ip_do(&format!("link del {name}"));
+    }
 }
 
 fn compare(case: &Case, before: &Snapshot, theirs: &Trail, ours: &Trail) -> Vec<String> {
