@@ -9,9 +9,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// What can leave a trace: netlink requests, files, processes and the output. Between two of these it makes no difference
-/// where a process is killed. Not `execve`, by which strace starts the plugin.
+/// where a process is killed. Not `execve`, by which strace starts the plugin. musl opens files by `open`, which not every
+/// architecture has (strace's `?`).
 pub const CHANGES: &str = "sendto,sendmsg,sendmmsg,write,writev,pwrite64,pwritev,rename,renameat,renameat2,unlink,unlinkat,\
-                           rmdir,mkdir,mkdirat,symlink,symlinkat,link,linkat,openat,ftruncate,fsync,fdatasync,\
+                           rmdir,mkdir,mkdirat,symlink,symlinkat,link,linkat,openat,?open,ftruncate,fsync,fdatasync,\
                            fork,vfork,clone,clone3";
 
 /// What can fail on the way: [`CHANGES`], and what has to be had before them.
@@ -125,7 +126,11 @@ fn calls(begun: &[(&str, &str, &str)]) -> Vec<Call> {
         let nth = counts.entry((process, name)).or_default();
         *nth += 1;
         let writes = ["O_WRONLY", "O_RDWR", "O_CREAT"].iter().any(|flag| args.contains(flag));
-        numbered.push(Call { name: name.to_owned(), nth: *nth, reads: name == "openat" && !writes });
+        numbered.push(Call {
+            name: name.to_owned(),
+            nth: *nth,
+            reads: matches!(name, "open" | "openat") && !writes,
+        });
     }
     numbered
 }
@@ -155,6 +160,7 @@ mod tests {
                    12 <... openat resumed>) = 3\n\
                    12 write(1, \"a (b\", 1) = 1\n\
                    12 openat(AT_FDCWD, \"z\", O_RDONLY) = 3\n\
+                   12 open(\"z\", O_RDONLY|O_CLOEXEC) = 3\n\
                    12 --- SIGCHLD {si_signo=SIGCHLD, si_pid=13 (x)} ---\n\
                    +++ killed by SIGKILL (core dumped) +++\n";
         let call = |name: &str, nth, reads| Call { name: name.to_owned(), nth, reads };
@@ -163,6 +169,7 @@ mod tests {
             call("openat", 1, false),
             call("write", 1, false),
             call("openat", 2, true),
+            call("open", 1, true),
         ];
         assert_eq!(parsed(log), expected);
         assert_eq!(parsed("write(1, \"a\", 1) = 1\n"), [call("write", 1, false)]);

@@ -219,7 +219,7 @@ impl Point {
     /// The call can leave a trace, where others only come before one that does.
     fn is_change(&self) -> bool {
         // A file that is only read is as it was, wherever the reader is ended.
-        !self.call.reads && CHANGES.split(',').any(|name| name == self.call.name)
+        !self.call.reads && CHANGES.split(',').any(|name| name.trim_start_matches('?') == self.call.name)
     }
 }
 

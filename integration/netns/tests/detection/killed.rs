@@ -8,7 +8,7 @@ use super::stage::{Stage, config};
 
 /// What can leave a trace: netlink requests, files, delegates and threads, and the output.
 const CHANGES: &str = "sendto,sendmsg,sendmmsg,write,writev,pwrite64,rename,renameat,renameat2,unlink,unlinkat,mkdir,\
-                       mkdirat,openat,ftruncate,fork,vfork,clone,clone3,setns,flock";
+                       mkdirat,openat,?open,ftruncate,fork,vfork,clone,clone3,setns,flock";
 
 fn quick() -> Value {
     json!({ "conflict": true, "gateway": true, "retries": 1, "interval": "10ms", "timeout": "20ms" })

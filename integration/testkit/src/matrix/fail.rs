@@ -43,7 +43,7 @@ impl Matrix<'_> {
             .chain
             .steps
             .iter()
-            .map(|step| step.plugin.trace("VERSION", &step.config, "openat", Scope::Plugin).points())
+            .map(|step| step.plugin.trace("VERSION", &step.config, "openat,?open", Scope::Plugin).points())
             .collect();
         self.points(verb).into_iter().filter(|point| !loader[point.at].contains(&point.call)).collect()
     }
