@@ -395,8 +395,8 @@ fn results_have_the_shape_of_their_version() {
     let world = World::new();
     world.rail(1);
     let ipam = ipam(&world, &dual_stack());
+    let pod = world.pod("pod");
     for version in ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"] {
-        let pod = world.pod(&format!("v{}", version.replace('.', "-")));
         let plugin = macvlan(&world, &pod).container(version);
         let conf = config(&json!({ "cniVersion": version, "ipam": ipam }));
         let result = plugin.add(&conf).success();

@@ -15,6 +15,11 @@ pub(crate) fn spares_no_guest() -> bool {
     std::env::var(EFFORT).is_ok_and(|value| value == "all")
 }
 
+/// Whether this is a bounded run in a guest, whose CPU is emulated: it tries a part of what the namespaces try in full.
+pub fn in_part() -> bool {
+    in_guest() && !torture()
+}
+
 /// Whether this is a guest of the VM lab.
 pub(crate) fn in_guest() -> bool {
     std::env::var_os("RAILCNI_VM_GUEST").is_some()

@@ -23,7 +23,7 @@ mod world;
 pub use chain::Chain;
 pub use cnitool::cnitool;
 pub use fault::{CHANGES, Call, FALLIBLE, Scope, Trace};
-pub use figures::{figure, torture};
+pub use figures::{figure, in_part, torture};
 pub use matrix::{Matrix, Share};
 pub use plugin::{CniError, Outcome, Plugin, binary};
 pub use rail::{Pod, Rail};

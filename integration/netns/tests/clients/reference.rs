@@ -93,6 +93,10 @@ fn cases() -> Vec<Case> {
         refused("an address outside", 7, json!({ "runtimeConfig": { "ips": ["192.0.2.7/24"] } })),
         refused("a missing ipam plugin", 999, json!({ "ipam": { "type": "nosuch" } })),
     ]);
+    if testkit::in_part() {
+        // The namespaces have all of these, by macvlan.
+        cases = cases.into_iter().step_by(3).collect();
+    }
     cases.extend(if KIND == "macvlan" { macvlans() } else { ipvlans() });
     cases
 }

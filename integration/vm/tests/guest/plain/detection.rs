@@ -2,8 +2,6 @@
 
 #[path = "../../../../netns/tests/detection/conflict.rs"]
 mod conflict;
-#[path = "../../../../netns/tests/detection/eight.rs"]
-mod eight;
 #[path = "../../../../netns/tests/detection/gateway.rs"]
 mod gateway;
 #[path = "../../../../netns/tests/detection/stage.rs"]
