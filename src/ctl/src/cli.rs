@@ -57,8 +57,8 @@ pub(crate) enum Command {
 
 const GC_HELP: &str = "\
 With --dry-run or --apply no network is named and no runtime is needed: what is on record of this node is compared with \
-the network namespaces that are alive, and with the pods of the container runtime if its socket is there (by crictl, \
-which reads CONTAINER_RUNTIME_ENDPOINT). Each leftover is released by the DEL of the plugins that made it.";
+the network namespaces that are alive, and with the pods of every container runtime that listens (by crictl; \
+CONTAINER_RUNTIME_ENDPOINT names one at an unusual socket). Each leftover is released by the DEL of the plugins that made it.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Node {
