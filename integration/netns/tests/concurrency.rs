@@ -155,34 +155,44 @@ fn a_delegate_that_is_being_written_is_waited_for() {
     plugin.del(&config).success();
 }
 
-/// Binaries are replaced by renaming, again and again, while pods come and go: each run has the old or the new one.
+/// As `make install` does it: by its own script, a hundred times, while many pods come and go. Each run has the old binary or the
+/// new one, whole, whether a runtime starts it or another plugin does.
 #[test]
-fn binaries_are_replaced_in_use() {
+fn binaries_are_installed_in_use() {
     let world = World::new();
     world.rail(1);
-    let (pod, folder) = (world.bare_pod("a"), own_binaries(&world, "bin"));
-    let plugin = world.foreign_plugin(&folder.join("macvlan")).netns(pod.path());
-    let config = config("172.16.1.10", "172.16.1.11");
+    let folder = own_binaries(&world, "bin");
+    let pods: Vec<Space> = (0..16).map(|number| world.bare_pod(&format!("p{number}"))).collect();
+    let plugin =
+        |pod: &Space| world.foreign_plugin(&folder.join("macvlan")).netns(pod.path()).container(pod.name());
+    let plugins: Vec<_> = pods.iter().map(plugin).collect();
+    let config = config("172.16.1.10", "172.16.1.25");
     let before = world.snapshot().without("file ");
-    let replace = |name: &str| {
-        let (new, place) = (folder.join(format!(".{name}.new")), folder.join(name));
-        copy(name, &new);
-        std::fs::rename(new, place).expect("a replacement");
-    };
+    let mut crowds = 0;
     std::thread::scope(|scope| {
-        let upgrades = scope.spawn(|| {
-            for _ in 0..20 {
-                replace("macvlan");
-                replace("rail-ipam");
+        let installer = scope.spawn(|| (0..100).for_each(|_| install(&["macvlan", "rail-ipam"], &folder)));
+        while !installer.is_finished() {
+            distinct(at_once(&plugins, |plugin| plugin.add(&config)));
+            for outcome in at_once(&plugins, |plugin| plugin.del(&config)) {
+                outcome.success();
             }
-        });
-        for _ in 0..10 {
-            plugin.add(&config).success();
-            plugin.del(&config).success();
+            crowds += 1;
         }
-        upgrades.join().expect("the upgrades");
     });
+    assert!(crowds >= 3, "the pods came and went {crowds} times while the binaries were replaced");
     assert_same(&before, &world.snapshot().without("file "));
+    let mut names: Vec<_> =
+        std::fs::read_dir(&folder).expect("the folder").flatten().map(|e| e.file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["macvlan", "rail-ipam"], "the installer's own files are gone");
+}
+
+fn install(names: &[&str], to: &Path) {
+    let from = binary(names[0]);
+    let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/install"));
+    command.arg(from.parent().expect("a folder")).arg(to).args(names);
+    let output = command.output().expect("run scripts/install");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// Two installations at work on one node, as in an upgrade that has not come to every runtime yet. They are of one build: what
