@@ -17,6 +17,8 @@ use anyhow::{Context, Result, anyhow};
 use clap::Parser;
 
 use crate::apt::Suite;
+use crate::cache::Cache;
+use crate::crictl;
 use crate::lab_image::Image;
 use crate::machine::{Boot, Machine};
 use crate::wire::{Action, Event, Next, Test};
@@ -83,6 +85,8 @@ pub fn run(options: &Options, out: &mut (dyn Write + Send)) -> Result<bool> {
     if options.list {
         return list(&selected, out).map(|()| true);
     }
+    // A client of tests alone, and the lab is good for more.
+    crictl::build(&Cache::open()?)?;
     let mut passed = true;
     for suite in &options.kernel {
         let image = Image::prepare(*suite).context("prepare the VM lab")?;

@@ -11,6 +11,7 @@ mod program;
 mod rdma;
 mod write_log;
 
+pub use crate::crictl::crictl_folder;
 pub use crate::engines::engine;
 pub use attributes::VfAttributes;
 pub(crate) use fingerprint::Fingerprint;

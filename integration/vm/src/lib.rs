@@ -4,6 +4,7 @@ pub mod agent;
 mod apt;
 mod cache;
 mod command;
+mod crictl;
 mod engines;
 mod file;
 pub mod harness;

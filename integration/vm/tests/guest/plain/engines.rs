@@ -1,5 +1,7 @@
 //! podman with its CNI backend and containerd's `ctr --cni` attach by our chain, and detach.
 
+mod cri;
+
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -13,6 +15,8 @@ const CHAIN: [&str; 3] = ["macvlan", "rail-ipam", "coordinator"];
 const NETWORKS: &str = "/etc/cni/net.d";
 /// Where containerd looks, as its authors have it and as Debian has it.
 const PLUGIN_FOLDERS: [&str; 2] = ["/opt/cni/bin", "/usr/lib/cni"];
+/// The reference's, by which a runtime with a CRI brings lo up.
+const LOOPBACK: &str = "/usr/lib/cni/loopback";
 
 struct Node {
     world: World,
@@ -32,12 +36,15 @@ impl Node {
         let file = world.file("10-rail1.conflist", list.to_string());
         std::fs::create_dir_all(NETWORKS).expect("a folder");
         symlink(file, Path::new(NETWORKS).join("10-rail1.conflist")).expect("the network");
+        let loopback = world.dirs().scratch.join("loopback");
+        run(&["cp", LOOPBACK, &loopback.display().to_string()]);
         for folder in PLUGIN_FOLDERS {
             run(&["mkdir", "-p", folder]);
             run(&["mount", "-t", "tmpfs", "tmpfs", folder]);
             for plugin in CHAIN {
                 symlink(binary(plugin), Path::new(folder).join(plugin)).expect("a plugin");
             }
+            symlink(&loopback, Path::new(folder).join("loopback")).expect("a plugin");
         }
         // A world has a /sys of its own.
         run(&["mount", "-t", "cgroup2", "cgroup2", "/sys/fs/cgroup"]);
