@@ -155,7 +155,7 @@ fn a_delegate_that_is_being_written_is_waited_for() {
     plugin.del(&config).success();
 }
 
-/// As `make install` does it: by its own script, a hundred times, while many pods come and go. Each run has the old binary or the
+/// As `make install` does it: by its own script, forty times, while many pods come and go. Each run has the old binary or the
 /// new one, whole, whether a runtime starts it or another plugin does.
 #[test]
 fn binaries_are_installed_in_use() {
@@ -170,7 +170,7 @@ fn binaries_are_installed_in_use() {
     let before = world.snapshot().without("file ");
     let mut crowds = 0;
     std::thread::scope(|scope| {
-        let installer = scope.spawn(|| (0..100).for_each(|_| install(&["macvlan", "rail-ipam"], &folder)));
+        let installer = scope.spawn(|| (0..40).for_each(|_| install(&["macvlan", "rail-ipam"], &folder)));
         while !installer.is_finished() {
             distinct(at_once(&plugins, |plugin| plugin.add(&config)));
             for outcome in at_once(&plugins, |plugin| plugin.del(&config)) {
