@@ -4,6 +4,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 use testkit::{Space, World, assert_same, binary};
+use vm::lab::crictl_folder;
 
 /// The first plugin of the chain alone.
 fn provide(world: &World, pod: &Space) -> Value {
@@ -20,10 +21,14 @@ fn attach(world: &World, pod: &Space) {
     plugin.add(&netns_tests::suite::with(link, &json!({ "prevResult": result }))).success();
 }
 
-fn railctl_gc(world: &World, mode: &str) -> String {
+/// As on a node: it looks for a runtime's socket by itself, and for crictl in PATH.
+#[track_caller]
+pub(super) fn railctl_gc(world: &World, mode: &str) -> String {
     let program = binary("railctl");
+    let path = std::env::var("PATH").unwrap_or_default();
     let mut command = Command::new(&program);
     command.args(["gc", mode]).env("CNI_PATH", program.parent().expect("a folder")).envs(world.dirs().env());
+    command.env("PATH", format!("{}:{path}", crictl_folder().display()));
     let output = command.output().expect("run railctl");
     let text =
         [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).join("\n");

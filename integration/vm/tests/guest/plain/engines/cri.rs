@@ -9,13 +9,15 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 use state::record::Loaded;
 use state::{Dirs, Key, Records};
-use testkit::{Space, binary};
+use testkit::Space;
 use vm::lab::{crictl_folder, engine, run, until};
 
-use super::{Daemon, Node, PLUGIN_FOLDERS};
+use super::{Daemon, Node};
+use crate::plain::reconcile::railctl_gc;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: &str = "localhost/pause:1";
+/// Without what has no part in this: cgroups, and the OOM killer's preferences.
 const WITH_CRI: &str = r#"
 version = 2
 [plugins."io.containerd.grpc.v1.cri"]
@@ -48,12 +50,10 @@ impl<'a> Runtime<'a> {
         Self { node, daemon }
     }
 
-    /// Once its CRI is there, too.
+    /// Once its CRI has found the pods of an earlier one, too.
     fn with_cri(node: &'a Node) -> Self {
         let runtime = Self::start(node, WITH_CRI);
-        until(PATIENCE, "the CRI answers", || {
-            crictl(&["version"]).output().is_ok_and(|o| o.status.success())
-        });
+        until(PATIENCE, "the CRI answers", || crictl(&["pods"]).output().is_ok_and(|o| o.status.success()));
         runtime
     }
 
@@ -94,12 +94,16 @@ impl<'a> Runtime<'a> {
         Sandbox { id, netns }
     }
 
-    /// Kills the container that holds the pod's namespaces; its network stays attached.
-    fn kill_pause(&self, pod: &Sandbox) {
-        self.node.output(ctr(&["tasks", "kill", "--signal", "SIGKILL", &pod.id]));
-        let is_noticed =
-            || self.node.output(crictl(&["pods", "--quiet", "--state", "NotReady"])).contains(&pod.id);
-        until(PATIENCE, "the runtime notices", is_noticed);
+    /// Kills the containers that hold the pods' namespaces; their networks stay attached.
+    fn kill_pauses(&self, pods: &[&Sandbox]) {
+        for pod in pods {
+            self.node.output(ctr(&["tasks", "kill", "--signal", "SIGKILL", &pod.id]));
+        }
+        let are_noticed = || {
+            let listed = self.node.output(crictl(&["pods", "--quiet", "--state", "NotReady"]));
+            pods.iter().all(|pod| listed.contains(&pod.id))
+        };
+        until(PATIENCE, "the runtime notices", are_noticed);
     }
 }
 
@@ -117,20 +121,10 @@ fn ctr(words: &[&str]) -> Command {
 
 fn crictl(words: &[&str]) -> Command {
     let mut command = Command::new(crictl_folder().join("crictl"));
-    command.args(["--runtime-endpoint", "unix:///run/containerd/containerd.sock"]).args(words);
+    command.args(["--runtime-endpoint", "unix:///run/containerd/containerd.sock"]);
+    // Twice its own two seconds are little for three plugins on an emulated CPU.
+    command.args(["--timeout", "60s"]).args(words);
     command
-}
-
-/// With no endpoint named: it finds the socket by itself, and crictl in PATH.
-fn gc(node: &Node, mode: &str) -> String {
-    let path = std::env::var("PATH").unwrap_or_default();
-    let path = format!("{}:{path}", crictl_folder().display());
-    let mut command = Command::new(binary("railctl"));
-    command.args(["gc", mode]).env("CNI_PATH", PLUGIN_FOLDERS[0]).env("PATH", path);
-    let output = command.envs(node.world.dirs().env()).output().expect("run railctl");
-    let [out, err] = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    assert!(output.status.success(), "{out}{err}");
-    err + &out
 }
 
 #[track_caller]
@@ -164,15 +158,14 @@ fn gc_releases_the_pod_that_its_runtime_has_lost_and_no_other() {
     let runtime = Runtime::with_cri(&node);
     runtime.load_pause_image();
     let [running, dead, lost] = ["running", "dead", "lost"].map(|name| runtime.pod(name));
-    runtime.kill_pause(&dead);
-    runtime.kill_pause(&lost);
-    says(&gc(&node, "--apply"), &["0 left over, 3 alive"]);
+    runtime.kill_pauses(&[&dead, &lost]);
+    says(&railctl_gc(&node.world, "--apply"), &["0 left over, 3 alive"]);
 
     node.output(ctr(&["containers", "rm", &lost.id]));
     // Which it has in mind until then.
     runtime.kill();
     let _runtime = Runtime::with_cri(&node);
-    let text = gc(&node, "--dry-run");
+    let text = railctl_gc(&node.world, "--dry-run");
     let title = format!("rail1/{}/eth0 (macvlan, coordinator)", lost.id);
     says(
         &text,
@@ -182,10 +175,9 @@ fn gc_releases_the_pod_that_its_runtime_has_lost_and_no_other() {
     assert!(!text.contains("judged by their network namespaces alone"), "{text}");
     assert!(lost.netns.has_link("eth0"));
 
-    says(&gc(&node, "--apply"), &["✓", &title, "is released"]);
+    says(&railctl_gc(&node.world, "--apply"), &["✓", &title, "is released"]);
     let pods = [&running, &dead, &lost];
     assert_eq!(pods.map(|pod| pod.netns.has_link("eth0")), [true, true, false]);
-    says(&gc(&node, "--apply"), &["0 left over, 2 alive"]);
     node.output(crictl(&["rmp", "--force", &running.id, &dead.id]));
     node.assert_detached();
 }
@@ -200,7 +192,7 @@ fn a_runtime_without_an_answer_denies_no_pod() {
     put_an_hour_back("unknown", "net1", &["macvlan"]);
     let keeps = |words: &[&str]| {
         let start = Instant::now();
-        let text = gc(&node, "--apply");
+        let text = railctl_gc(&node.world, "--apply");
         assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
         says(&text, &[words, &["judged by their network namespaces alone"]].concat());
         says(&text, &["0 left over, 1 alive"]);
@@ -214,7 +206,7 @@ fn a_runtime_without_an_answer_denies_no_pod() {
 
     let socket = "the container runtime at unix:///run/containerd/containerd.sock has not told its pods";
     let runtime = Runtime::with_cri(&node);
-    says(&gc(&node, "--dry-run"), &["- rail1/unknown/net1 (macvlan)", "does not know the pod"]);
+    says(&railctl_gc(&node.world, "--dry-run"), &["- rail1/unknown/net1 (macvlan)", "does not know the pod"]);
     runtime.signal(Signal::SIGSTOP);
     keeps(&[socket]);
     runtime.signal(Signal::SIGCONT);
