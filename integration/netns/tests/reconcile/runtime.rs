@@ -1,12 +1,13 @@
 //! What the container runtimes say of a pod, and what it is worth.
 
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use ipam::{Change, JournalStore, Lease, Store};
 use netns_tests::suite::Binary;
 use state::Dirs;
 
-use super::{Node, PATIENCE, Process, has};
+use super::{Node, PATIENCE, Process, has, said};
 
 /// Its namespace is mounted, and nothing is in it: a runtime that lost its own state leaves such.
 #[test]
@@ -45,6 +46,26 @@ fn a_runtime_that_does_not_answer_is_said_and_judges_nobody() {
     has(
         &text,
         &["! the container runtime at unix:///run/sock has not told its pods", "no CRI here", "alone"],
+    );
+    has(&text, &["0 left over, 1 alive"]);
+    assert!(pod.has_link("net1"));
+}
+
+#[test]
+fn a_runtime_is_not_asked_where_crictl_is_missing() {
+    let mut node = Node::new();
+    let pod = node.chain("a-pod");
+    Node::age("a-pod");
+    "unix:///run/sock".clone_into(&mut node.runtime);
+    // The machine may have one: nothing but what starts railctl is in PATH.
+    let programs = node.stage.world.dirs().scratch.join("programs");
+    let unshare =
+        std::fs::create_dir(&programs).and_then(|()| symlink("/usr/bin/unshare", programs.join("unshare")));
+    unshare.expect("a program");
+    let text = said(&node.command("--apply").env("PATH", &programs).output().expect("run railctl"));
+    has(
+        &text,
+        &["! the container runtime at unix:///run/sock has not told its pods", "crictl is not in PATH"],
     );
     has(&text, &["0 left over, 1 alive"]);
     assert!(pod.has_link("net1"));
