@@ -59,11 +59,11 @@ bench: build ## whole processes side by side with the peers; exits non-zero when
 	@DIST=target/bench CARGO=$(CARGO) scripts/build bench bare
 	@scripts/as-root target/bench/bench --bin-dir $(abspath $(DIST)) --check
 
-vm-bench: build ## a VF and a rail in the VM lab against their bare netlink messages; numbers in target/bench/vf.json
+vm-bench: build ## VFs in the VM lab against their bare netlink messages, eight rails against the peers' macvlans; numbers in target/bench/vf.json
 	@scripts/setup bench test
 	@DIST=target/bench CARGO=$(CARGO) scripts/build bench bare
-	@scripts/as-root $(CARGO) run -q -p vm -- run --rails 1 --vfs 1 --limit 900 -- \
-		$(abspath target/bench)/bench vf --bin-dir $(abspath $(DIST)) --rounds 20 >target/bench/vf.json
+	@scripts/as-root $(CARGO) run -q -p vm -- run --rails 8 --vfs 1 --limit 900 -- \
+		$(abspath target/bench)/bench vf --bin-dir $(abspath $(DIST)) --rounds 20 --check >target/bench/vf.json
 
 install: build ## into $(DESTDIR)$(CNI_BIN_DIR); every file replaced atomically
 	@scripts/install $(DIST) "$(DESTDIR)$(CNI_BIN_DIR)" $(PLUGINS)

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
+use crate::options::Options;
 use crate::report::{Report, Unit, quantity};
 use crate::samples::Samples;
 
@@ -20,7 +22,7 @@ enum Of {
 
 /// An upper limit on each row whose case begins so.
 #[derive(Debug)]
-struct Budget {
+pub(crate) struct Budget {
     rows: &'static str,
     of: Of,
     limit: f64,
@@ -30,7 +32,8 @@ const fn budget(rows: &'static str, of: Of, limit: f64) -> Budget {
     Budget { rows, of, limit }
 }
 
-const BUDGETS: [Budget; 11] = [
+/// Of `make bench`.
+pub(crate) const OF_PROCESSES: [Budget; 11] = [
     budget("size of", Of::Nothing, 1.2e6),
     budget("memory of", Of::Nothing, 2e6),
     budget("one rail by the chain, ADD", Of::Peers, 0.25),
@@ -42,6 +45,12 @@ const BUDGETS: [Budget; 11] = [
     budget("IPAM among 60000 leases, ADD", Of::Peers, 0.01),
     budget("128 IPAM ADDs at once", Of::Peers, 0.3),
     budget("STATUS of", Of::Nothing, 1e-3),
+];
+
+/// Of `make vm-bench`.
+pub(crate) const IN_A_GUEST: [Budget; 2] = [
+    budget("eight rails on VFs by `rail`, ADD", Of::Peers, 0.06),
+    budget("eight rails on VFs by `rail`, DEL", Of::Peers, 0.15),
 ];
 
 /// One budget against one row.
@@ -56,8 +65,16 @@ pub(crate) struct Verdict {
     measured: Option<f64>,
 }
 
-pub(crate) fn judge(report: &Report) -> Vec<Verdict> {
-    BUDGETS.iter().flat_map(|budget| judge_one(report, budget)).collect()
+pub(crate) fn judge(report: &Report, budgets: &[Budget]) -> Vec<Verdict> {
+    budgets.iter().flat_map(|budget| judge_one(report, budget)).collect()
+}
+
+/// With `--check` every one has to be kept.
+pub(crate) fn require(options: &Options, verdicts: &[Verdict]) -> Result<()> {
+    match verdicts.iter().filter(|verdict| !verdict.is_kept()).count() {
+        missed @ 1.. if options.check => bail!("{missed} of {} budgets are missed", verdicts.len()),
+        _ => Ok(()),
+    }
 }
 
 fn judge_one(report: &Report, budget: &Budget) -> Vec<Verdict> {
@@ -145,7 +162,7 @@ mod tests {
     }
 
     fn said(report: &Report, case: &str) -> String {
-        let verdicts = judge(report);
+        let verdicts = judge(report, &OF_PROCESSES);
         verdicts.iter().find(|verdict| verdict.case.starts_with(case)).unwrap().to_string()
     }
 
@@ -171,7 +188,7 @@ mod tests {
 
     #[test]
     fn what_was_not_measured_is_missed() {
-        let verdicts = judge(&Report::default());
-        assert!(verdicts.len() == BUDGETS.len() && !verdicts.iter().any(Verdict::is_kept));
+        let verdicts = judge(&Report::default(), &OF_PROCESSES);
+        assert!(verdicts.len() == OF_PROCESSES.len() && !verdicts.iter().any(Verdict::is_kept));
     }
 }

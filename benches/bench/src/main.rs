@@ -50,14 +50,11 @@ fn run(options: &Options) -> Result<()> {
         }
     }
     report.note(&report::machine());
-    let verdicts = budget::judge(&report);
+    let verdicts = budget::judge(&report, &budget::OF_PROCESSES);
     report.print(&verdicts);
     report.save(&options.json, &verdicts)?;
     if report.has_failed() {
         bail!("not everything could be measured");
     }
-    match verdicts.iter().filter(|verdict| !verdict.is_kept()).count() {
-        missed @ 1.. if options.check => bail!("{missed} of {} budgets are missed", verdicts.len()),
-        _ => Ok(()),
-    }
+    budget::require(options, &verdicts)
 }

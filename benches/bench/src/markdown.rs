@@ -41,7 +41,7 @@ fn cell(row: &Row, samples: Option<&Samples>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::budget::judge;
+    use crate::budget::{OF_PROCESSES, judge};
     use crate::report::{Report, Unit};
 
     #[test]
@@ -52,7 +52,7 @@ mod tests {
         report.compare("one rail by `rail`, ADD".into(), Unit::Seconds, sides);
         report.compare("size of a | b".into(), Unit::Bytes, [1e6, 2e6].map(Samples::one));
         let rows: Vec<Row> = report.rows("").cloned().collect();
-        let text = table(&rows, &judge(&report), &["idle".to_owned()]);
+        let text = table(&rows, &judge(&report, &OF_PROCESSES), &["idle".to_owned()]);
         assert!(
             text.contains("| one rail by `rail`, ADD | 2.00 ms (1.00 ms .. 2.80 ms; 3) | 10.00 ms (10.00 ms .. 10.00 ms; 3) | 0.200 | 0.1 x peers: MISSED |"),
             "{text}"

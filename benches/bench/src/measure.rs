@@ -9,6 +9,8 @@ mod storm;
 
 use anyhow::Result;
 
+pub(crate) use rails::attach_and_detach;
+
 use crate::exec::Bench;
 use crate::report::Report;
 

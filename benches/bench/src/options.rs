@@ -6,7 +6,8 @@ use anyhow::{Context, Result, bail};
 
 const USAGE: &str =
     "usage: bench [vf] [--bin-dir DIR] [--peer-dir DIR] [--bare PROGRAM] [--json FILE] [--rounds N] [--check]
-  vf          one VF, in a guest of the VM lab, against its bare messages: the table on stderr, all numbers on stdout
+  vf          in a guest of the VM lab: a VF and a rail against their bare messages, eight rails on VFs against the peers'
+              eight macvlans; the table on stderr, all numbers on stdout
   --bin-dir   the plugins to measure (dist)
   --peer-dir  what to measure them against (/usr/lib/cni); the same directory on both sides shows the noise
   --bare      the program that sends the bare netlink messages (beside this one)

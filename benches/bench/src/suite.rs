@@ -91,7 +91,7 @@ impl Suite {
     }
 }
 
-fn range(number: u8) -> Value {
+pub(crate) fn range(number: u8) -> Value {
     json!({
         "subnet": format!("172.16.{number}.0/24"),
         "rangeEnd": format!("172.16.{number}.250"),

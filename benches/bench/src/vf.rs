@@ -1,6 +1,8 @@
 //! One VF of the emulated HCA by `sriov`, and a whole rail by `sriov`, `rdma` and `coordinator`, in a guest of the VM lab,
 //! against a process that sends the same messages and nothing else. A guest without KVM is slow: the ratios count.
 
+mod eight;
+
 use std::fs::{read_dir, read_link, read_to_string};
 use std::path::Path;
 use std::process::Command;
@@ -9,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
+use crate::budget::{self, Verdict};
 use crate::exec::{said, start_with, timed};
 use crate::options::Options;
 use crate::report::{Report, Unit, machine};
@@ -43,22 +46,28 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         lab.times(what, &mut report)?;
         lab.requests(what, &mut report)?;
     }
+    eight::measure(options, &mut report)?;
     report.note(&machine());
-    print(&report);
-    Ok(())
+    let verdicts = budget::judge(&report, &budget::IN_A_GUEST);
+    print(&report, &verdicts);
+    budget::require(options, &verdicts)
 }
 
 #[expect(clippy::print_stdout, reason = "the numbers are what the program is run for")]
-fn print(report: &Report) {
+fn print(report: &Report, verdicts: &[Verdict]) {
     eprintln!(
         "{:<44} {:>33} {:>33} {:>7}",
-        "median (least .. nine of ten)", "ours", "bare messages", "ratio"
+        "median (least .. nine of ten)", "ours", "bare messages or peers", "ratio"
     );
     for row in report.rows("") {
         eprintln!("{row}");
     }
+    for verdict in verdicts {
+        eprintln!("{verdict}");
+    }
     let rows: Vec<_> = report.rows("").map(crate::report::Row::json).collect();
-    println!("{:#}", json!({ "rows": rows, "notes": [machine()] }));
+    let verdicts: Vec<_> = verdicts.iter().map(Verdict::json).collect();
+    println!("{:#}", json!({ "rows": rows, "budgets": verdicts, "notes": [machine()] }));
 }
 
 impl<'a> Lab<'a> {
@@ -67,8 +76,7 @@ impl<'a> Lab<'a> {
         ensure!(vf.exists(), "there is no VF rail0v0: this runs in a guest of the VM lab (`make vm-bench`)");
         let read =
             |path: &Path| -> Result<String> { Ok(read_to_string(path.join("ifindex"))?.trim().to_owned()) };
-        let device = read_link(vf.join("device"))?;
-        let device = device.file_name().context("the VF has no PCI address")?.to_string_lossy().into_owned();
+        let device = device_of("rail0v0")?;
         let rdma = read_dir(vf.join("device/infiniband"))?.next().context("the VF has no RDMA device")??;
         let rdma = rdma.file_name().to_string_lossy().into_owned();
         run_program("ip", &["netns", "add", "bench"])?;
@@ -206,6 +214,13 @@ fn counted() -> Result<f64> {
     let requests = text.matches("nlmsg_type=").count();
     ensure!(requests > 0, "strace saw no netlink message:\n{text}");
     Ok(u32::try_from(requests).map(f64::from)?)
+}
+
+/// The PCI address of a VF.
+fn device_of(vf: &str) -> Result<String> {
+    let device = read_link(Path::new("/sys/class/net").join(vf).join("device"))
+        .with_context(|| format!("find {vf}"))?;
+    Ok(device.file_name().context("the VF has no PCI address")?.to_string_lossy().into_owned())
 }
 
 /// `3: hca_1: ...`, as `rdma dev show` prints it.

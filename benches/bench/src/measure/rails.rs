@@ -12,7 +12,7 @@ use crate::samples::{Samples, in_turns};
 use crate::suite::Suite;
 
 /// What ADD and DEL took.
-type Times = (Duration, Duration);
+pub(crate) type Times = (Duration, Duration);
 
 /// One macvlan rail by a chain of single plugins, by `rail`, and by its bare messages.
 pub(crate) fn one(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
@@ -65,7 +65,7 @@ pub(super) fn by_rail(bench: &Bench<'_>, netns: &str, rails: u8) -> Result<Times
     Ok((added, deleted))
 }
 
-pub(super) fn attach_and_detach(bench: &Bench<'_>, suite: &Suite, netns: &str, rails: u8) -> Result<Times> {
+pub(crate) fn attach_and_detach(bench: &Bench<'_>, suite: &Suite, netns: &str, rails: u8) -> Result<Times> {
     let (mut added, mut deleted) = (Duration::ZERO, Duration::ZERO);
     let mut results = Vec::new();
     for rail in 1..=rails {

@@ -15,7 +15,13 @@ use crate::wire::{Event, Job};
 pub(crate) fn command(words: &[String], job: &Job, port: &Port) -> Result<i32> {
     let (program, args) = words.split_first().context("no command was given")?;
     let mut command = Command::new(program);
-    command.args(args).env_clear().envs(&job.env).env("HOME", "/root").env("TERM", "dumb");
+    command
+        .args(args)
+        .env_clear()
+        .envs(&job.env)
+        .env("HOME", "/root")
+        .env("TERM", "dumb")
+        .env("RAILCNI_VM_GUEST", "1");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().with_context(|| format!("run {program}"))?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
@@ -45,7 +51,12 @@ fn stream(source: Option<impl Read>, stderr: bool, port: &Port) {
 pub(crate) fn shell(job: &Job) -> Result<i32> {
     let line = || File::options().read(true).write(true).open("/dev/ttyS1");
     let mut command = Command::new("setsid");
-    command.args(["--ctty", "--wait", "bash", "-i"]).envs(&job.env).env("HOME", "/root").env("TERM", "linux");
+    command
+        .args(["--ctty", "--wait", "bash", "-i"])
+        .envs(&job.env)
+        .env("HOME", "/root")
+        .env("TERM", "linux")
+        .env("RAILCNI_VM_GUEST", "1");
     command.stdin(line()?).stdout(line()?).stderr(line()?);
     Ok(code(command.status().context("run a shell")?))
 }
