@@ -3,17 +3,28 @@
 use crate::Error;
 use nix::errno::Errno;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::str::FromStr;
 
+/// The longest attribute: the kernel has one page for it (`sysfs_kf_seq_show` in fs/sysfs/file.c), and hands it out in one read.
+const PAGE: usize = 4096;
+
 /// The trimmed content; `None` where the attribute is missing, or the driver does not implement it.
 pub(crate) fn optional(path: &Path) -> Result<Option<String>, Error> {
-    match fs::read_to_string(path) {
+    match contents(path) {
         Ok(text) => Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty())),
         Err(source) if is_unimplemented(&source) => Ok(None),
         Err(source) => Err(unreadable(path, source)),
     }
+}
+
+/// Without asking for a size, which is a page whatever the attribute holds, or for an end.
+fn contents(path: &Path) -> io::Result<String> {
+    let mut bytes = vec![0; PAGE];
+    let size = File::open(path)?.read(&mut bytes)?;
+    bytes.truncate(size);
+    String::from_utf8(bytes).map_err(io::Error::other)
 }
 
 pub(crate) fn text(path: &Path, expected: &'static str) -> Result<String, Error> {
@@ -22,17 +33,18 @@ pub(crate) fn text(path: &Path, expected: &'static str) -> Result<String, Error>
 
 /// Decimal, as almost everything in sysfs.
 pub(crate) fn number<T: FromStr>(path: &Path) -> Result<T, Error> {
-    const EXPECTED: &str = "a decimal number";
-    let value = text(path, EXPECTED)?;
-    value.parse().map_err(|_| Error::Content { path: path.into(), value, expected: EXPECTED })
+    optional_number(path)?.ok_or_else(|| Error::Absent { path: path.into(), expected: NUMBER })
 }
 
 pub(crate) fn optional_number<T: FromStr>(path: &Path) -> Result<Option<T>, Error> {
-    if optional(path)?.is_none() {
-        return Ok(None);
+    let Some(value) = optional(path)? else { return Ok(None) };
+    match value.parse() {
+        Ok(number) => Ok(Some(number)),
+        Err(_) => Err(Error::Content { path: path.into(), value, expected: NUMBER }),
     }
-    number(path).map(Some)
 }
+
+const NUMBER: &str = "a decimal number";
 
 /// The last component of where a link points; `None` where there is no link.
 pub(crate) fn link_name(path: &Path) -> Result<Option<String>, Error> {

@@ -11,6 +11,13 @@ pub struct Bdf {
     function: u8,
 }
 
+impl Bdf {
+    /// Bus, device and function as the one number that VFs are counted by.
+    pub(crate) fn routing_id(self) -> u32 {
+        u32::from(self.bus) << 8 | u32::from(self.device) << 3 | u32::from(self.function)
+    }
+}
+
 impl FromStr for Bdf {
     type Err = Error;
 

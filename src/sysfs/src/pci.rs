@@ -35,14 +35,36 @@ impl PciFunction {
         self.linked_function("physfn")?.map(|pf| self.root.pci(pf)).transpose()
     }
 
-    /// The number of this VF at its PF, or `None` if it is not a VF.
-    pub fn vf_index(&self) -> Result<Option<u32>, Error> {
+    /// The PF and the number of this VF there, or `None` if it is not a VF.
+    pub fn vf(&self) -> Result<Option<(Self, u32)>, Error> {
         let Some(pf) = self.physfn()? else { return Ok(None) };
-        let index = pf.vfs()?.into_iter().find_map(|(index, vf)| (vf == self.bdf).then_some(index));
-        index.map(Some).ok_or_else(|| Error::Absent {
+        let number = match pf.number_by_routing(self.bdf)? {
+            Some(number) => Some(number),
+            None => pf.vfs()?.into_iter().find_map(|(number, vf)| (vf == self.bdf).then_some(number)),
+        };
+        let absent = || Error::Absent {
             path: pf.path().join("virtfn*"),
             expected: "a link to the VF that names this PF as its own",
-        })
+        };
+        let number = number.ok_or_else(absent)?;
+        Ok(Some((pf, number)))
+    }
+
+    /// The number of a VF of this PF by its place on the bus (PCI Express, 9.2.1.2), for which not a hundred links have to be read;
+    /// `None` where the link says otherwise.
+    fn number_by_routing(&self, vf: Bdf) -> Result<Option<u32>, Error> {
+        let read = |name: &str| attribute::optional_number::<u32>(&self.path().join(name));
+        let (Some(offset), Some(stride)) = (read("sriov_offset")?, read("sriov_stride")?) else {
+            return Ok(None);
+        };
+        let beyond =
+            vf.routing_id().checked_sub(self.bdf.routing_id()).and_then(|far| far.checked_sub(offset));
+        // A single VF has no stride.
+        let Some(number) = beyond.map(|beyond| beyond.checked_div(stride).unwrap_or_default()) else {
+            return Ok(None);
+        };
+        let linked = self.linked_function(&format!("virtfn{number}"))?;
+        Ok((linked == Some(vf)).then_some(number))
     }
 
     /// The VFs of this PF by number: the N of `virtfnN`, which need not be contiguous.

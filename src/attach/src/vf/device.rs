@@ -90,10 +90,7 @@ impl Device {
     }
 
     fn of_function(id: &Id, function: &sysfs::PciFunction) -> Result<Self, crate::Error> {
-        let pf = match (function.physfn()?, function.vf_index()?) {
-            (Some(pf), Some(vf)) => Some(Pf { function: pf, vf }),
-            _ => None,
-        };
+        let pf = function.vf()?.map(|(function, vf)| Pf { function, vf });
         let vfs = function.sriov_numvfs()?;
         Ok(Self { vfs, ..Self::of(id, sysfs::Device::clone(function), pf)? })
     }

@@ -7,7 +7,7 @@ use sysfs::Error;
 const PF: &str = "0000:3b:00.0";
 
 #[test]
-fn vf_index_is_the_number_in_the_name_of_the_link() {
+fn the_number_of_a_vf_is_that_in_the_name_of_the_link() {
     let tree = Tree::new();
     let pf = tree.function(PF);
     // By position, and by name in text order (virtfn10 < virtfn2), these would be 0, 1, 2.
@@ -15,10 +15,27 @@ fn vf_index_is_the_number_in_the_name_of_the_link() {
         tree.vf(&pf, index, vf);
     }
     for (index, vf) in [(2, "0000:3b:00.4"), (10, "0000:3b:01.4"), (127, "0000:3b:10.1")] {
-        assert_eq!(tree.pci(vf).vf_index().unwrap(), Some(index));
+        assert_eq!(tree.pci(vf).vf().unwrap(), Some((tree.pci(PF), index)));
     }
     assert_eq!(tree.pci(PF).vfs().unwrap().keys().copied().collect::<Vec<_>>(), [2, 10, 127]);
     assert_eq!(tree.pci("0000:3b:01.4").physfn().unwrap().unwrap().bdf(), bdf(PF));
+}
+
+#[test]
+fn a_number_by_the_place_on_the_bus_counts_only_if_the_link_has_it() {
+    let tree = Tree::new();
+    let pf = tree.function(PF);
+    put(&pf.join("sriov_offset"), "4\n");
+    put(&pf.join("sriov_stride"), "1\n");
+    // The third is on the next bus; the last is where by its place 3 would be.
+    for (index, vf) in
+        [(0, "0000:3b:00.4"), (10, "0000:3b:01.6"), (252, "0000:3c:00.0"), (40, "0000:3b:00.7")]
+    {
+        tree.vf(&pf, index, vf);
+        assert_eq!(tree.pci(vf).vf().unwrap().unwrap().1, index, "{vf}");
+    }
+    put(&pf.join("sriov_stride"), "0\n");
+    assert_eq!(tree.pci("0000:3b:00.4").vf().unwrap().unwrap().1, 0, "a single one has no stride");
 }
 
 #[test]
@@ -27,7 +44,7 @@ fn a_function_without_sriov_is_neither_pf_nor_vf() {
     tree.function(PF);
     let function = tree.pci(PF);
     assert_eq!(function.physfn().unwrap(), None);
-    assert_eq!(function.vf_index().unwrap(), None);
+    assert_eq!(function.vf().unwrap(), None);
     assert_eq!(function.sriov_numvfs().unwrap(), None);
     assert_eq!(function.driver().unwrap(), None);
     assert!(function.vfs().unwrap().is_empty() && function.netdev().unwrap().is_none());
@@ -38,7 +55,7 @@ fn a_vf_that_its_pf_does_not_list_is_an_error() {
     let tree = Tree::new();
     let pf = tree.function(PF);
     link(&pf, &tree.function("0000:3b:00.4").join("physfn"));
-    let error = tree.pci("0000:3b:00.4").vf_index().unwrap_err();
+    let error = tree.pci("0000:3b:00.4").vf().unwrap_err();
     assert!(error.to_string().contains("0000:3b:00.0/virtfn*"), "{error}");
 }
 
