@@ -92,6 +92,10 @@ impl Root {
     /// The same with every missing directory made (mode 0700), and a link in the place of one refused.
     pub fn create(&self, names: &[&str]) -> Result<PathBuf, Error> {
         let path = self.path(names)?;
+        // Once per boot something is missing, and once too often something is in its place.
+        if Self::below(&path, names).into_iter().all(is_directory) {
+            return Ok(path);
+        }
         let parents = self.0.parent().unwrap_or(Path::new("/"));
         let make = |path: &Path| fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
         make(parents).map_err(|error| Error::io("create directory", parents, &error))?;
@@ -119,6 +123,10 @@ impl Root {
             other => other,
         }
     }
+}
+
+fn is_directory(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.is_dir())
 }
 
 fn create_one(path: &Path) -> Result<(), Error> {
