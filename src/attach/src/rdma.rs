@@ -6,6 +6,7 @@ mod del;
 mod derive;
 mod device_info;
 mod error;
+mod node;
 mod peer;
 mod ready;
 mod undo;
@@ -18,6 +19,7 @@ pub use undo::RdmaUndo;
 
 pub(crate) use check::of_device;
 pub(crate) use del::find_unrecorded;
+pub(crate) use node::Node;
 pub(crate) use ready::{Ready, immovable};
 
 /// The CNI type, the folder of the peer's caches, and the owner of the records.

@@ -11,7 +11,7 @@ use crate::detect::{self, Candidate};
 use crate::ipam::Ipam;
 use crate::lease::{self, Lease};
 use crate::routing::{self, Attachment, Undo, result};
-use crate::{Adding, Attachments, Error, Pod, addresses, locks};
+use crate::{Adding, Attachments, Error, Pod, addresses, locks, rdma};
 
 /// ADD of all rails, or of none.
 pub fn add(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<CniResult, cni::Error> {
@@ -19,7 +19,8 @@ pub fn add(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<CniResu
     let detection = detection(rails)?;
     let pod = Pod::open(netns)?;
     let host = Route::open().map_err(Error::from)?;
-    let mut site = Site { dirs: Dirs::from_env().map_err(Error::from)?, host, pod };
+    let dirs = Dirs::from_env().map_err(Error::from)?;
+    let mut site = Site { dirs, host, pod, rdma: rdma::Node::default() };
     require_rdma(rails)?;
     let steps = rails.iter().map(|rail| rail.kind.plan(&rail.request, &mut site));
     let steps = steps.collect::<Result<Vec<_>, _>>()?;
@@ -135,7 +136,7 @@ impl Build<'_> {
 
     /// One look at the pod, one plan and one batch of changes for all rails.
     fn route(&mut self, adding: &mut Adding<Made>, results: &mut [CniResult]) -> Result<(), cni::Error> {
-        let Site { dirs, host, pod } = &mut self.site;
+        let Site { dirs, host, pod, .. } = &mut self.site;
         let nics = self.rails.iter().zip(&*results).filter_map(|(rail, result)| rail.nic(result));
         let nics = nics.collect::<Result<Vec<_>, _>>()?;
         let mut record = |undos: &[Undo]| adding.amend(|made| made.routing = undos.to_vec());

@@ -7,7 +7,7 @@ use super::{Made, PLUGIN, Rail, Site, detection, require_rdma};
 use crate::attachment::key_of;
 use crate::child::{not_available, verdict};
 use crate::ipam::{Ipam, with_key};
-use crate::{Attachments, Error, Pod, routing};
+use crate::{Attachments, Error, Pod, rdma, routing};
 
 /// CHECK of all rails: the kernel against config, record and `prevResult`, then the IPAM's own CHECK.
 pub fn check(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<(), cni::Error> {
@@ -22,7 +22,8 @@ pub fn check(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<(), c
         Err(differs) => vec![differs],
         Ok(Some(made)) => {
             let host = Route::open().map_err(Error::from)?;
-            Checker { rails, made: &made, previous, ipam }.compare(&mut Site { dirs, host, pod })?
+            let mut site = Site { dirs, host, pod, rdma: rdma::Node::default() };
+            Checker { rails, made: &made, previous, ipam }.compare(&mut site)?
         }
     };
     verdict(&request.env.ifname, &found)

@@ -65,7 +65,7 @@ impl Step for Take<'_> {
     }
 
     fn enter(&mut self, site: &mut Site, entry: &mut Entry<'_>) -> Result<Link, Error> {
-        let Site { dirs, host, pod } = site;
+        let Site { dirs, host, pod, .. } = site;
         let vanished = || Failure::Vanished { ifname: self.rail.env.ifname.clone() };
         let ready = self.ready.as_ref().ok_or_else(vanished)?;
         let link = ready.enter(&entry.claimant(dirs), host, pod)?.ok_or_else(vanished)?;

@@ -5,7 +5,7 @@ use state::{Dirs, Key};
 use super::{Made, PLUGIN, Part};
 use crate::claim::Claimant;
 use crate::locks::LockFile;
-use crate::{Adding, Error, Pod};
+use crate::{Adding, Error, Pod, rdma};
 
 /// Where rails are attached: what is opened once for all of them.
 #[derive(Debug)]
@@ -13,6 +13,7 @@ pub struct Site {
     pub(crate) dirs: Dirs,
     pub(crate) host: Route,
     pub(crate) pod: Pod,
+    pub(crate) rdma: rdma::Node,
 }
 
 /// One kind of interface, as the config of its plugin wants it.

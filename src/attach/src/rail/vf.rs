@@ -20,9 +20,9 @@ pub struct OfVf {
 }
 
 impl Kind for OfVf {
-    fn plan<'a>(&'a self, rail: &'a Request, _: &mut Site) -> Result<Box<dyn Step + 'a>, cni::Error> {
+    fn plan<'a>(&'a self, rail: &'a Request, site: &mut Site) -> Result<Box<dyn Step + 'a>, cni::Error> {
         if self.rdma.is_some() {
-            require_exclusive(Policy::Exclusive)?;
+            site.rdma.require_exclusive()?;
         }
         require_interface(&Device::require(&Root::system(), &self.vf.device)?)?;
         Ok(Box::new(Take { rail, kind: self, ready: None }))
@@ -82,16 +82,16 @@ impl Step for Take<'_> {
         let (key, files) = (key_of(self.rail)?, self.files(&site.pod));
         let vf = vf::Ready::find(&site.dirs, &self.kind.vf, files, &mut site.host)?;
         let mut parts = vec![Part::Sriov(vf.undo(self.rail, key.clone()))];
-        let id = &self.kind.vf.device;
-        let rdma =
-            self.kind.rdma.as_ref().map(|wanted| rdma::Ready::find(&site.dirs, id, wanted)).transpose()?;
+        let rdma = self.kind.rdma.as_ref();
+        let find = |wanted| rdma::Ready::find(&site.dirs, vf.device().clone(), wanted, &mut site.rdma);
+        let rdma = rdma.map(find).transpose()?;
         parts.extend(rdma.iter().map(|rdma| Part::Rdma(rdma.undo(key.clone(), &site.pod))));
         self.ready = Some((vf, rdma));
         Ok(parts)
     }
 
     fn enter(&mut self, site: &mut Site, entry: &mut Entry<'_>) -> Result<Link, Error> {
-        let Site { dirs, host, pod } = site;
+        let Site { dirs, host, pod, .. } = site;
         let vanished = || Failure::Vanished { ifname: self.rail.env.ifname.clone() };
         let (vf, rdma) = self.ready.as_ref().ok_or_else(vanished)?;
         let link = vf.enter(&entry.claimant(dirs), host, pod)?.ok_or_else(vanished)?;

@@ -6,7 +6,7 @@ use state::{Dirs, Key};
 use sysfs::Root;
 
 use super::ready::Ready;
-use super::{Error, NAME, RdmaUndo, derive};
+use super::{Error, NAME, Node, RdmaUndo, derive};
 use crate::attachment::key_of;
 use crate::claim::Claimant;
 use crate::vf::{self, Device, Id};
@@ -84,7 +84,8 @@ impl Move<'_> {
         // A lock's file stays for ever: none for what is no device.
         Device::require(&Root::system(), &self.id)?;
         let _lock = vf::lock(&self.dirs, &self.id)?;
-        let ready = Ready::find(&self.dirs, &self.id, self.wanted)?;
+        let device = Device::require(&Root::system(), &self.id)?;
+        let ready = Ready::find(&self.dirs, device, self.wanted, &mut Node::default())?;
         let mut adding = prepared.begin(ready.undo(key.clone(), &self.pod))?;
         self.perform(&ready, &key, &mut adding).map_err(|error| roll_back(adding, error))
     }

@@ -1,9 +1,8 @@
 use netlink::{Rdma, RdmaDevice};
 use state::{Dirs, Key};
-use sysfs::Root;
 
 use super::undo::claims;
-use super::{Error, RdmaUndo, Wanted, device_info, peer};
+use super::{Error, Node, RdmaUndo, Wanted, device_info, peer};
 use crate::claim::{Claimant, Evicted};
 use crate::vf::{self, Device, Id};
 use crate::{Pod, Undo};
@@ -19,10 +18,14 @@ pub(crate) struct Ready<'a> {
 
 impl<'a> Ready<'a> {
     /// Puts back what a pod that is gone had, and looks for the one RDMA device.
-    pub(crate) fn find(dirs: &Dirs, id: &Id, wanted: &'a Wanted) -> Result<Self, crate::Error> {
-        let device = Device::require(&Root::system(), id)?;
-        evict(dirs, id)?;
-        let rdma = only_device(&device)?;
+    pub(crate) fn find(
+        dirs: &Dirs,
+        device: Device,
+        wanted: &'a Wanted,
+        node: &mut Node,
+    ) -> Result<Self, crate::Error> {
+        evict(dirs, device.id())?;
+        let rdma = only_device(&device, node)?;
         warn_of_guid(&rdma);
         Ok(Self { wanted, device, rdma })
     }
@@ -90,7 +93,7 @@ fn warn_of_ports(inside: &mut Rdma, rdma: &RdmaDevice, name: &str, ifname: &str)
     Ok(())
 }
 
-fn only_device(device: &Device) -> Result<RdmaDevice, crate::Error> {
+fn only_device(device: &Device, node: &mut Node) -> Result<RdmaDevice, crate::Error> {
     let names = device.rdma()?;
     let id = device.id().to_string();
     let [name] = names.as_slice() else {
@@ -98,8 +101,7 @@ fn only_device(device: &Device) -> Result<RdmaDevice, crate::Error> {
             if names.is_empty() { Error::None { device: id } } else { Error::Several { device: id, names } };
         return Err(error.into());
     };
-    let found = super::add::open()?.device_by_name(name)?;
-    Ok(found.ok_or(Error::None { device: id })?)
+    Ok(node.device(name)?.ok_or(Error::None { device: id })?)
 }
 
 fn warn_of_guid(rdma: &RdmaDevice) {

@@ -90,7 +90,7 @@ impl RdmaUndo {
 
     fn leave(&self, pod: &Pod) -> Result<(), crate::Error> {
         let mut inside = Rdma::open_in(&pod.netns)?;
-        match self.among(inside.devices()?) {
+        match self.inside(&mut inside)? {
             Some(device) => {
                 let home = NetNs::current()?;
                 // The kernel compares the device's namespace with the caller's, not with the socket's
@@ -101,9 +101,24 @@ impl RdmaUndo {
         }
     }
 
+    fn inside(&self, pod: &mut Rdma) -> Result<Option<RdmaDevice>, crate::Error> {
+        match self.by_index(pod)? {
+            Some(device) => Ok(Some(device)),
+            None => Ok(self.among(pod.devices()?)),
+        }
+    }
+
+    /// Without a list of all devices of the node.
+    fn by_index(&self, namespace: &mut Rdma) -> Result<Option<RdmaDevice>, crate::Error> {
+        self.index.map_or(Ok(None), |index| Ok(namespace.device(index)?))
+    }
+
     /// On the host: by index and name, or else as the one device of the function.
     fn at_home(&self, host: &mut Rdma, device: &Device) -> Result<Option<RdmaDevice>, crate::Error> {
         let names = device.rdma()?;
+        if let Some(found) = self.by_index(host)?.filter(|found| names == [found.name.as_str()]) {
+            return Ok(Some(found));
+        }
         let devices: Vec<_> =
             host.devices()?.into_iter().filter(|device| names.contains(&device.name)).collect();
         match <[RdmaDevice; 1]>::try_from(devices) {

@@ -22,7 +22,12 @@ pub struct Admin<'a> {
 impl<'a> Admin<'a> {
     /// Looks the PF's interface up.
     pub fn open(device: &'a Id, pf: &'a Pf, host: &mut Route) -> Result<Self, crate::Error> {
-        Ok(Self { device, pf, link: pf.link(device, host)? })
+        Ok(Self::at(device, pf, pf.link(device, host)?))
+    }
+
+    /// The PF's interface is known.
+    pub(crate) fn at(device: &'a Id, pf: &'a Pf, link: Link) -> Self {
+        Self { device, pf, link }
     }
 
     /// The PF's interface.

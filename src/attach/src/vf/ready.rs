@@ -55,6 +55,11 @@ impl<'a> Ready<'a> {
         Ok(Self { wanted, peer, device, driver_override, link, before, pf })
     }
 
+    /// As it is after that.
+    pub(crate) fn device(&self) -> &Device {
+        &self.device
+    }
+
     /// To be written down before [`enter`](Self::enter).
     pub(crate) fn undo(&self, request: &Request, key: Key) -> VfUndo {
         VfUndo {
@@ -85,8 +90,10 @@ impl<'a> Ready<'a> {
     }
 
     fn administer(&self, host: &mut Route) -> Result<(), crate::Error> {
-        let (Some(pf), Some(before)) = (self.device.pf(), &self.before) else { return Ok(()) };
-        let admin = Admin::open(self.device.id(), pf, host)?;
+        let (Some(pf), Some(link), Some(before)) = (self.device.pf(), &self.pf, &self.before) else {
+            return Ok(());
+        };
+        let admin = Admin::at(self.device.id(), pf, link.clone());
         admin.apply(host, &self.wanted.attributes, before)?;
         admin.settle(host, self.wanted.attributes.mac.filter(|mac| before.mac != Some(*mac)))
     }

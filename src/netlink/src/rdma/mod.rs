@@ -9,6 +9,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use netlink_packet_core::DefaultNla;
 use netlink_sys::protocols::NETLINK_RDMA;
 use netns::NetNs;
+use nix::errno::Errno;
 
 pub use codec::{NetnsMode, RdmaDevice, RdmaPort};
 pub(crate) use codec::{device, netns_mode, port};
@@ -46,6 +47,18 @@ impl Rdma {
     pub fn devices(&mut self) -> Result<Vec<RdmaDevice>, Error> {
         let request = codec::request("list RDMA devices", "of the namespace", codec::GET, &[]);
         self.socket.dump(&request, codec::device)
+    }
+
+    /// The device of that index, if this namespace has it.
+    pub fn device(&mut self, index: u32) -> Result<Option<RdmaDevice>, Error> {
+        let object = format_args!("{index}");
+        let request = codec::request("look up RDMA device", object, codec::GET, &[codec::index(index)]);
+        let mut found = None;
+        match self.socket.transact(&request, |message| found = codec::device(message).or(found.take())) {
+            // There is no other answer to an index that is not here (`nldev_get_doit` in drivers/infiniband/core/nldev.c).
+            Err(error) if error.errno() == Some(Errno::EINVAL) => Ok(None),
+            outcome => outcome.map(|()| found),
+        }
     }
 
     /// The device of that name, as in `mlx5_2`.
