@@ -4,10 +4,12 @@
 #[cfg(test)]
 mod tests;
 
+use std::rc::Rc;
+
 use attach::rail::{Kind, OfChild, OfIb, OfVf, Rail};
 use attach::routing::Settings;
 use cni::{Config, Error, Request};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::expand::{self, Expanded};
 use crate::link::Link;
@@ -16,8 +18,9 @@ use crate::link::Link;
 pub fn rails(request: &Request) -> Result<Vec<Rail>, Error> {
     let expanded = expand::expand(request)?;
     refuse_what_one_rail_has(request, expanded.rails.len())?;
+    let routing = Routing::of(&expanded)?;
     let rails = expanded.rails.iter().enumerate().map(|(position, rail)| {
-        of_rail(&expanded, rail).map_err(|error| match &expanded.rails[..] {
+        of_rail(&expanded, &routing, rail).map_err(|error| match &expanded.rails[..] {
             [_] => error,
             _ => within(&format!("rails[{position}]"), error),
         })
@@ -30,9 +33,9 @@ pub(crate) fn requests_if_readable(request: &Request) -> Vec<Request> {
     expand::expand(request).map_or_else(|_| vec![request.clone()], |expanded| expanded.rails)
 }
 
-fn of_rail(expanded: &Expanded, request: &Request) -> Result<Rail, Error> {
+fn of_rail(expanded: &Expanded, routing: &Routing, request: &Request) -> Result<Rail, Error> {
     let kind = kind(expanded, request)?;
-    let routing = routing(request, expanded.routing.as_ref())?;
+    let routing = routing.settings.clone().filter(|_| routing.is_about(request));
     Ok(Rail { request: request.clone(), kind, routing, rdma: expanded.rdma })
 }
 
@@ -51,27 +54,44 @@ fn kind(expanded: &Expanded, request: &Request) -> Result<Box<dyn Kind>, Error> 
     })
 }
 
-/// As the coordinator would read it; nothing to route by without addresses.
-fn routing(request: &Request, written: Option<&Value>) -> Result<Option<Settings>, Error> {
-    let keys = match written {
-        Some(Value::Bool(false)) => return Ok(None),
-        None | Some(Value::Null | Value::Bool(true)) if request.config.ipam_type.is_none() => {
-            return Ok(None);
+/// The key `routing`, which the rails of a network have in common: read once, as the node's file may be among it.
+struct Routing {
+    /// Routes without addresses are for those who ask for them.
+    asked_for: bool,
+    settings: Option<Rc<Settings>>,
+}
+
+impl Routing {
+    fn of(expanded: &Expanded) -> Result<Self, Error> {
+        let (asked_for, keys) = match &expanded.routing {
+            Some(Value::Bool(false)) => return Ok(Self { asked_for: false, settings: None }),
+            None | Some(Value::Null | Value::Bool(true)) => (false, Map::new()),
+            Some(Value::Object(keys)) => (true, keys.clone()),
+            Some(other) => {
+                return Err(Error::invalid_config(format!(
+                    "routing {other}: expected true (the default), false, or an object with keys of the coordinator"
+                )));
+            }
+        };
+        let mut routing = Self { asked_for, settings: None };
+        if let Some(routed) = expanded.rails.iter().find(|rail| routing.is_about(rail)) {
+            routing.settings = settings(routed, keys)?.map(Rc::new);
         }
-        None | Some(Value::Null | Value::Bool(true)) => json!({}),
-        Some(Value::Object(keys)) => Value::Object(keys.clone()),
-        Some(other) => {
-            return Err(Error::invalid_config(format!(
-                "routing {other}: expected true (the default), false, or an object with keys of the coordinator"
-            )));
-        }
-    };
-    let mut raw = keys;
-    for key in ["cniVersion", "name", "args"] {
-        raw[key] = request.config.raw().get(key).cloned().unwrap_or_default();
+        Ok(routing)
     }
-    raw["type"] = json!("coordinator");
-    let config = Config::from_value(raw, request.env.command)?;
+
+    fn is_about(&self, rail: &Request) -> bool {
+        self.asked_for || rail.config.ipam_type.is_some()
+    }
+}
+
+/// As the coordinator would read them; `None` is `mode: disable`.
+fn settings(request: &Request, mut keys: Map<String, Value>) -> Result<Option<Settings>, Error> {
+    for key in ["cniVersion", "name", "args"] {
+        keys.insert(key.to_owned(), request.config.raw().get(key).cloned().unwrap_or_default());
+    }
+    keys.insert("type".to_owned(), json!("coordinator"));
+    let config = Config::from_value(Value::Object(keys), request.env.command)?;
     Settings::of(&config, &request.env.args).map_err(|error| within("routing", error))
 }
 

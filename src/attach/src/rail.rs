@@ -24,6 +24,8 @@ pub use vf::OfVf;
 
 pub(crate) use made::FromPart;
 
+use std::rc::Rc;
+
 use cni::Request;
 
 use crate::rdma::require_shared;
@@ -39,8 +41,8 @@ pub struct Rail {
     pub request: Request,
     /// What the interface is to be.
     pub kind: Box<dyn Kind>,
-    /// `None`: routes stay as the addresses bring them.
-    pub routing: Option<Settings>,
+    /// `None`: routes stay as the addresses bring them. The rails of a network share theirs.
+    pub routing: Option<Rc<Settings>>,
     /// How the pod gets at RDMA.
     pub rdma: RdmaMode,
 }

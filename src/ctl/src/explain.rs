@@ -129,7 +129,7 @@ fn written(config: &Config, key: &str) -> String {
 fn of_routing(rail: &Rail) -> Vec<String> {
     let ifname = &rail.request.env.ifname;
     let Some(settings) = &rail.routing else { return vec![format!("{ifname}: none")] };
-    let Settings { first_nic, tune, detours, policy_routes, wish, host_table, .. } = settings;
+    let Settings { first_nic, tune, detours, policy_routes, wish, host_table, .. } = &**settings;
     if settings.makes_uplink(ifname) {
         return of_first_nic(ifname, settings);
     }
