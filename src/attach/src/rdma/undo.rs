@@ -88,17 +88,17 @@ impl RdmaUndo {
         Ok(())
     }
 
+    /// The kernel compares the device's namespace with the caller's, not with the socket's (`rdma_dev_change_netns` in
+    /// drivers/infiniband/core/device.c).
     fn leave(&self, pod: &Pod) -> Result<(), crate::Error> {
-        let mut inside = Rdma::open_in(&pod.netns)?;
-        match self.inside(&mut inside)? {
-            Some(device) => {
-                let home = NetNs::current()?;
-                // The kernel compares the device's namespace with the caller's, not with the socket's
-                // (`rdma_dev_change_netns` in drivers/infiniband/core/device.c).
-                Ok(pod.netns.run(|| inside.move_device(device.index, home.fd()))??)
+        let home = NetNs::current()?;
+        pod.netns.run(|| {
+            let mut inside = Rdma::open()?;
+            match self.inside(&mut inside)? {
+                Some(device) => Ok(inside.move_device(device.index, home.fd())?),
+                None => Ok(()),
             }
-            None => Ok(()),
-        }
+        })?
     }
 
     fn inside(&self, pod: &mut Rdma) -> Result<Option<RdmaDevice>, crate::Error> {

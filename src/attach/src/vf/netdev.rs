@@ -121,7 +121,7 @@ impl Netdev {
     }
 
     fn restore_mac(&self, host: &mut Route, link: &Link) -> Result<(), crate::Error> {
-        match self.mac {
+        match self.mac.filter(|mac| link.address != Some(*mac)) {
             Some(mac) => set_own_mac(&NetNs::current()?, host, link, mac),
             None => Ok(()),
         }
