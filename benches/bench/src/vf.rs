@@ -72,17 +72,12 @@ fn print(report: &Report, verdicts: &[Verdict]) {
 
 impl<'a> Lab<'a> {
     fn find(options: &'a Options) -> Result<Self> {
-        let (pf, vf) = (Path::new("/sys/class/net/rail0"), Path::new("/sys/class/net/rail0v0"));
+        let vf = Path::new("/sys/class/net/rail0v0");
         ensure!(vf.exists(), "there is no VF rail0v0: this runs in a guest of the VM lab (`make vm-bench`)");
-        let read =
-            |path: &Path| -> Result<String> { Ok(read_to_string(path.join("ifindex"))?.trim().to_owned()) };
-        let device = device_of("rail0v0")?;
-        let rdma = read_dir(vf.join("device/infiniband"))?.next().context("the VF has no RDMA device")??;
-        let rdma = rdma.file_name().to_string_lossy().into_owned();
         run_program("ip", &["netns", "add", "bench"])?;
-        let arguments = [&read(pf)?, "0", &read(vf)?, "rail0v0", NETNS, &format!("{ADDRESS}/24"), GATEWAY];
-        let arguments = arguments.map(str::to_owned).to_vec();
-        Ok(Self { options, suite: Suite::find(&options.bin_dir)?, device, arguments, rdma: index_of(&rdma)? })
+        let arguments = bare_arguments("rail0", "rail0v0", NETNS, &format!("{ADDRESS}/24"), GATEWAY)?;
+        let (device, rdma) = (device_of("rail0v0")?, rdma_of("rail0v0")?);
+        Ok(Self { options, suite: Suite::find(&options.bin_dir)?, device, arguments, rdma })
     }
 
     fn times(&self, what: What, report: &mut Report) -> Result<()> {
@@ -223,9 +218,19 @@ fn device_of(vf: &str) -> Result<String> {
     Ok(device.file_name().context("the VF has no PCI address")?.to_string_lossy().into_owned())
 }
 
-/// `3: hca_1: ...`, as `rdma dev show` prints it.
-fn index_of(rdma: &str) -> Result<String> {
-    let shown = run_program("rdma", &["dev", "show", rdma])?;
+/// What `bare` is told of the first VF of a PF, without its RDMA device.
+fn bare_arguments(pf: &str, vf: &str, netns: &str, address: &str, gateway: &str) -> Result<Vec<String>> {
+    let index = |link: &str| -> Result<String> {
+        Ok(read_to_string(Path::new("/sys/class/net").join(link).join("ifindex"))?.trim().to_owned())
+    };
+    Ok([&index(pf)?, "0", &index(vf)?, vf, netns, address, gateway].map(str::to_owned).to_vec())
+}
+
+/// The index of a VF's RDMA device: `3: hca_1: ...`, as `rdma dev show` prints it.
+fn rdma_of(vf: &str) -> Result<String> {
+    let devices = Path::new("/sys/class/net").join(vf).join("device/infiniband");
+    let rdma = read_dir(devices)?.next().context("the VF has no RDMA device")??;
+    let shown = run_program("rdma", &["dev", "show", &rdma.file_name().to_string_lossy()])?;
     Ok(shown.split(':').next().context("rdma prints an index")?.trim().to_owned())
 }
 
