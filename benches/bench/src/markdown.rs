@@ -50,14 +50,14 @@ mod tests {
         let samples = |values: [f64; 3]| Samples::new(values.to_vec());
         let sides = [samples([0.001, 0.002, 0.003]), samples([0.01, 0.01, 0.01])];
         report.compare("one rail by `rail`, ADD".into(), Unit::Seconds, sides);
-        report.compare("size of a | b".into(), Unit::Bytes, [1e6, 2e6].map(Samples::one));
+        report.compare("size of macvlan | b".into(), Unit::Bytes, [1e6, 2e6].map(Samples::one));
         let rows: Vec<Row> = report.rows("").cloned().collect();
         let text = table(&rows, &judge(&report, &OF_PROCESSES), &["idle".to_owned()]);
         assert!(
-            text.contains("| one rail by `rail`, ADD | 2.00 ms (1.00 ms .. 2.80 ms; 3) | 10.00 ms (10.00 ms .. 10.00 ms; 3) | 0.200 | 0.1 x peers: MISSED |"),
+            text.contains("| one rail by `rail`, ADD | 2.00 ms (1.00 ms .. 2.80 ms; 3) | 10.00 ms (10.00 ms .. 10.00 ms; 3) | 0.200 | 0.125 x peers: MISSED |"),
             "{text}"
         );
-        assert!(text.contains("| size of a; b | 1.00 MB | 2.00 MB | 0.500 | 1.20 MB |"), "{text}");
+        assert!(text.contains("| size of macvlan; b | 1.00 MB | 2.00 MB | 0.500 | 1.20 MB |"), "{text}");
         assert!(text.ends_with("\nidle.\n"));
     }
 }
