@@ -7,7 +7,7 @@ use super::add::{open, require_exclusive};
 #[derive(Debug, Default)]
 pub(crate) struct Node {
     exclusive: bool,
-    devices: Option<Vec<RdmaDevice>>,
+    devices: Vec<RdmaDevice>,
 }
 
 impl Node {
@@ -19,12 +19,14 @@ impl Node {
         Ok(())
     }
 
-    /// The device of that name. The kernel looks none up by its name, and lists all of them.
+    /// The device of that name. The kernel looks none up by its name, and lists all of them: once more where one has come home
+    /// since, from a pod that is gone.
     pub(super) fn device(&mut self, name: &str) -> Result<Option<RdmaDevice>, crate::Error> {
-        let devices = match &mut self.devices {
-            Some(devices) => devices,
-            None => self.devices.insert(open()?.devices()?),
-        };
-        Ok(devices.iter().find(|device| device.name == name).cloned())
+        let is_called = |device: &&RdmaDevice| device.name == name;
+        if let Some(known) = self.devices.iter().find(is_called) {
+            return Ok(Some(known.clone()));
+        }
+        self.devices = open()?.devices()?;
+        Ok(self.devices.iter().find(is_called).cloned())
     }
 }

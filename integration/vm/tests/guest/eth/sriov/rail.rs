@@ -114,6 +114,26 @@ fn the_next_pod_gets_a_vf_of_a_dead_one_and_keeps_it() {
     assert_all_untouched(&vfs, &before);
 }
 
+/// The name is put back when the second rail makes way for itself: after devices have been listed for the first.
+#[test]
+fn the_next_pod_gets_all_rails_of_a_dead_one_that_renamed_a_device() {
+    let (vfs, dead) = (vfs(3), pod());
+    let (before, name) = (states(&vfs), vfs[1].rdma().remove(0));
+    let old = rail(&vfs, &dead);
+    old.run("ADD");
+    dead.run(&["rdma", "dev", "set", &name, "name", "renamed"]);
+    drop(dead);
+    let next = Pod::new();
+    let rails: Vec<_> = vfs.iter().map(|vf| json!({ "deviceID": vf.bdf() })).collect();
+    let new = rail(&vfs, &next).with(&json!({ "rails": rails }));
+    new.run("ADD");
+    let inside = next.rdma_devices();
+    assert!(inside.len() == 3 && inside.contains(&name), "{inside:?}");
+    old.run("DEL");
+    new.run("DEL");
+    assert_all_untouched(&vfs, &before);
+}
+
 #[test]
 fn a_vf_in_use_is_refused_and_named() {
     let (vfs, first, second) = (vfs(2), pod(), pod());
