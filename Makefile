@@ -31,7 +31,7 @@ test: build ## everything: unit, protocol, namespaces, crash, VM lab
 	@scripts/setup test
 	@DIST=$(abspath $(DIST)) CARGO=$(CARGO) VM=$(VM) scripts/as-root scripts/test
 
-torture: build ## the matrices in full, power loss, crowds: an hour by estimate (RAILCNI_TORTURE=all for every failure in the VM lab, too)
+torture: build ## the matrices in full, power loss, crowds: three quarters of an hour on 2 CPUs (RAILCNI_TORTURE=all for every failure in the VM lab, too)
 	@scripts/setup test
 	@DIST=$(abspath $(DIST)) CARGO=$(CARGO) VM=$(VM) scripts/as-root scripts/torture
 
