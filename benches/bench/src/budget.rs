@@ -37,10 +37,10 @@ pub(crate) const OF_PROCESSES: [Budget; 16] = [
     budget("size of macvlan", Of::Nothing, 1.2e6),
     budget("size of coordinator", Of::Nothing, 1.2e6),
     budget("size of rail-ipam", Of::Nothing, 1.2e6),
-    budget("size of sriov", Of::Nothing, 1.2e6),
-    budget("size of ib-sriov", Of::Nothing, 1.2e6),
+    budget("size of `sriov`", Of::Nothing, 1.2e6),
+    budget("size of `ib-sriov`", Of::Nothing, 1.2e6),
     // At first 1.2 MB, as for a single plugin: it does what eight of them do, which have 6.5 MB.
-    budget("size of rail", Of::Nothing, 1.7e6),
+    budget("size of `rail`", Of::Nothing, 1.7e6),
     budget("memory of", Of::Nothing, 2e6),
     budget("one rail by the chain, ADD", Of::Peers, 0.25),
     // At first 0.10, when its messages were reckoned at half of what they are with the node's side of the coordinator: 0.06 of

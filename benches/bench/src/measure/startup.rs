@@ -74,7 +74,7 @@ pub(crate) fn size_and_memory(bench: &Bench<'_>, report: &mut Report) -> Result<
     for plugin in OTHERS {
         #[expect(clippy::cast_precision_loss, reason = "no file here has 2^53 bytes")]
         let size = bench.ours.path(plugin).metadata()?.len() as f64;
-        report.alone(format!("size of {plugin}"), Unit::Bytes, Samples::one(size));
+        report.alone(format!("size of `{plugin}`"), Unit::Bytes, Samples::one(size));
     }
     let pod = bench.world.pod("memory");
     bench.world.rail(RAIL);
