@@ -35,7 +35,7 @@ torture: build ## the matrices in full, power loss, crowds: three quarters of an
 	@scripts/setup test
 	@DIST=$(abspath $(DIST)) CARGO=$(CARGO) VM=$(VM) scripts/as-root scripts/torture
 
-fuzz: build ## every reader of foreign bytes on so many mutations of its corpus (ROUNDS=20000: five minutes), every binary on a tenth; fuzz/ has the same for libFuzzer
+fuzz: build ## every reader of foreign bytes on so many mutations of its corpus (ROUNDS=20000: a minute), every binary on a tenth; fuzz/ has the same for libFuzzer
 	@scripts/setup test
 	@RAILCNI_BIN_DIR=$(abspath $(DIST)) RAILCNI_HOSTILE_ROUNDS=$(or $(ROUNDS),20000) scripts/as-root $(CARGO) test -p hostile -p netns-tests --test bounded --test hostile
 
