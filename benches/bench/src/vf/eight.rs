@@ -1,8 +1,8 @@
 //! Eight rails on VFs with their RDMA devices by one `rail`, in turns with their bare messages (a process each) and with the reference
 //! chain for eight macvlans.
 //!
-//! What the budgets for eight rails hold against the peers' macvlans cannot hold for VFs of an emulated device: their bare messages
-//! alone take more. So they are held against those.
+//! The budgets for eight macvlans, 0.06 and 0.15 of the peers' time, leave no room for VFs of an emulated device: their bare messages
+//! alone take 0.12 and 0.15 of it. So VFs are held against those.
 
 use std::process::Command;
 use std::time::Duration;
