@@ -1,9 +1,9 @@
 use std::path::Path;
 
 use attach::attachment::identity;
-use attach::routing::{self, Attachment, PLUGIN, Settings, Undo, result};
 use attach::{Attachments, Found, Pod, Scene};
 use cni::{CniResult, Error, Plugin, Request, ValidAttachments};
+use routing::{self, Attachment, PLUGIN, Settings, Undo, result};
 use state::{Dirs, Key};
 
 /// The plugin.

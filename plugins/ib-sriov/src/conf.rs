@@ -3,11 +3,11 @@
 #[cfg(test)]
 mod tests;
 
-use attach::ib::Wanted;
-use attach::pkey::InvalidPkey;
-use attach::vf::{Id, LinkState};
 use cni::setting::Names;
 use cni::{Error, Request};
+use links::ib::Wanted;
+use links::pkey::InvalidPkey;
+use links::vf::{Id, LinkState};
 use netlink::Guid;
 use serde::Deserialize;
 use serde::de::IgnoredAny;

@@ -1,5 +1,5 @@
-use attach::ib;
 use cni::{CniResult, Error, Plugin, Request, ValidAttachments};
+use links::ib;
 
 use crate::conf::{isolation, wanted};
 

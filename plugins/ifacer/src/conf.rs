@@ -3,8 +3,8 @@
 #[cfg(test)]
 mod tests;
 
-use attach::master::{Wanted, WantedBond, WantedVlan};
 use cni::{Error, Request};
+use links::master::{Wanted, WantedBond, WantedVlan};
 use netlink::link::BondMode;
 use serde::Deserialize;
 

@@ -1,7 +1,7 @@
 use attach::Error as AttachError;
 use attach::attachment::identity;
-use attach::master::{self, User};
 use cni::{CniResult, Error, Plugin, Request, ValidAttachments};
+use links::master::{self, User};
 use netns::NetNs;
 use state::{Dirs, Key};
 

@@ -3,9 +3,9 @@
 #[cfg(test)]
 mod tests;
 
-use attach::child::parent::{Written, parse_mtu};
-use attach::pkey::Pkey;
 use cni::{Error, Request};
+use links::child::parent::{Written, parse_mtu};
+use links::pkey::Pkey;
 use netlink::link::{Ipoib, IpoibMode};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -87,7 +87,7 @@ fn refuse_dhcp(request: &Request) -> Result<(), Error> {
 }
 
 fn parse_pkey(text: &str) -> Result<Pkey, Error> {
-    text.parse().map_err(|error: attach::pkey::InvalidPkey| Error::invalid_config(error.to_string()))
+    text.parse().map_err(|error: links::pkey::InvalidPkey| Error::invalid_config(error.to_string()))
 }
 
 fn mode(mode: &str) -> Result<Option<IpoibMode>, Error> {

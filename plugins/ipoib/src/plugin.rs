@@ -1,7 +1,7 @@
 use attach::Pod;
-use attach::child::{self, Child, Kind, Master, Parent, parent};
-use attach::pkey::Pkey;
 use cni::{CniResult, Error, Plugin, Request, ValidAttachments};
+use links::child::{self, Child, Kind, Master, Parent, parent};
+use links::pkey::Pkey;
 use netlink::link::{self, LinkKind, NewKind};
 use netlink::{Link, Route};
 

@@ -3,8 +3,8 @@
 #[cfg(test)]
 mod tests;
 
-use attach::child::parent::{Written, parse_mtu};
 use cni::{CniResult, Error, Request};
+use links::child::parent::{Written, parse_mtu};
 use netlink::link::{IpVlanFlags, IpVlanMode, Ipvlan};
 use serde::Deserialize;
 use serde::de::IgnoredAny;

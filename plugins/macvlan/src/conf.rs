@@ -3,9 +3,9 @@
 #[cfg(test)]
 mod tests;
 
-use attach::child::parent::{Written, parse_mtu};
 use cni::setting::{Names, Setting};
 use cni::{Error, Request};
+use links::child::parent::{Written, parse_mtu};
 use netlink::HwAddr;
 use netlink::link::{MacVlanMode, Macvlan};
 use serde::Deserialize;

@@ -1,6 +1,6 @@
 use attach::Pod;
-use attach::child::{self, Child, Kind, Master, parent};
 use cni::{CniResult, Error, Plugin, Request, ValidAttachments};
+use links::child::{self, Child, Kind, Master, parent};
 use netlink::link::{LinkKind, NewKind};
 use netlink::{Link, Route};
 

@@ -6,9 +6,9 @@ mod tests;
 
 use std::rc::Rc;
 
-use attach::rail::{Kind, OfChild, OfIb, OfVf, Rail};
-use attach::routing::Settings;
 use cni::{Config, Error, Request};
+use rails::{Kind, OfChild, OfIb, OfVf, Rail};
+use routing::Settings;
 use serde_json::{Map, Value, json};
 
 use crate::expand::{self, Expanded};

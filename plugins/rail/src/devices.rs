@@ -1,8 +1,8 @@
 //! Which VF is which rail: those that the config writes, and those that the runtime gives.
 
-use attach::vf::Id;
 use cni::setting::Names;
 use cni::{Command, Error, Request};
+use links::vf::Id;
 use serde_json::{Map, Value};
 use sysfs::Root;
 

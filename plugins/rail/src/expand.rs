@@ -1,7 +1,7 @@
 //! From one config to the requests of its rails.
 
-use attach::rail::RdmaMode;
 use cni::{CniArgs, Command, Config, Env, Error, Request, lenient};
+use rails::RdmaMode;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 

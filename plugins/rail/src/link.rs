@@ -1,7 +1,7 @@
 //! What a network's rails are made of.
 
-use attach::rail::RdmaMode;
 use cni::Error;
+use rails::RdmaMode;
 
 /// The kind of all its interfaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,5 @@
 use std::mem::ManuallyDrop;
 
-use attach::rail;
 use cni::{CniResult, Error, Plugin, Request, ValidAttachments};
 
 use crate::conf;
@@ -18,22 +17,22 @@ impl Plugin for RailPlugin {
     fn add(&self, request: &Request) -> Result<CniResult, Error> {
         // As with the request, nobody waits for their memory.
         let rails = ManuallyDrop::new(conf::rails(request)?);
-        rail::add(request, &rails, &Addresses)
+        rails::add(request, &rails, &Addresses)
     }
 
     fn del(&self, request: &Request) -> Result<(), Error> {
-        rail::del(request, &conf::requests_if_readable(request), &Addresses)
+        rails::del(request, &conf::requests_if_readable(request), &Addresses)
     }
 
     fn check(&self, request: &Request) -> Result<(), Error> {
-        rail::check(request, &conf::rails(request)?, &Addresses)
+        rails::check(request, &conf::rails(request)?, &Addresses)
     }
 
     fn gc(&self, request: &Request, valid: &ValidAttachments) -> Result<(), Error> {
-        rail::gc(request, &conf::requests_if_readable(request), valid, &Addresses)
+        rails::gc(request, &conf::requests_if_readable(request), valid, &Addresses)
     }
 
     fn status(&self, request: &Request) -> Result<(), Error> {
-        rail::status(&conf::rails(request)?, &Addresses)
+        rails::status(&conf::rails(request)?, &Addresses)
     }
 }

@@ -5,10 +5,10 @@ mod tests;
 
 use std::path::PathBuf;
 
-use attach::rdma::{Policy, Wanted};
-use attach::vf::Id;
 use cni::setting::Names;
 use cni::{Error, Request};
+use links::rdma::{Policy, Wanted};
+use links::vf::Id;
 use serde::Deserialize;
 
 /// The keys, as they stand in JSON.

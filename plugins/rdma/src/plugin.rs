@@ -1,5 +1,5 @@
-use attach::rdma;
 use cni::{CniResult, Error, Plugin, Request, ValidAttachments};
+use links::rdma;
 
 use crate::conf::wanted;
 

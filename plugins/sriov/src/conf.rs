@@ -3,9 +3,9 @@
 #[cfg(test)]
 mod tests;
 
-use attach::vf::{Attributes, Id, LinkState, Rate, Vlan, Wanted};
 use cni::setting::Names;
 use cni::{Error, Request};
+use links::vf::{Attributes, Id, LinkState, Rate, Vlan, Wanted};
 use netlink::HwAddr;
 use serde::Deserialize;
 use serde::de::IgnoredAny;

@@ -1,5 +1,5 @@
-use attach::vf;
 use cni::{CniResult, Error, Plugin, Request, ValidAttachments};
+use links::vf;
 
 use crate::conf::wanted;
 

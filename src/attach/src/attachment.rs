@@ -104,7 +104,7 @@ impl Attachments {
     }
 
     /// The attachment of `key` as its record has it.
-    pub fn find<T: Undo>(&self, key: &Key) -> Result<Found<T>, Error> {
+    pub fn find<T: DeserializeOwned>(&self, key: &Key) -> Result<Found<T>, Error> {
         Ok(match self.records.load::<Held<T>>(key)? {
             Loaded::Present(record) => Found::Attached { undo: record.undo.undo, netns: record.netns },
             Loaded::Damaged(damage) => Found::Damaged(damage.to_string()),
@@ -218,7 +218,7 @@ impl<T: Undo> Adding<T> {
 }
 
 /// The name of the attachment that a request is about.
-pub(crate) fn key_of(request: &Request) -> Result<Key, Error> {
+pub fn key_of(request: &Request) -> Result<Key, Error> {
     Ok(Key::new(&request.config.name, &request.env.container_id, &request.env.ifname)?)
 }
 

@@ -1,39 +1,51 @@
 //! Who has a device: one small file per device beside the records, written before the first change.
 
+use std::fmt::Display;
 use std::path::PathBuf;
 
 use netns::NetNs;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use state::{BootId, Dirs, Key, Netns, file};
 
-use crate::rail::{FromPart, Made};
-use crate::vf::Id;
-use crate::{Attachments, Error, Failure, Found, Scene, Undo, attachment};
+use crate::{Attachments, Error, Failure, Found, Scene, Undo, identity};
+
+/// The undo of one device, alone in its record or among others.
+pub trait Claimed: Undo {
+    /// What the record of an attachment of several interfaces says of devices.
+    type Shared: DeserializeOwned;
+    /// The undo of `device` in such a record.
+    fn of_device(shared: Self::Shared, device: &str) -> Option<Self>;
+}
 
 /// The claims of one kind, a folder of the state directory.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Claims<'a> {
-    pub(crate) dirs: &'a Dirs,
-    pub(crate) folder: &'static str,
+pub struct Claims<'a> {
+    /// Where the state directory is.
+    pub dirs: &'a Dirs,
+    /// The folder.
+    pub folder: &'static str,
 }
 
 /// On whose behalf a device is taken.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Claimant<'a> {
-    pub(crate) dirs: &'a Dirs,
+pub struct Claimant<'a> {
+    /// Where its claims and records are.
+    pub dirs: &'a Dirs,
     /// Who wrote the record.
-    pub(crate) plugin: &'a str,
+    pub plugin: &'a str,
     /// The record of an attachment of several interfaces, if it is one; its own otherwise.
-    pub(crate) record: Option<&'a Key>,
+    pub record: Option<&'a Key>,
     /// The interface.
-    pub(crate) key: &'a Key,
+    pub key: &'a Key,
 }
 
 /// The attachment that a device was given to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Owner {
+pub struct Owner {
     plugin: String,
-    pub(crate) key: Key,
+    /// The interface.
+    pub key: Key,
     /// That of an attachment of several interfaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     record: Option<Key>,
@@ -42,20 +54,23 @@ pub(crate) struct Owner {
 }
 
 /// What became of the owner before this one.
-pub(crate) enum Evicted {
+pub enum Evicted {
+    /// There is none, or none any more.
     Free,
+    /// Its pod lives.
     Alive(Box<Owner>),
 }
 
 impl Owner {
-    pub(crate) fn netns(&self) -> PathBuf {
+    /// The namespace of its pod.
+    pub fn netns(&self) -> PathBuf {
         self.netns.path.clone()
     }
 
-    fn recorded<U: Undo + FromPart>(
+    fn recorded<U: Claimed>(
         &self,
         attachments: &Attachments,
-        id: &Id,
+        id: &impl Display,
     ) -> Result<Option<(U, Option<Netns>)>, Error> {
         let Some(record) = &self.record else {
             return Ok(match attachments.find::<U>(&self.key)? {
@@ -63,27 +78,27 @@ impl Owner {
                 Found::Nothing | Found::Damaged(_) => None,
             });
         };
-        let Found::Attached { undo, netns } = attachments.find::<Made>(record)? else { return Ok(None) };
-        Ok(undo.into_part::<U>(&id.to_string()).map(|part| (part, netns)))
+        let Found::Attached { undo, netns } = attachments.find::<U::Shared>(record)? else { return Ok(None) };
+        Ok(U::of_device(undo, &id.to_string()).map(|part| (part, netns)))
     }
 }
 
 impl Claims<'_> {
     /// The owner; what an older boot wrote, or nobody can read, speaks of none.
-    pub(crate) fn owner(&self, id: &Id) -> Result<Option<Owner>, Error> {
+    pub fn owner(&self, id: &impl Display) -> Result<Option<Owner>, Error> {
         let Some(bytes) = file::read(&self.path(id)?)? else { return Ok(None) };
         let current = BootId::current()?;
         Ok(serde_json::from_slice::<Owner>(&bytes).ok().filter(|owner| owner.boot_id == current))
     }
 
     /// Writes down that the device is the claimant's.
-    pub(crate) fn take(&self, claimant: &Claimant<'_>, id: &Id, pod: &NetNs) -> Result<(), Error> {
+    pub fn take(&self, claimant: &Claimant<'_>, id: &impl Display, pod: &NetNs) -> Result<(), Error> {
         let Claimant { plugin, record, key, .. } = *claimant;
         let owner = Owner {
             plugin: plugin.to_owned(),
             key: key.clone(),
             record: record.cloned(),
-            netns: attachment::identity(pod),
+            netns: identity(pod),
             boot_id: BootId::current()?,
         };
         self.dirs.state.create(&[self.folder])?;
@@ -94,7 +109,7 @@ impl Claims<'_> {
     }
 
     /// Gives the device up, if it is still `key`'s.
-    pub(crate) fn release(&self, id: &Id, key: &Key) -> Result<(), Error> {
+    pub fn release(&self, id: &impl Display, key: &Key) -> Result<(), Error> {
         if self.owner(id)?.is_none_or(|owner| owner.key == *key) {
             file::remove(&self.path(id)?)?;
         }
@@ -103,9 +118,9 @@ impl Claims<'_> {
 
     /// Puts back what an owner had whose pod is gone, as its DEL would have done. The record of several devices stays
     /// for its own DEL, which finds that this one is somebody else's.
-    pub(crate) fn evict<U: Undo + FromPart>(
+    pub fn evict<U: Claimed>(
         &self,
-        id: &Id,
+        id: &impl Display,
         put_back: impl FnOnce(&U, &mut Scene) -> Result<Vec<Error>, Error>,
     ) -> Result<Evicted, Error> {
         let Some(owner) = self.owner(id)? else { return Ok(Evicted::Free) };
@@ -125,7 +140,7 @@ impl Claims<'_> {
         }
     }
 
-    fn path(&self, id: &Id) -> Result<PathBuf, Error> {
+    fn path(&self, id: &impl Display) -> Result<PathBuf, Error> {
         Ok(self.dirs.state.path(&[self.folder])?.join(id.to_string()))
     }
 }

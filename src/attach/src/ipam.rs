@@ -48,15 +48,15 @@ impl Ipam for Delegated {
 
 /// Our own key of `runtimeConfig`, from a plugin to its IPAM: addresses of this attachment that other hosts use. ADD and
 /// DEL quarantine them, and ADD gives others instead.
-pub(crate) const DECLINED: &str = "declinedIPs";
+pub const DECLINED: &str = "declinedIPs";
 
 /// Whether the plugin knows that key: ours does, by both of the names that it is installed under.
-pub(crate) fn declines(plugin: &str) -> bool {
+pub fn declines(plugin: &str) -> bool {
     ["rail-ipam", "spiderpool"].contains(&plugin)
 }
 
 /// The request with one more key in its config, for a plugin that reads its standard input.
-pub(crate) fn with_key(request: &Request, key: &str, value: Value) -> Result<Request, cni::Error> {
+pub fn with_key(request: &Request, key: &str, value: Value) -> Result<Request, cni::Error> {
     let mut raw = request.config.raw().clone();
     raw[key] = value;
     let config = Config::from_value(raw, request.env.command)?;

@@ -6,10 +6,10 @@ use cni::{CniResult, Dns, Request, delegate};
 use serde_json::json;
 
 use crate::ipam::{self, Delegated, Ipam};
-use crate::{Error, addresses};
+use crate::{Error, merge_dns};
 
 /// What the IPAM holds for an ADD under way.
-pub(crate) struct Lease<'a> {
+pub struct Lease<'a> {
     request: &'a Request,
     ipam: &'a dyn Ipam,
     held: bool,
@@ -18,16 +18,18 @@ pub(crate) struct Lease<'a> {
 }
 
 impl<'a> Lease<'a> {
-    pub(crate) fn of(request: &'a Request) -> Self {
+    /// Of the IPAM plugin in `CNI_PATH`; nothing is taken yet.
+    pub fn of(request: &'a Request) -> Self {
         Self::from(request, &Delegated)
     }
 
-    pub(crate) fn from(request: &'a Request, ipam: &'a dyn Ipam) -> Self {
+    /// The same, of another IPAM.
+    pub fn from(request: &'a Request, ipam: &'a dyn Ipam) -> Self {
         Self { request, ipam, held: false, declined: Vec::new() }
     }
 
     /// The addresses of the IPAM; none without one, and the link works on layer 2.
-    pub(crate) fn take(&mut self) -> Result<CniResult, cni::Error> {
+    pub fn take(&mut self) -> Result<CniResult, cni::Error> {
         let own_dns = self.request.config.dns.clone();
         let Some(plugin) = &self.request.config.ipam_type else {
             return Ok(CniResult { dns: own_dns, ..CniResult::default() });
@@ -39,7 +41,7 @@ impl<'a> Lease<'a> {
 
     /// Gives up an address that somebody else uses, and all others with it, for those that the IPAM has instead. One
     /// that does not know how leaves nothing but to fail with the `conflict`.
-    pub(crate) fn decline(&mut self, ip: IpAddr, conflict: &Error) -> Result<CniResult, cni::Error> {
+    pub fn decline(&mut self, ip: IpAddr, conflict: &Error) -> Result<CniResult, cni::Error> {
         let failed = || cni::Error::new(conflict.code(), conflict.to_string());
         self.declined.push(ip);
         let plugin = self.request.config.ipam_type.as_deref();
@@ -65,7 +67,7 @@ impl<'a> Lease<'a> {
     }
 
     /// Why the ADD failed, after `undone`: the link goes before its addresses are free for others.
-    pub(crate) fn roll_back(self, error: cni::Error, undone: Vec<Error>) -> cni::Error {
+    pub fn roll_back(self, error: cni::Error, undone: Vec<Error>) -> cni::Error {
         roll_back([self], error, undone)
     }
 
@@ -86,7 +88,7 @@ fn complete(mut result: CniResult, own_dns: Dns, plugin: &str) -> Result<CniResu
             "IPAM plugin {plugin} returned missing IP config: no address"
         )));
     }
-    result.dns = addresses::merge_dns(own_dns, result.dns);
+    result.dns = merge_dns(own_dns, result.dns);
     for ip in &mut result.ips {
         ip.interface = Some(0);
     }
@@ -94,7 +96,7 @@ fn complete(mut result: CniResult, own_dns: Dns, plugin: &str) -> Result<CniResu
 }
 
 /// As [`Lease::roll_back`], of several.
-pub(crate) fn roll_back<'a>(
+pub fn roll_back<'a>(
     leases: impl IntoIterator<Item = Lease<'a>>,
     error: cni::Error,
     undone: Vec<Error>,
@@ -112,7 +114,7 @@ pub(crate) fn roll_back<'a>(
 
 /// A DEL: `give_back` undoes what the plugin did, goes on after errors, and knows the IPAM plugin of the record, for a
 /// config that names none any more. The IPAM's DEL always runs, last: the link goes before its addresses are free.
-pub(crate) fn end(
+pub fn end(
     request: &Request,
     give_back: impl FnOnce(&mut Vec<Error>) -> Result<Option<String>, Error>,
 ) -> Result<(), cni::Error> {
@@ -129,7 +131,7 @@ pub(crate) fn end(
 }
 
 /// A GC, after what the plugin has collected: the IPAM's own.
-pub(crate) fn collect(request: &Request, errors: Vec<Error>) -> Result<(), cni::Error> {
+pub fn collect(request: &Request, errors: Vec<Error>) -> Result<(), cni::Error> {
     let ipam = request.config.ipam_type.as_ref();
     join(errors, ipam.and_then(|ipam| delegate::gc(request, ipam).err()))
 }
@@ -140,11 +142,11 @@ fn join(errors: Vec<Error>, of_ipam: Option<cni::Error>) -> Result<(), cni::Erro
 }
 
 /// Gives back what a killed ADD of the same key may have had.
-pub(crate) fn release(request: &Request) -> Result<(), cni::Error> {
+pub fn release(request: &Request) -> Result<(), cni::Error> {
     release_from(&Delegated, request)
 }
 
 /// As [`release`].
-pub(crate) fn release_from(ipam: &dyn Ipam, request: &Request) -> Result<(), cni::Error> {
+pub fn release_from(ipam: &dyn Ipam, request: &Request) -> Result<(), cni::Error> {
     request.config.ipam_type.as_ref().map_or(Ok(()), |plugin| ipam.del(request, plugin))
 }

@@ -1,30 +1,26 @@
-//! What the plugins do to the kernel, as steps that can be undone.
+//! The life of an attachment: its record, its claims on devices and its lease, from before the first change to after the
+//! last undo.
 //!
 //! A plugin validates its config, reads what it needs, writes down how to undo what it is about to do
 //! ([`Attachments::begin`]), and acts. Killed at any point, the next DEL, GC or ADD finishes the undo from the record.
+//! What is done to the kernel in between is in the rooms above: links, addresses, routing.
 
-pub mod addresses;
-pub mod announce;
 pub mod attachment;
-pub mod child;
-mod claim;
-pub mod detect;
+pub mod claim;
+mod dns;
 mod error;
-pub mod ib;
 pub mod ipam;
-mod lease;
-mod locks;
-pub mod master;
-pub mod pkey;
+pub mod lease;
+pub mod locks;
 mod pod;
-pub mod rail;
-pub mod rdma;
-pub mod routing;
 mod scene;
 pub mod sysctl;
-pub mod vf;
+mod verdict;
+pub mod wait;
 
-pub use attachment::{Adding, Attachments, Found, Prepared, Undo};
-pub use error::{Error, Failure};
-pub use pod::Pod;
+pub use attachment::{Adding, Attachments, Found, Prepared, Undo, identity, key_of};
+pub use dns::merge_dns;
+pub use error::{Coded, Error, Failure};
+pub use pod::{Pod, require_free};
 pub use scene::Scene;
+pub use verdict::{not_available, verdict};

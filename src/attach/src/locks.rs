@@ -10,21 +10,24 @@ use crate::Error;
 /// A lock to be taken.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LockFile {
-    pub(crate) path: PathBuf,
+    /// The file.
+    pub path: PathBuf,
     /// With others that want it shared, too.
-    pub(crate) shared: bool,
-    pub(crate) patience: Duration,
+    pub shared: bool,
+    /// How long to wait for it.
+    pub patience: Duration,
 }
 
 impl LockFile {
-    pub(crate) fn acquire(&self) -> Result<Lock, Error> {
+    /// Waits for the lock.
+    pub fn acquire(&self) -> Result<Lock, Error> {
         let acquire = if self.shared { Lock::acquire_shared } else { Lock::acquire };
         Ok(acquire(&self.path, self.patience)?)
     }
 }
 
 /// Each file once and in the order of their names, whoever asks: two attachments never wait for each other.
-pub(crate) fn acquire_all(mut files: Vec<LockFile>) -> Result<Vec<Lock>, Error> {
+pub fn acquire_all(mut files: Vec<LockFile>) -> Result<Vec<Lock>, Error> {
     files.sort_unstable();
     files.dedup();
     files.iter().map(LockFile::acquire).collect()

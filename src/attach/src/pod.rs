@@ -3,7 +3,7 @@ use std::path::Path;
 use netlink::Route;
 use netns::NetNs;
 
-use crate::Error;
+use crate::{Error, Failure};
 
 /// A pod's network namespace and one rtnetlink socket in it, opened once: a socket stays in the namespace in which it
 /// was opened, wherever the thread goes.
@@ -25,5 +25,13 @@ impl Pod {
     pub fn of(netns: NetNs) -> Result<Self, Error> {
         let route = Route::open_in(&netns)?;
         Ok(Self { netns, route })
+    }
+}
+
+/// CNI: an interface of that name in the container is an error.
+pub fn require_free(pod: &mut Pod, ifname: &str) -> Result<(), Error> {
+    match pod.route.link_by_name(ifname)? {
+        None => Ok(()),
+        Some(_) => Err(Failure::IfnameTaken { ifname: ifname.to_owned() }.into()),
     }
 }

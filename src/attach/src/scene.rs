@@ -12,7 +12,8 @@ use crate::{Error, Pod};
 pub struct Scene {
     /// `None` when the namespace is gone, and with it all that was in it.
     pub pod: Option<Pod>,
-    pub(crate) host: Option<Route>,
+    /// rtnetlink on the host, once it was needed.
+    pub host: Option<Route>,
 }
 
 impl Scene {

@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
+use addresses::detect;
 use anyhow::{Context as _, Result, bail};
-use attach::detect;
-use attach::rail::{Rail, RdmaMode};
-use attach::routing::{Settings, usual_table};
 use cni::conflist::{Injection, NetworkList, PluginConf};
 use cni::{CniArgs, Command, Config, Env, Request};
+use rails::{Rail, RdmaMode};
+use routing::{Settings, usual_table};
 use serde_json::Value;
 
 use crate::cli::Explain;

@@ -5,8 +5,8 @@ mod find;
 mod tests;
 
 use anyhow::{Context as _, Result, ensure};
-use attach::routing::NodeFile;
 use ipnet::IpNet;
+use routing::NodeFile;
 use serde_json::Value;
 use state::{Dirs, file};
 

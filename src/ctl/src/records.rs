@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use attach::master::{self, User};
+use links::master::{self, User};
 use netns::NetNs;
 use serde_json::Value;
 use state::record::{Entry, Loaded};

@@ -173,5 +173,5 @@ fn rdma_goes_along_by_the_keys_of_each_plugin() {
     );
     assert!(two.unwrap().get("runtimeConfig").is_none(), "the file is about one device");
     assert!(expanded(&json!({ "rdma": "shared" })).is_none());
-    assert_eq!(of(&json!({ "master": "a", "rdma": "shared" })).rdma, attach::rail::RdmaMode::Shared);
+    assert_eq!(of(&json!({ "master": "a", "rdma": "shared" })).rdma, rails::RdmaMode::Shared);
 }

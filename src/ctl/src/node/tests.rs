@@ -4,7 +4,7 @@ use tempfile::TempDir;
 
 use super::find::Found;
 use super::text;
-use attach::routing::NodeFile;
+use routing::NodeFile;
 
 #[expect(clippy::disallowed_methods, reason = "nobody reads a test's own file while it is written")]
 fn node(files: &[(&str, &str)]) -> TempDir {

@@ -244,5 +244,5 @@ fn require_valid(coordinator: &Value) -> Result<()> {
     let mut config = coordinator.clone();
     (config["cniVersion"], config["name"]) = (json!("1.1.0"), json!("rendered"));
     let config = Config::parse(config.to_string().into_bytes(), Command::Status)?;
-    Ok(attach::routing::Settings::without_node(&config).map(drop)?)
+    Ok(routing::Settings::without_node(&config).map(drop)?)
 }

@@ -1,0 +1,62 @@
+use std::net::IpAddr;
+
+use attach::Coded;
+use cni::code;
+
+/// Detection: an address is somebody else's.
+const CONFLICT: u32 = 102;
+/// Detection: a gateway does not answer.
+const SILENT_GATEWAY: u32 = 103;
+
+/// Why addresses cannot be given, or must not be.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "each variant is described by its message")]
+pub enum Failure {
+    #[error(
+        "address {address} on {ifname} is in use by another host: IPv6 duplicate address detection failed"
+    )]
+    Duplicate { address: String, ifname: String },
+    #[error(
+        "address {address} on {ifname} was still tentative after {waited_ms} ms of duplicate address detection"
+    )]
+    Tentative { address: String, ifname: String, waited_ms: u128 },
+    #[error(
+        "address {address} for {ifname} is in use by {holder}: take it out of the pool (excludeIPs), or find who has it"
+    )]
+    Conflict { address: IpAddr, ifname: String, holder: String },
+    #[error(
+        "{attempts} addresses for {ifnames}, one after another, are in use by other hosts: the pool overlaps with what \
+         others give out"
+    )]
+    TooManyConflicts { ifnames: String, attempts: usize },
+    #[error(
+        "gateway {gateway} does not answer on {ifname}: {requests} {protocol} requests in {waited_ms} ms; check the \
+         pool's gateway, the VLAN and the cabling, or leave out detection.gateway"
+    )]
+    SilentGateway { gateway: IpAddr, ifname: String, requests: u32, protocol: &'static str, waited_ms: u128 },
+    #[error(
+        "interface {ifname} had no carrier after {waited_ms} ms, so that nothing could be detected on it"
+    )]
+    NoCarrier { ifname: String, waited_ms: u128 },
+    #[error(
+        "interface {ifname} has no ARP and no neighbour discovery: leave out `detection` for this network"
+    )]
+    NoArp { ifname: String },
+    #[error("cannot {doing} on {ifname}: {source}")]
+    Packet { doing: &'static str, ifname: String, source: std::io::Error },
+}
+
+impl Coded for Failure {
+    fn code(&self) -> u32 {
+        match self {
+            Self::NoArp { .. } => code::INVALID_CONFIG,
+            Self::Conflict { .. } | Self::TooManyConflicts { .. } => CONFLICT,
+            Self::SilentGateway { .. } => SILENT_GATEWAY,
+            Self::Duplicate { .. }
+            | Self::NoCarrier { .. }
+            | Self::Packet { .. }
+            | Self::Tentative { .. } => code::INTERNAL,
+        }
+    }
+}

@@ -1,0 +1,89 @@
+use addresses::detect::{self, Candidate};
+use attach::lease::{self, Lease};
+use attach::{Adding, Attachments, Error, Pod, key_of, merge_dns, require_free};
+use cni::{CniResult, Interface, IpConfig, Request, delegate};
+use netlink::{Link, Route};
+use state::Dirs;
+
+use super::{Child, PodLink};
+
+/// ADD of a child link. `plan` looks at host and pod, and changes nothing.
+pub fn add(
+    request: &Request,
+    plugin: &str,
+    plan: impl FnOnce(&mut Route, &mut Pod) -> Result<Child, cni::Error>,
+) -> Result<CniResult, cni::Error> {
+    let env = &request.env;
+    let netns = env.netns.as_deref().ok_or_else(|| cni::Error::netns("CNI_NETNS is empty"))?;
+    let detection = detect::Settings::of(&request.config)?;
+    let mut pod = Pod::open(netns)?;
+    let mut host = Route::open().map_err(Error::from)?;
+    let child = plan(&mut host, &mut pod)?;
+    if let Some(ipam) = &request.config.ipam_type {
+        delegate::require(request, ipam)?;
+    }
+    let attachments = Attachments::open(&Dirs::from_env().map_err(Error::from)?, plugin)?;
+    let key = key_of(request)?;
+    let prepared = attachments.prepare::<PodLink>(key.clone(), &pod.netns)?;
+    require_free(&mut pod, &env.ifname)?;
+    if prepared.superseded() {
+        lease::release(request)?;
+    }
+    let adding =
+        prepared.begin(PodLink::to_be_made(&key, child.kind.name(), request.config.ipam_type.clone()))?;
+    Build { request, detection, pod, host, child, lease: Lease::of(request) }.run(adding)
+}
+
+struct Build<'a> {
+    request: &'a Request,
+    detection: Option<detect::Settings>,
+    pod: Pod,
+    host: Route,
+    child: Child,
+    lease: Lease<'a>,
+}
+
+impl Build<'_> {
+    fn run(mut self, mut adding: Adding<PodLink>) -> Result<CniResult, cni::Error> {
+        let built = self.build(&mut adding).and_then(|result| {
+            adding.attached()?;
+            Ok(result)
+        });
+        built.map_err(|error| self.lease.roll_back(error, adding.fail()))
+    }
+
+    fn build(&mut self, adding: &mut Adding<PodLink>) -> Result<CniResult, cni::Error> {
+        let ifname = &self.request.env.ifname;
+        let link = self.child.create(&mut self.host, &mut self.pod, ifname, adding)?;
+        adding.note(|undo| undo.made(&link));
+        let mut result = self.addresses()?;
+        result.interfaces = vec![interface(&link, self.request)];
+        let candidate = Candidate {
+            link: &link,
+            parent: self.child.hears_for(),
+            settings: self.detection,
+            lease: &mut self.lease,
+            result: &mut result,
+        };
+        detect::configure(&mut self.pod, candidate)?;
+        Ok(result)
+    }
+
+    fn addresses(&mut self) -> Result<CniResult, cni::Error> {
+        let Some(inherited) = self.child.inherited.take() else { return self.lease.take() };
+        let ips = inherited.ips.into_iter().map(|ip| IpConfig { interface: Some(0), ..ip }).collect();
+        let dns = merge_dns(self.request.config.dns.clone(), inherited.dns);
+        Ok(CniResult { ips, dns, ..inherited })
+    }
+}
+
+/// As the result has it.
+pub fn interface(link: &Link, request: &Request) -> Interface {
+    Interface {
+        name: link.name.clone(),
+        mac: link.address.map(|address| address.to_string()),
+        mtu: Some(link.mtu),
+        sandbox: request.env.netns.as_ref().map(|path| path.display().to_string()),
+        ..Interface::default()
+    }
+}

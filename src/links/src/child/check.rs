@@ -1,0 +1,77 @@
+use addresses::{self, detect, result_differences};
+use attach::{Attachments, Error, Pod, key_of, not_available, verdict};
+use cni::{Request, delegate};
+use netlink::{Link, Route};
+use state::Dirs;
+
+use super::{Child, PodLink};
+
+/// CHECK of a child link: the kernel against the config, the record and `prevResult`, then the IPAM's own CHECK.
+/// `unlike` compares what is special to the kind.
+pub fn check(
+    request: &Request,
+    plugin: &str,
+    plan: impl FnOnce(&mut Route, &mut Pod) -> Result<Child, cni::Error>,
+    unlike: impl FnOnce(&Child, &Link) -> Option<String>,
+) -> Result<(), cni::Error> {
+    let netns = request.env.netns.as_deref().ok_or_else(|| cni::Error::netns("CNI_NETNS is empty"))?;
+    request.config.require_prev_result()?;
+    detect::Settings::of(&request.config)?;
+    let mut pod = Pod::open(netns)?;
+    let mut host = Route::open().map_err(Error::from)?;
+    let child = plan(&mut host, &mut pod)?;
+    let record = Attachments::open(&Dirs::from_env().map_err(Error::from)?, plugin)?;
+    let record = record.find::<PodLink>(&key_of(request)?)?.about(&pod.netns);
+    let mut found: Vec<_> = record.err().into_iter().collect();
+    found.extend(differences(request, &mut pod, &child, |link| unlike(&child, link))?);
+    if let Some(ipam) = &request.config.ipam_type {
+        found.extend(delegate::check(request, ipam).err().map(|error| error.to_string()));
+    }
+    verdict(&request.env.ifname, &found)
+}
+
+/// STATUS: the parent is there and the IPAM can give addresses. Takes no lock and writes nothing.
+pub fn status(
+    request: &Request,
+    parent: impl FnOnce(&mut Route) -> Result<(), cni::Error>,
+) -> Result<(), cni::Error> {
+    detect::Settings::of(&request.config)?;
+    let mut host = Route::open().map_err(Error::from)?;
+    parent(&mut host).map_err(not_available)?;
+    request.config.ipam_type.as_ref().map_or(Ok(()), |ipam| delegate::status(request, ipam))
+}
+
+/// The link in the pod against what it is to be and against `prevResult`.
+pub fn differences(
+    request: &Request,
+    pod: &mut Pod,
+    child: &Child,
+    unlike: impl FnOnce(&Link) -> Option<String>,
+) -> Result<Vec<String>, cni::Error> {
+    let Some(link) = pod.route.link_by_name(&request.env.ifname).map_err(Error::from)? else {
+        return Ok(vec![format!("interface {} is missing in the pod", request.env.ifname)]);
+    };
+    let mut found = link_differences(child, &link);
+    found.extend(unlike(&link));
+    found.extend(result_differences(request, pod, &link)?);
+    Ok(found)
+}
+
+fn link_differences(child: &Child, link: &Link) -> Vec<String> {
+    let mut found = Vec::new();
+    if link.kind.name() != child.kind.name() {
+        found.push(format!("it is a {:?} link, expected {}", link.kind.name(), child.kind.name()));
+    }
+    // Where the parent has the link's own number, in its namespace, IPoIB's kernel part says nothing of it
+    // (`nla_put_iflink` in net/core/rtnetlink.c).
+    if link.parent.unwrap_or(link.index) != child.parent.link.index {
+        found.push(format!("it is not on {} any more", child.parent.link.name));
+    }
+    if child.mtu.is_some_and(|mtu| mtu != link.mtu) {
+        found.push(format!("its MTU is {}, expected {}", link.mtu, child.mtu.unwrap_or_default()));
+    }
+    if !link.is_up() {
+        found.push("it is down".to_owned());
+    }
+    found
+}

@@ -1,0 +1,93 @@
+use attach::{Attachments, Error, Found, Scene, Undo, key_of, lease};
+use cni::{Request, ValidAttachments};
+use netlink::{LinkChange, Route};
+use state::{Dirs, Key};
+
+use super::{PodLink, link};
+
+/// DEL of a child link of that kind. The IPAM's DEL always runs, after the link is gone.
+pub fn del(request: &Request, plugin: &str, kind: &str) -> Result<(), cni::Error> {
+    lease::end(request, |errors| delete_link(request, plugin, kind, errors))
+}
+
+/// Interface groups of links that are on their way out: a number of our own and the first link's index.
+const LEAVING: u32 = 211 << 23;
+
+/// Deletes links of one pod, within one grace period of the kernel. Goes on after a failure.
+pub fn delete_all<'a>(links: impl Iterator<Item = &'a PodLink>, scene: &mut Scene) -> Vec<Error> {
+    let Some(pod) = &mut scene.pod else {
+        return links.filter_map(|link| link.delete_refunded(scene).err()).collect();
+    };
+    let (mut indexes, mut errors) = (Vec::new(), Vec::new());
+    for link in links {
+        match link.find(&mut pod.route) {
+            Ok(found) => indexes.extend(found.map(|link| link.index)),
+            Err(error) => errors.push(error),
+        }
+    }
+    errors.extend(delete_together(&indexes, &mut pod.route).err());
+    errors
+}
+
+/// One by one, each would wait for a grace period of its own.
+fn delete_together(indexes: &[u32], route: &mut Route) -> Result<(), Error> {
+    let first = match indexes {
+        [] => return Ok(()),
+        [one] => return link::delete(*one, route),
+        [first, ..] => first,
+    };
+    let group = LEAVING | first & 0x007f_ffff;
+    let mut batch = route.batch();
+    for index in indexes {
+        batch.set_link(*index, &LinkChange { group: Some(group), ..LinkChange::default() });
+    }
+    for outcome in batch.outcomes()? {
+        outcome.or_else(|error| if error.is_gone() { Ok(()) } else { Err(error) })?;
+    }
+    match route.delete_group(group) {
+        Err(error) if !error.is_gone() => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Returns the IPAM plugin of the record, for a config that names none any more.
+fn delete_link(
+    request: &Request,
+    plugin: &str,
+    kind: &str,
+    errors: &mut Vec<Error>,
+) -> Result<Option<String>, Error> {
+    let attachments = Attachments::open(&Dirs::from_env()?, plugin)?;
+    let key = key_of(request)?;
+    let cni_netns = request.env.netns.as_deref();
+    match attachments.find::<PodLink>(&key)? {
+        Found::Attached { undo, netns } => {
+            let mut scene = Scene::of(netns.as_ref(), cni_netns)?;
+            errors.extend(attachments.release(&key, &undo, &mut scene));
+            Ok(undo.ipam)
+        }
+        unusable => {
+            if let Found::Damaged(damage) = unusable {
+                tracing::warn!(%damage, "the record of this attachment is damaged; the link is deleted by its name");
+            }
+            errors.extend(unrecorded(&key, kind, &mut Scene::at(cni_netns)?));
+            attachments.forget(&key)?;
+            Ok(None)
+        }
+    }
+}
+
+/// A link that the plugin which ours replaced made before the upgrade: its name and kind say enough.
+fn unrecorded(key: &Key, kind: &str, scene: &mut Scene) -> Vec<Error> {
+    PodLink::named(&key.ifname, kind, None).undo(scene)
+}
+
+/// GC of this network: links whose attachment is not valid any more, then the IPAM's own GC.
+pub fn gc(request: &Request, plugin: &str, valid: &ValidAttachments) -> Result<(), cni::Error> {
+    let attachments = Attachments::open(&Dirs::from_env().map_err(Error::from)?, plugin)?;
+    let (released, errors) = attachments.collect::<PodLink>(&request.config.name, valid)?;
+    for key in &released {
+        tracing::info!(attachment = %key, "released: not among the valid attachments");
+    }
+    lease::collect(request, errors)
+}

@@ -1,0 +1,271 @@
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use attach::wait::here as wait_here;
+use attach::{Adding, Error, Failure, Pod, Scene, Undo, require_free};
+use cni::CniResult;
+use netlink::link::NewKind;
+use netlink::{HwAddr, Link, LinkChange, NewLink, Route};
+use serde::{Deserialize, Serialize};
+use state::Key;
+
+use super::Parent;
+
+/// The link to be made.
+#[derive(Clone, Debug)]
+pub struct Child {
+    /// What it sits on.
+    pub parent: Parent,
+    /// What it is to be.
+    pub kind: NewKind<'static>,
+    /// `None`: the parent's.
+    pub mtu: Option<u32>,
+    /// `None`: left to the kernel.
+    pub address: Option<HwAddr>,
+    /// Addresses and routes of an earlier plugin in the chain, in the place of an IPAM's.
+    pub inherited: Option<CniResult>,
+}
+
+/// How to undo a link in the pod.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PodLink {
+    /// `CNI_IFNAME`
+    pub ifname: String,
+    /// The kernel's name of its kind; a link of another kind is not ours.
+    pub kind: String,
+    /// Known once it is made: the pod may have renamed it by the time it goes.
+    pub index: Option<u32>,
+    /// The name that it has until the record has its index and address, where that is not its final one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub staged: Option<String>,
+    /// The hardware address of one that the kernel gives to the host when the pod's namespace ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refunded: Option<HwAddr>,
+    /// The IPAM plugin that gave its addresses.
+    pub ipam: Option<String>,
+}
+
+/// The record of a link that is being made.
+pub trait Ledger {
+    /// The name in the record under which it is to be made, if that is not its final one.
+    fn staged(&self) -> Option<String>;
+    /// Writes down such a name before there is a link of it.
+    fn stage(&mut self) -> Result<String, Error>;
+    /// Writes down what it is known by, before it gets its final name.
+    fn made(&mut self, link: &Link) -> Result<(), Error>;
+}
+
+impl Ledger for Adding<PodLink> {
+    fn staged(&self) -> Option<String> {
+        self.undo().staged.clone()
+    }
+
+    fn stage(&mut self) -> Result<String, Error> {
+        let name = staging_name(self.key());
+        self.amend(|undo| undo.staged = Some(name.clone()))?;
+        Ok(name)
+    }
+
+    fn made(&mut self, link: &Link) -> Result<(), Error> {
+        self.amend(|undo| undo.made(link))
+    }
+}
+
+impl Undo for PodLink {
+    fn undo(&self, scene: &mut Scene) -> Vec<Error> {
+        let deleted = match &mut scene.pod {
+            Some(pod) => self.delete_in(&mut pod.route),
+            None => self.delete_refunded(scene),
+        };
+        deleted.err().into_iter().collect()
+    }
+}
+
+/// How long a namespace that nothing holds any more takes to end: the kernel does it later, many at a time.
+const NAMESPACE_ENDS: Duration = Duration::from_secs(5);
+
+impl PodLink {
+    /// One that an ADD is about to make.
+    pub fn to_be_made(key: &Key, kind: &str, ipam: Option<String>) -> Self {
+        let staged = outlives_namespace(kind).then(|| staging_name(key));
+        Self { staged, ..Self::named(&key.ifname, kind, ipam) }
+    }
+
+    /// One of which nothing is known but name and kind.
+    pub fn named(ifname: &str, kind: &str, ipam: Option<String>) -> Self {
+        Self {
+            ifname: ifname.to_owned(),
+            kind: kind.to_owned(),
+            index: None,
+            staged: None,
+            refunded: None,
+            ipam,
+        }
+    }
+
+    /// What DEL will know it by.
+    pub fn made(&mut self, link: &Link) {
+        self.index = Some(link.index);
+        self.refunded = link.address.filter(|_| outlives_namespace(link.kind.name()));
+        self.staged = None;
+    }
+
+    /// On the host, under the name that it had in the pod or another. The address tells it from others: it holds the queue
+    /// pair's number and the port's GUID. Before that was written down, the name does.
+    pub(super) fn delete_refunded(&self, scene: &mut Scene) -> Result<(), Error> {
+        if !outlives_namespace(&self.kind) || (self.refunded.is_none() && self.staged.is_none()) {
+            return Ok(());
+        }
+        let is_ours = |link: &Link| match self.refunded {
+            Some(address) => link.address == Some(address),
+            None => self.staged.as_ref() == Some(&link.name),
+        };
+        let host = scene.host()?;
+        let found = wait_here(NAMESPACE_ENDS, || {
+            let links = host.links()?;
+            Ok(links.into_iter().find(|link| is_ours(link) && link.kind.name() == self.kind))
+        })?;
+        found.map_or(Ok(()), |link| delete(link.index, host))
+    }
+
+    fn delete_in(&self, pod: &mut Route) -> Result<(), Error> {
+        self.find(pod)?.map_or(Ok(()), |link| delete(link.index, pod))
+    }
+
+    /// The link, if it is still of that kind.
+    pub(super) fn find(&self, pod: &mut Route) -> Result<Option<Link>, Error> {
+        let found = match self.index {
+            Some(index) => pod.link_by_index(index)?,
+            None => pod.link_by_name(self.staged.as_ref().unwrap_or(&self.ifname))?,
+        };
+        Ok(found.filter(|link| link.kind.name() == self.kind))
+    }
+}
+
+pub(super) fn delete(index: u32, route: &mut Route) -> Result<(), Error> {
+    match route.delete_link(index) {
+        Err(error) if !error.is_gone() => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+impl Child {
+    /// Makes the link where it belongs, complete and under its final name.
+    pub fn create(
+        &self,
+        host: &mut Route,
+        pod: &mut Pod,
+        ifname: &str,
+        ledger: &mut dyn Ledger,
+    ) -> Result<Link, Error> {
+        let link = match self.create_at_once(host, pod, ifname, ledger)? {
+            Some(link) => link,
+            None => self.create_staged(host, pod, ifname, ledger)?,
+        };
+        self.with_mtu(link, pod)
+    }
+
+    /// `None` for one that is to have another name first: its record says so, or a kernel refuses names that the host has.
+    fn create_at_once(
+        &self,
+        host: &mut Route,
+        pod: &mut Pod,
+        ifname: &str,
+        ledger: &dyn Ledger,
+    ) -> Result<Option<Link>, Error> {
+        if ledger.staged().is_some() {
+            return Ok(None);
+        }
+        match self.create_as(host, pod, ifname) {
+            Err(error) if is_taken(&error) => require_free(pod, ifname).map(|()| None),
+            other => other.map(Some),
+        }
+    }
+
+    /// Under a name that nothing else has; nobody in the pod has seen the link when it gets its own.
+    fn create_staged(
+        &self,
+        host: &mut Route,
+        pod: &mut Pod,
+        ifname: &str,
+        ledger: &mut dyn Ledger,
+    ) -> Result<Link, Error> {
+        let staged = ledger.staged().map_or_else(|| ledger.stage(), Ok)?;
+        let link = self.create_as(host, pod, &staged)?;
+        ledger.made(&link)?;
+        let name = Some(ifname.to_owned());
+        pod.route.set_link(link.index, &LinkChange { name, ..LinkChange::default() })?;
+        Ok(Link { name: ifname.to_owned(), ..link })
+    }
+
+    /// Up to Linux 6.13 the kernel looks for the new name in the namespace of the socket, and finds the host's own eth0
+    /// (`rtnl_newlink` in net/core/rtnetlink.c).
+    fn create_as(&self, host: &mut Route, pod: &mut Pod, ifname: &str) -> Result<Link, Error> {
+        let created = if self.parent.in_pod {
+            pod.route.create_link(&self.new_link(ifname))
+        } else {
+            host.create_link(&NewLink { netns: Some(pod.netns.fd()), ..self.new_link(ifname) })
+        };
+        let echoed = created.map_err(|error| self.refused(error))?;
+        echoed.map_or_else(|| in_pod(pod, ifname), Ok)
+    }
+
+    /// `IPoIB` begins with an MTU of its own, whatever the request says (`ipoib_ndo_init`).
+    fn with_mtu(&self, link: Link, pod: &mut Pod) -> Result<Link, Error> {
+        let Some(mtu) = self.mtu.filter(|mtu| *mtu != link.mtu) else { return Ok(link) };
+        pod.route.set_link(link.index, &LinkChange { mtu: Some(mtu), ..LinkChange::default() })?;
+        in_pod(pod, &link.name)
+    }
+
+    /// The parent on the host, if it hears what is meant for its children: an ipvlan gets frames by the address in them,
+    /// of which one that asks has none yet.
+    pub fn hears_for(&self) -> Option<&Link> {
+        let is_ipvlan = self.kind.name() == "ipvlan";
+        (is_ipvlan && !self.parent.in_pod).then_some(&self.parent.link)
+    }
+
+    fn new_link(&self, ifname: &str) -> NewLink<'static> {
+        let mut link = NewLink::new(ifname, self.kind.clone());
+        link.parent = Some(self.parent.link.index);
+        link.mtu = self.mtu;
+        link.address = self.address;
+        link
+    }
+
+    /// EBUSY from a parent's receive handler tells nobody what the matter is.
+    fn refused(&self, source: netlink::Error) -> Error {
+        let kind = self.kind.name();
+        let other = match kind {
+            "ipvlan" => "macvlan",
+            "macvlan" => "ipvlan",
+            _ => return source.into(),
+        };
+        match source {
+            source if source.is_busy() => {
+                super::Error::ParentBusy { parent: self.parent.link.name.clone(), kind, other, source }.into()
+            }
+            source => source.into(),
+        }
+    }
+}
+
+/// Links of `ib_ipoib` do (`netns_refund` of its `rtnl_link_ops`): the kernel gives them to the host.
+fn outlives_namespace(kind: &str) -> bool {
+    kind == "ipoib"
+}
+
+/// The same for every try of an attachment, and another for every attachment.
+pub fn staging_name(key: &Key) -> String {
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    format!("rail{:011x}", hasher.finish() >> 20)
+}
+
+fn in_pod(pod: &mut Pod, ifname: &str) -> Result<Link, Error> {
+    let link = pod.route.link_by_name(ifname)?;
+    link.ok_or_else(|| Failure::Vanished { ifname: ifname.to_owned() }.into())
+}
+
+fn is_taken(error: &Error) -> bool {
+    matches!(error.failure(), Failure::Netlink(error) if error.is_exists())
+}

@@ -1,0 +1,54 @@
+use attach::{Attachments, Error, Found, Scene, Undo, key_of, lease};
+use cni::{Request, ValidAttachments};
+use state::Dirs;
+
+use super::{IbUndo, NAME, peer};
+
+/// DEL of an InfiniBand VF, by its record or else the peer's cache. The IPAM's DEL always runs, after the interface has
+/// gone; a VF with a user space driver never had addresses.
+pub fn del(request: &Request) -> Result<(), cni::Error> {
+    lease::end(request, |errors| give_back(request, errors))
+}
+
+/// Returns the IPAM plugin of the record, for a config that names none any more.
+fn give_back(request: &Request, errors: &mut Vec<Error>) -> Result<Option<String>, Error> {
+    let dirs = Dirs::from_env()?;
+    let attachments = Attachments::open(&dirs, NAME)?;
+    let key = key_of(request)?;
+    let cni_netns = request.env.netns.as_deref();
+    match attachments.find::<IbUndo>(&key)? {
+        Found::Attached { undo, netns } => {
+            let mut scene = Scene::of(netns.as_ref(), cni_netns)?;
+            errors.extend(attachments.release(&key, &undo, &mut scene));
+            return Ok(undo.ipam);
+        }
+        Found::Damaged(damage) => {
+            tracing::warn!(%damage, "the record of this attachment is damaged; its cache has to do");
+        }
+        Found::Nothing => (),
+    }
+    let cached = peer::find(&dirs, &key)?;
+    if let Some(undo) = &cached {
+        errors.extend(undo.undo(&mut Scene::at(cni_netns)?));
+    }
+    if errors.is_empty() {
+        peer::forget(&dirs, &key)?;
+        attachments.forget(&key)?;
+    }
+    Ok(cached.and_then(|undo| undo.ipam))
+}
+
+/// GC of this network: VFs whose attachment is not valid any more, by record and by cache, then the IPAM's own GC.
+pub fn gc(request: &Request, valid: &ValidAttachments) -> Result<(), cni::Error> {
+    let dirs = Dirs::from_env().map_err(Error::from)?;
+    let attachments = Attachments::open(&dirs, NAME)?;
+    let (released, mut errors) = attachments.collect::<IbUndo>(&request.config.name, valid)?;
+    for undo in peer::stale(&dirs, &request.config.name, valid)? {
+        tracing::info!(attachment = %undo.key, "released: its cache is not among the valid attachments");
+        errors.extend(undo.undo(&mut Scene::default()));
+    }
+    for key in &released {
+        tracing::info!(attachment = %key, "released: not among the valid attachments");
+    }
+    lease::collect(request, errors)
+}

@@ -1,0 +1,221 @@
+//! The caches of ib-sriov-cni below /var/lib/cni/ib-sriov: its config as JSON, with what it filled in.
+
+use std::path::PathBuf;
+
+use attach::Error;
+use cni::{Request, ValidAttachments, lenient};
+use netlink::Guid;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use state::{Dirs, Key, file};
+
+use super::rebind::RdmaBefore;
+use super::{IbUndo, NAME, Wanted};
+use crate::vf::peer::written_since_boot;
+use crate::vf::{Attributes, LinkState, Netdev};
+
+/// The peer's keys, as far as an undo needs them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct Cache {
+    #[serde(rename = "cniVersion", skip_serializing_if = "String::is_empty")]
+    cni_version: String,
+    name: String,
+    #[serde(rename = "type")]
+    plugin: String,
+    ipam: Ipam,
+    #[serde(rename = "Master")]
+    master: String,
+    #[serde(rename = "deviceID")]
+    device: String,
+    #[serde(rename = "VFID")]
+    vf: u32,
+    #[serde(rename = "HostIFNames")]
+    ifname: String,
+    #[serde(rename = "HostIFGUID")]
+    guid: String,
+    #[serde(rename = "ContIFNames")]
+    pod_ifname: String,
+    pkey: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    link_state: String,
+    #[serde(rename = "rdmaIsolation", skip_serializing_if = "is_false")]
+    isolation: bool,
+    #[serde(rename = "RdmaNetState")]
+    rdma: RdmaState,
+    #[serde(rename = "vfioPciMode", skip_serializing_if = "is_false")]
+    vfio: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct Ipam {
+    #[serde(rename = "type", skip_serializing_if = "String::is_empty")]
+    plugin: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct RdmaState {
+    version: String,
+    #[serde(rename = "deviceID")]
+    device: String,
+    #[serde(rename = "sandboxRdmaDevName")]
+    host_name: String,
+    #[serde(rename = "containerRdmaDevName")]
+    pod_name: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape that serde wants")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+fn path(dirs: &Dirs, key: &Key) -> Result<PathBuf, Error> {
+    Ok(dirs.peer.path(&[NAME])?.join(format!("{}-{}", key.container_id, key.ifname)))
+}
+
+/// Writes the cache, so that the peer can detach what was attached here.
+pub(super) fn save(
+    dirs: &Dirs,
+    request: &Request,
+    wanted: &Wanted,
+    undo: &IbUndo,
+    pf: Option<(String, u32)>,
+) -> Result<(), Error> {
+    let (master, vf) = pf.unwrap_or_default();
+    let rdma = undo.rdma.as_ref().filter(|_| undo.isolated).map(|rdma| RdmaState {
+        version: "1.0".to_owned(),
+        device: undo.device.clone(),
+        host_name: rdma.name.clone(),
+        pod_name: rdma.name.clone(),
+    });
+    let cache = Cache {
+        cni_version: request.config.cni_version.to_string(),
+        name: request.config.name.clone(),
+        plugin: NAME.to_owned(),
+        ipam: Ipam { plugin: undo.ipam.clone().unwrap_or_default() },
+        master,
+        device: undo.device.clone(),
+        vf,
+        ifname: undo.netdev.as_ref().map_or_else(String::new, |netdev| netdev.name.clone()),
+        guid: undo.guid.map_or_else(String::new, |guid| guid.to_string()),
+        pod_ifname: undo.ifname.clone(),
+        pkey: wanted.pkey.map_or_else(String::new, |pkey| pkey.to_string()),
+        link_state: wanted.link_state.map_or_else(String::new, |state| format!("{state:?}").to_lowercase()),
+        isolation: wanted.isolation,
+        rdma: rdma.unwrap_or_default(),
+        vfio: wanted.vfio,
+    };
+    let path = path(dirs, &undo.key)?;
+    dirs.peer.create(&[NAME])?;
+    let encode =
+        |error: serde_json::Error| state::Error::Encode { path: path.clone(), reason: error.to_string() };
+    Ok(file::replace(&path, &serde_json::to_vec(&cache).map_err(encode)?)?)
+}
+
+/// Removes the cache.
+pub(super) fn forget(dirs: &Dirs, key: &Key) -> Result<(), Error> {
+    file::remove(&path(dirs, key)?)?;
+    Ok(())
+}
+
+/// What the peer attached since the machine started.
+pub fn find(dirs: &Dirs, key: &Key) -> Result<Option<IbUndo>, Error> {
+    let path = path(dirs, key)?;
+    let Some(bytes) = file::read(&path)? else { return Ok(None) };
+    if !written_since_boot(&path) {
+        return Ok(None);
+    }
+    Ok(parse(&bytes).map(|cache| cache.undo(key.clone())))
+}
+
+/// The peer's attachments of `network` that are not valid any more. Names of interfaces seldom have a dash.
+pub(super) fn stale(dirs: &Dirs, network: &str, valid: &ValidAttachments) -> Result<Vec<IbUndo>, Error> {
+    let entries = std::fs::read_dir(dirs.peer.path(&[NAME])?).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let mut found = Vec::new();
+    for name in names {
+        let Some((container, ifname)) = name.rsplit_once('-') else { continue };
+        let Ok(key) = Key::new(network, container, ifname) else { continue };
+        // What an older boot wrote, no VF has any more.
+        if !written_since_boot(&path(dirs, &key)?) {
+            continue;
+        }
+        let bytes = file::read(&path(dirs, &key)?)?.unwrap_or_default();
+        let of_network = parse(&bytes).filter(|cache| cache.name == network);
+        found.extend(of_network.filter(|_| !valid.contains(container, ifname)).map(|cache| cache.undo(key)));
+    }
+    Ok(found)
+}
+
+/// `None` if it is torn, or does not say which device it is about.
+fn parse(bytes: &[u8]) -> Option<Cache> {
+    let value: Value = serde_json::from_slice(bytes).ok()?;
+    lenient::from_value::<Cache>(&value).ok().filter(|cache| !cache.device.is_empty())
+}
+
+impl Cache {
+    /// The peer keeps no link state from before, and resets it to auto; a GUID that it did not set it does not reset.
+    fn undo(&self, key: Key) -> IbUndo {
+        let guid = self.guid.parse::<Guid>().ok();
+        let before = Attributes {
+            link_state: (!self.link_state.is_empty()).then_some(LinkState::Auto),
+            node_guid: guid,
+            port_guid: guid,
+            ..Attributes::default()
+        };
+        let netdev = (!self.ifname.is_empty()).then(|| Netdev {
+            name: self.ifname.clone(),
+            alt_names: Vec::new(),
+            mac: None,
+            mtu: None,
+            up: false,
+        });
+        let rdma = RdmaBefore { name: self.rdma.host_name.clone(), verbs: None };
+        IbUndo {
+            ifname: key.ifname.clone(),
+            key,
+            device: self.device.clone(),
+            driver: None,
+            driver_override: None,
+            index: None,
+            netdev,
+            guid,
+            before: Some(before),
+            rdma: Some(rdma).filter(|rdma| !rdma.name.is_empty()),
+            isolated: self.isolation,
+            ipam: Some(self.ipam.plugin.clone()).filter(|ipam| !ipam.is_empty()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GO: &str = r#"{"cniVersion":"0.4.0","name":"ib","type":"ib-sriov","ipam":{"type":"whereabouts"},"dns":{},
+        "Master":"ibp3s0","deviceID":"0000:3b:00.3","VFID":2,"HostIFNames":"ibp3s0v2","HostIFGUID":"02:00:5e:ff:fe:10:00:01",
+        "ContIFNames":"net1","pkey":"0x8001","link_state":"enable","rdmaIsolation":true,
+        "RdmaNetState":{"version":"1.0","deviceID":"0000:3b:00.3","sandboxRdmaDevName":"mlx5_4","containerRdmaDevName":"mlx5_4"},
+        "args":{"cni":{"guid":"x"}}}"#;
+
+    #[test]
+    fn a_cache_of_the_peer_is_an_undo() {
+        let key = Key::new("ib", "c0ffee", "net1").unwrap();
+        let undo = parse(GO.as_bytes()).unwrap().undo(key);
+        assert_eq!((undo.device.as_str(), undo.isolated), ("0000:3b:00.3", true));
+        assert_eq!(undo.netdev.unwrap().name, "ibp3s0v2");
+        assert_eq!(undo.guid.unwrap().to_string(), "02:00:5e:ff:fe:10:00:01");
+        assert_eq!(undo.before.unwrap().link_state, Some(LinkState::Auto));
+        assert_eq!(undo.rdma.unwrap().name, "mlx5_4");
+        assert_eq!(undo.ipam.as_deref(), Some("whereabouts"));
+    }
+
+    #[test]
+    fn a_torn_or_empty_cache_is_none() {
+        for text in ["", "{", "{}", &GO[..100]] {
+            assert_eq!(parse(text.as_bytes()), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,38 @@
+use attach::Coded;
+use cni::code;
+
+/// Why a shared master cannot be provided.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "each variant is described by its message")]
+pub enum Error {
+    #[error("interface \"{name}\" is not in the host's namespace: check the name with `ip link`")]
+    NoInterface { name: String },
+    #[error(
+        "interface \"{name}\" is an InfiniBand interface, which has partitions and no VLANs: use `ipoib` with `pkey`"
+    )]
+    Infiniband { name: String },
+    #[error("interface \"{name}\" is a port of {port_of} already: a NIC has one bond or bridge")]
+    Port { name: String, port_of: String },
+    #[error(
+        "{name} is there already and {found}, where {wanted} is wanted: rename or remove it, or change the config"
+    )]
+    Differs { name: String, found: String, wanted: String },
+    #[error(
+        "VLAN {id} of {parent} is there already as {name}, where {wanted} is wanted: set `vlanName` to {name}"
+    )]
+    OtherName { id: u16, parent: String, name: String, wanted: String },
+    #[error("mtu {mtu} is more than the {have} of {name}: raise that on the host first, or lower `mtu`")]
+    Mtu { mtu: u32, have: u32, name: String },
+    #[error("{name} was made and is not there any more: something else deletes it")]
+    Vanished { name: String },
+}
+
+impl Coded for Error {
+    fn code(&self) -> u32 {
+        match self {
+            Self::Vanished { .. } => code::TRY_AGAIN,
+            _ => code::INVALID_CONFIG,
+        }
+    }
+}

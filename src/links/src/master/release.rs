@@ -1,0 +1,89 @@
+use attach::Error;
+use cni::ValidAttachments;
+use netlink::Route;
+use state::{Dirs, Key};
+
+use super::ledger::Ledger;
+use super::{bond, lock};
+
+/// DEL: `key` uses no master any more; one that was made here goes with its last user, if that is wished.
+pub fn release(dirs: &Dirs, key: &Key) -> Result<Vec<Error>, Error> {
+    let _lock = lock(dirs)?;
+    Ok(leave(dirs, key, &[], &mut Route::open()?))
+}
+
+/// GC: as [`release`] for every user of `network` that is not valid any more. Returns whom it released.
+pub fn collect(
+    dirs: &Dirs,
+    network: &str,
+    valid: &ValidAttachments,
+) -> Result<(Vec<Key>, Vec<Error>), Error> {
+    let _lock = lock(dirs)?;
+    let mut host = Route::open()?;
+    let is_stale = |key: &Key| key.network == network && !valid.contains(&key.container_id, &key.ifname);
+    let users = Ledger::all(dirs)?.into_iter().flat_map(|ledger| ledger.users).map(|user| user.key);
+    let mut stale: Vec<_> = users.filter(is_stale).collect();
+    stale.sort();
+    stale.dedup();
+    let errors = stale.iter().flat_map(|key| leave(dirs, key, &[], &mut host)).collect();
+    Ok((stale, errors))
+}
+
+/// The caller has the lock. VLANs go before what they are on; `failed` is what a failing ADD has just made.
+pub(super) fn leave(dirs: &Dirs, key: &Key, failed: &[String], host: &mut Route) -> Vec<Error> {
+    let ledgers = match Ledger::all(dirs) {
+        Ok(ledgers) => ledgers,
+        Err(error) => return vec![error],
+    };
+    let used = ledgers.into_iter().filter(|ledger| ledger.is_used_by(key));
+    let (mut errors, mut held) = (Vec::new(), Vec::new());
+    for mut ledger in used {
+        // Something of the same attachment is still on it: it stays a user of both, and the next DEL lets go of both.
+        if held.contains(&ledger.name) {
+            continue;
+        }
+        ledger.unfinished |= failed.contains(&ledger.name);
+        let on = ledger.on.clone();
+        let left = leave_one(dirs, ledger, key, host).unwrap_or_else(|error| vec![error]);
+        held.extend(on.filter(|_| !left.is_empty()));
+        errors.extend(left);
+    }
+    errors
+}
+
+fn leave_one(dirs: &Dirs, mut ledger: Ledger, key: &Key, host: &mut Route) -> Result<Vec<Error>, Error> {
+    if ledger.users.len() > 1 || !is_to_go(&ledger, host)? {
+        ledger.part(key);
+        return if ledger.users.is_empty() && !ledger.made { ledger.remove(dirs) } else { ledger.save(dirs) }
+            .map(|()| Vec::new());
+    }
+    delete(&ledger, host)?;
+    let errors = bond::restore_ports(&ledger, host);
+    if errors.is_empty() {
+        ledger.remove(dirs)?;
+    }
+    Ok(errors)
+}
+
+fn is_to_go(ledger: &Ledger, host: &mut Route) -> Result<bool, Error> {
+    if !ledger.made || !(ledger.cleanup || ledger.unfinished) {
+        return Ok(false);
+    }
+    let Some(link) = ledger.link(host)? else { return Ok(true) };
+    let above = host
+        .links()?
+        .into_iter()
+        .find(|other| other.parent == Some(link.index) && other.parent_netnsid.is_none());
+    if let Some(above) = &above {
+        tracing::warn!(master = ledger.name, above = above.name, "left in place: something else is on it");
+    }
+    Ok(above.is_none())
+}
+
+fn delete(ledger: &Ledger, host: &mut Route) -> Result<(), Error> {
+    let Some(link) = ledger.link(host)? else { return Ok(()) };
+    match host.delete_link(link.index) {
+        Err(error) if !error.is_gone() => Err(error.into()),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,84 @@
+use attach::claim::Claimed;
+use attach::{Error, Scene, Undo};
+use serde::{Deserialize, Serialize};
+
+use crate::child::PodLink;
+use crate::ib::IbUndo;
+use crate::rdma::RdmaUndo;
+use crate::vf::VfUndo;
+
+/// The undo of one step of a rail, as the step's own plugin would have written it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "each is named after its plugin")]
+pub enum Part {
+    Child(PodLink),
+    Sriov(VfUndo),
+    Rdma(RdmaUndo),
+    IbSriov(IbUndo),
+}
+
+/// What the record of an attachment of several rails says of devices; the rest of it is not read.
+#[derive(Debug, Deserialize)]
+pub struct Parts {
+    rails: Vec<RailParts>,
+}
+
+#[derive(Debug, Deserialize)]
+struct RailParts {
+    parts: Vec<Part>,
+}
+
+impl Parts {
+    fn of_device<U>(self, device: &str, pick: impl FnMut(Part) -> Option<U>) -> Option<U> {
+        let parts = self.rails.into_iter().flat_map(|rail| rail.parts);
+        parts.filter(|part| part.device() == Some(device)).find_map(pick)
+    }
+}
+
+impl Claimed for VfUndo {
+    type Shared = Parts;
+
+    fn of_device(shared: Parts, device: &str) -> Option<Self> {
+        shared.of_device(device, |part| if let Part::Sriov(undo) = part { Some(undo) } else { None })
+    }
+}
+
+impl Claimed for RdmaUndo {
+    type Shared = Parts;
+
+    fn of_device(shared: Parts, device: &str) -> Option<Self> {
+        shared.of_device(device, |part| if let Part::Rdma(undo) = part { Some(undo) } else { None })
+    }
+}
+
+impl Claimed for IbUndo {
+    type Shared = Parts;
+
+    fn of_device(shared: Parts, device: &str) -> Option<Self> {
+        shared.of_device(device, |part| if let Part::IbSriov(undo) = part { Some(undo) } else { None })
+    }
+}
+
+impl Part {
+    /// `None` for a link that is made.
+    fn device(&self) -> Option<&str> {
+        match self {
+            Self::Child(_) => None,
+            Self::Sriov(undo) => Some(&undo.device),
+            Self::Rdma(undo) => Some(&undo.device),
+            Self::IbSriov(undo) => Some(&undo.device),
+        }
+    }
+
+    /// Puts back what the step did. Links that were made go together, by [`delete_all`](crate::child::delete_all).
+    pub fn undo(&self, scene: &mut Scene) -> Vec<Error> {
+        match self {
+            // Within one grace period of the kernel.
+            Self::Child(_) => Vec::new(),
+            Self::Sriov(undo) => undo.undo(scene),
+            Self::Rdma(undo) => undo.undo(scene),
+            Self::IbSriov(undo) => undo.undo(scene),
+        }
+    }
+}

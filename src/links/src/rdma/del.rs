@@ -1,0 +1,68 @@
+use std::path::{Path, PathBuf};
+
+use attach::{Attachments, Error, Found, Scene, Undo, key_of};
+use cni::{Request, ValidAttachments};
+use state::{Dirs, Key};
+
+use super::{NAME, RdmaUndo, peer};
+
+/// DEL: the device comes back from wherever it is.
+pub fn del(request: &Request) -> Result<(), cni::Error> {
+    let errors = give_back(request).unwrap_or_else(|error| vec![error]);
+    Error::join(errors).map_or(Ok(()), |error| Err(error.into()))
+}
+
+fn give_back(request: &Request) -> Result<Vec<Error>, Error> {
+    let dirs = Dirs::from_env()?;
+    let attachments = Attachments::open(&dirs, NAME)?;
+    let key = key_of(request)?;
+    let cni_netns = request.env.netns.as_deref();
+    match attachments.find::<RdmaUndo>(&key)? {
+        Found::Attached { undo, netns } => {
+            let mut scene = Scene::of(netns.as_ref(), cni_netns)?;
+            return Ok(attachments.release(&key, &undo, &mut scene));
+        }
+        Found::Damaged(damage) => {
+            tracing::warn!(%damage, "the record of this attachment is damaged; its cache has to do");
+        }
+        Found::Nothing => (),
+    }
+    let errors = unrecorded(&dirs, &key, &mut Scene::at(cni_netns)?, cni_netns)?;
+    if errors.is_empty() {
+        attachments.forget(&key)?;
+    }
+    Ok(errors)
+}
+
+/// What the plugin that ours replaced moved, or ours before a reboot.
+fn unrecorded(dirs: &Dirs, key: &Key, scene: &mut Scene, netns: Option<&Path>) -> Result<Vec<Error>, Error> {
+    let undo = find_unrecorded(dirs, key, netns.unwrap_or(Path::new("")).to_owned())?;
+    Ok(undo.map(|undo| undo.undo(scene)).unwrap_or_default())
+}
+
+/// As the peer's cache tells it. One that is about nothing any more is removed.
+pub fn find_unrecorded(dirs: &Dirs, key: &Key, netns: PathBuf) -> Result<Option<RdmaUndo>, Error> {
+    let found = peer::find(dirs, key, netns)?;
+    if found.is_none() {
+        peer::forget(dirs, key)?;
+    }
+    Ok(found)
+}
+
+/// GC of this network: devices whose attachment is not valid any more, by record and by cache.
+pub fn gc(request: &Request, valid: &ValidAttachments) -> Result<(), cni::Error> {
+    let dirs = Dirs::from_env().map_err(Error::from)?;
+    let network = &request.config.name;
+    let (released, mut errors) = Attachments::open(&dirs, NAME)?.collect::<RdmaUndo>(network, valid)?;
+    for key in &released {
+        tracing::info!(attachment = %key, "released: not among the valid attachments");
+    }
+    for key in peer::keys(&dirs, network)? {
+        if !valid.contains(&key.container_id, &key.ifname) {
+            errors.extend(
+                unrecorded(&dirs, &key, &mut Scene::default(), None).unwrap_or_else(|error| vec![error]),
+            );
+        }
+    }
+    Error::join(errors).map_or(Ok(()), |error| Err(error.into()))
+}

@@ -1,0 +1,176 @@
+//! The caches of rdma-cni: `/var/lib/cni/rdma/<network>-<container>-<ifname>`.
+
+use std::path::PathBuf;
+
+use attach::Error;
+use serde::{Deserialize, Serialize};
+use state::{BootId, Dirs, Key, file};
+
+use super::{NAME, RdmaUndo};
+use crate::vf::peer::written_since_boot;
+
+/// What the peer keeps, and what it ignores.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Cache {
+    #[serde(default)]
+    version: String,
+    #[serde(rename = "deviceID")]
+    device: String,
+    sandbox_rdma_dev_name: String,
+    container_rdma_dev_name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    railcni: Option<Ours>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Ours {
+    boot_id: BootId,
+    key: Key,
+}
+
+pub(super) fn path(dirs: &Dirs, key: &Key) -> Result<PathBuf, Error> {
+    let name = format!("{}-{}-{}", key.network, key.container_id, key.ifname);
+    Ok(dirs.peer.path(&[NAME])?.join(name))
+}
+
+pub(super) fn save(dirs: &Dirs, undo: &RdmaUndo) -> Result<(), Error> {
+    let cache = Cache {
+        version: "1.0".to_owned(),
+        device: undo.device.clone(),
+        sandbox_rdma_dev_name: undo.name.clone(),
+        container_rdma_dev_name: undo.pod_name.clone(),
+        railcni: Some(Ours { boot_id: BootId::current()?, key: undo.key.clone() }),
+    };
+    dirs.peer.create(&[NAME])?;
+    let path = path(dirs, &undo.key)?;
+    let encode =
+        |error: serde_json::Error| state::Error::Encode { path: path.clone(), reason: error.to_string() };
+    Ok(file::replace(&path, &serde_json::to_vec(&cache).map_err(encode)?)?)
+}
+
+pub(super) fn forget(dirs: &Dirs, key: &Key) -> Result<(), Error> {
+    file::remove(&path(dirs, key)?)?;
+    Ok(())
+}
+
+/// The undo that a cache allows; `None` if there is none, if it is torn, or of an older boot.
+pub(crate) fn find(dirs: &Dirs, key: &Key, netns: PathBuf) -> Result<Option<RdmaUndo>, Error> {
+    let path = path(dirs, key)?;
+    let Some(bytes) = file::read(&path)? else { return Ok(None) };
+    let Ok(cache) = serde_json::from_slice::<Cache>(&bytes) else {
+        tracing::warn!(path = %path.display(), "this cache cannot be read");
+        return Ok(None);
+    };
+    let current = match &cache.railcni {
+        Some(ours) => ours.boot_id == BootId::current()?,
+        None => written_since_boot(&path),
+    };
+    Ok(current.then(|| cache.undo(key.clone(), netns)))
+}
+
+impl Cache {
+    fn undo(self, key: Key, netns: PathBuf) -> RdmaUndo {
+        RdmaUndo {
+            key,
+            device: self.device,
+            index: None,
+            name: self.sandbox_rdma_dev_name,
+            pod_name: self.container_rdma_dev_name,
+            netns,
+            device_info: None,
+        }
+    }
+}
+
+/// The keys of the caches of `network`. Where a part of a peer's file name ends, only the list of valid attachments
+/// could tell; interfaces' names seldom have a dash.
+pub(super) fn keys(dirs: &Dirs, network: &str) -> Result<Vec<Key>, Error> {
+    let entries = std::fs::read_dir(dirs.peer.path(&[NAME])?).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let key = |name: String| {
+        let (container, ifname) = name.strip_prefix(network)?.strip_prefix('-')?.rsplit_once('-')?;
+        Key::new(network, container, ifname).ok()
+    };
+    let mut keys: Vec<_> = names.filter_map(key).collect();
+    keys.sort_unstable();
+    Ok(keys)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    const GO: &str = r#"{"version":"1.0","deviceID":"0000:3b:02.5","sandboxRdmaDevName":"mlx5_7","containerRdmaDevName":"mlx5_7"}"#;
+
+    fn key() -> Key {
+        Key::new("rail1", "c0ffee", "net1").unwrap()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the peer writes its caches in place")]
+    fn peer_wrote(dirs: &Dirs, text: &str) {
+        dirs.peer.create(&[NAME]).unwrap();
+        std::fs::write(path(dirs, &key()).unwrap(), text).unwrap();
+    }
+
+    #[test]
+    fn a_cache_of_the_peer_is_read() {
+        let base = tempfile::tempdir().unwrap();
+        let dirs = Dirs::under(base.path());
+        peer_wrote(&dirs, GO);
+        assert!(base.path().join("peer/rdma/rail1-c0ffee-net1").exists(), "the network's name comes first");
+        let undo = find(&dirs, &key(), PathBuf::from("/run/netns/a")).unwrap().unwrap();
+        assert_eq!((undo.device.as_str(), undo.name.as_str(), undo.index), ("0000:3b:02.5", "mlx5_7", None));
+        assert_eq!(keys(&dirs, "rail1").unwrap(), [key()]);
+        assert!(keys(&dirs, "rail").unwrap().is_empty(), "the name of another network");
+    }
+
+    #[test]
+    fn the_peer_can_read_what_is_written_here() {
+        let base = tempfile::tempdir().unwrap();
+        let dirs = Dirs::under(base.path());
+        let undo = RdmaUndo {
+            key: key(),
+            device: "mlx5_core.sf.4".to_owned(),
+            index: Some(3),
+            name: "mlx5_7".to_owned(),
+            pod_name: "rail".to_owned(),
+            netns: PathBuf::from("/run/netns/a"),
+            device_info: None,
+        };
+        save(&dirs, &undo).unwrap();
+        let text = std::fs::read_to_string(path(&dirs, &key()).unwrap()).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        for (name, expected) in [
+            ("version", "1.0"),
+            ("deviceID", "mlx5_core.sf.4"),
+            ("sandboxRdmaDevName", "mlx5_7"),
+            ("containerRdmaDevName", "rail"),
+        ] {
+            assert_eq!(value[name], expected);
+        }
+        forget(&dirs, &key()).unwrap();
+        assert!(find(&dirs, &key(), PathBuf::new()).unwrap().is_none());
+    }
+
+    #[test]
+    fn torn_caches_and_those_of_an_older_boot_say_nothing() {
+        let base = tempfile::tempdir().unwrap();
+        let dirs = Dirs::under(base.path());
+        for text in ["", "{", "{}", "null"] {
+            peer_wrote(&dirs, text);
+            assert!(find(&dirs, &key(), PathBuf::new()).unwrap().is_none(), "{text:?}");
+        }
+        peer_wrote(&dirs, GO);
+        age(&path(&dirs, &key()).unwrap());
+        assert!(find(&dirs, &key(), PathBuf::new()).unwrap().is_none());
+    }
+
+    fn age(path: &Path) {
+        let file = std::fs::File::options().write(true).open(path).unwrap();
+        file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(1)).unwrap();
+    }
+}

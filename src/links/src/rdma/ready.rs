@@ -1,0 +1,136 @@
+use attach::claim::{Claimant, Evicted};
+use attach::{Pod, Undo};
+use netlink::{Rdma, RdmaDevice};
+use state::{Dirs, Key};
+
+use super::undo::claims;
+use super::{Error, Node, RdmaUndo, Wanted, device_info, peer};
+use crate::vf::{self, Device, Id};
+
+/// The RDMA device of a VF, found fit for an ADD, whose caller has the VF's lock: the steps, in their order, of every
+/// plugin that moves one.
+#[derive(Debug)]
+pub struct Ready<'a> {
+    wanted: &'a Wanted,
+    device: Device,
+    rdma: RdmaDevice,
+}
+
+impl<'a> Ready<'a> {
+    /// Puts back what a pod that is gone had, and looks for the one RDMA device.
+    pub fn find(
+        dirs: &Dirs,
+        device: Device,
+        wanted: &'a Wanted,
+        node: &mut Node,
+    ) -> Result<Self, attach::Error> {
+        evict(dirs, device.id())?;
+        let rdma = only_device(&device, node)?;
+        warn_of_guid(&rdma);
+        Ok(Self { wanted, device, rdma })
+    }
+
+    /// To be written down before [`enter`](Self::enter).
+    pub fn undo(&self, key: Key, pod: &Pod) -> RdmaUndo {
+        RdmaUndo {
+            key,
+            device: self.device.id().to_string(),
+            index: Some(self.rdma.index),
+            name: self.rdma.name.clone(),
+            pod_name: self.pod_name().to_owned(),
+            netns: pod.netns.path().to_owned(),
+            device_info: None,
+        }
+    }
+
+    fn pod_name(&self) -> &str {
+        self.wanted.name.as_deref().unwrap_or(&self.rdma.name)
+    }
+
+    /// Takes the device and moves it into the pod, after its interface. True if the device information file is new.
+    pub fn enter(&self, claimant: &Claimant<'_>, pod: &Pod) -> Result<bool, attach::Error> {
+        let (rdma, name) = (&self.rdma, self.pod_name());
+        claims(claimant.dirs).take(claimant, self.device.id(), &pod.netns)?;
+        let moved = Rdma::open()?.move_device(rdma.index, pod.netns.fd());
+        moved.map_err(|source| immovable(rdma, source))?;
+        let mut inside = Rdma::open_in(&pod.netns)?;
+        if name != rdma.name {
+            inside.rename(rdma.index, name).map_err(|error| taken(name, error))?;
+        }
+        warn_of_ports(&mut inside, rdma, name, &claimant.key.ifname)?;
+        match &self.wanted.device_info {
+            Some(path) => device_info::write(path, &self.device, name),
+            None => Ok(false),
+        }
+    }
+
+    /// Writes the peer's cache: what is left to go by when the record is lost.
+    pub fn save(dirs: &Dirs, undo: &RdmaUndo) -> Result<(), attach::Error> {
+        peer::save(dirs, undo)
+    }
+}
+
+fn evict(dirs: &Dirs, id: &Id) -> Result<(), attach::Error> {
+    match claims(dirs).evict::<RdmaUndo>(id, |undo, scene| Ok(undo.undo(scene)))? {
+        Evicted::Free => Ok(()),
+        Evicted::Alive(owner) => {
+            let (name, netns) = (owner.key.to_string(), owner.netns());
+            Err(vf::Error::Allocated { device: id.to_string(), owner: name, netns }.into())
+        }
+    }
+}
+
+/// A `RoCE` port without its interface in the same namespace has no GIDs there.
+fn warn_of_ports(
+    inside: &mut Rdma,
+    rdma: &RdmaDevice,
+    name: &str,
+    ifname: &str,
+) -> Result<(), attach::Error> {
+    let ports = inside.ports(rdma.index)?;
+    let is_ours = |port: &netlink::RdmaPort| port.link_name.as_deref() == Some(ifname);
+    if rdma.protocol == "roce" && !ports.iter().any(is_ours) {
+        tracing::warn!(
+            rdma = name,
+            "no port of it carries {ifname}: without its interface it has no GIDs in the pod"
+        );
+    }
+    Ok(())
+}
+
+fn only_device(device: &Device, node: &mut Node) -> Result<RdmaDevice, attach::Error> {
+    let names = device.rdma()?;
+    let id = device.id().to_string();
+    let [name] = names.as_slice() else {
+        let error =
+            if names.is_empty() { Error::None { device: id } } else { Error::Several { device: id, names } };
+        return Err(error.into());
+    };
+    Ok(node.device(name)?.ok_or(Error::None { device: id })?)
+}
+
+fn warn_of_guid(rdma: &RdmaDevice) {
+    if rdma.node_guid.is_reserved() {
+        tracing::warn!(
+            rdma = rdma.name,
+            node_guid = %rdma.node_guid,
+            "RDMA CM does not work with this GUID: give the VF a MAC through its PF, then bind its driver anew"
+        );
+    }
+}
+
+/// A move that was refused, in words.
+pub fn immovable(rdma: &RdmaDevice, source: netlink::Error) -> attach::Error {
+    if source.is_unsupported() {
+        return Error::Immovable { name: rdma.name.clone(), source: Box::new(source) }.into();
+    }
+    source.into()
+}
+
+fn taken(name: &str, error: netlink::Error) -> attach::Error {
+    if error.is_exists() {
+        let problem = "another RDMA device of this node has the name, and they are unique in all namespaces";
+        return Error::Name { wanted: name.to_owned(), problem: problem.to_owned() }.into();
+    }
+    error.into()
+}

@@ -1,0 +1,136 @@
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use attach::claim::Claims;
+use attach::wait::{here as wait_here, millis};
+use attach::{Pod, Scene, Undo};
+use netlink::{Rdma, RdmaDevice};
+use netns::NetNs;
+use serde::{Deserialize, Serialize};
+use state::{Dirs, Key, file};
+use sysfs::Root;
+
+use super::{Error, peer};
+use crate::vf::{Device, Id, Verdict, judge_chained};
+
+/// As for the VF itself.
+const RETURN: Duration = Duration::from_secs(10);
+
+/// An RDMA device as it was before a pod got it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RdmaUndo {
+    /// The owner.
+    pub key: Key,
+    /// PCI address, or name of the auxiliary device.
+    pub device: String,
+    /// The same in every namespace until the driver is unbound; `None` if a peer's cache did not tell.
+    pub index: Option<u32>,
+    /// Its name on the host.
+    pub name: String,
+    /// Its name in the pod.
+    pub pod_name: String,
+    /// Namespace of the pod.
+    pub netns: PathBuf,
+    /// The device information file, if it was made and not only completed.
+    pub device_info: Option<PathBuf>,
+}
+
+pub(super) fn claims(dirs: &Dirs) -> Claims<'_> {
+    Claims { dirs, folder: "rdma" }
+}
+
+impl Undo for RdmaUndo {
+    fn undo(&self, scene: &mut Scene) -> Vec<attach::Error> {
+        self.attempt(scene).err().into_iter().collect()
+    }
+}
+
+impl RdmaUndo {
+    fn attempt(&self, scene: &mut Scene) -> Result<(), attach::Error> {
+        let dirs = Dirs::from_env()?;
+        let id = Id::parse(&self.device)?;
+        match self.judge(&dirs, &id)? {
+            Verdict::Other(owner) => {
+                tracing::warn!(device = self.device, owner, "left alone: another pod has it now");
+            }
+            Verdict::Ours => self.put_back(&id, scene)?,
+        }
+        if let Some(path) = &self.device_info {
+            file::remove(path)?;
+        }
+        peer::forget(&dirs, &self.key)?;
+        claims(&dirs).release(&id, &self.key)
+    }
+
+    fn judge(&self, dirs: &Dirs, id: &Id) -> Result<Verdict, attach::Error> {
+        match claims(dirs).owner(id)?.filter(|owner| owner.key != self.key) {
+            Some(owner) => Ok(Verdict::Other(owner.key.to_string())),
+            None => judge_chained(dirs, id, &self.key, self.netns.clone()),
+        }
+    }
+
+    fn put_back(&self, id: &Id, scene: &mut Scene) -> Result<(), attach::Error> {
+        if let Some(pod) = &scene.pod {
+            self.leave(pod)?;
+        }
+        let Some(device) = Device::find(&Root::system(), id)? else { return Ok(()) };
+        if device.driver().is_none() {
+            // With the driver went its RDMA device; the next one comes with the name of its own.
+            return Ok(());
+        }
+        let mut host = Rdma::open()?;
+        let start = Instant::now();
+        let away = || Error::Away { name: self.name.clone(), waited_ms: millis(start) };
+        let found = wait_here(RETURN, || self.at_home(&mut host, &device))?.ok_or_else(away)?;
+        if found.name != self.name {
+            host.rename(found.index, &self.name)?;
+        }
+        Ok(())
+    }
+
+    /// The kernel compares the device's namespace with the caller's, not with the socket's (`rdma_dev_change_netns` in
+    /// drivers/infiniband/core/device.c).
+    fn leave(&self, pod: &Pod) -> Result<(), attach::Error> {
+        let home = NetNs::current()?;
+        pod.netns.run(|| {
+            let mut inside = Rdma::open()?;
+            match self.inside(&mut inside)? {
+                Some(device) => Ok(inside.move_device(device.index, home.fd())?),
+                None => Ok(()),
+            }
+        })?
+    }
+
+    fn inside(&self, pod: &mut Rdma) -> Result<Option<RdmaDevice>, attach::Error> {
+        match self.by_index(pod)? {
+            Some(device) => Ok(Some(device)),
+            None => Ok(self.among(pod.devices()?)),
+        }
+    }
+
+    /// Without a list of all devices of the node.
+    fn by_index(&self, namespace: &mut Rdma) -> Result<Option<RdmaDevice>, attach::Error> {
+        self.index.map_or(Ok(None), |index| Ok(namespace.device(index)?))
+    }
+
+    /// On the host: by index and name, or else as the one device of the function.
+    fn at_home(&self, host: &mut Rdma, device: &Device) -> Result<Option<RdmaDevice>, attach::Error> {
+        let names = device.rdma()?;
+        if let Some(found) = self.by_index(host)?.filter(|found| names == [found.name.as_str()]) {
+            return Ok(Some(found));
+        }
+        let devices: Vec<_> =
+            host.devices()?.into_iter().filter(|device| names.contains(&device.name)).collect();
+        match <[RdmaDevice; 1]>::try_from(devices) {
+            Ok([only]) => Ok(Some(only)),
+            Err(devices) => Ok(self.among(devices)),
+        }
+    }
+
+    fn among(&self, devices: Vec<RdmaDevice>) -> Option<RdmaDevice> {
+        let is_called = |device: &RdmaDevice| device.name == self.name || device.name == self.pod_name;
+        let by_index = devices.iter().position(|device| Some(device.index) == self.index);
+        let position = by_index.or_else(|| devices.iter().position(is_called))?;
+        devices.into_iter().nth(position)
+    }
+}

@@ -1,0 +1,77 @@
+use addresses::detect::{self, Candidate};
+use attach::claim::Claimant;
+use attach::lease::{self, Lease};
+use attach::{Adding, Attachments, Pod, Prepared, key_of, require_free};
+use cni::{CniResult, Request};
+use netlink::Route;
+use state::{Dirs, Key};
+use sysfs::Root;
+
+use super::device::Device;
+use super::peer::Files;
+use super::ready::Ready;
+use super::{Plugin, VfUndo, Wanted, lock};
+
+/// ADD of an Ethernet VF or SF.
+pub fn add(request: &Request, plugin: Plugin, wanted: &Wanted) -> Result<CniResult, cni::Error> {
+    let env = &request.env;
+    let netns = env.netns.as_deref().ok_or_else(|| cni::Error::netns("CNI_NETNS is empty"))?;
+    let detection = detect::Settings::of(&request.config)?;
+    let mut pod = Pod::open(netns)?;
+    let host = Route::open().map_err(attach::Error::from)?;
+    let dirs = Dirs::from_env().map_err(attach::Error::from)?;
+    let key = key_of(request)?;
+    let prepared = Attachments::open(&dirs, plugin.name)?.prepare::<VfUndo>(key.clone(), &pod.netns)?;
+    require_free(&mut pod, &env.ifname)?;
+    if prepared.superseded() {
+        lease::release(request)?;
+    }
+    let lease = Lease::of(request);
+    let build = Build { request, plugin, wanted, detection, dirs, key, pod, host, lease };
+    build.run(prepared)
+}
+
+struct Build<'a> {
+    request: &'a Request,
+    plugin: Plugin,
+    wanted: &'a Wanted,
+    detection: Option<detect::Settings>,
+    dirs: Dirs,
+    key: Key,
+    pod: Pod,
+    host: Route,
+    lease: Lease<'a>,
+}
+
+impl Build<'_> {
+    fn run(mut self, prepared: Prepared) -> Result<CniResult, cni::Error> {
+        let id = &self.wanted.device;
+        let files = Files::of(self.plugin.name, self.request, self.pod.netns.path());
+        // A lock's file stays for ever: none for what is no device.
+        Device::require(&Root::system(), id)?;
+        let lock = lock::acquire(&self.dirs, self.plugin.name, id)?;
+        let ready = Ready::find(&self.dirs, self.wanted, files, &mut self.host)?;
+        let undo = ready.undo(self.request, self.key.clone());
+        let mut adding = prepared.begin(VfUndo { lock: Some(lock), ..undo })?;
+        let built = self.build(&ready, &mut adding).and_then(|result| {
+            adding.attached()?;
+            Ok(result)
+        });
+        built.map_err(|error| self.lease.roll_back(error, adding.fail()))
+    }
+
+    fn build(&mut self, ready: &Ready<'_>, adding: &mut Adding<VfUndo>) -> Result<CniResult, cni::Error> {
+        let Self { dirs, key, request, pod, host, .. } = self;
+        let claimant = Claimant { dirs, plugin: self.plugin.name, record: None, key };
+        let arrived = ready.enter(&claimant, host, pod)?;
+        adding.note(|undo| undo.index = arrived.as_ref().map(|link| link.index));
+        let mut result = self.lease.take()?;
+        result.interfaces = vec![ready.interface(&request.env.ifname, arrived.as_ref(), pod)];
+        if let Some(link) = &arrived {
+            let (settings, lease, result) = (self.detection, &mut self.lease, &mut result);
+            detect::configure(pod, Candidate { link, parent: None, settings, lease, result })?;
+        }
+        ready.save(dirs, request, adding.undo())?;
+        Ok(result)
+    }
+}

@@ -1,0 +1,129 @@
+use std::path::Path;
+
+use attach::{Attachments, Error, Found, Scene, Undo, key_of, lease};
+use cni::{Request, ValidAttachments};
+use state::{Dirs, Key};
+
+use super::peer::{self, Cache, Files};
+use super::{Plugin, VfUndo, owner};
+
+/// DEL of a VF, by its record or else the peer's cache. The IPAM's DEL always runs, after the interface has gone.
+pub fn del(request: &Request, plugin: Plugin) -> Result<(), cni::Error> {
+    lease::end(request, |errors| give_back(request, plugin, errors))
+}
+
+/// Returns the IPAM plugin of the record, for a config that names none any more.
+fn give_back(request: &Request, plugin: Plugin, errors: &mut Vec<Error>) -> Result<Option<String>, Error> {
+    let dirs = Dirs::from_env()?;
+    let attachments = Attachments::open(&dirs, plugin.name)?;
+    let key = key_of(request)?;
+    let cni_netns = request.env.netns.as_deref();
+    match attachments.find::<VfUndo>(&key)? {
+        Found::Attached { undo, netns } => {
+            let mut scene = Scene::of(netns.as_ref(), cni_netns)?;
+            errors.extend(attachments.release(&key, &undo, &mut scene));
+            return Ok(undo.ipam);
+        }
+        Found::Damaged(damage) => {
+            tracing::warn!(%damage, "the record of this attachment is damaged; its cache has to do");
+        }
+        Found::Nothing => (),
+    }
+    let files = Files::of(plugin.name, request, cni_netns.unwrap_or(Path::new("")));
+    let recorded = unrecorded(&dirs, &key, &files, &mut Scene::at(cni_netns)?, errors)?;
+    if errors.is_empty() {
+        attachments.forget(&key)?;
+    }
+    Ok(recorded)
+}
+
+/// What the plugin that ours replaced attached, or ours before a reboot.
+fn unrecorded(
+    dirs: &Dirs,
+    key: &Key,
+    files: &Files,
+    scene: &mut Scene,
+    errors: &mut Vec<Error>,
+) -> Result<Option<String>, Error> {
+    let Some(undo) = find_unrecorded(dirs, key, files, scene)? else { return Ok(None) };
+    errors.extend(undo.undo(scene));
+    Ok(undo.ipam.clone())
+}
+
+/// As the peer's cache tells it. One that is about nothing any more is removed.
+pub fn find_unrecorded(
+    dirs: &Dirs,
+    key: &Key,
+    files: &Files,
+    scene: &mut Scene,
+) -> Result<Option<Box<VfUndo>>, Error> {
+    match peer::find(dirs, key, files, scene)? {
+        peer::Found::Nothing => Ok(None),
+        peer::Found::Stale => {
+            if let Some(id) = files.forget_all(dirs)? {
+                owner::release(dirs, &id, key)?;
+            }
+            Ok(None)
+        }
+        peer::Found::Undo(undo) => Ok(Some(undo)),
+    }
+}
+
+/// GC of this network: VFs whose attachment is not valid any more, by record and by cache, then the IPAM's own GC.
+pub fn gc(request: &Request, plugin: Plugin, valid: &ValidAttachments) -> Result<(), cni::Error> {
+    let dirs = Dirs::from_env().map_err(Error::from)?;
+    let attachments = Attachments::open(&dirs, plugin.name)?;
+    let (released, mut errors) = attachments.collect::<VfUndo>(&request.config.name, valid)?;
+    for key in &released {
+        tracing::info!(attachment = %key, "released: not among the valid attachments");
+    }
+    errors.extend(
+        collect_caches(&dirs, plugin, &request.config.name, valid).unwrap_or_else(|error| vec![error]),
+    );
+    lease::collect(request, errors)
+}
+
+fn collect_caches(
+    dirs: &Dirs,
+    plugin: Plugin,
+    network: &str,
+    valid: &ValidAttachments,
+) -> Result<Vec<Error>, Error> {
+    let mut errors = Vec::new();
+    for (path, cache) in peer::caches(dirs, plugin.name)? {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if cache.name != network || is_valid(name, valid) {
+            continue;
+        }
+        let Some(key) = cache.key(name) else { continue };
+        tracing::info!(attachment = %key, "released: not among the valid attachments");
+        errors.extend(collect_cache(dirs, plugin, &key, &cache, name)?);
+    }
+    Ok(errors)
+}
+
+fn collect_cache(
+    dirs: &Dirs,
+    plugin: Plugin,
+    key: &Key,
+    cache: &Cache,
+    name: &str,
+) -> Result<Vec<Error>, Error> {
+    let mut files = Files {
+        folder: plugin.name.to_owned(),
+        cache: name.to_owned(),
+        allocations: true,
+        ..Files::default()
+    };
+    files.netns = files.user(dirs, &cache.device)?.unwrap_or_default();
+    let mut scene = Scene::at(Some(&files.netns))?;
+    let mut errors = Vec::new();
+    unrecorded(dirs, key, &files, &mut scene, &mut errors)?;
+    Ok(errors)
+}
+
+/// Where the container's ID ends in a peer's file name, only the list can tell.
+fn is_valid(name: &str, valid: &ValidAttachments) -> bool {
+    let dashes = name.match_indices('-').map(|(at, _)| at);
+    dashes.into_iter().any(|at| valid.contains(&name[..at], &name[at + 1..]))
+}

@@ -1,0 +1,210 @@
+//! The interface of a VF: as it was, into the pod, and home again.
+
+use std::time::{Duration, Instant};
+
+use attach::{Failure, Pod, Scene, wait};
+use netlink::{HwAddr, Link, LinkChange, Route};
+use netns::NetNs;
+use serde::{Deserialize, Serialize};
+
+use super::Error;
+use super::apply::{retry, set_own_mac};
+use super::device::{Device, Id};
+
+/// The kernel tears a namespace down in its own time; on a busy node that is seconds.
+const RETURN: Duration = Duration::from_secs(10);
+/// The name that the kernel itself gives to an interface whose own one is taken on its return.
+pub(crate) const SPARE_NAME: &str = "dev%d";
+
+/// An interface as it was on the host before a pod got it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Netdev {
+    /// Its name.
+    pub name: String,
+    /// Its alternative names.
+    pub alt_names: Vec<String>,
+    /// Its own address, which need not be that of the PF's list. `None` is unknown.
+    pub mac: Option<HwAddr>,
+    /// Its MTU; `None` is unknown.
+    pub mtu: Option<u32>,
+    /// Whether it was up.
+    pub up: bool,
+}
+
+/// What a pod's interface is to be, beyond what it is.
+#[derive(Clone, Debug, Default)]
+pub struct Arrival<'a> {
+    /// Its name there.
+    pub ifname: &'a str,
+    /// Its MTU, if it is to change.
+    pub mtu: Option<u32>,
+}
+
+impl Netdev {
+    /// As it is now.
+    pub fn of(link: &Link) -> Self {
+        Self {
+            name: link.name.clone(),
+            alt_names: link.alt_names.clone(),
+            mac: link.address,
+            mtu: Some(link.mtu),
+            up: link.is_up(),
+        }
+    }
+
+    /// Out of the pod, if both are still there.
+    pub(crate) fn leave(
+        &self,
+        device: &Id,
+        index: Option<u32>,
+        ifname: &str,
+        scene: &mut Scene,
+    ) -> Result<(), attach::Error> {
+        scene.host()?;
+        let Scene { pod: Some(pod), host: Some(host) } = scene else { return Ok(()) };
+        match in_pod(&mut pod.route, device, index, ifname)? {
+            Some(link) => self.bring_home(pod, &link, host),
+            None => Ok(()),
+        }
+    }
+
+    /// Brings the interface back to the host from a pod, under its own name unless another one took that meanwhile.
+    pub fn bring_home(&self, pod: &mut Pod, link: &Link, host: &mut Route) -> Result<(), attach::Error> {
+        let taken = host.link_by_name(&self.name)?.is_some();
+        if taken {
+            tracing::warn!(
+                ifname = self.name,
+                "another interface of the host has this name or an alternative one"
+            );
+        }
+        for alt_name in &link.alt_names {
+            if *alt_name == self.name || host.link_by_name(alt_name)?.is_some() {
+                pod.route.delete_alt_name(link.index, alt_name)?;
+            }
+        }
+        let home = NetNs::current()?;
+        let name = if taken { SPARE_NAME } else { &self.name };
+        let change =
+            LinkChange { netns: Some(home.fd()), name: Some(name.to_owned()), ..LinkChange::default() };
+        match retry(|| pod.route.set_link(link.index, &change)) {
+            // Before Linux 6.6 the interface is home by then, and only its new name was refused.
+            Err(error) if error.is_exists() && pod.route.link_by_index(link.index)?.is_none() => Ok(()),
+            other => Ok(other?),
+        }
+    }
+
+    /// Makes the interface on the host what it was: address, MTU, flags, names, state.
+    pub fn restore(&self, host: &mut Route, link: &Link) -> Vec<attach::Error> {
+        let mut errors = Vec::new();
+        errors.extend(self.restore_name(host, link).err());
+        errors.extend(self.restore_mac(host, link).err());
+        let change = self.settings(link);
+        let differs = change.mtu.is_some()
+            || change.promisc.is_some()
+            || change.allmulti.is_some()
+            || change.up.is_some();
+        if differs {
+            errors.extend(retry(|| host.set_link(link.index, &change)).err().map(Into::into));
+        }
+        errors
+    }
+
+    /// A pod may have left it deaf or all ears; nobody keeps an idle VF promiscuous.
+    fn settings(&self, link: &Link) -> LinkChange<'static> {
+        LinkChange {
+            mtu: self.mtu.filter(|mtu| *mtu != link.mtu),
+            promisc: link.is_promisc().then_some(false),
+            allmulti: link.is_allmulti().then_some(false),
+            up: (link.is_up() != self.up).then_some(self.up),
+            ..LinkChange::default()
+        }
+    }
+
+    fn restore_mac(&self, host: &mut Route, link: &Link) -> Result<(), attach::Error> {
+        match self.mac.filter(|mac| link.address != Some(*mac)) {
+            Some(mac) => set_own_mac(&NetNs::current()?, host, link, mac),
+            None => Ok(()),
+        }
+    }
+
+    /// Only here is an interface renamed on the host: the kernel itself brought it back under a foreign name.
+    fn restore_name(&self, host: &mut Route, link: &Link) -> Result<(), attach::Error> {
+        if link.name != self.name && !self.rename(host, link)? {
+            tracing::warn!(
+                ifname = link.name,
+                wanted = self.name,
+                "its name is taken: it keeps the one it has"
+            );
+        }
+        for alt_name in self.alt_names.iter().filter(|alt_name| !link.is_called(alt_name)) {
+            match host.add_alt_name(link.index, alt_name) {
+                Err(error) if error.is_exists() => {
+                    tracing::warn!(
+                        ifname = self.name,
+                        alt_name,
+                        "another interface of the host has this name"
+                    );
+                }
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives it its name again; false if another interface has that name, or has it as an alternative one.
+    pub(crate) fn rename(&self, host: &mut Route, link: &Link) -> Result<bool, attach::Error> {
+        if link.alt_names.contains(&self.name) {
+            host.delete_alt_name(link.index, &self.name)?;
+        }
+        if link.is_up() {
+            host.set_link(link.index, &LinkChange::DOWN)?;
+        }
+        let name = LinkChange { name: Some(self.name.clone()), ..LinkChange::default() };
+        match host.set_link(link.index, &name) {
+            Err(error) if error.is_exists() => Ok(false),
+            other => Ok(other.map(|()| true)?),
+        }
+    }
+}
+
+impl Arrival<'_> {
+    /// Moves an interface from the host to the pod, named and sized by the same request.
+    pub fn enter(&self, host: &mut Route, link: &Link, pod: &mut Pod) -> Result<Link, attach::Error> {
+        let change = LinkChange {
+            netns: Some(pod.netns.fd()),
+            name: Some(self.ifname.to_owned()),
+            mtu: self.mtu.filter(|mtu| *mtu != link.mtu),
+            ..LinkChange::default()
+        };
+        retry(|| host.set_link(link.index, &change))?;
+        let arrived = pod.route.link_by_name(self.ifname)?;
+        arrived.ok_or_else(|| Failure::Vanished { ifname: self.ifname.to_owned() }.into())
+    }
+}
+
+/// A device's interface in a pod, whatever the workload calls it.
+pub fn in_pod(
+    pod: &mut Route,
+    device: &Id,
+    index: Option<u32>,
+    ifname: &str,
+) -> Result<Option<Link>, attach::Error> {
+    let id = device.to_string();
+    let is_ours = |link: &Link| link.device.as_ref().is_some_and(|device| *device == id);
+    // Kernels before 5.14 do not say whose interface it is: then index and name together have to do.
+    let is_likely = |link: &Link| link.device.is_none() && link.name == ifname && index == Some(link.index);
+    if let Some(index) = index
+        && let Some(link) = pod.link_by_index(index)?.filter(|link| is_ours(link) || is_likely(link))
+    {
+        return Ok(Some(link));
+    }
+    Ok(pod.links()?.into_iter().find(is_ours))
+}
+
+/// Waits until the device's interface is on the host: a dying namespace, or a driver that starts, hands it over late.
+pub fn await_home(device: &Device, host: &mut Route) -> Result<Link, attach::Error> {
+    let start = Instant::now();
+    let home = wait::here(RETURN, || device.link(host))?;
+    let away = || Error::Away { device: device.id().to_string(), waited_ms: wait::millis(start) };
+    Ok(home.ok_or_else(away)?)
+}

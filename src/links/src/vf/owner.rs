@@ -1,0 +1,83 @@
+//! Whose a VF is, by the claims of this suite and the peer's allocation files.
+
+use std::path::{Path, PathBuf};
+
+use attach::claim::{Claimant, Claims, Evicted};
+use netns::NetNs;
+use state::{Dirs, Key};
+
+use super::device::Id;
+use super::peer::{self, Allocation};
+use super::{Error, VfUndo};
+
+/// Whether an undo may touch the device.
+pub(crate) enum Verdict {
+    Ours,
+    /// Names whose it is now.
+    Other(String),
+}
+
+fn claims(dirs: &Dirs) -> Claims<'_> {
+    Claims { dirs, folder: "devices" }
+}
+
+/// Ours, unless a claim or the peer's allocation file names another pod that lives.
+pub(super) fn judge(dirs: &Dirs, id: &Id, key: &Key, files: &peer::Files) -> Result<Verdict, attach::Error> {
+    if let Some(owner) = claims(dirs).owner(id)?.filter(|owner| owner.key != *key) {
+        return Ok(Verdict::Other(owner.key.to_string()));
+    }
+    let user = Allocation::of(dirs, files, id)?.user()?;
+    let other = user.filter(|netns| *netns != files.netns && is_alive(netns));
+    Ok(other.map_or(Verdict::Ours, |netns| Verdict::Other(netns.display().to_string())))
+}
+
+/// The same for a device of the VF, by another plugin of the chain: its key differs in nothing but the plugin.
+pub(crate) fn judge_chained(
+    dirs: &Dirs,
+    id: &Id,
+    key: &Key,
+    netns: PathBuf,
+) -> Result<Verdict, attach::Error> {
+    let files =
+        peer::Files { folder: "sriov".to_owned(), allocations: true, netns, ..peer::Files::default() };
+    judge(dirs, id, key, &files)
+}
+
+/// Makes way for a new owner: what a pod had that is gone is put back, one that lives is an error. The caller has the
+/// lock, and writes its record before it takes the device.
+pub(super) fn vacate(dirs: &Dirs, id: &Id, files: &peer::Files) -> Result<(), attach::Error> {
+    let evicted = claims(dirs).evict::<VfUndo>(id, |undo, scene| undo.undo_locked(dirs, id, scene))?;
+    if let Evicted::Alive(owner) = evicted {
+        return Err(allocated(id, owner.key.to_string(), owner.netns()));
+    }
+    match Allocation::of(dirs, files, id)?.user()? {
+        Some(netns) if is_alive(&netns) => Err(allocated(id, "a pod".to_owned(), netns)),
+        Some(_) => peer::repair(dirs, files, id),
+        None => Ok(()),
+    }
+}
+
+/// Takes the device, and tells the peer.
+pub(super) fn take(
+    claimant: &Claimant<'_>,
+    id: &Id,
+    pod: &NetNs,
+    files: &peer::Files,
+) -> Result<(), attach::Error> {
+    claims(claimant.dirs).take(claimant, id, pod)?;
+    Allocation::of(claimant.dirs, files, id)?.take(pod.path())
+}
+
+/// Gives the device up, if it is still `key`'s.
+pub(super) fn release(dirs: &Dirs, id: &Id, key: &Key) -> Result<(), attach::Error> {
+    claims(dirs).release(id, key)
+}
+
+fn allocated(id: &Id, owner: String, netns: PathBuf) -> attach::Error {
+    Error::Allocated { device: id.to_string(), owner, netns }.into()
+}
+
+/// As the peer sees it: what opens as a namespace is in use.
+fn is_alive(netns: &Path) -> bool {
+    NetNs::open(netns).is_ok()
+}

@@ -1,0 +1,44 @@
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use attach::Error;
+use state::{Dirs, file};
+
+use super::Files;
+use crate::vf::device::Id;
+
+/// The file that says who uses a device: it holds the path of a namespace.
+pub(in crate::vf) struct Allocation {
+    /// `None` where the peer has no such files.
+    path: Option<PathBuf>,
+}
+
+impl Allocation {
+    pub(in crate::vf) fn of(dirs: &Dirs, files: &Files, id: &Id) -> Result<Self, Error> {
+        let directory = files.allocations.then(|| dirs.peer.path(&[&files.folder, "pci"])).transpose()?;
+        Ok(Self { path: directory.map(|directory| directory.join(id.to_string())) })
+    }
+
+    /// The namespace that it names; an empty file is a torn one and names nobody.
+    pub(in crate::vf) fn user(&self) -> Result<Option<PathBuf>, Error> {
+        let Some(path) = &self.path else { return Ok(None) };
+        let bytes = file::read(path)?.unwrap_or_default();
+        let text = bytes.trim_ascii();
+        Ok((!text.is_empty()).then(|| PathBuf::from(std::ffi::OsStr::from_bytes(text))))
+    }
+
+    /// The lock's folder, which is made first, lies below.
+    pub(in crate::vf) fn take(&self, netns: &Path) -> Result<(), Error> {
+        let Some(path) = &self.path else { return Ok(()) };
+        Ok(file::replace(path, netns.as_os_str().as_bytes())?)
+    }
+
+    /// Removes it if it names `netns`, or nobody.
+    pub(in crate::vf) fn give_up(&self, netns: &Path) -> Result<(), Error> {
+        let Some(path) = &self.path else { return Ok(()) };
+        if self.user()?.is_none_or(|user| user == netns) {
+            file::remove(path)?;
+        }
+        Ok(())
+    }
+}

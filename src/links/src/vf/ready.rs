@@ -1,0 +1,167 @@
+use attach::Pod;
+use attach::claim::Claimant;
+use cni::{Interface, Request};
+use netlink::{HwAddr, Link, Route};
+use state::{Dirs, Key};
+use sysfs::Root;
+
+use super::apply::{Admin, set_own_mac};
+use super::device::Device;
+use super::netdev::{Arrival, Netdev};
+use super::peer::{Cache, Files};
+use super::{Attributes, Error, VfUndo, Wanted, owner};
+
+/// `ARPHRD_INFINIBAND` (`include/uapi/linux/if_arp.h`)
+const INFINIBAND: u16 = 32;
+
+/// A VF that was found fit for an ADD, whose caller has its lock: the steps, in their order, of every plugin that
+/// attaches one.
+#[derive(Debug)]
+pub struct Ready<'a> {
+    wanted: &'a Wanted,
+    peer: Files,
+    device: Device,
+    driver_override: Option<String>,
+    /// `None` with a user space driver.
+    link: Option<Link>,
+    /// `None` without a PF.
+    before: Option<Attributes>,
+    pf: Option<Link>,
+}
+
+impl<'a> Ready<'a> {
+    /// Puts back what a pod that is gone had, and looks at the device.
+    pub fn find(
+        dirs: &Dirs,
+        wanted: &'a Wanted,
+        peer: Files,
+        host: &mut Route,
+    ) -> Result<Self, attach::Error> {
+        owner::vacate(dirs, &wanted.device, &peer)?;
+        let device = Device::require(&Root::system(), &wanted.device)?;
+        let link = device.require_link(host)?;
+        if let Some(link) = &link {
+            fit(&device, link)?;
+        }
+        let (pf, before) = match device.pf() {
+            Some(pf) => {
+                let admin = Admin::open(device.id(), pf, host)?;
+                (Some(admin.link().clone()), Some(admin.read(host)?))
+            }
+            None => (None, without_pf(&device, wanted).map(|()| None)?),
+        };
+        check_mtu(wanted, pf.as_ref().or(link.as_ref()))?;
+        let driver_override = device.driver_override()?;
+        Ok(Self { wanted, peer, device, driver_override, link, before, pf })
+    }
+
+    /// As it is after that.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// To be written down before [`enter`](Self::enter).
+    pub fn undo(&self, request: &Request, key: Key) -> VfUndo {
+        VfUndo {
+            device: self.device.id().to_string(),
+            driver: self.device.driver().map(str::to_owned),
+            driver_override: self.driver_override.clone(),
+            ifname: key.ifname.clone(),
+            key,
+            index: None,
+            netdev: self.link.as_ref().map(Netdev::of),
+            before: self.before,
+            ipam: request.config.ipam_type.clone(),
+            peer: self.peer.clone(),
+            lock: None,
+        }
+    }
+
+    /// Takes the device, tells its PF what is to differ, and moves its interface into the pod.
+    pub fn enter(
+        &self,
+        claimant: &Claimant<'_>,
+        host: &mut Route,
+        pod: &mut Pod,
+    ) -> Result<Option<Link>, attach::Error> {
+        owner::take(claimant, self.device.id(), &pod.netns, &self.peer)?;
+        self.administer(host)?;
+        self.link.as_ref().map(|link| self.arrive(link, &claimant.key.ifname, host, pod)).transpose()
+    }
+
+    fn administer(&self, host: &mut Route) -> Result<(), attach::Error> {
+        let (Some(pf), Some(link), Some(before)) = (self.device.pf(), &self.pf, &self.before) else {
+            return Ok(());
+        };
+        let admin = Admin::at(self.device.id(), pf, link.clone());
+        admin.apply(host, &self.wanted.attributes, before)?;
+        admin.settle(host, self.wanted.attributes.mac.filter(|mac| before.mac != Some(*mac)))
+    }
+
+    fn arrive(
+        &self,
+        link: &Link,
+        ifname: &str,
+        host: &mut Route,
+        pod: &mut Pod,
+    ) -> Result<Link, attach::Error> {
+        let mut link = Arrival { ifname, mtu: self.wanted.mtu }.enter(host, link, pod)?;
+        if let Some(mac) = self.wanted.mac {
+            set_own_mac(&pod.netns, &mut pod.route, &link, mac)?;
+            link.address = Some(mac);
+        }
+        Ok(link)
+    }
+
+    /// As the result has it.
+    pub fn interface(&self, ifname: &str, arrived: Option<&Link>, pod: &Pod) -> Interface {
+        let mac = self.wanted.mac.or_else(|| match arrived {
+            Some(link) => link.address,
+            None => self.before.and_then(|before| before.mac).filter(|mac: &HwAddr| !mac.is_zero()),
+        });
+        Interface {
+            name: ifname.to_owned(),
+            mac: mac.map(|mac| mac.to_string()),
+            mtu: arrived.or(self.pf.as_ref()).map(|link| link.mtu),
+            sandbox: Some(pod.netns.path().display().to_string()),
+            pci_id: Some(self.device.id().to_string()).filter(|_| self.device.is_pci()),
+            ..Interface::default()
+        }
+    }
+
+    /// Writes the peer's cache: what is left to go by when the record is lost.
+    pub fn save(&self, dirs: &Dirs, request: &Request, undo: &VfUndo) -> Result<(), attach::Error> {
+        let pf = self.pf.as_ref().zip(self.device.pf()).map(|(link, pf)| (link.name.as_str(), pf.vf));
+        undo.peer.save(dirs, &Cache::of(request, undo, self.wanted.mac, pf)?)
+    }
+}
+
+fn without_pf(device: &Device, wanted: &Wanted) -> Result<(), Error> {
+    match wanted.attributes.first_option() {
+        Some(option) => Err(Error::NoPf { device: device.id().to_string(), option }),
+        None => Ok(()),
+    }
+}
+
+fn check_mtu(wanted: &Wanted, limit: Option<&Link>) -> Result<(), Error> {
+    match (wanted.mtu, limit) {
+        (Some(mtu), Some(pf)) if mtu > pf.mtu => Err(Error::Mtu { mtu, pf: pf.name.clone(), pf_mtu: pf.mtu }),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the host can do without the interface, and `sriov` with it.
+fn fit(device: &Device, link: &Link) -> Result<(), Error> {
+    let problem = match link {
+        Link { hardware_type: INFINIBAND, name, .. } => {
+            format!("its interface {name} is InfiniBand: use `ib-sriov`")
+        }
+        Link { master: Some(_), name, .. } => {
+            format!(
+                "its interface {name} is a port of a bond or bridge on the host: take it out of that first"
+            )
+        }
+        _ => return Ok(()),
+    };
+    Err(Error::Device { id: device.id().to_string(), problem })
+}

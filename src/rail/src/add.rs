@@ -1,0 +1,180 @@
+use addresses::detect::{self, Candidate};
+use attach::ipam::Ipam;
+use attach::lease::{self, Lease};
+use attach::{Adding, Attachments, Error, Pod, key_of, locks, merge_dns, require_free};
+use cni::{CniResult, Request};
+use links::rdma;
+use netlink::{Link, Route};
+use routing::{self, Attachment, Undo, result};
+use state::{Dirs, Lock};
+
+use super::kind::Entry;
+use super::made::MadeRail;
+use super::{Made, PLUGIN, Rail, Site, Step, detection, require_rdma};
+
+/// ADD of all rails, or of none.
+pub fn add(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<CniResult, cni::Error> {
+    let netns = request.env.netns.as_deref().ok_or_else(|| cni::Error::netns("CNI_NETNS is empty"))?;
+    let detection = detection(rails)?;
+    let pod = Pod::open(netns)?;
+    let host = Route::open().map_err(Error::from)?;
+    let dirs = Dirs::from_env().map_err(Error::from)?;
+    let mut site = Site { dirs, host, pod, rdma: rdma::Node::default() };
+    require_rdma(rails)?;
+    let steps = rails.iter().map(|rail| rail.kind.plan(&rail.request, &mut site));
+    let steps = steps.collect::<Result<Vec<_>, _>>()?;
+    rails.iter().try_for_each(|rail| rail.require_ipam(ipam))?;
+    let prepared =
+        Attachments::open(&site.dirs, PLUGIN)?.prepare::<Made>(key_of(request)?, &site.pod.netns)?;
+    for rail in rails {
+        require_free(&mut site.pod, rail.ifname())?;
+    }
+    if prepared.superseded() {
+        rails.iter().try_for_each(|rail| lease::release_from(ipam, &rail.request))?;
+    }
+    let made = rails.iter().zip(&steps).map(|(rail, step)| rail.to_be_made(step.as_ref())).collect();
+    let adding = prepared.begin(Made { rails: made, ..Made::default() })?;
+    let leases = rails.iter().map(|rail| Lease::from(&rail.request, ipam)).collect();
+    Build { rails, detection, site, steps, leases }.run(adding)
+}
+
+impl Rail {
+    fn require_ipam(&self, ipam: &dyn Ipam) -> Result<(), cni::Error> {
+        let plugin = self.request.config.ipam_type.as_ref();
+        plugin.map_or(Ok(()), |plugin| ipam.require(&self.request, plugin))
+    }
+
+    fn to_be_made(&self, step: &dyn Step) -> MadeRail {
+        MadeRail {
+            ifname: self.ifname().to_owned(),
+            ipam: self.request.config.ipam_type.clone(),
+            parts: step.part().into_iter().collect(),
+        }
+    }
+}
+
+struct Build<'a> {
+    rails: &'a [Rail],
+    detection: Vec<Option<detect::Settings>>,
+    site: Site,
+    steps: Vec<Box<dyn Step + 'a>>,
+    leases: Vec<Lease<'a>>,
+}
+
+impl Build<'_> {
+    fn run(mut self, mut adding: Adding<Made>) -> Result<CniResult, cni::Error> {
+        let built = self.build(&mut adding).and_then(|result| {
+            adding.attached()?;
+            Ok(result)
+        });
+        built.map_err(|error| lease::roll_back(self.leases, error, adding.fail()))
+    }
+
+    fn build(&mut self, adding: &mut Adding<Made>) -> Result<CniResult, cni::Error> {
+        let mut results = self.leases.iter_mut().map(Lease::take).collect::<Result<Vec<_>, _>>()?;
+        let links = self.links(adding)?;
+        self.avoid_conflicts(&links, &mut results)?;
+        for ((step, link), result) in self.steps.iter().zip(&links).zip(&mut results) {
+            result.interfaces = vec![step.interface(link, &self.site)];
+            name_gateways(result);
+        }
+        let configured: Vec<_> = links.iter().zip(&results).collect();
+        addresses::configure_all(&mut self.site.pod, &configured)?;
+        let asked: Vec<_> =
+            configured.iter().zip(&self.detection).map(|(&(link, result), of)| (link, result, *of)).collect();
+        detect::require_gateways(&mut self.site.pod, &asked)?;
+        self.route(adding, &mut results)?;
+        for (step, made) in self.steps.iter().zip(&adding.undo().rails) {
+            step.finish(&mut self.site, &made.parts)?;
+        }
+        let all = together(&results);
+        adding.note(|made| made.results = results);
+        Ok(all)
+    }
+
+    /// Devices change under their locks only, which nobody else has to wait for while the IPAM works.
+    fn links(&mut self, adding: &mut Adding<Made>) -> Result<Vec<Link>, Error> {
+        let _locks = self.secure(adding)?;
+        let mut links = Vec::with_capacity(self.rails.len());
+        for (position, (rail, step)) in self.rails.iter().zip(&mut self.steps).enumerate() {
+            let mut entry = Entry { key: key_of(&rail.request)?, position, adding: &mut *adding };
+            links.push(step.enter(&mut self.site, &mut entry)?);
+        }
+        Ok(links)
+    }
+
+    /// Writes down what could not be known without the locks.
+    fn secure(&mut self, adding: &mut Adding<Made>) -> Result<Vec<Lock>, Error> {
+        let mut files = Vec::new();
+        for step in &self.steps {
+            files.extend(step.locks(&self.site)?);
+        }
+        if files.is_empty() {
+            return Ok(Vec::new());
+        }
+        let locks = locks::acquire_all(files)?;
+        let parts = self.steps.iter_mut().map(|step| step.secure(&mut self.site));
+        let parts = parts.collect::<Result<Vec<_>, _>>()?;
+        adding.amend(|made| made.rails.iter_mut().zip(parts).for_each(|(rail, parts)| rail.parts = parts))?;
+        Ok(locks)
+    }
+
+    fn avoid_conflicts(&mut self, links: &[Link], results: &mut [CniResult]) -> Result<(), cni::Error> {
+        let rails = links.iter().zip(&self.steps).zip(&self.detection).zip(&mut self.leases).zip(results);
+        let mut candidates: Vec<_> = rails
+            .map(|((((link, step), settings), lease), result)| Candidate {
+                link,
+                parent: step.hears_for(),
+                settings: *settings,
+                lease,
+                result,
+            })
+            .collect();
+        detect::avoid_conflicts(&mut self.site.pod, &mut candidates)
+    }
+
+    /// One look at the pod, one plan and one batch of changes for all rails.
+    fn route(&mut self, adding: &mut Adding<Made>, results: &mut [CniResult]) -> Result<(), cni::Error> {
+        let Site { dirs, host, pod, .. } = &mut self.site;
+        let nics = self.rails.iter().zip(&*results).filter_map(|(rail, result)| rail.nic(result));
+        let nics = nics.collect::<Result<Vec<_>, _>>()?;
+        let mut record = |undos: &[Undo]| adding.amend(|made| made.routing = undos.to_vec());
+        let outcomes = routing::join(dirs, host, pod, &nics, &mut record)?;
+        let coordinated = self.rails.iter().zip(results).filter(|(rail, _)| rail.routing.is_some());
+        for ((rail, result), outcome) in coordinated.zip(&outcomes) {
+            *result = result::with(std::mem::take(result), rail.ifname(), outcome);
+        }
+        Ok(())
+    }
+}
+
+impl Rail {
+    fn nic(&self, result: &CniResult) -> Option<Result<Attachment<'_>, Error>> {
+        let settings = self.routing.as_ref()?;
+        let gateways = result::gateways(result, self.ifname());
+        Some(key_of(&self.request).map(|key| Attachment { key, gateways, settings }))
+    }
+}
+
+/// Beside other rails a route without a next hop would take whichever gateway comes first.
+fn name_gateways(result: &mut CniResult) {
+    let mut routes = std::mem::take(&mut result.routes);
+    for route in routes.iter_mut().filter(|route| route.scope != Some(netlink::scope::LINK)) {
+        route.gw = route.gw.or_else(|| addresses::gateway_for(route.dst.addr(), result));
+    }
+    result.routes = routes;
+}
+
+fn together(results: &[CniResult]) -> CniResult {
+    let mut all = CniResult::default();
+    for (position, result) in results.iter().enumerate() {
+        all.interfaces.extend(result.interfaces.iter().cloned());
+        let ips = result.ips.iter().cloned();
+        all.ips.extend(ips.map(|ip| cni::IpConfig { interface: Some(position), ..ip }));
+        let is_new = |route: &&cni::Route| !all.routes.contains(route);
+        let routes: Vec<_> = result.routes.iter().filter(is_new).cloned().collect();
+        all.routes.extend(routes);
+        all.dns = merge_dns(all.dns, result.dns.clone());
+    }
+    all
+}

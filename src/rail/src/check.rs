@@ -1,0 +1,95 @@
+use attach::ipam::{Ipam, with_key};
+use attach::{Attachments, Error, Pod, key_of, not_available, verdict};
+use cni::{CniResult, Request};
+use links::rdma;
+use netlink::Route;
+use serde_json::Value;
+use state::Dirs;
+
+use super::{Made, PLUGIN, Rail, Site, detection, require_rdma};
+
+/// CHECK of all rails: the kernel against config, record and `prevResult`, then the IPAM's own CHECK.
+pub fn check(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<(), cni::Error> {
+    let netns = request.env.netns.as_deref().ok_or_else(|| cni::Error::netns("CNI_NETNS is empty"))?;
+    let previous = request.config.require_prev_result()?;
+    detection(rails)?;
+    let pod = Pod::open(netns)?;
+    let dirs = Dirs::from_env().map_err(Error::from)?;
+    let record = Attachments::open(&dirs, PLUGIN)?;
+    let found = match record.find::<Made>(&key_of(request)?)?.about(&pod.netns) {
+        Ok(None) => vec!["there is no record of it: its DEL has run, or another plugin made it".to_owned()],
+        Err(differs) => vec![differs],
+        Ok(Some(made)) => {
+            let host = Route::open().map_err(Error::from)?;
+            let mut site = Site { dirs, host, pod, rdma: rdma::Node::default() };
+            Checker { rails, made: &made, previous, ipam }.compare(&mut site)?
+        }
+    };
+    verdict(&request.env.ifname, &found)
+}
+
+/// STATUS: masters are there and the IPAM can give addresses. Takes no lock and writes nothing.
+pub fn status(rails: &[Rail], ipam: &dyn Ipam) -> Result<(), cni::Error> {
+    detection(rails)?;
+    let mut host = Route::open().map_err(Error::from)?;
+    require_rdma(rails).map_err(|error| not_available(error.into()))?;
+    let mut seen: Vec<&Value> = Vec::new();
+    for rail in rails {
+        rail.kind.require(&mut host)?;
+        let config = &rail.request.config;
+        let (Some(plugin), Some(ipam_config)) = (&config.ipam_type, config.at(&["ipam"])) else { continue };
+        if !seen.contains(&ipam_config) {
+            seen.push(ipam_config);
+            ipam.status(&rail.request, plugin)?;
+        }
+    }
+    Ok(())
+}
+
+struct Checker<'a> {
+    rails: &'a [Rail],
+    made: &'a Made,
+    previous: &'a CniResult,
+    ipam: &'a dyn Ipam,
+}
+
+impl Checker<'_> {
+    fn compare(&self, site: &mut Site) -> Result<Vec<String>, cni::Error> {
+        let mut found = Vec::new();
+        for rail in self.rails {
+            let lines = match self.made.rails.iter().position(|made| made.ifname == rail.ifname()) {
+                Some(position) => self.of_rail(rail, position, site)?,
+                None => vec!["it was not attached: the config has more rails than at ADD".to_owned()],
+            };
+            found.extend(lines.into_iter().map(|line| format!("{}: {line}", rail.ifname())));
+        }
+        Ok(found)
+    }
+
+    fn of_rail(&self, rail: &Rail, position: usize, site: &mut Site) -> Result<Vec<String>, cni::Error> {
+        let Some(recorded) = self.made.results.get(position) else {
+            return Ok(vec!["its ADD did not come to an end".to_owned()]);
+        };
+        let previous = part_of(self.previous, recorded);
+        let version = rail.request.config.cni_version;
+        let value = previous.to_value(version).map_err(|error| cni::Error::internal(error.to_string()))?;
+        let request = with_key(&rail.request, "prevResult", value)?;
+        let mut found = rail.kind.differences(&request, &self.made.rails[position].parts, site)?;
+        if let Some(undo) = self.made.routing.iter().find(|undo| undo.ifname() == rail.ifname()) {
+            found.extend(routing::differences(&site.dirs, &mut site.pod, undo, &previous.routes)?);
+        }
+        if let Some(plugin) = &request.config.ipam_type {
+            found.extend(self.ipam.check(&request, plugin).err().map(|error| error.to_string()));
+        }
+        Ok(found)
+    }
+}
+
+/// What one rail has in the result of all: a later plugin, or Multus, may have taken something out.
+fn part_of(previous: &CniResult, recorded: &CniResult) -> CniResult {
+    let mut part = recorded.clone();
+    part.interfaces.retain(|interface| previous.interfaces.iter().any(|other| other.name == interface.name));
+    part.ips.retain(|ip| previous.ips.iter().any(|other| other.address == ip.address));
+    part.routes.retain(|route| previous.routes.contains(route));
+    part
+}

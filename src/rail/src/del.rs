@@ -1,0 +1,114 @@
+use attach::ipam::{Ipam, with_key};
+use attach::{Attachments, Error, Found, Scene, Undo, key_of};
+use cni::{Request, ValidAttachments};
+use serde_json::{Value, json};
+use state::{Dirs, Key};
+
+use super::made::MadeRail;
+use super::{Made, PLUGIN};
+
+const VALID: &str = "cni.dev/valid-attachments";
+
+/// DEL of all rails; `rails` are their requests, as far as the config can still be read. The record goes last.
+pub fn del(request: &Request, rails: &[Request], ipam: &dyn Ipam) -> Result<(), cni::Error> {
+    let dirs = Dirs::from_env().map_err(Error::from)?;
+    let attachments = Attachments::open(&dirs, PLUGIN)?;
+    let key = key_of(request)?;
+    let (made, errors) = match undo(&dirs, &attachments, request, &key, rails) {
+        Ok((made, errors)) => (made.rails, errors),
+        Err(error) => (Vec::new(), vec![error]),
+    };
+    let mut errors: Vec<_> = errors.into_iter().map(cni::Error::from).collect();
+    errors.extend(leases(request, rails, &made).filter_map(|(of, plugin)| ipam.del(&of, &plugin).err()));
+    if errors.is_empty() {
+        attachments.forget(&key)?;
+    }
+    cni::Error::join(errors).map_or(Ok(()), Err)
+}
+
+fn undo(
+    dirs: &Dirs,
+    attachments: &Attachments,
+    request: &Request,
+    key: &Key,
+    rails: &[Request],
+) -> Result<(Made, Vec<Error>), Error> {
+    let cni_netns = request.env.netns.as_deref();
+    let (made, mut scene) = match attachments.find::<Made>(key)? {
+        Found::Attached { undo, netns } => (undo, Scene::of(netns.as_ref(), cni_netns)?),
+        Found::Nothing => {
+            let mut scene = Scene::at(cni_netns)?;
+            (Made::of_caches(dirs, rails, &mut scene)?, scene)
+        }
+        Found::Damaged(damage) => {
+            tracing::warn!(%damage, "the record of this attachment is damaged; the config and the peers' caches have to do");
+            let mut scene = Scene::at(cni_netns)?;
+            let made = Made::of_caches(dirs, rails, &mut scene)?;
+            (made.with_config(rails, scene.pod.as_ref())?, scene)
+        }
+    };
+    let errors = made.undo(&mut scene);
+    Ok((made, errors))
+}
+
+/// Who may hold addresses of which IPAM plugin: the rails of the config, and those of the record that it has not.
+fn leases<'a>(
+    request: &'a Request,
+    rails: &'a [Request],
+    made: &'a [MadeRail],
+) -> impl Iterator<Item = (Request, String)> + 'a {
+    let recorded = |ifname: &str| made.iter().find(|rail| rail.ifname == ifname)?.ipam.clone();
+    let of_config = rails.iter().filter_map(move |rail| {
+        let plugin = rail.config.ipam_type.clone().or_else(|| recorded(&rail.env.ifname))?;
+        Some((rail.clone(), plugin))
+    });
+    let is_other = |other: &&MadeRail| rails.iter().all(|rail| rail.env.ifname != other.ifname);
+    let of_record = made.iter().filter(is_other).filter_map(|other| {
+        let mut rail = request.clone();
+        rail.env.ifname.clone_from(&other.ifname);
+        Some((rail, other.ipam.clone()?))
+    });
+    of_config.chain(of_record)
+}
+
+/// GC of this network: attachments that are not valid any more, then the IPAM's own GC.
+pub fn gc(
+    request: &Request,
+    rails: &[Request],
+    valid: &ValidAttachments,
+    ipam: &dyn Ipam,
+) -> Result<(), cni::Error> {
+    let dirs = Dirs::from_env().map_err(Error::from)?;
+    let attachments = Attachments::open(&dirs, PLUGIN)?;
+    let (released, mut errors) = attachments.collect::<Made>(&request.config.name, valid)?;
+    errors.extend(routing::forget_older_boots(&dirs));
+    for key in &released {
+        tracing::info!(attachment = %key, "released: not among the valid attachments");
+    }
+    let mut errors: Vec<_> = errors.into_iter().map(cni::Error::from).collect();
+    let list = with_every_interface(request, attachments.standing(&request.config.name)?);
+    let mut seen: Vec<&Value> = Vec::new();
+    for rail in rails {
+        let (Some(plugin), Some(config)) = (&rail.config.ipam_type, rail.config.at(&["ipam"])) else {
+            continue;
+        };
+        if !seen.contains(&config) {
+            seen.push(config);
+            errors.extend(with_key(rail, VALID, list.clone()).and_then(|of| ipam.gc(&of, plugin)).err());
+        }
+    }
+    cni::Error::join(errors).map_or(Ok(()), Err)
+}
+
+/// The runtime knows the first interface of an attachment; the IPAM has leases of all.
+fn with_every_interface(request: &Request, standing: Vec<(Key, Made)>) -> Value {
+    let keys = [VALID, "cni.dev/attachments"];
+    let written = keys.iter().find_map(|key| request.config.raw().get(key)?.as_array().cloned());
+    let mut list = written.unwrap_or_default();
+    for (key, made) in standing {
+        list.extend(
+            made.rails.iter().map(|rail| json!({ "containerID": key.container_id, "ifname": rail.ifname })),
+        );
+    }
+    Value::Array(list)
+}

@@ -1,0 +1,74 @@
+//! Rails of one pod that come and go together: the steps of the single plugins, each taken for all rails at once, under
+//! one record.
+//!
+//! What an interface is made of is its [`Kind`]: each is a file in this directory, and another one is another file.
+
+mod add;
+mod check;
+mod child;
+mod del;
+mod ib;
+mod kind;
+mod made;
+mod unrecorded;
+mod vf;
+
+pub use add::add;
+pub use check::{check, status};
+pub use child::OfChild;
+pub use del::{del, gc};
+pub use ib::OfIb;
+pub use kind::{Kind, Site, Step};
+pub use links::Part;
+pub use made::Made;
+pub use vf::OfVf;
+
+use std::rc::Rc;
+
+use addresses::detect;
+use attach::Error;
+use cni::Request;
+use links::rdma::require_shared;
+use routing::Settings;
+
+/// Whose records these are.
+pub const PLUGIN: &str = "rail";
+
+/// One rail of an attachment.
+pub struct Rail {
+    /// What its single plugin would get: with the rail's own interface name and config.
+    pub request: Request,
+    /// What the interface is to be.
+    pub kind: Box<dyn Kind>,
+    /// `None`: routes stay as the addresses bring them. The rails of a network share theirs.
+    pub routing: Option<Rc<Settings>>,
+    /// How the pod gets at RDMA.
+    pub rdma: RdmaMode,
+}
+
+/// How a pod gets at RDMA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RdmaMode {
+    /// Not by this network.
+    None,
+    /// It sees the node's devices.
+    Shared,
+    /// It has the VF's own.
+    Exclusive,
+}
+
+/// What is to be detected on each rail; reads the configs, as every verb does that needs them to be valid.
+fn detection(rails: &[Rail]) -> Result<Vec<Option<detect::Settings>>, cni::Error> {
+    rails.iter().map(|rail| detect::Settings::of(&rail.request.config)).collect()
+}
+
+/// In exclusive mode the pod would see no device at all.
+fn require_rdma(rails: &[Rail]) -> Result<(), Error> {
+    if rails.iter().any(|rail| rail.rdma == RdmaMode::Shared) { require_shared() } else { Ok(()) }
+}
+
+impl Rail {
+    fn ifname(&self) -> &str {
+        &self.request.env.ifname
+    }
+}

@@ -1,0 +1,43 @@
+use attach::{Error, Scene, Undo};
+use cni::CniResult;
+use links::Part;
+use links::child::{PodLink, delete_all};
+use serde::{Deserialize, Serialize};
+
+/// How to undo an attachment, and what CHECK compares with.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Made {
+    pub(super) rails: Vec<MadeRail>,
+    pub(super) routing: Vec<routing::Undo>,
+    /// One for each rail, once all is done.
+    pub(super) results: Vec<CniResult>,
+}
+
+/// One rail of it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct MadeRail {
+    pub(super) ifname: String,
+    /// The IPAM plugin that gave its addresses.
+    pub(super) ipam: Option<String>,
+    /// In the order in which they were done.
+    pub(super) parts: Vec<Part>,
+}
+
+impl Made {
+    fn children(&self) -> impl Iterator<Item = &PodLink> {
+        let parts = self.rails.iter().flat_map(|rail| &rail.parts);
+        parts.filter_map(|part| if let Part::Child(link) = part { Some(link) } else { None })
+    }
+}
+
+impl Undo for Made {
+    fn undo(&self, scene: &mut Scene) -> Vec<Error> {
+        let deleted = |ifname: &str| self.children().any(|link| link.ifname == ifname);
+        let mut errors = routing::leave_before(&self.routing, scene, deleted);
+        for rail in &self.rails {
+            errors.extend(rail.parts.iter().rev().flat_map(|part| part.undo(scene)));
+        }
+        errors.extend(delete_all(self.children(), scene));
+        errors
+    }
+}

@@ -1,0 +1,54 @@
+//! What there is to undo when there is no record to tell.
+
+use attach::{Error, Pod, Scene, identity, key_of};
+use cni::Request;
+use links::child::PodLink;
+use links::vf::peer::Files;
+use links::vf::{self, FOLDER};
+use links::{ib, rdma};
+use state::{Dirs, Key};
+
+use super::made::MadeRail;
+use super::{Made, Part};
+
+impl Made {
+    /// What the caches say that the steps of VFs leave where the plugins that ours replace do.
+    pub(super) fn of_caches(dirs: &Dirs, rails: &[Request], scene: &mut Scene) -> Result<Self, Error> {
+        let mut made = Self::default();
+        for rail in rails {
+            let parts = match rail.config.plugin_type.as_str() {
+                "sriov" => of_vf(dirs, rail, &key_of(rail)?, scene)?,
+                "ib-sriov" => {
+                    ib::find_unrecorded(dirs, &key_of(rail)?)?.map(Part::IbSriov).into_iter().collect()
+                }
+                _ => Vec::new(),
+            };
+            made.rails.push(MadeRail { ifname: rail.env.ifname.clone(), ipam: None, parts });
+        }
+        Ok(made)
+    }
+
+    /// And what the config says that there was in the pod: names and kinds of links say what is ours.
+    pub(super) fn with_config(mut self, rails: &[Request], pod: Option<&Pod>) -> Result<Self, Error> {
+        let Some(pod) = pod else { return Ok(self) };
+        for (rail, made) in rails.iter().zip(&mut self.rails) {
+            self.routing.push(routing::Undo::without_record(key_of(rail)?, identity(&pod.netns)));
+            if !matches!(rail.config.plugin_type.as_str(), "sriov" | "ib-sriov") {
+                made.parts.push(Part::Child(PodLink::named(
+                    &rail.env.ifname,
+                    &rail.config.plugin_type,
+                    None,
+                )));
+            }
+        }
+        Ok(self)
+    }
+}
+
+fn of_vf(dirs: &Dirs, rail: &Request, key: &Key, scene: &mut Scene) -> Result<Vec<Part>, Error> {
+    let netns = rail.env.netns.clone().unwrap_or_default();
+    let files = Files::of(FOLDER, rail, &netns);
+    let vf = vf::find_unrecorded(dirs, key, &files, scene)?.map(|undo| Part::Sriov(*undo));
+    let rdma = rdma::find_unrecorded(dirs, key, netns)?.map(Part::Rdma);
+    Ok(vf.into_iter().chain(rdma).collect())
+}

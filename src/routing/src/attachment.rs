@@ -1,0 +1,173 @@
+use std::net::IpAddr;
+
+use attach::{Adding, Attachments, Error, Pod, identity};
+use state::{Dirs, Key};
+
+use super::config::Settings;
+use super::model::{NodeEnd, View};
+use super::plan::{self, Newcomer, Outcome, Plan};
+use super::record::PodRecord;
+use super::shared::Shared;
+use super::undo::{Own, Undo};
+use super::uplink::Pair;
+use super::{PLUGIN, kernel, node};
+
+/// A NIC that a plugin has put into a pod, to be coordinated with the others.
+#[derive(Clone, Debug)]
+pub struct Attachment<'a> {
+    /// Network, container and interface.
+    pub key: Key,
+    /// Gateways of the NIC's addresses: the default routes of its table if it has none in main.
+    pub gateways: Vec<IpAddr>,
+    /// What is to be done.
+    pub settings: &'a Settings,
+}
+
+/// Gives the NIC its table, rules and settings. Undone at once if it fails, and from its record if that fails as well.
+pub fn attach(dirs: &Dirs, pod: &mut Pod, nic: &Attachment<'_>) -> Result<Outcome, cni::Error> {
+    let mut host = netlink::Route::open().map_err(Error::from)?;
+    let mut prepared = Some(Attachments::open(dirs, PLUGIN)?.prepare::<Undo>(nic.key.clone(), &pod.netns)?);
+    let mut adding: Option<Adding<Undo>> = None;
+    let joined = join(dirs, &mut host, pod, std::slice::from_ref(nic), &mut |undos| {
+        if let Some(adding) = &mut adding {
+            return adding.amend(|undo| undo.clone_from(&undos[0]));
+        }
+        adding = prepared.take().map(|prepared| prepared.begin(undos[0].clone())).transpose()?;
+        Ok(())
+    });
+    // Whoever fails before there is a record has changed nothing.
+    let Some(mut adding) = adding else { return joined.map(|_| Outcome::default()) };
+    let made = joined.and_then(|mut outcomes| {
+        adding.attached()?;
+        Ok(outcomes.pop().unwrap_or_default())
+    });
+    made.map_err(|error| roll_back(adding, error))
+}
+
+/// Gives NICs of one pod their tables, rules and settings, with one look at it. `record` is told how to undo what follows
+/// before that is done, as one list for all of them: more than once where the first NIC is a rail itself, because the pod's
+/// way to its node comes first then, and what follows is planned with that in sight.
+pub fn join(
+    dirs: &Dirs,
+    host: &mut netlink::Route,
+    pod: &mut Pod,
+    nics: &[Attachment<'_>],
+    record: &mut dyn FnMut(&[Undo]) -> Result<(), Error>,
+) -> Result<Vec<Outcome>, cni::Error> {
+    let first = nics.iter().find(|nic| nic.settings.makes_uplink(&nic.key.ifname));
+    let pair = first.map(|nic| uplink(host, pod, nic, record)).transpose()?;
+    let Some(mut joining) = Joining::plan(dirs, host, pod, nics)? else { return Ok(Vec::new()) };
+    if let Some(undo) = joining.undos.iter_mut().find(|undo| first.is_some_and(|nic| nic.key == undo.key)) {
+        undo.pair.clone_from(&pair);
+    }
+    record(&joining.undos)?;
+    let outcomes = joining.run(host, pod)?;
+    pair.map_or(Ok(()), |pair| pair.wait(host))?;
+    Ok(outcomes)
+}
+
+/// Makes the pod's way to its node.
+fn uplink(
+    host: &mut netlink::Route,
+    pod: &mut Pod,
+    nic: &Attachment<'_>,
+    record: &mut dyn FnMut(&[Undo]) -> Result<(), Error>,
+) -> Result<Pair, Error> {
+    let has_v6 = kernel::addresses_of(pod, &nic.key.ifname)?.iter().any(|net| net.addr().is_ipv6());
+    let pair = Pair::new(&nic.key, nic.settings.uplink_mtu);
+    pair.require_free(host, pod)?;
+    let (own, netns) = (Some(Own::default()), identity(&pod.netns));
+    record(&[Undo { key: nic.key.clone(), netns, own, pair: Some(pair.clone()) }])?;
+    pair.create(host, pod, has_v6)?;
+    Ok(pair)
+}
+
+/// NICs of one pod that are about to be coordinated. Nothing has changed; the pod's routing is locked for others.
+struct Joining {
+    dirs: Dirs,
+    record: PodRecord,
+    view: View,
+    plan: Plan,
+    /// To be written down before [`run`](Self::run), one for each NIC.
+    undos: Vec<Undo>,
+}
+
+impl Joining {
+    /// Looks at the pod and decides; `None` without any NIC.
+    fn plan(
+        dirs: &Dirs,
+        host: &mut netlink::Route,
+        pod: &mut Pod,
+        nics: &[Attachment<'_>],
+    ) -> Result<Option<Self>, cni::Error> {
+        let Some(first) = nics.first() else { return Ok(None) };
+        let netns = identity(&pod.netns);
+        let mut record = PodRecord::lock(dirs, &first.key.container_id, &netns)?;
+        let mut view = kernel::read(pod)?;
+        view.node = node_end(host, pod, &view, record.shared(), nics)?;
+        let newcomers: Vec<_> = nics.iter().map(Attachment::newcomer).collect();
+        let plan = plan::join(&view, record.shared(), &newcomers).map_err(cni::Error::invalid_config)?;
+        let undo = |(nic, part): (&Attachment<'_>, &plan::Part)| Undo {
+            key: nic.key.clone(),
+            netns: netns.clone(),
+            own: Some(part.own.clone()),
+            pair: None,
+        };
+        let undos = nics.iter().zip(&plan.parts).map(undo).collect();
+        Ok(Some(Self { dirs: dirs.clone(), record, view, plan, undos }))
+    }
+
+    /// Changes the pod; what became of each NIC.
+    fn run(self, host: &mut netlink::Route, pod: &mut Pod) -> Result<Vec<Outcome>, cni::Error> {
+        let Self { dirs, mut record, view, plan, .. } = self;
+        record.save()?;
+        kernel::apply(pod, &plan.changes)?;
+        let on_node: Vec<_> = plan.parts.iter().filter_map(|part| part.own.node.clone()).collect();
+        node::add(&dirs, host, &on_node)?;
+        kernel::set_rp_filter(pod, &view, record.shared().rp_filter(&view))?;
+        let before = record.shared().clone();
+        record.shared().reconciled(&view);
+        if *record.shared() != before {
+            record.save()?;
+        }
+        Ok(plan.parts.into_iter().map(|part| part.outcome).collect())
+    }
+}
+
+impl Attachment<'_> {
+    fn newcomer(&self) -> Newcomer<'_> {
+        Newcomer {
+            network: &self.key.network,
+            ifname: &self.key.ifname,
+            gateways: &self.gateways,
+            settings: self.settings,
+        }
+    }
+}
+
+/// Where the pod's way to its node ends; none if no NIC asks for it.
+fn node_end(
+    host: &mut netlink::Route,
+    pod: &Pod,
+    view: &View,
+    shared: &Shared,
+    nics: &[Attachment<'_>],
+) -> Result<Option<NodeEnd>, Error> {
+    let is_new = shared.members.is_empty();
+    let first_nic = if is_new { &nics[0].settings.first_nic } else { &shared.first_nic };
+    let asked = view.uplink().is_some() || nics.iter().any(|nic| nic.settings.host_table.is_some());
+    match view.uplink().or_else(|| view.link(first_nic)).filter(|_| asked) {
+        Some(link) => node::look(host, pod, view, link, (!is_new).then(|| shared.hosts.clone())),
+        None => Ok(None),
+    }
+}
+
+/// The first error is what the caller has to know; what could not be undone stays on record.
+fn roll_back(adding: Adding<Undo>, error: cni::Error) -> cni::Error {
+    let left: Vec<String> = adding.fail().iter().map(ToString::to_string).collect();
+    if left.is_empty() {
+        error
+    } else {
+        error.with_details(format!("and not all of it could be undone: {}", left.join("; ")))
+    }
+}

@@ -1,0 +1,211 @@
+//! The node's side. No node can speak with the children of its own macvlan masters, so it reaches every NIC of a pod by
+//! the pod's veth pair: a table with a route per address, a rule before main that leads there, and permanent
+//! neighbours, because the pod need not answer for the address on that link.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use attach::{Error, Pod};
+use ipnet::IpNet;
+use netlink::link::LinkKind;
+use netlink::{Family, HwAddr, Neighbour, RouteFilter, RouteLookup, RouteSpec, RuleSpec, scope};
+use serde::{Deserialize, Serialize};
+use state::{Dirs, Lock};
+
+use super::hosts;
+use super::model::{Link, NodeEnd, PROTOCOL, View};
+
+/// Where Spiderpool has its rule: before main, and after what a main CNI puts in front of everything.
+const RULE_PRIORITY: u32 = 1000;
+/// Longer than the pods of a node take that start at once.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// What one NIC has on the node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct OnNode {
+    /// `hostRuleTable`
+    table: u32,
+    /// The node's end of the pod's veth pair.
+    index: u32,
+    ifname: String,
+    /// MAC of the pod's end.
+    mac: [u8; 6],
+    addresses: Vec<IpAddr>,
+}
+
+impl OnNode {
+    pub(super) fn new(table: u32, end: &NodeEnd, addresses: impl Iterator<Item = IpNet>) -> Self {
+        let (index, ifname, mac) = (end.index, end.ifname.clone(), end.pod_mac);
+        Self { table, index, ifname, mac, addresses: addresses.map(|net| net.addr()).collect() }
+    }
+
+    fn route(&self, address: IpAddr) -> RouteSpec {
+        RouteSpec {
+            table: self.table,
+            protocol: PROTOCOL,
+            oif: Some(self.index),
+            scope: Some(if address.is_ipv4() { scope::LINK } else { scope::UNIVERSE }),
+            ..RouteSpec::new(address.into())
+        }
+    }
+
+    fn neighbour(&self, address: IpAddr) -> Neighbour {
+        let neighbour = Neighbour::permanent(self.index, address, HwAddr::from(self.mac));
+        Neighbour { protocol: Some(PROTOCOL), ..neighbour }
+    }
+
+    fn families(&self) -> impl Iterator<Item = Family> + '_ {
+        Family::BOTH.into_iter().filter(|&family| self.addresses.iter().any(|&ip| Family::from(ip) == family))
+    }
+}
+
+fn rule(family: Family, table: u32) -> RuleSpec {
+    RuleSpec { priority: Some(RULE_PRIORITY), protocol: PROTOCOL, ..RuleSpec::new(family, table) }
+}
+
+/// The rule is common to all pods: who looks whether the table is empty must not meet somebody who fills it.
+fn lock(dirs: &Dirs) -> Result<Lock, Error> {
+    Ok(dirs.state.lock(&["locks"], "node-routes", PATIENCE)?)
+}
+
+/// The other end of the pod's way to its node; `None` if that is no veth, or ends in another namespace than ours.
+/// `hosts` are known from an earlier attachment.
+pub(super) fn look(
+    host: &mut netlink::Route,
+    pod: &Pod,
+    view: &View,
+    link: &Link,
+    hosts: Option<Vec<IpAddr>>,
+) -> Result<Option<NodeEnd>, Error> {
+    let (Some(peer), Some(pod_mac)) = (link.peer, link.mac) else { return Ok(None) };
+    let Some(id) = host.netns_id(&pod.netns)? else { return Ok(None) };
+    let leads_here = |end: &netlink::Link| {
+        end.kind == LinkKind::Veth && (end.parent, end.parent_netnsid) == (Some(link.index), Some(id))
+    };
+    let Some(end) = host.link_by_index(peer)?.filter(leads_here) else { return Ok(None) };
+    let Some(mac) = end.address.and_then(|address| address.mac()) else { return Ok(None) };
+    let hosts = match hosts {
+        Some(hosts) => hosts,
+        None => hosts::find(host, view)?,
+    };
+    Ok(Some(NodeEnd { index: end.index, ifname: end.name, mac, pod_mac, hosts }))
+}
+
+/// Makes the node's side of NICs. Entries for their addresses that lead elsewhere are those of pods that are gone:
+/// an address has one owner at a time.
+pub(super) fn add(dirs: &Dirs, host: &mut netlink::Route, parts: &[OnNode]) -> Result<(), Error> {
+    if parts.is_empty() {
+        return Ok(());
+    }
+    let _lock = lock(dirs)?;
+    drop_stale_neighbours(host, parts)?;
+    let mut rules = host.batch();
+    for part in parts {
+        for family in part.families() {
+            rules.add_rule(&rule(family, part.table));
+        }
+    }
+    // Spiderpool's own, or that of an earlier pod, serves as well.
+    let refused = rules.outcomes()?.into_iter().filter_map(Result::err).find(|error| !error.is_exists());
+    refused.map_or(Ok(()), Err)?;
+    let mut batch = host.batch();
+    for part in parts {
+        for &address in &part.addresses {
+            batch.replace_route(&part.route(address)).replace_neighbour(&part.neighbour(address));
+        }
+    }
+    Ok(batch.commit()?)
+}
+
+fn drop_stale_neighbours(host: &mut netlink::Route, parts: &[OnNode]) -> Result<(), Error> {
+    for (part, &address) in parts.iter().flat_map(|part| part.addresses.iter().map(move |ip| (part, ip))) {
+        let Some(route) = host.route_to(&RouteLookup::new(address))? else { continue };
+        let Some(other) = route.oif.filter(|oif| *oif != part.index && route.gateway.is_none()) else {
+            continue;
+        };
+        if route.table == part.table {
+            let by = host.link_by_index(other)?.map(|link| link.name).unwrap_or_default();
+            tracing::warn!(%address, by, table = part.table, "another pod has or had this address: the node reaches this one from now on");
+        }
+        match host.delete_neighbour(other, address) {
+            Err(error) if !error.is_gone() => return Err(error.into()),
+            _ => (),
+        }
+    }
+    Ok(())
+}
+
+/// Takes the node's side of NICs away; the rule goes with the last route of ours in its table.
+pub(super) fn remove(dirs: &Dirs, host: &mut netlink::Route, parts: &[OnNode]) -> Vec<Error> {
+    try_remove(dirs, host, parts).unwrap_or_else(|error| vec![error])
+}
+
+fn try_remove(dirs: &Dirs, host: &mut netlink::Route, parts: &[OnNode]) -> Result<Vec<Error>, Error> {
+    let _lock = lock(dirs)?;
+    let mut batch = host.batch();
+    for part in parts {
+        for &address in &part.addresses {
+            batch.delete_neighbour(part.index, address).delete_route(&part.route(address));
+        }
+    }
+    let failed = batch.outcomes()?.into_iter().filter_map(Result::err).filter(|error| !error.is_gone());
+    let mut errors: Vec<Error> = failed.map(Error::from).collect();
+    let mut tables: Vec<(u32, Family)> = Vec::new();
+    for part in parts {
+        tables.extend(part.families().map(|family| (part.table, family)));
+    }
+    tables.sort_unstable_by_key(|&(table, family)| (table, family == Family::V6));
+    tables.dedup();
+    for (table, family) in tables {
+        errors.extend(drop_unused_rule(host, table, family).err());
+    }
+    Ok(errors)
+}
+
+fn drop_unused_rule(host: &mut netlink::Route, table: u32, family: Family) -> Result<(), Error> {
+    let ours = RouteFilter { family: Some(family), table: Some(table), oif: None, protocol: Some(PROTOCOL) };
+    if !host.routes(&ours)?.is_empty() {
+        return Ok(());
+    }
+    match host.delete_rule(&rule(family, table)) {
+        Err(error) if !error.is_gone() => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// For CHECK.
+pub(super) fn differences(host: &mut netlink::Route, part: &OnNode) -> Result<Vec<String>, Error> {
+    let OnNode { table, index, ifname, addresses, .. } = part;
+    if host.link_by_index(*index)?.is_none_or(|link| link.name != *ifname) {
+        return Ok(vec![format!("the node has lost {ifname}, its end of the pod's veth pair")]);
+    }
+    let filter =
+        RouteFilter { family: None, table: Some(*table), oif: Some(*index), protocol: Some(PROTOCOL) };
+    let routes = host.routes(&filter)?;
+    let neighbours = host.neighbours(Some(*index))?;
+    let mut found = Vec::new();
+    for &address in addresses {
+        if !routes.iter().any(|route| route.dst == IpNet::from(address)) {
+            found.push(format!("the node's route {address} dev {ifname} table {table} is missing"));
+        }
+        let expected = part.neighbour(address);
+        if !neighbours.iter().any(|other| {
+            (other.ip, other.address, other.state) == (address, expected.address, expected.state)
+        }) {
+            let mac = HwAddr::from(part.mac);
+            found.push(format!(
+                "the node's neighbour {address} dev {ifname} lladdr {mac} permanent is missing"
+            ));
+        }
+    }
+    for family in part.families() {
+        let leads_there = |rule: &RuleSpec| {
+            rule.table == *table && rule.from.is_none() && rule.priority == Some(RULE_PRIORITY)
+        };
+        if !host.rules(family)?.iter().any(leads_there) {
+            found.push(format!(
+                "the node's rule {RULE_PRIORITY}: from all lookup {table} ({family:?}) is missing"
+            ));
+        }
+    }
+    Ok(found)
+}

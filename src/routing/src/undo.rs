@@ -1,0 +1,174 @@
+use attach::{Error, Scene};
+use serde::{Deserialize, Serialize};
+use state::{Dirs, Key, Netns};
+
+use super::changes::{Change, LinkSetting, Made};
+use super::model::{Link, PROTOCOL, Route, View};
+use super::node::{self, OnNode};
+use super::record::PodRecord;
+use super::shared::Shared;
+use super::uplink::Pair;
+use super::{kernel, plan};
+
+/// What a NIC got, and how it was: the record of one attachment. The pod's own record holds the rest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Undo {
+    pub(super) key: Key,
+    pub(super) netns: Netns,
+    /// `None`: the record was lost, and what carries our mark in the NIC's table is taken for it.
+    pub(super) own: Option<Own>,
+    /// Of the attachment that made the pod's way to its node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) pair: Option<Pair>,
+}
+
+/// What belongs to one NIC.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Own {
+    pub(super) index: u32,
+    pub(super) table: Option<u32>,
+    pub(super) made: Made,
+    /// Default routes that main gets should the NIC come to own that.
+    pub(super) spares: Vec<Route>,
+    pub(super) mac: Option<Changed<[u8; 6]>>,
+    pub(super) tx_queue_len: Option<Changed<u32>>,
+    #[serde(default)]
+    pub(super) rp_filter: Option<Changed<u32>>,
+    #[serde(default)]
+    pub(super) node: Option<OnNode>,
+}
+
+impl Own {
+    pub(super) fn set_link(&self) -> Option<Change> {
+        let setting = LinkSetting {
+            index: self.index,
+            mac: self.mac.map(|mac| mac.to),
+            tx_queue_len: self.tx_queue_len.map(|length| length.to),
+            rp_filter: self.rp_filter.map(|value| value.to),
+            ..LinkSetting::default()
+        };
+        setting.change()
+    }
+}
+
+/// A setting of the link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Changed<T> {
+    pub(super) from: T,
+    pub(super) to: T,
+}
+
+impl<T: PartialEq> Changed<T> {
+    /// `None` when nothing is to be changed.
+    pub(super) fn of(from: T, to: Option<T>) -> Option<Self> {
+        to.filter(|to| *to != from).map(|to| Self { from, to })
+    }
+}
+
+impl Undo {
+    /// For a record that is damaged: undoes what the pod's record and our mark in the kernel still show.
+    pub fn without_record(key: Key, netns: Netns) -> Self {
+        Self { key, netns, own: None, pair: None }
+    }
+
+    /// The NIC.
+    pub fn ifname(&self) -> &str {
+        &self.key.ifname
+    }
+
+    fn is_about(&self, link: &Link) -> bool {
+        self.own.as_ref().map_or(link.name == self.key.ifname, |own| own.index == link.index)
+    }
+
+    pub(super) fn made(&self, view: &View, shared: &Shared) -> Made {
+        let Some(own) = &self.own else {
+            let table = shared.member(&self.key.network, &self.key.ifname).and_then(|member| member.table);
+            return marked(view, table);
+        };
+        own.made.clone()
+    }
+
+    fn on_node(&self, shared: &Shared) -> Option<OnNode> {
+        match &self.own {
+            Some(own) => own.node.clone(),
+            None => shared.member(&self.key.network, &self.key.ifname)?.node.clone(),
+        }
+    }
+
+    pub(super) fn spares<'a>(&'a self, shared: &'a Shared) -> Vec<Route> {
+        let member =
+            || shared.member(&self.key.network, &self.key.ifname).map(|member| member.spares.clone());
+        self.own.as_ref().map(|own| own.spares.clone()).or_else(member).unwrap_or_default()
+    }
+
+    /// Back to what it was, unless somebody else has changed it since.
+    pub(super) fn reset_link(&self, view: &View) -> Option<Change> {
+        let own = self.own.as_ref()?;
+        let link = view.link(&self.key.ifname).filter(|link| link.index == own.index)?;
+        let mac = own.mac.filter(|mac| link.mac == Some(mac.to)).map(|mac| mac.from);
+        let tx_queue_len =
+            own.tx_queue_len.filter(|length| link.tx_queue_len == length.to).map(|length| length.from);
+        let is_ours = |value: &Changed<u32>| link.ipv4.is_some_and(|now| now.rp_filter == value.to);
+        let rp_filter = own.rp_filter.filter(is_ours).map(|value| value.from);
+        LinkSetting { index: link.index, mac, tx_queue_len, rp_filter, ..LinkSetting::default() }.change()
+    }
+}
+
+impl attach::Undo for Undo {
+    fn undo(&self, scene: &mut Scene) -> Vec<Error> {
+        leave_before(std::slice::from_ref(self), scene, |_| false)
+    }
+}
+
+/// Takes NICs of one attachment out of the pod's routing, with one look at it, and then the way to the node that one of
+/// them made. Of NICs that are `deleted` next, by their names at ADD, nothing is put back.
+pub fn leave_before(undos: &[Undo], scene: &mut Scene, deleted: impl Fn(&str) -> bool) -> Vec<Error> {
+    let Some(first) = undos.first() else { return Vec::new() };
+    let stays = |link: &Link| undos.iter().all(|undo| !undo.is_about(link) || !deleted(undo.ifname()));
+    let mut errors = put_back(first, undos, scene, stays).unwrap_or_else(|error| vec![error]);
+    errors.extend(undos.iter().flat_map(|undo| &undo.pair).flat_map(|pair| pair.undo(scene)));
+    errors
+}
+
+fn put_back(
+    first: &Undo,
+    undos: &[Undo],
+    scene: &mut Scene,
+    stays: impl Fn(&Link) -> bool,
+) -> Result<Vec<Error>, Error> {
+    let dirs = Dirs::from_env()?;
+    let mut record = PodRecord::lock(&dirs, &first.key.container_id, &first.netns)?;
+    let on_node: Vec<OnNode> = undos.iter().filter_map(|undo| undo.on_node(record.shared())).collect();
+    let mut errors =
+        if on_node.is_empty() { Vec::new() } else { node::remove(&dirs, scene.host()?, &on_node) };
+    let Some(pod) = scene.pod.as_mut() else {
+        if errors.is_empty() {
+            for Undo { key, .. } in undos {
+                record.shared().remove(&key.network, &key.ifname);
+            }
+            record.store()?;
+        }
+        return Ok(errors);
+    };
+    let mut view = kernel::read(pod)?;
+    view.links.retain(stays);
+    let changes = plan::leave(&view, record.shared(), undos);
+    if !changes.is_empty() {
+        record.save()?;
+    }
+    errors.extend(kernel::undo(pod, &changes)?);
+    errors.extend(kernel::set_rp_filter(pod, &view, record.shared().rp_filter(&view)).err());
+    if errors.is_empty() {
+        record.shared().reconciled(&view);
+        record.store()?;
+    }
+    Ok(errors)
+}
+
+fn marked(view: &View, table: Option<u32>) -> Made {
+    let all = Made { routes: view.routes.clone(), rules: view.rules.clone() };
+    all.retain(
+        |route| Some(route.table) == table && route.protocol == PROTOCOL,
+        |rule| Some(rule.table) == table && rule.protocol == PROTOCOL,
+    )
+}
