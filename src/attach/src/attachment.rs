@@ -4,6 +4,8 @@ mod collect;
 #[cfg(test)]
 mod tests;
 
+use std::num::NonZeroU64;
+
 use cni::Request;
 use netns::NetNs;
 use serde::de::DeserializeOwned;
@@ -225,11 +227,17 @@ pub fn key_of(request: &Request) -> Result<Key, Error> {
 /// How a record names a namespace.
 pub fn identity(pod: &NetNs) -> Netns {
     let id = pod.id();
-    Netns { dev: id.dev, ino: id.ino, path: pod.path().to_owned() }
+    let cookie = pod.cookie().map_or(0, NonZeroU64::get);
+    Netns { dev: id.dev, ino: id.ino, cookie, path: pod.path().to_owned() }
 }
 
-/// Whether `pod` is the namespace of a record. A path is used again and again; device and inode are not, while it lives.
+/// Whether `pod` is the namespace of a record. Paths are used again and again, and inodes, too.
 pub fn is(pod: &NetNs, netns: &Netns) -> bool {
+    may_be(pod, netns) && identity(pod).is_same(netns)
+}
+
+/// The same before the cookie is known, which is asked of those alone that may be.
+pub(crate) fn may_be(pod: &NetNs, netns: &Netns) -> bool {
     let id = pod.id();
     (id.dev, id.ino) == (netns.dev, netns.ino)
 }

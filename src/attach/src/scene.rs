@@ -4,7 +4,7 @@ use netlink::Route;
 use netns::NetNs;
 use state::Netns;
 
-use crate::attachment::is;
+use crate::attachment::{is, may_be};
 use crate::{Error, Pod};
 
 /// Where an undo happens: the host, and the pod's namespace if it is still the one that the record is about.
@@ -23,7 +23,12 @@ impl Scene {
         let Some(recorded) = recorded else { return Ok(Self::default()) };
         for path in cni_netns.into_iter().chain([recorded.path.as_path()]) {
             match NetNs::open(path) {
-                Ok(netns) if is(&netns, recorded) => return Self::with(netns),
+                Ok(netns) if may_be(&netns, recorded) => {
+                    let scene = Self::with(netns)?;
+                    if scene.is_of(recorded) {
+                        return Ok(scene);
+                    }
+                }
                 Err(error) if !error.is_gone() => return Err(error.into()),
                 _ => (),
             }
@@ -46,6 +51,10 @@ impl Scene {
             Some(host) => Ok(host),
             empty => Ok(empty.insert(Route::open()?)),
         }
+    }
+
+    fn is_of(&self, recorded: &Netns) -> bool {
+        self.pod.as_ref().is_some_and(|pod| is(&pod.netns, recorded))
     }
 
     fn with(netns: NetNs) -> Result<Self, Error> {

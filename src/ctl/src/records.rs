@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
+use attach::attachment;
 use links::master::{self, User};
 use netns::NetNs;
 use serde_json::Value;
@@ -38,16 +39,14 @@ impl Attachment {
     /// The namespace of the record, unless it is gone or another one has taken its path.
     pub(crate) fn open(&self) -> Option<NetNs> {
         let recorded = self.netns.as_ref()?;
-        NetNs::open(&recorded.path)
-            .ok()
-            .filter(|netns| (netns.id().dev, netns.id().ino) == (recorded.dev, recorded.ino))
+        NetNs::open(&recorded.path).ok().filter(|netns| attachment::is(netns, recorded))
     }
 
     /// Whether the namespace still exists. Where that cannot be seen, it may.
     pub(crate) fn is_alive(&self) -> bool {
         let Some(recorded) = &self.netns else { return !self.damaged.is_empty() };
         match NetNs::open(&recorded.path) {
-            Ok(netns) => (netns.id().dev, netns.id().ino) == (recorded.dev, recorded.ino),
+            Ok(netns) => attachment::is(&netns, recorded),
             Err(error) => !error.is_gone(),
         }
     }

@@ -63,9 +63,9 @@ pub(crate) fn run(args: &cli::Show) -> Result<()> {
 fn choose(attachments: Vec<Attachment>, pod: Option<&str>) -> Result<Vec<Attachment>> {
     let Some(pod) = pod else { return Ok(attachments) };
     let path = netns_path(pod)?;
-    let id = NetNs::open(&path).ok().map(|netns| netns.id());
+    let netns = NetNs::open(&path).ok();
     let chosen: Vec<_> =
-        attachments.into_iter().filter(|attachment| is_of(attachment, pod, &path, id)).collect();
+        attachments.into_iter().filter(|attachment| is_of(attachment, pod, &path, netns.as_ref())).collect();
     if chosen.is_empty() {
         bail!(
             "nothing is on record for {pod:?}, neither as a container ID nor as the namespace {}",
@@ -75,20 +75,20 @@ fn choose(attachments: Vec<Attachment>, pod: Option<&str>) -> Result<Vec<Attachm
     Ok(chosen)
 }
 
-fn is_of(attachment: &Attachment, pod: &str, path: &Path, id: Option<netns::Id>) -> bool {
-    let same_netns = |netns: &state::Netns| match id {
-        Some(id) => (id.dev, id.ino) == (netns.dev, netns.ino),
-        None => netns.path == path,
+fn is_of(attachment: &Attachment, pod: &str, path: &Path, netns: Option<&NetNs>) -> bool {
+    let same_netns = |recorded: &state::Netns| match netns {
+        Some(netns) => attach::attachment::is(netns, recorded),
+        None => recorded.path == path,
     };
     attachment.key.container_id == pod || attachment.netns.as_ref().is_some_and(same_netns)
 }
 
-type PodKey = (String, Option<(u64, u64)>);
+type PodKey = (String, Option<(u64, u64, u64)>);
 
 fn by_pod(attachments: Vec<Attachment>) -> BTreeMap<PodKey, Vec<Attachment>> {
     let mut pods: BTreeMap<PodKey, Vec<Attachment>> = BTreeMap::new();
     for attachment in attachments {
-        let netns = attachment.netns.as_ref().map(|netns| (netns.dev, netns.ino));
+        let netns = attachment.netns.as_ref().map(|netns| (netns.dev, netns.ino, netns.cookie));
         pods.entry((attachment.key.container_id.clone(), netns)).or_default().push(attachment);
     }
     for attachments in pods.values_mut() {

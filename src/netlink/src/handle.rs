@@ -62,9 +62,11 @@ impl Route {
         Ok(Self { socket: Socket::open()? })
     }
 
-    /// Opens a socket in `netns`; the calling thread visits it for that.
+    /// Opens a socket in `netns`, which gets to know its cookie by it; the calling thread visits it for that.
     pub fn open_in(netns: &NetNs) -> Result<Self, Error> {
-        netns.run(Self::open)?
+        let route = netns.run(Self::open)??;
+        netns.learn_cookie(route.socket.as_fd());
+        Ok(route)
     }
 
     /// Collects requests to send them in one system call.

@@ -1,5 +1,6 @@
 use std::io;
 use std::marker::PhantomData;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP};
@@ -39,6 +40,10 @@ impl<F: Family> Socket<F> {
     pub(crate) fn open() -> Result<Self, Error> {
         let inner = connected(F::PROTOCOL).map_err(|source| Failure::Open { family: F::NAME, source })?;
         Ok(Self { inner, buffer: Vec::new(), family: PhantomData })
+    }
+
+    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.inner.as_fd()
     }
 
     /// Sends a request, and hands `read` whatever the kernel says before it acknowledges.

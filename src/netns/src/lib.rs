@@ -3,15 +3,18 @@
 //! A namespace is a file of nsfs, bound somewhere or below `/proc/PID/ns`. What is missing, or is no such file, is
 //! [`Error::Gone`]: for a DEL that is success, while any other failure has to be retried.
 
+mod cookie;
 mod error;
 mod id;
 #[cfg(test)]
 mod tests;
 
 use std::fs::{File, OpenOptions};
+use std::num::NonZeroU64;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use nix::fcntl::OFlag;
 use nix::sched::{CloneFlags, setns};
@@ -34,6 +37,7 @@ pub struct NetNs {
     file: File,
     path: PathBuf,
     id: Id,
+    cookie: OnceLock<Option<NonZeroU64>>,
 }
 
 impl NetNs {
@@ -49,7 +53,7 @@ impl NetNs {
             return Err(Error::gone(path, Reason::NotANamespace));
         }
         let id = id_of(&file, path)?;
-        Ok(Self { file, path: path.to_owned(), id })
+        Ok(Self { file, path: path.to_owned(), id, cookie: OnceLock::new() })
     }
 
     /// The namespace of the calling thread.
@@ -57,9 +61,21 @@ impl NetNs {
         Self::open(current())
     }
 
-    /// Device and inode of the namespace: equal for two paths exactly when they lead to the same namespace.
+    /// Device and inode of the namespace: equal for two paths exactly when they lead to the same namespace, now. One that is
+    /// made later may get them again.
     pub fn id(&self) -> Id {
         self.id
+    }
+
+    /// What no other namespace of this boot has, before or after it; `None` before Linux 5.14. Without a socket to
+    /// [learn](Self::learn_cookie) it from, the calling thread visits the namespace once.
+    pub fn cookie(&self) -> Option<NonZeroU64> {
+        *self.cookie.get_or_init(|| self.run(cookie::here).ok().flatten())
+    }
+
+    /// Takes the cookie from a socket that was opened in the namespace, for one system call.
+    pub fn learn_cookie(&self, socket: impl AsFd) {
+        self.cookie.get_or_init(|| cookie::of(socket));
     }
 
     /// The path it was opened by.

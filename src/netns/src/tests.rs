@@ -46,6 +46,26 @@ fn id_reads_like_the_link_in_proc() {
     assert_eq!(id.to_string(), "net:[4026531840]");
 }
 
+/// The kernel gives an inode out again as soon as its namespace has ended.
+#[test]
+fn a_namespace_that_has_the_inode_of_an_earlier_one_has_a_cookie_of_its_own() {
+    let first = fresh();
+    let (inode, cookie) = (first.id(), first.cookie().expect("this kernel has cookies"));
+    drop(first);
+    let again = std::iter::repeat_with(fresh).take(10_000).find(|later| later.id() == inode);
+    let again = again.expect("the kernel gives the inode out again");
+    assert_ne!(again.cookie(), Some(cookie));
+}
+
+#[test]
+fn a_socket_tells_the_cookie_of_the_namespace_it_was_opened_in() {
+    let (learning, asking) = (fresh(), NetNs::current().unwrap());
+    let socket = learning.run(|| std::os::unix::net::UnixDatagram::unbound().unwrap()).unwrap();
+    learning.learn_cookie(&socket);
+    assert_eq!(learning.cookie(), learning.run(|| NetNs::current().unwrap().cookie()).unwrap());
+    assert_ne!(learning.cookie(), asking.cookie());
+}
+
 #[test]
 fn missing_path_is_gone() {
     let dir = tempfile::tempdir().unwrap();

@@ -5,6 +5,7 @@
 
 mod entry;
 mod key;
+mod netns;
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use entry::{Damage, Entry, Loaded};
 pub use key::Key;
+pub use netns::Netns;
 
 use crate::{BootId, Dirs, Error, Root, file, name};
 
@@ -24,17 +26,6 @@ const VERSION: u32 = 1;
 const FOLDER: &str = "attachments";
 /// Versions are appended up to this size: those of eight rails are one to three pages each.
 const LONGEST: u64 = 16 * 1024;
-
-/// The network namespace as it was at ADD. Device and inode tell it from a later one at the same path.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
-pub struct Netns {
-    /// Of the nsfs mount.
-    pub dev: u64,
-    /// Of the namespace.
-    pub ino: u64,
-    /// `CNI_NETNS`.
-    pub path: PathBuf,
-}
 
 /// The record of one attachment; `undo` is the plugin's own.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]

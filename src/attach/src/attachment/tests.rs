@@ -107,6 +107,17 @@ fn another_namespace_at_the_same_path_is_not_the_pod() {
 }
 
 #[test]
+fn a_later_namespace_with_the_same_inode_is_not_the_pod() {
+    let place = Place::new();
+    let netns = identity(&place.pod);
+    assert!(Scene::of(Some(&netns), None).unwrap().pod.is_some());
+    let older = Netns { cookie: netns.cookie - 1, ..netns.clone() };
+    assert!(Scene::of(Some(&older), None).unwrap().pod.is_none());
+    let of_a_version_without_cookies = Netns { cookie: 0, ..netns };
+    assert!(Scene::of(Some(&of_a_version_without_cookies), None).unwrap().pod.is_some());
+}
+
+#[test]
 fn gc_keeps_what_is_valid_and_goes_on_after_a_failure() {
     let place = Place::new();
     for (container, fails) in [("kept", false), ("stuck", true), ("gone", false)] {

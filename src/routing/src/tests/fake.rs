@@ -214,7 +214,7 @@ impl Fake {
 pub(super) fn undo(ifname: &str, plan: &Plan) -> Undo {
     Undo {
         key: Key::new("rails", "cid", ifname).unwrap(),
-        netns: Netns { dev: 4, ino: 1, path: "/run/netns/pod".into() },
+        netns: Netns { dev: 4, ino: 1, cookie: 0, path: "/run/netns/pod".into() },
         own: Some(plan.parts[0].own.clone()),
         pair: None,
     }

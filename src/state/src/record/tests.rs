@@ -41,7 +41,7 @@ impl Node {
 }
 
 fn save(records: &Records, key: Key, text: &str) -> Record<Undo> {
-    let netns = Netns { dev: 4, ino: 4_026_531_840, path: "/run/netns/pod".into() };
+    let netns = Netns { dev: 4, ino: 4_026_531_840, cookie: 0, path: "/run/netns/pod".into() };
     let record = records.draft(key, Some(netns), undo(text));
     records.save(&record).unwrap();
     record
