@@ -2,7 +2,6 @@
 
 mod judge;
 mod leases;
-mod living;
 mod release;
 mod runtime;
 
@@ -52,7 +51,7 @@ pub(crate) fn run(driver: &Driver, apply: bool) -> Result<()> {
 
 /// What was not looked at is said, so that nobody takes it for judged.
 fn warn(witnesses: &Witnesses) {
-    for missing in [witnesses.runtime.not_asked(), witnesses.living.not_seen()].into_iter().flatten() {
+    for missing in [witnesses.runtime.not_asked(), witnesses.not_seen()].into_iter().flatten() {
         anstream::eprintln!("{} {missing}", styled(WARN, "!"));
     }
 }

@@ -1,4 +1,4 @@
-//! Open, enter and leave a network namespace.
+//! Open, enter and leave a network namespace; find those that are alive.
 //!
 //! A namespace is a file of nsfs, bound somewhere or below `/proc/PID/ns`. What is missing, or is no such file, is
 //! [`Error::Gone`]: for a DEL that is success, while any other failure has to be retried.
@@ -6,6 +6,7 @@
 mod cookie;
 mod error;
 mod id;
+mod living;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +24,7 @@ use nix::unistd::{getpid, gettid};
 
 pub use error::{Error, Reason};
 pub use id::Id;
+pub use living::Living;
 
 /// That of the calling thread. For the first thread there is a shorter way, on which the kernel sets up half as many entries
 /// of /proc.

@@ -9,7 +9,7 @@ use nix::sched::{CloneFlags, unshare};
 use super::*;
 
 /// A fresh namespace, made by a thread that ends in it: alive only through the returned handle.
-fn fresh() -> NetNs {
+pub(crate) fn fresh() -> NetNs {
     std::thread::spawn(|| {
         unshare(CloneFlags::CLONE_NEWNET).unwrap();
         NetNs::current().unwrap()

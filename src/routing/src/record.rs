@@ -67,7 +67,9 @@ pub fn forget_older_boots(dirs: &Dirs) -> Vec<Error> {
 /// A record of another namespace speaks of a pod that is gone.
 fn load(records: &Records, key: &Key, netns: &Netns) -> Result<Option<Record<Shared>>, Error> {
     Ok(match records.load::<Shared>(key)? {
-        Loaded::Present(record) => Some(record).filter(|record| record.netns.as_ref().is_some_and(|of| of.is_same(netns))),
+        Loaded::Present(record) => {
+            Some(record).filter(|record| record.netns.as_ref().is_some_and(|of| of.is_same(netns)))
+        }
         Loaded::Absent | Loaded::Void(_) => None,
         Loaded::Damaged(damage) => {
             tracing::warn!(container = key.container_id, %damage, "the pod's record is started anew");

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use anyhow::Result;
-use state::Key;
+use anyhow::{Context as _, Result, ensure};
+use netns::{Id, Living};
+use state::{Key, Netns};
 
 use super::leases::Lease;
-use super::living::Living;
 use super::runtime::Runtime;
 use crate::records::Attachment;
 
@@ -22,16 +23,44 @@ pub(super) struct Witnesses {
     pub(super) living: Living,
     pub(super) runtime: Runtime,
     /// Inodes of namespaces that are at the path of a record: the kernel gives them out again, and another record with the
-    /// same one and a path that is gone is of an earlier namespace.
+    /// same one, without a cookie and with a path that is gone, is of an earlier namespace.
     pub(super) reused: BTreeSet<u64>,
 }
 
 impl Witnesses {
     pub(super) fn of(attachments: &[Attachment]) -> Result<Self> {
-        let (living, runtime) = (Living::look()?, Runtime::ask());
+        ensure!(
+            nix::unistd::geteuid().is_root(),
+            "run this as root: without the right to look, every pod seems dead"
+        );
+        let living = Living::look().context("look for network namespaces in /proc")?;
         let open = attachments.iter().filter_map(Attachment::open);
-        Ok(Self { living, runtime, reused: open.map(|netns| netns.id().ino).collect() })
+        let reused = open.map(|netns| netns.id().ino).collect();
+        Ok(Self { living, runtime: Runtime::ask(), reused })
     }
+
+    fn is_alive(&self, netns: &Netns) -> bool {
+        let (id, cookie) = ids(netns);
+        self.living.has(id, cookie) && (cookie.is_some() || !self.reused.contains(&netns.ino))
+    }
+
+    fn is_peopled(&self, netns: &Netns) -> bool {
+        let (id, cookie) = ids(netns);
+        self.living.is_peopled(id, cookie)
+    }
+
+    /// Which processes were not looked into.
+    pub(super) fn not_seen(&self) -> Option<String> {
+        let unseen = self.living.unseen();
+        let some = unseen.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");
+        (!unseen.is_empty()).then(|| {
+            format!("processes that cannot be looked into ({some}): a network namespace that only they hold counts as gone")
+        })
+    }
+}
+
+fn ids(netns: &Netns) -> (Id, Option<NonZeroU64>) {
+    (Id { dev: netns.dev, ino: netns.ino }, NonZeroU64::new(netns.cookie))
 }
 
 #[derive(Debug, PartialEq)]
@@ -66,11 +95,11 @@ impl fmt::Display for Reason {
 pub(super) fn judge(attachment: &Attachment, witnesses: &Witnesses) -> Verdict {
     if let Some(netns) = &attachment.netns {
         let has_path = attachment.open().is_some();
-        if !has_path && (!witnesses.living.has(netns) || witnesses.reused.contains(&netns.ino)) {
+        if !has_path && !witnesses.is_alive(netns) {
             return Verdict::Leftover(Reason::NamespaceGone(netns.path.clone()));
         }
         // Without its path, the plugins' DEL could not go into it.
-        let can_be_undone = has_path && !witnesses.living.is_peopled(netns);
+        let can_be_undone = has_path && !witnesses.is_peopled(netns);
         if can_be_undone && is_denied(&attachment.key, attachment.created, witnesses) {
             return Verdict::Leftover(Reason::PodUnknown);
         }
