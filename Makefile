@@ -3,15 +3,16 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := build
 
 PLUGINS := $(notdir $(wildcard plugins/*))
-BINARIES := $(PLUGINS) railctl
+BINARIES := $(PLUGINS) railctl railcni-install
 DIST ?= dist
 CNI_BIN_DIR ?= /opt/cni/bin
 SBIN_DIR ?= /usr/local/bin
+ARCH := $(if $(filter aarch64,$(shell uname -m)),arm64,amd64)
 # VM=0 leaves out the VM lab; the run then says so at its end.
 VM ?= 1
 CARGO ?= cargo
 
-.PHONY: build demo fuzz test torture lint bench install setup vm-test vm-matrix vm-shell vm-bench clean help
+.PHONY: build demo fuzz test torture lint bench install setup vm-test vm-matrix vm-shell vm-bench cluster-test cluster-shell cluster-down image clean help
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / - /'
@@ -27,7 +28,7 @@ demo: build ## a pod with eight rails on this machine: no hardware, no Kubernete
 	@scripts/setup demo
 	@scripts/as-root $(abspath $(DIST))/railctl demo
 
-test: build ## everything: unit, protocol, namespaces, crash, VM lab
+test: build ## everything: unit, protocol, namespaces, crash, cluster, VM lab
 	@scripts/setup test
 	@DIST=$(abspath $(DIST)) CARGO=$(CARGO) VM=$(VM) scripts/as-root scripts/test
 
@@ -64,6 +65,21 @@ vm-bench: build ## VFs in the VM lab against their bare netlink messages, eight 
 	@DIST=target/bench CARGO=$(CARGO) scripts/build bench bare
 	@scripts/as-root $(CARGO) run -q -p vm -- run --rails 8 --vfs 1 --limit 900 -- \
 		$(abspath target/bench)/bench vf --bin-dir $(abspath $(DIST)) --rounds 20 --check >target/bench/vf.json
+
+cluster-test: build ## only the tests that run in a real cluster on this machine
+	@scripts/setup test
+	@scripts/as-root $(CARGO) run -q --locked -p cluster -- build
+	@RAILCNI_BIN_DIR=$(abspath $(DIST)) scripts/as-root $(CARGO) test -p cluster
+
+cluster-shell: build ## a shell with kubectl for two nodes with eight rails each; they end with it
+	@scripts/setup test
+	@RAILCNI_BIN_DIR=$(abspath $(DIST)) scripts/as-root $(CARGO) run -q --locked -p cluster -- shell
+
+cluster-down: ## end the clusters of shells, and remove what killed runs left
+	@scripts/as-root $(CARGO) run -q --locked -p cluster -- down
+
+image: build ## an OCI image of the plugins, in $(DIST)/railcni.tar and $(DIST)/oci
+	@$(CARGO) run -q --locked -p image -- --arch $(ARCH)=$(DIST) --tar $(DIST)/railcni.tar --layout $(DIST)/oci $(PLUGINS) railctl
 
 install: build ## into $(DESTDIR)$(CNI_BIN_DIR); every file replaced atomically
 	@scripts/install $(DIST) "$(DESTDIR)$(CNI_BIN_DIR)" $(PLUGINS)

@@ -1,0 +1,39 @@
+//! A real Kubernetes on one machine, for tests: etcd and kube-apiserver, and nodes with kubelet, containerd and Multus in
+//! namespaces of their own. Its README says how it is made.
+//!
+//! What is started here ends with the process that started it, however that ends.
+
+mod api;
+mod certificates;
+mod cluster;
+mod command;
+mod fabric;
+mod file;
+mod images;
+mod keeper;
+mod kubectl;
+mod node;
+mod programs;
+mod run;
+mod server;
+mod settings;
+mod suite;
+mod users;
+
+pub use api::{Api, Saved};
+pub use cluster::Cluster;
+pub use fabric::{RAILS, nic};
+pub use images::BUSYBOX;
+pub use kubectl::Kubectl;
+pub use node::Node;
+pub use suite::{RAILS_NAMESPACE, network, plugins};
+
+/// Builds the programs of a cluster, if they are not in the cache.
+pub fn build() -> anyhow::Result<()> {
+    programs::Programs::all().map(drop)
+}
+
+/// Ends the clusters that shells hold, and removes what killed runs left.
+pub fn down() -> anyhow::Result<()> {
+    run::end_shells()
+}

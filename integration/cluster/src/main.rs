@@ -1,0 +1,62 @@
+//! `cluster build`, `cluster shell`, `cluster down`: the cluster lab by hand.
+
+use std::env;
+use std::io::{Write, stderr};
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+use cluster::Cluster;
+
+#[derive(Parser)]
+#[command(about = "A real Kubernetes in namespaces of this machine")]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Build the cluster's programs, if they are not in the cache
+    Build,
+    /// A cluster, and a shell with kubectl for it; the cluster ends with the shell
+    Shell {
+        /// How many nodes
+        #[arg(long, default_value_t = 2)]
+        nodes: u8,
+    },
+    /// End the clusters of all shells, and remove what killed runs left
+    Down,
+}
+
+fn main() -> ExitCode {
+    match run(&Cli::parse().verb) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(stderr(), "cluster: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(verb: &Verb) -> Result<()> {
+    match verb {
+        Verb::Build => cluster::build(),
+        Verb::Shell { nodes } => shell(*nodes),
+        Verb::Down => cluster::down(),
+    }
+}
+
+fn shell(nodes: u8) -> Result<()> {
+    let cluster = Cluster::start(nodes)?;
+    cluster.answer_to_down()?;
+    cluster.install_suite()?;
+    let (network, environment) = cluster.shell();
+    let program = env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into());
+    let mut shell = Command::new("nsenter");
+    shell.arg(format!("--net={network}")).arg(&program).envs(environment);
+    let _ =
+        writeln!(stderr(), "cluster: {nodes} nodes are up; kubectl knows them; leave the shell to end them");
+    shell.status().with_context(|| format!("run {}", program.display()))?;
+    Ok(())
+}

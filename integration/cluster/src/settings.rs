@@ -1,0 +1,68 @@
+//! What the programs of a node are told.
+
+use serde_json::{Value, json};
+
+pub(crate) const CONTAINERD: &str = include_str!("node/containerd.toml");
+
+/// kubelet's config: YAML, and so may be JSON.
+pub(crate) fn kubelet(cgroup: &str) -> Value {
+    json!({
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "containerRuntimeEndpoint": "unix:///run/containerd/containerd.sock",
+        "staticPodPath": "/etc/kubernetes/manifests",
+        // Nobody else is in the node's network.
+        "authentication": {"anonymous": {"enabled": true}, "webhook": {"enabled": false}},
+        "authorization": {"mode": "AlwaysAllow"},
+        // One root in the machine's cgroups, of whichever version.
+        "failCgroupV1": false,
+        "cgroupDriver": "cgroupfs",
+        "cgroupRoot": format!("/{cgroup}"),
+        "enforceNodeAllocatable": [],
+        "localStorageCapacityIsolation": false,
+        "oomScoreAdj": 0,
+        "maxOpenFiles": 4096,
+        // A machine that does other things as well, and may be short of disk.
+        "makeIPTablesUtilChains": false,
+        "failSwapOn": false,
+        "evictionHard": {"memory.available": "1Mi", "nodefs.available": "0%", "imagefs.available": "0%"},
+        "imageGCHighThresholdPercent": 100,
+        "maxPods": 250,
+        "serializeImagePulls": false,
+        "registryPullQPS": 0,
+        "eventRecordQPS": 0,
+        "kubeAPIQPS": 500,
+        "kubeAPIBurst": 500,
+        "syncFrequency": "10s",
+        "resolvConf": "",
+        "clusterDomain": "cluster.local",
+    })
+}
+
+/// The only network config that containerd sees: Multus, with what gives a pod its eth0.
+pub(crate) fn multus(default: &Value) -> Value {
+    json!({
+        "cniVersion": "1.1.0",
+        "name": "multus",
+        "type": "multus",
+        "kubeconfig": "/etc/cni/net.d/multus.kubeconfig",
+        "namespaceIsolation": true,
+        "binDir": "/opt/cni/bin",
+        "capabilities": {"portMappings": true},
+        "delegates": [default],
+    })
+}
+
+/// A bridge and a range of pods' addresses of the node's own. Of 1.0.0: STATUS of Debian's bridge fails at 1.1.0.
+pub(crate) fn bridge(subnet: &str) -> Value {
+    json!({
+        "cniVersion": "1.0.0",
+        "name": "pods",
+        "type": "bridge",
+        "bridge": "cni0",
+        "isGateway": true,
+        "hairpinMode": true,
+        "ipam": {"type": "host-local", "ranges": [[{"subnet": subnet}]], "routes": [{"dst": "0.0.0.0/0"}],
+            "dataDir": "/run/cni/pods"},
+    })
+}
