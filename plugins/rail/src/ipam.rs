@@ -31,7 +31,7 @@ impl Ipam for Addresses {
         if !is_ours(plugin) {
             return Delegated.gc(request, plugin);
         }
-        RailIpam.gc(request, &ValidAttachments::from_config(&request.config)?)
+        ValidAttachments::from_config(&request.config)?.map_or(Ok(()), |valid| RailIpam.gc(request, &valid))
     }
 
     fn status(&self, request: &Request, plugin: &str) -> Result<(), Error> {

@@ -25,13 +25,28 @@ pub struct Attachment {
 pub struct ValidAttachments(HashSet<Attachment>);
 
 impl ValidAttachments {
-    /// Null and `[]` mean that nothing is valid. A list that is absent or damaged is an error (code 7), because a
-    /// caller that forgot it must not lose every attachment. The old key `cni.dev/attachments` is read, too.
-    pub fn from_config(config: &Config) -> Result<Self, Error> {
-        let (key, list) =
-            KEYS.iter().find_map(|key| Some((key, lenient::entry(config.raw(), key)?))).ok_or_else(absent)?;
+    /// Null and `[]` mean that nothing is valid. `None` is a list that is absent, as libcni's `GCNetworkList` without
+    /// arguments leaves it: a caller that says nothing must not lose every attachment. A damaged one is an error
+    /// (code 7). The old key `cni.dev/attachments` is read, too.
+    pub fn from_config(config: &Config) -> Result<Option<Self>, Error> {
+        let found = KEYS.iter().find_map(|key| Some((key, lenient::entry(config.raw(), key)?)));
+        let Some((key, list)) = found else { return Ok(None) };
         let list: Option<Vec<Attachment>> = lenient::from_value(list).map_err(|e| e.below(key))?;
-        Ok(list.unwrap_or_default().into_iter().collect())
+        Ok(Some(list.unwrap_or_default().into_iter().collect()))
+    }
+
+    /// As [`ValidAttachments::from_config`], with a warning when there is no list and so nothing to do.
+    pub fn or_warn(config: &Config) -> Result<Option<Self>, Error> {
+        let valid = Self::from_config(config)?;
+        if valid.is_none() {
+            let network = &config.name;
+            tracing::warn!(
+                "GC of network {network:?} came without the list \"{}\": nothing was released; null or [] says that nothing \
+                 is valid",
+                KEYS[0]
+            );
+        }
+        Ok(valid)
     }
 
     /// Whether this attachment is in use.
@@ -51,13 +66,6 @@ impl FromIterator<Attachment> for ValidAttachments {
     }
 }
 
-fn absent() -> Error {
-    Error::invalid_config(format!(
-        "GC needs the list \"{}\" (null or [] if nothing is valid); nothing was released",
-        KEYS[0]
-    ))
-}
-
 /// An entry without a name would protect nothing, and its owner would lose the attachment.
 fn named<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let name = String::deserialize(deserializer)?;
@@ -69,16 +77,18 @@ mod tests {
     use super::*;
     use crate::{Command, code};
 
-    fn gc(list: &str) -> Result<ValidAttachments, Error> {
+    fn config(list: &str) -> Config {
         let stdin = format!(r#"{{"cniVersion":"1.1.0","name":"rail1"{list}}}"#);
-        ValidAttachments::from_config(&Config::parse(stdin.into_bytes(), Command::Gc).unwrap())
+        Config::parse(stdin.into_bytes(), Command::Gc).unwrap()
+    }
+
+    fn gc(list: &str) -> Result<ValidAttachments, Error> {
+        ValidAttachments::from_config(&config(list)).map(|list| list.expect("a list"))
     }
 
     #[test]
-    fn absent_list_is_refused() {
-        let error = gc("").unwrap_err();
-        assert_eq!(error.code, code::INVALID_CONFIG);
-        assert!(error.msg.contains("cni.dev/valid-attachments"), "{error}");
+    fn an_absent_list_is_not_an_empty_one() {
+        assert!(ValidAttachments::from_config(&config("")).unwrap().is_none());
     }
 
     #[test]

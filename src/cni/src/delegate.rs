@@ -91,7 +91,8 @@ pub fn check(request: &Request, plugin_type: &str) -> Result<(), Error> {
 /// Runs the delegate's GC.
 pub fn gc(request: &Request, plugin_type: &str) -> Result<(), Error> {
     if let Some(plugin) = linked(request, plugin_type) {
-        return plugin.gc(request, &ValidAttachments::from_config(&request.config)?);
+        let valid = ValidAttachments::from_config(&request.config)?;
+        return valid.map_or(Ok(()), |valid| plugin.gc(request, &valid));
     }
     if is_this(plugin_type) {
         warn_of_nothing(plugin_type);

@@ -65,9 +65,9 @@ pub fn run(plugin: &dyn Plugin) -> ExitCode {
     if variable("CNI_COMMAND").is_none_or(|command| command.is_empty()) {
         return introduce(plugin);
     }
-    match (Call { variable: &variable, stdin: &mut io::stdin().lock() }).serve(plugin) {
-        Ok(None) => ExitCode::SUCCESS,
-        Ok(Some(answer)) => output::print(&answer),
+    let call = Call { variable: &variable, stdin: &mut io::stdin().lock(), answer: &mut output::print };
+    match call.serve(plugin) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error}");
             output::print_error(&error);
@@ -91,19 +91,20 @@ fn introduce(plugin: &dyn Plugin) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Where a call comes from.
+/// Where a call comes from, and where its answer goes.
 struct Call<'a> {
     variable: &'a dyn Fn(&str) -> Option<OsString>,
     stdin: &'a mut dyn Input,
+    answer: &'a mut dyn FnMut(&Value) -> io::Result<()>,
 }
 
 impl Call<'_> {
     /// The checks come in the order of the reference, so that the first error is the same.
-    fn serve(self, plugin: &dyn Plugin) -> Result<Option<Value>, Error> {
+    fn serve(self, plugin: &dyn Plugin) -> Result<(), Error> {
         let raw_env = RawEnv::read(self.variable);
         raw_env.validate()?;
         if raw_env.command == Command::Version.as_str() {
-            return Ok(Some(version_answer(plugin, self.stdin)));
+            return (self.answer)(&version_answer(plugin, self.stdin)).map_err(unheard);
         }
         let document = Document::parse(input::read_all(self.stdin)?)?;
         let command: Command = raw_env.command.parse()?;
@@ -118,31 +119,41 @@ impl Call<'_> {
             gate::refuse_own_netns(&request.env)?;
         }
         tracing::debug!("function called");
-        dispatch(plugin, &mut request)
+        match command {
+            Command::Add => add(plugin, &mut request, self.answer),
+            Command::Check => plugin.check(&request),
+            Command::Del => plugin.del(&request),
+            Command::Gc => gc(plugin, &request),
+            Command::Status => plugin.status(&request),
+            Command::Version => Ok(()),
+        }
     }
 }
 
-fn dispatch(plugin: &dyn Plugin, request: &mut Request) -> Result<Option<Value>, Error> {
-    match request.env.command {
-        Command::Add => return add(plugin, request).map(Some),
-        Command::Check => plugin.check(request)?,
-        Command::Del => plugin.del(request)?,
-        Command::Gc => plugin.gc(request, &ValidAttachments::from_config(&request.config)?)?,
-        Command::Status => plugin.status(request)?,
-        Command::Version => {}
-    }
-    Ok(None)
+fn gc(plugin: &dyn Plugin, request: &Request) -> Result<(), Error> {
+    ValidAttachments::or_warn(&request.config)?.map_or(Ok(()), |valid| plugin.gc(request, &valid))
 }
 
-/// A result that the config's version cannot say is a failed ADD, and must not leave anything behind.
-fn add(plugin: &dyn Plugin, request: &mut Request) -> Result<Value, Error> {
+/// A result that the config's version cannot say, or that nobody hears, is a failed ADD, and must not leave anything
+/// behind: a runtime without an answer knows of no attachment.
+fn add(
+    plugin: &dyn Plugin,
+    request: &mut Request,
+    answer: &mut dyn FnMut(&Value) -> io::Result<()>,
+) -> Result<(), Error> {
     let result = plugin.add(request)?;
-    result.to_value(request.config.cni_version).map_err(|error| {
+    let value = result.to_value(request.config.cni_version).map_err(|e| Error::internal(e.to_string()));
+    let told = value.and_then(|value| answer(&value).map_err(unheard));
+    told.map_err(|error| {
         request.env.command = Command::Del;
         let undone = plugin.del(request);
         let details = undone.err().map(|e| format!("and the rollback failed: {e}"));
-        Error::internal(error.to_string()).with_details(details.unwrap_or_default())
+        error.with_details(details.unwrap_or_default())
     })
+}
+
+fn unheard(error: io::Error) -> Error {
+    Error::io(format!("cannot write the answer to stdout: {error}"))
 }
 
 /// The asked version is echoed, as the specification says; the reference answers its own.

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 use std::panic::{self, PanicHookInfo};
-use std::process::{self, ExitCode};
+use std::process;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -19,22 +19,18 @@ pub(super) fn speak(version: Version) {
     let _ = SPOKEN.set(version);
 }
 
-pub(super) fn print(answer: &Value) -> ExitCode {
+/// Nothing follows an answer, not even one that came only half through.
+pub(super) fn print(answer: &Value) -> io::Result<()> {
     if ANSWERED.swap(true, Ordering::Relaxed) {
-        return ExitCode::FAILURE;
+        return Ok(());
     }
-    match write_line(answer) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!("cannot write the answer to stdout: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    write_line(answer)
 }
 
 pub(super) fn print_error(error: &Error) {
     let version = SPOKEN.get().copied().unwrap_or(Version::LATEST);
-    print(&error.to_value(version.as_str()));
+    // Whoever does not hear the error finds it in the log.
+    let _ = print(&error.to_value(version.as_str()));
 }
 
 fn write_line(answer: &Value) -> io::Result<()> {

@@ -63,6 +63,8 @@ const CONF: &str =
 struct Scene {
     variables: HashMap<&'static str, String>,
     stdin: String,
+    /// How the answer fails to get through.
+    unheard: Option<io::ErrorKind>,
 }
 
 impl Scene {
@@ -76,7 +78,7 @@ impl Scene {
             ("CNI_PATH", "/opt/cni/bin:/usr/lib/cni"),
         ];
         let variables = variables.into_iter().map(|(name, value)| (name, value.to_owned())).collect();
-        Self { variables, stdin: CONF.to_owned() }
+        Self { variables, stdin: CONF.to_owned(), unheard: None }
     }
 
     fn with(mut self, name: &'static str, value: &str) -> Self {
@@ -99,7 +101,12 @@ impl Scene {
         writer.write_all(self.stdin.as_bytes()).unwrap();
         drop(writer);
         let variable = |name: &str| self.variables.get(name).map(OsString::from);
-        Call { variable: &variable, stdin: &mut stdin }.serve(plugin)
+        let mut told = None;
+        let mut answer = |value: &Value| {
+            told = Some(value.clone());
+            self.unheard.map_or(Ok(()), |kind| Err(kind.into()))
+        };
+        Call { variable: &variable, stdin: &mut stdin, answer: &mut answer }.serve(plugin).map(|()| told)
     }
 
     /// The code and message of the refusal; no handler may have run.

@@ -27,7 +27,9 @@ fn unreadable_stdin_is_an_io_error() {
     let variable = |name: &str| scene.variables.get(name).map(OsString::from);
     // Reading a directory fails with EISDIR.
     let mut stdin = File::open("/").unwrap();
-    let error = Call { variable: &variable, stdin: &mut stdin }.serve(&Recorder::default()).unwrap_err();
+    let error = Call { variable: &variable, stdin: &mut stdin, answer: &mut |_| Ok(()) }
+        .serve(&Recorder::default())
+        .unwrap_err();
     assert_eq!(error.code, code::IO);
     assert!(error.msg.starts_with("error reading from stdin: "), "{error}");
 }

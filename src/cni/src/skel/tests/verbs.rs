@@ -92,7 +92,19 @@ fn result_that_the_version_cannot_say_is_undone() {
 }
 
 #[test]
-fn gc_without_a_list_runs_no_handler() {
-    let scene = Scene::new("GC").stdin(r#"{"name":"rail1","cniVersion":"1.1.0"}"#);
-    assert_eq!(scene.refused().0, code::INVALID_CONFIG);
+fn an_add_whose_answer_nobody_hears_is_undone() {
+    for kind in [io::ErrorKind::BrokenPipe, io::ErrorKind::StorageFull] {
+        let plugin = Recorder::default();
+        let scene = Scene { unheard: Some(kind), ..Scene::new("ADD") };
+        let error = scene.serve(&plugin).unwrap_err();
+        assert!(error.msg.starts_with("cannot write the answer to stdout: "), "{error}");
+        assert_eq!((error.code, &*plugin.calls.borrow()), (code::IO, &vec!["add", "del"]));
+    }
+}
+
+#[test]
+fn gc_without_a_list_runs_no_handler_and_is_no_failure() {
+    let plugin = Recorder::default();
+    Scene::new("GC").stdin(r#"{"name":"rail1","cniVersion":"1.1.0"}"#).serve(&plugin).unwrap();
+    assert!(plugin.calls.borrow().is_empty());
 }
