@@ -1,9 +1,5 @@
 //! The pools of this node, and those of them that a request may use.
 
-use std::fs;
-use std::io;
-use std::path::Path;
-
 use cni::{Error, Request};
 use ipam::{Catalog, Family, Namespace, Pool, Site, Wanted};
 use serde_json::Value;
@@ -27,7 +23,7 @@ impl Pools {
                 let (wanted, match_master) = (wanted.clone(), *match_master);
                 let mut catalog = Catalog::default();
                 let path = dirs.config.path(&["pools.d"]).map_err(|error| failure::of_state(&error))?;
-                add_directory(&mut catalog, &path);
+                catalog.add_directory(&path);
                 let inline = add_inline(&mut catalog, inline);
                 log(&catalog);
                 let catalog = Box::new(catalog.complete());
@@ -73,27 +69,6 @@ fn ranges(conf: &Conf, sets: &[(String, Vec<ipam::RangeSpec>)]) -> Result<Pools,
         pool.sticky = conf.sticky.unwrap_or(pool.sticky);
     }
     Ok(Pools::Ranges(sets))
-}
-
-/// Every YAML and JSON file, by name; no directory is no pools.
-fn add_directory(catalog: &mut Catalog, path: &Path) {
-    let entries = match fs::read_dir(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return,
-        entries => entries.and_then(Iterator::collect::<io::Result<Vec<_>>>),
-    };
-    let mut paths = match entries {
-        Ok(entries) => entries.iter().map(fs::DirEntry::path).collect::<Vec<_>>(),
-        Err(error) => return catalog.add_unreadable(format!("{}: {error}", path.display())),
-    };
-    paths.retain(|path| path.extension().is_some_and(|ext| ext == "yaml" || ext == "yml" || ext == "json"));
-    paths.sort_unstable();
-    for path in paths {
-        let source = path.display().to_string();
-        match fs::read_to_string(&path) {
-            Ok(text) => catalog.add_text(&source, &text),
-            Err(error) => catalog.add_unreadable(format!("{source}: {error}")),
-        }
-    }
 }
 
 /// Adds the pools of the config and says which those are.

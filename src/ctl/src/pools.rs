@@ -1,10 +1,8 @@
 //! `railctl pools`: how much of each address pool is used. Takes no lock and writes nothing.
 
-use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use ipam::{Catalog, JournalStore, Leases, Pool, RangeSet, Store as _};
 use serde::Serialize;
 use state::Dirs;
@@ -60,23 +58,8 @@ pub(crate) fn leases(dirs: &Dirs) -> Result<usize> {
 /// What the files of the node define, and what is wrong with it.
 pub(crate) fn catalog(dirs: &Dirs) -> Result<Catalog> {
     let mut catalog = Catalog::default();
-    for path in files(&dirs.config.path(&["pools.d"])?)? {
-        let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
-        catalog.add_text(&path.display().to_string(), &text);
-    }
+    catalog.add_directory(&dirs.config.path(&["pools.d"])?);
     Ok(catalog.complete())
-}
-
-fn files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries = match std::fs::read_dir(folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.with_context(|| format!("list {}", folder.display()))?,
-    };
-    let is_pools =
-        |path: &PathBuf| matches!(path.extension().and_then(OsStr::to_str), Some("yaml" | "yml" | "json"));
-    let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_pools).collect();
-    paths.sort_unstable();
-    Ok(paths)
 }
 
 fn count(dirs: &Dirs, catalog: &Catalog) -> Result<Vec<Usage>> {

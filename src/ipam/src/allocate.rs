@@ -120,6 +120,14 @@ fn described(pool: &Pool) -> String {
     format!("pool {:?} ({})", pool.name, pool.subnet)
 }
 
+fn exhausted(pools: &[&Pool]) -> Error {
+    let empty = |pool: &&Pool| format!("{}: {}", described(pool), pool.emptiness());
+    if pools.iter().all(|pool| pool.offered.is_empty()) {
+        return Error::Empty { pools: pools.iter().map(empty).collect() };
+    }
+    Error::Exhausted { pools: pools.iter().map(|pool| described(pool)).collect() }
+}
+
 /// A lease that the owner has already and that still fits; it is taken out of `mine`.
 fn kept<'a>(pools: &[&'a Pool], wish: Wish<'a>, mine: &mut Vec<Lease>) -> Option<Grant<'a>> {
     let fits = |lease: &Lease| match wish {
@@ -152,7 +160,7 @@ impl<'a> Turn<'_, 'a> {
                 }
             }
         }
-        Err(Error::Exhausted { pools: pools.iter().map(|pool| described(pool)).collect() })
+        Err(exhausted(pools))
     }
 
     fn requested(&self, wish: Grant<'a>) -> Result<Grant<'a>, Error> {

@@ -1,6 +1,8 @@
 //! The pools that a node knows: from documents, checked against each other.
 
-use std::collections::{BTreeMap, HashSet};
+mod directory;
+
+use std::collections::{BTreeMap, HashMap};
 
 use ipnet::IpNet;
 use serde_json::Value;
@@ -13,8 +15,11 @@ use crate::{Family, Pool, PoolError, Range, RangeSet};
 #[derive(Debug, Default)]
 pub struct Catalog {
     entries: Vec<Entry>,
-    known: HashSet<String>,
+    /// Names, and the sources of the first pools that have them.
+    known: HashMap<String, String>,
     unreadable: Vec<String>,
+    /// Directories that were read, and what they would say if no pool was found.
+    places: Vec<String>,
     warnings: Vec<String>,
     reserved: Vec<Range>,
     reserved_error: Option<PoolError>,
@@ -117,6 +122,11 @@ impl Catalog {
         self.reserved_error.as_ref()
     }
 
+    /// Where pools were looked for, and what is there in their stead.
+    pub(crate) fn places(&self) -> &[String] {
+        &self.places
+    }
+
     pub(crate) fn entries(&self) -> &[Entry] {
         &self.entries
     }
@@ -131,8 +141,10 @@ impl Catalog {
         let prefix = if spec.is_some() { "spec." } else { "" };
         let place = Place { pool: format!("pool {name:?}"), prefix };
         let spec = spec.unwrap_or(document);
-        let pool = document::pool(name, &place, spec, &mut self.warnings);
-        let outcome = pool.and_then(|pool| self.admit(&place, pool));
+        let outcome = self.first_of_name(source, name, &path.join("."), &place).and_then(|()| {
+            let pool = document::pool(name, &place, spec, &mut self.warnings)?;
+            self.admit(&place, pool)
+        });
         let default = spec.get("default") == Some(&Value::Bool(true));
         self.entries.push(Entry { name: name.to_owned(), default, outcome });
     }
@@ -146,14 +158,29 @@ impl Catalog {
         }
     }
 
+    fn first_of_name(
+        &mut self,
+        source: &str,
+        name: &str,
+        field: &str,
+        place: &Place<'_>,
+    ) -> Result<(), PoolError> {
+        let Some(first) = self.known.get(name) else {
+            self.known.insert(name.to_owned(), source.to_owned());
+            return Ok(());
+        };
+        let problem = match first {
+            first if first == source => format!("is the name of two pools in {source}: keep one of them"),
+            first => format!("is the name of a pool in {first} and of one in {source}: keep one of them"),
+        };
+        Err(PoolError::new(&place.pool, field, name, problem))
+    }
+
     /// Pools share a subnet or do not meet at all, and no address is in two of them.
     fn admit(&mut self, place: &Place<'_>, pool: Pool) -> Result<Pool, PoolError> {
         let error = |field: &str, value: String, problem: String| {
             PoolError::new(&place.pool, format!("{}{field}", place.prefix), &value, problem)
         };
-        if !self.known.insert(pool.name.clone()) {
-            return Err(error("name", pool.name, "is taken by an earlier pool".to_owned()));
-        }
         if let Some((subnet, other)) = self.other_subnet(&pool) {
             let problem =
                 format!("overlaps {subnet} of pool {other:?}; give both the same subnet, or separate ones");

@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::pool::{Scope, Withheld, unusable};
+use crate::pool::{Scope, Withheld, is_link_local, unusable};
 use crate::{Family, Pool, PoolError, Range, RangeSet};
 
 /// How long a released address rests when neither the pool nor the config says so, in seconds.
@@ -254,8 +254,8 @@ fn gateway(
     let Some(text) = text else { return Ok(None) };
     let error = |problem: String| place.error("gateway", text, problem);
     let gateway = text.parse::<IpAddr>().map_err(|_| error("is not an IP address".to_owned()))?;
-    if !subnet.contains(&gateway) {
-        return Err(error(format!("is outside the subnet {subnet}")));
+    if !is_neighbour(gateway, subnet) {
+        return Err(error(format!("is outside the subnet {subnet}, and not link-local")));
     }
     if offered.contains(gateway) {
         let prefix = place.prefix;
@@ -264,6 +264,12 @@ fn gateway(
         )));
     }
     Ok(Some(gateway))
+}
+
+/// In the subnet, or link-local of its family: IPv6 routers have their addresses there.
+fn is_neighbour(gateway: IpAddr, subnet: &IpNet) -> bool {
+    let same_family = Family::of(gateway) == Family::of(subnet.addr());
+    subnet.contains(&gateway) || (same_family && is_link_local(gateway))
 }
 
 /// A name list beats the affinity of the same kind, and an affinity that says nothing selects everything.

@@ -28,8 +28,8 @@ pub enum Error {
     #[error(transparent)]
     Pool(#[from] PoolError),
     /// The config names a pool that does not exist.
-    #[error("pool {name:?} is not defined{}", known_names(.known, .unreadable))]
-    UnknownPool { name: String, known: Vec<String>, unreadable: Vec<String> },
+    #[error("pool {name:?} is not defined{}", known_names(.known, .places, .unreadable))]
+    UnknownPool { name: String, known: Vec<String>, places: Vec<String>, unreadable: Vec<String> },
     /// A name in the list of the other family.
     #[error("pool {name:?} is {is}, but listed for {wanted}")]
     WrongFamily { name: String, is: &'static str, wanted: &'static str },
@@ -40,8 +40,11 @@ pub enum Error {
     #[error("no {family} pool is left for {wanted}: {}", joined(.reasons))]
     NoPool { family: &'static str, wanted: String, reasons: Vec<String> },
     /// Every address of these pools is taken.
-    #[error("no address is left in {}", .pools.join(", "))]
+    #[error("no address is left in {}; `railctl gc` shows what pods that are gone still hold", .pools.join(", "))]
     Exhausted { pools: Vec<String> },
+    /// They never have any.
+    #[error("no address can be given from {}", .pools.join("; "))]
+    Empty { pools: Vec<String> },
     /// The requested address is of no pool that may be used.
     #[error("requested address {ip} is in none of {}", .pools.join(", "))]
     Outside { ip: IpAddr, pools: Vec<String> },
@@ -87,10 +90,11 @@ impl PoolError {
     }
 }
 
-fn known_names(names: &[String], unreadable: &[String]) -> String {
-    let known = match names {
-        [] => "; no pool is".to_owned(),
-        names => format!("; known are {}", names.join(", ")),
+fn known_names(names: &[String], places: &[String], unreadable: &[String]) -> String {
+    let known = match (names, places) {
+        ([], []) => ", nor is any other".to_owned(),
+        ([], places) => format!(", nor is any other: {}", places.join(", and ")),
+        (names, _) => format!("; known are {}", names.join(", ")),
     };
     unreadable.iter().fold(known, |text, source| format!("{text}; {source}"))
 }

@@ -84,23 +84,44 @@ fn pool(place: &str, spec: &RangeSpec, warnings: &mut Vec<String>) -> Result<Poo
         return Err(error("subnet", text, "is too small; it needs at least four addresses".to_owned()));
     }
     let hosts = hosts(&subnet);
-    let address = |field: &str, text: &Option<String>, default: IpAddr| match text {
-        None => Ok(default),
-        Some(text) => match text.parse::<IpAddr>() {
-            Ok(ip) if subnet.contains(&ip) => Ok(ip),
-            Ok(_) => Err(error(field, text, format!("is outside the subnet {subnet}"))),
-            Err(_) => Err(error(field, text, "is not an IP address".to_owned())),
-        },
+    let address = |field: &str, text: &Option<String>, default: IpAddr| match text.as_deref() {
+        None | Some("") => Ok(default),
+        Some(text) => {
+            text.parse::<IpAddr>().map_err(|_| error(field, text, "is not an IP address".to_owned()))
+        }
     };
-    let first = address("rangeStart", &spec.range_start, hosts.first())?;
-    let last = address("rangeEnd", &spec.range_end, hosts.last())?;
+    let inside = |field: &str, text: &Option<String>, default: IpAddr| match address(field, text, default)? {
+        ip if subnet.contains(&ip) => Ok(ip),
+        ip => Err(error(field, &ip.to_string(), format!("is outside the subnet {subnet}"))),
+    };
+    let first = inside("rangeStart", &spec.range_start, hosts.first())?;
+    let last = inside("rangeEnd", &spec.range_end, hosts.last())?;
+    // The reference takes one that is in another subnet: `fe80::1`, or the far end of a point-to-point link.
     let gateway = address("gateway", &spec.gateway, hosts.first())?;
-    let range =
-        Range::new(first, last).map_err(|cause| error("rangeEnd", &last.to_string(), cause.to_string()))?;
+    if gateway.is_ipv4() != subnet.addr().is_ipv4() {
+        return Err(error("gateway", &gateway.to_string(), format!("is not of the family of {subnet}")));
+    }
+    let range = Range::new(first, last).map_err(|cause| match (&spec.range_start, &spec.range_end) {
+        (Some(start), None) => {
+            error("rangeStart", start, format!("is after {last}, the last address for a host"))
+        }
+        (None, Some(end)) => {
+            error("rangeEnd", end, format!("is before {first}, the first address for a host"))
+        }
+        _ => error("rangeEnd", &last.to_string(), cause.to_string()),
+    })?;
+    let listed = RangeSet::from(range);
+    let unusable = unusable(&subnet);
+    for range in listed.common(&unusable).ranges() {
+        let problem = "is no address for a host of the subnet and left out".to_owned();
+        warnings.push(error("range", &range.to_string(), problem).to_string());
+    }
+    let offered = listed.without(&unusable).without(&Range::one(gateway).into());
     Ok(Pool {
         name: range.to_string(),
         subnet,
-        offered: RangeSet::from(range).without(&Range::one(gateway).into()),
+        withheld: Withheld { excluded: listed.without(&offered), reserved: RangeSet::default() },
+        offered,
         gateway: Some(gateway),
         routes: Vec::new(),
         scope: Scope::default(),
@@ -108,7 +129,6 @@ fn pool(place: &str, spec: &RangeSpec, warnings: &mut Vec<String>) -> Result<Poo
         disabled: false,
         sticky: false,
         rest: DEFAULT_REST,
-        withheld: Withheld::default(),
     })
 }
 

@@ -68,7 +68,7 @@ pub(crate) struct Withheld {
 pub struct PoolRoute {
     /// The destination, never a default route.
     pub dst: IpNet,
-    /// A neighbour in the pool's subnet.
+    /// A neighbour: in the pool's subnet, or link-local.
     pub gw: IpAddr,
 }
 
@@ -101,9 +101,20 @@ impl Pool {
     pub(crate) fn objection(&self, ip: IpAddr) -> &'static str {
         match () {
             () if self.gateway == Some(ip) => "the gateway",
+            () if unusable(&self.subnet).contains(ip) => no_host(&self.subnet, ip),
             () if self.withheld.reserved.contains(ip) => "a reserved address",
             () if self.withheld.excluded.contains(ip) => "an excluded address",
             () => "in the subnet, but in none of the ranges",
+        }
+    }
+
+    /// Why the pool offers nothing at all.
+    pub(crate) fn emptiness(&self) -> &'static str {
+        match &self.withheld {
+            Withheld { excluded, reserved } if excluded.is_empty() && reserved.is_empty() => {
+                "it lists no ips"
+            }
+            _ => "all of its ips are excluded, reserved or no address for a host",
         }
     }
 
@@ -121,12 +132,30 @@ impl Scope {
     }
 }
 
-/// The addresses of an IPv4 subnet that no host can have: its own and the broadcast address (RFC 3021: not in a /31).
+/// The addresses of a subnet that no host can have. IPv4: its own and the broadcast address (RFC 3021: not in a /31). IPv6:
+/// its own, which every router of it answers to (RFC 4291, 2.6.1; RFC 6164: not in a /127).
 pub(crate) fn unusable(subnet: &IpNet) -> RangeSet {
     match subnet {
         IpNet::V4(net) if net.prefix_len() < 31 => {
             [net.network(), net.broadcast()].into_iter().map(|ip| Range::one(IpAddr::V4(ip))).collect()
         }
+        IpNet::V6(net) if net.prefix_len() < 127 => Range::one(net.network().into()).into(),
         _ => RangeSet::default(),
+    }
+}
+
+fn no_host(subnet: &IpNet, ip: IpAddr) -> &'static str {
+    match subnet {
+        IpNet::V6(_) => "the subnet-router anycast address",
+        IpNet::V4(net) if net.network() == ip => "the network's own address",
+        IpNet::V4(_) => "the broadcast address",
+    }
+}
+
+/// Reached by its link alone, wherever the subnet is: `fe80::1`, `169.254.1.1`.
+pub(crate) fn is_link_local(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
     }
 }

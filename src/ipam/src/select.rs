@@ -133,6 +133,7 @@ fn unknown(catalog: &Catalog, name: &str) -> Error {
     Error::UnknownPool {
         name: name.to_owned(),
         known: catalog.names(),
+        places: catalog.places().to_vec(),
         unreadable: catalog.unreadable().to_vec(),
     }
 }

@@ -36,6 +36,43 @@ fn the_old_form_and_the_runtimes_ranges() {
     assert_eq!(node.add("b", &config), ["10.9.0.2/24", "10.1.2.10/24"]);
 }
 
+/// The reference takes them, for links whose router is not in the subnet.
+#[test]
+fn a_gateway_outside_the_subnet() {
+    let node = Node::new();
+    let cases = [("10.7.0.0/24", "1.1.1.1", "10.7.0.1/24"), ("fd00:7::/64", "fe80::1", "fd00:7::1/64")];
+    for (subnet, gateway, address) in cases {
+        let config = network(&json!({"ranges": [[{"subnet": subnet, "gateway": gateway}]]}));
+        let answer = node.run("ADD", subnet.split(['.', ':']).next().unwrap(), &config).answer;
+        assert_eq!(
+            (&answer["ips"][0]["address"], &answer["ips"][0]["gateway"]),
+            (&json!(address), &json!(gateway))
+        );
+    }
+    let pool = |gateway| {
+        json!({"pools": [{"name": "six", "subnet": "fd00:8::/64", "gateway": gateway, "ips": ["fd00:8::9"],
+                                             "routes": [{"dst": "fd00::/16", "gw": gateway}]}]})
+    };
+    let answer = node.run("ADD", "b", &network(&pool("fe80::1"))).answer;
+    assert_eq!(answer["routes"][0], json!({"dst": "::/0", "gw": "fe80::1"}));
+    let (_, message) = node.refusal("c", &network(&pool("fd00:9::1")));
+    assert!(message.contains("outside the subnet fd00:8::/64, and not link-local"), "{message}");
+}
+
+#[test]
+fn an_end_that_nobody_wrote_is_not_blamed() {
+    let node = Node::new();
+    let refusal = |key: &str, value: &str| {
+        let mut config = network(&json!({"subnet": "10.7.0.0/24"}));
+        config["ipam"][key] = json!(value);
+        node.refusal("a", &config).1
+    };
+    let behind = "ipam: rangeStart \"10.7.0.255\": is after 10.7.0.254, the last address for a host";
+    assert_eq!(refusal("rangeStart", "10.7.0.255"), behind);
+    let before = "ipam: rangeEnd \"10.7.0.0\": is before 10.7.0.1, the first address for a host";
+    assert_eq!(refusal("rangeEnd", "10.7.0.0"), before);
+}
+
 /// However long a range is written out, and wherever its zeros are, the addresses are told in the one short form.
 #[test]
 fn zeros_of_ipv6_in_front_within_and_behind() {

@@ -79,12 +79,102 @@ fn missing_disabled_foreign_and_exhausted_pools() {
     let elsewhere = "no IPv4 pool is left for other: other: nodeName is n2, and this node is n1";
     assert_eq!(refusal("other"), (7, elsewhere.to_owned()));
     assert_eq!(refusal("six"), (7, "pool \"six\" is IPv6, but listed for IPv4".to_owned()));
-    assert_eq!(refusal("none"), (100, "no address is left in pool \"none\" (10.0.3.0/24)".to_owned()));
+    let excluded = "no address can be given from pool \"none\" (10.0.3.0/24): all of its ips are excluded, reserved or no \
+                    address for a host";
+    assert_eq!(refusal("none"), (7, excluded.to_owned()));
     node.add("first", &using(&["small"]));
-    assert_eq!(refusal("small"), (100, "no address is left in pool \"small\" (10.0.0.0/24)".to_owned()));
+    let (code, message) = refusal("small");
+    assert!(code == 100 && message.contains("left in pool \"small\" (10.0.0.0/24)"), "{message}");
+    assert!(message.contains("`railctl gc`"), "{message}");
     let args = "K8S_POD_NAMESPACE=ml;IgnoreUnknown=1";
     let next = node.call("ADD", "pod", &using(&["small", "off", "spare"])).args(args).run();
     assert_eq!(next.error().0, 7, "a name that does not exist is an error even where another pool would do");
+}
+
+#[test]
+fn a_pool_without_ips_says_that_it_has_none() {
+    let node = Node::with_pools(&pool("bare", "{subnet: 10.0.0.0/24}"));
+    let message = "no address can be given from pool \"bare\" (10.0.0.0/24): it lists no ips";
+    assert_eq!(node.refusal("pod", &using(&["bare"])), (7, message.to_owned()));
+    assert_eq!(node.run("STATUS", "", &using(&["bare"])).error(), (50, message.to_owned()));
+}
+
+#[test]
+fn a_name_in_two_files_names_both() {
+    let node = Node::new();
+    node.put("config/pools.d/a.yaml", &pool("rail", "{subnet: 10.0.0.0/24, ips: [10.0.0.2]}"));
+    node.put("config/pools.d/b.yaml", &pool("rail", "{subnet: 10.0.0.0/24, ips: [10.0.0.3]}"));
+    let [a, b] =
+        ["a", "b"].map(|name| node.path(&format!("config/pools.d/{name}.yaml")).display().to_string());
+    let message = format!(
+        "pool \"rail\": metadata.name \"rail\": is the name of a pool in {a} and of one in {b}: keep one of them"
+    );
+    assert_eq!(node.refusal("pod", &using(&["rail"])), (7, message));
+}
+
+#[test]
+fn a_node_without_the_pool_says_where_it_looked_and_what_is_there() {
+    let node = Node::new();
+    let directory = node.path("config/pools.d").display().to_string();
+    let refusal = |node: &Node| node.refusal("pod", &using(&["gpu1"])).1;
+    assert_eq!(
+        refusal(&node),
+        format!("pool \"gpu1\" is not defined, nor is any other: there is no directory {directory}")
+    );
+    node.put("config/pools.d/README", "no pools");
+    node.put("config/pools.d/.gpu1.yaml", &pool("gpu1", "{subnet: 10.0.0.0/24, ips: [10.0.0.2]}"));
+    let none = format!("{directory} holds no *.yaml, *.yml or *.json");
+    assert_eq!(refusal(&node), format!("pool \"gpu1\" is not defined, nor is any other: {none}"));
+    node.put("config/pools.d/a.yaml", "kind: ConfigMap\n");
+    let others = format!("{directory} holds no pool in a.yaml");
+    assert_eq!(refusal(&node), format!("pool \"gpu1\" is not defined, nor is any other: {others}"));
+}
+
+/// Whatever lies in the directory, an ADD neither waits for it nor takes it for pools.
+#[test]
+fn files_that_are_none_are_named_and_cost_only_themselves() {
+    let node = Node::with_pools(&pool("rail", "{subnet: 10.0.0.0/24, ips: [10.0.0.2-10.0.0.9]}"));
+    let path = node.path("config/pools.d/pipe.yaml");
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    symlink("/dev/zero", node.path("config/pools.d/zero.json")).unwrap();
+    std::fs::create_dir(node.path("config/pools.d/folder.yml")).unwrap();
+    std::fs::File::create(node.path("config/pools.d/huge.yaml")).unwrap().set_len(1 << 40).unwrap();
+    let outcome = node.run("ADD", "pod", &using(&["rail"]));
+    assert_eq!(outcome.ips(), ["10.0.0.2/24"]);
+    for said in [
+        "pipe.yaml: it is no regular file",
+        "zero.json: it is no",
+        "folder.yml: it is no",
+        "huge.yaml: it is longer",
+    ] {
+        assert!(outcome.log.contains(said), "{said}: {}", outcome.log);
+    }
+}
+
+/// Every router of an IPv6 subnet answers to the address that is all zeros after the prefix.
+#[test]
+fn the_subnet_router_anycast_address_is_never_given() {
+    let specs = [
+        "{subnet: 'fd00:1::/64', ips: ['fd00:1::-fd00:1::1']}",
+        "{subnet: 'fd00:1::/126', ips: ['fd00:1::-fd00:1::1']}",
+    ];
+    for spec in specs {
+        let node = Node::with_pools(&pool("six", spec));
+        let config = network(&json!({"ippools": {"ipv6": ["six"]}}));
+        assert!(node.add("a", &config)[0].starts_with("fd00:1::1/"));
+        assert_eq!(node.refusal("b", &config).0, 100);
+        let (_, message) = node.call("ADD", "c", &config).args("IP=fd00:1::").run().error();
+        assert_eq!(
+            message,
+            "requested address fd00:1:: is the subnet-router anycast address of pool \"six\""
+        );
+    }
+    let node = Node::new();
+    let range =
+        json!({"ranges": [[{"subnet": "fd00:1::/64", "rangeStart": "fd00:1::", "gateway": "fe80::1"}]]});
+    assert_eq!(node.add("a", &network(&range)), ["fd00:1::1/64"]);
+    let pair = json!({"pools": [{"name": "pair", "subnet": "fd00:1::/127", "ips": ["fd00:1::"]}]});
+    assert_eq!(node.add("b", &network(&pair)), ["fd00:1::/127"], "a point-to-point link has none (RFC 6164)");
 }
 
 #[test]

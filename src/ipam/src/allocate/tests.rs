@@ -100,7 +100,10 @@ fn an_exhausted_pool_says_so_and_recovers() {
     for name in ["a", "b", "c", "d"] {
         world.add(name).unwrap();
     }
-    assert_eq!(world.add("e").unwrap_err().to_string(), r#"no address is left in pool "rail" (10.0.0.0/24)"#);
+    assert_eq!(
+        world.add("e").unwrap_err().to_string(),
+        r#"no address is left in pool "rail" (10.0.0.0/24); `railctl gc` shows what pods that are gone still hold"#
+    );
     world.del("c");
     assert_eq!(world.add("e").unwrap(), "10.0.0.4", "a resting address is better than none");
 }
@@ -251,7 +254,13 @@ fn both_families_or_none() {
     assert_eq!(world.add("a").unwrap(), "10.0.0.2 fd00::2");
     assert_eq!(world.add("b").unwrap(), "10.0.0.3 fd00::3");
     let before = world.model.leased.clone();
-    assert_eq!(world.add("c").unwrap_err().to_string(), r#"no address is left in pool "six" (fd00::/64)"#);
+    assert!(
+        world
+            .add("c")
+            .unwrap_err()
+            .to_string()
+            .starts_with(r#"no address is left in pool "six" (fd00::/64)"#)
+    );
     assert_eq!(world.model.leased, before);
     world.del("a");
     assert_eq!(world.ask("c", &["fd00::2", "10.0.0.5"], None).unwrap(), ["10.0.0.5", "fd00::2"]);

@@ -120,7 +120,7 @@ fn overlaps_are_refused_where_they_are_written_second() {
             r#"pool "b": spec.ips "10.0.0.20-10.0.0.30": overlaps 10.0.0.2-10.0.0.20 of pool "a""#,
             r#"pool "c": spec.subnet "10.0.0.0/25": overlaps 10.0.0.0/24 of pool "a"; give both the same subnet, or separate ones"#,
             r#"pool "d": spec.subnet "10.0.0.0/16": overlaps 10.0.0.0/24 of pool "a"; give both the same subnet, or separate ones"#,
-            r#"pool "a": spec.name "a": is taken by an earlier pool"#,
+            r#"pool "a": metadata.name "a": is the name of two pools in pools.yaml: keep one of them"#,
         ]
     );
 }

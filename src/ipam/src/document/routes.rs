@@ -3,7 +3,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use super::Place;
+use super::{Place, is_neighbour};
 use crate::{Family, PoolError, PoolRoute};
 
 /// As written; the guides say `to` and `via`.
@@ -52,8 +52,8 @@ fn route(place: &Place<'_>, field: &str, spec: &RouteSpec, subnet: &IpNet) -> Re
         return Err(bad_dst("is not of the pool's family"));
     }
     let gw = via.parse::<IpAddr>().map_err(|_| bad_gw("is not an IP address".to_owned()))?;
-    if !subnet.contains(&gw) {
-        return Err(bad_gw(format!("is outside the subnet {subnet}")));
+    if !is_neighbour(gw, subnet) {
+        return Err(bad_gw(format!("is outside the subnet {subnet}, and not link-local")));
     }
     Ok(PoolRoute { dst, gw })
 }

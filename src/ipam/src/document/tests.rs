@@ -105,8 +105,14 @@ fn the_gateway_is_a_neighbour_that_nobody_gets() {
         refused(&format!("{{name: a, subnet: 10.0.0.0/24, ips: [10.0.0.2-10.0.0.9], gateway: {gateway}}}"))
     };
     assert_eq!(gateway("10.0.0.x"), r#"pool "a": gateway "10.0.0.x": is not an IP address"#);
-    assert_eq!(gateway("10.0.1.1"), r#"pool "a": gateway "10.0.1.1": is outside the subnet 10.0.0.0/24"#);
-    assert_eq!(gateway("fd00::1"), r#"pool "a": gateway "fd00::1": is outside the subnet 10.0.0.0/24"#);
+    assert_eq!(
+        gateway("10.0.1.1"),
+        r#"pool "a": gateway "10.0.1.1": is outside the subnet 10.0.0.0/24, and not link-local"#
+    );
+    assert_eq!(
+        gateway("fd00::1"),
+        r#"pool "a": gateway "fd00::1": is outside the subnet 10.0.0.0/24, and not link-local"#
+    );
     assert_eq!(
         gateway("10.0.0.2"),
         r#"pool "a": gateway "10.0.0.2": is among ips: take it out there, or add it to excludeIPs"#
@@ -129,7 +135,10 @@ fn routes_in_both_spellings() {
         ("{dst: 10.1.0.0, gw: 10.0.0.1}", r#"routes[0].dst "10.1.0.0": is no subnet; write ADDRESS/LENGTH"#),
         ("{dst: 'fd00::/8', gw: 10.0.0.1}", r#"routes[0].dst "fd00::/8": is not of the pool's family"#),
         ("{dst: 10.1.0.0/16, gw: me}", r#"routes[0].gw "me": is not an IP address"#),
-        ("{dst: 10.1.0.0/16, gw: 10.0.1.1}", r#"routes[0].gw "10.0.1.1": is outside the subnet 10.0.0.0/24"#),
+        (
+            "{dst: 10.1.0.0/16, gw: 10.0.1.1}",
+            r#"routes[0].gw "10.0.1.1": is outside the subnet 10.0.0.0/24, and not link-local"#,
+        ),
         ("{dst: 10.1.0.0/16}", "routes[0].gw: is missing; a route needs dst and gw"),
         ("{gw: 10.0.0.1}", "routes[0].dst: is missing; a route needs dst and gw"),
         (

@@ -46,7 +46,7 @@ fn in_the_written_order_with_wildcards_and_each_pool_once() {
 #[test]
 fn a_name_that_no_pool_has() {
     assert_eq!(four(&["r3"], THREE).unwrap_err(), r#"pool "r3" is not defined; known are r1, r2, s1"#);
-    assert_eq!(four(&["r3"], "[]").unwrap_err(), r#"pool "r3" is not defined; no pool is"#);
+    assert_eq!(four(&["r3"], "[]").unwrap_err(), r#"pool "r3" is not defined, nor is any other"#);
     assert_eq!(four(&["s1"], THREE).unwrap_err(), r#"pool "s1" is IPv6, but listed for IPv4"#);
     assert_eq!(four(&["q*"], THREE).unwrap_err(), "no IPv4 pool is left for q*: none is defined");
 }
