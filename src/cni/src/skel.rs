@@ -104,7 +104,7 @@ impl Call<'_> {
         let raw_env = RawEnv::read(self.variable);
         raw_env.validate()?;
         if raw_env.command == Command::Version.as_str() {
-            return (self.answer)(&version_answer(plugin, self.stdin)).map_err(unheard);
+            return (self.answer)(&version_answer(plugin, self.stdin)).map_err(|error| unheard(&error));
         }
         let document = Document::parse(input::read_all(self.stdin)?)?;
         let command: Command = raw_env.command.parse()?;
@@ -143,7 +143,7 @@ fn add(
 ) -> Result<(), Error> {
     let result = plugin.add(request)?;
     let value = result.to_value(request.config.cni_version).map_err(|e| Error::internal(e.to_string()));
-    let told = value.and_then(|value| answer(&value).map_err(unheard));
+    let told = value.and_then(|value| answer(&value).map_err(|error| unheard(&error)));
     told.map_err(|error| {
         request.env.command = Command::Del;
         let undone = plugin.del(request);
@@ -152,7 +152,7 @@ fn add(
     })
 }
 
-fn unheard(error: io::Error) -> Error {
+fn unheard(error: &io::Error) -> Error {
     Error::io(format!("cannot write the answer to stdout: {error}"))
 }
 

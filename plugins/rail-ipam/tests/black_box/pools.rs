@@ -123,8 +123,8 @@ fn a_node_without_the_pool_says_where_it_looked_and_what_is_there() {
     );
     node.put("config/pools.d/README", "no pools");
     node.put("config/pools.d/.gpu1.yaml", &pool("gpu1", "{subnet: 10.0.0.0/24, ips: [10.0.0.2]}"));
-    let none = format!("{directory} holds no *.yaml, *.yml or *.json");
-    assert_eq!(refusal(&node), format!("pool \"gpu1\" is not defined, nor is any other: {none}"));
+    let nothing = format!("{directory} holds no *.yaml, *.yml or *.json");
+    assert_eq!(refusal(&node), format!("pool \"gpu1\" is not defined, nor is any other: {nothing}"));
     node.put("config/pools.d/a.yaml", "kind: ConfigMap\n");
     let others = format!("{directory} holds no pool in a.yaml");
     assert_eq!(refusal(&node), format!("pool \"gpu1\" is not defined, nor is any other: {others}"));
