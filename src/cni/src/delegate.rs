@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use crate::exec::{self, ExecError, Invocation, Output};
 use crate::{CniResult, Command, Error, Plugin, Request, ValidAttachments, code};
@@ -15,6 +16,10 @@ pub struct Linked {
     /// What the binary of that name would do.
     pub plugin: &'static (dyn Plugin + Sync),
 }
+
+/// How long a delegate may take, a lock of ours being held meanwhile: one that asks a whole cluster needs seconds, and a
+/// runtime gives up on the pod after minutes.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 static LINKED: OnceLock<Linked> = OnceLock::new();
 
@@ -127,7 +132,7 @@ fn call(request: &Request, plugin_type: &str, command: Command) -> Result<Output
         binary: find(request, plugin_type)?,
         env: request.env.variables(command),
         stdin: request.config.stdin().into_owned(),
-        timeout: None,
+        timeout: PATIENCE,
     };
     let output = invocation.run();
     exec::forward(output.as_ref().map_or_else(ExecError::stderr, |output| &output.stderr));

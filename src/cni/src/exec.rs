@@ -28,7 +28,7 @@ pub struct Invocation {
     /// What the plugin reads.
     pub stdin: Vec<u8>,
     /// When the plugin is killed; it may be at any instruction then.
-    pub timeout: Option<Duration>,
+    pub timeout: Duration,
 }
 
 /// What a plugin said before it exited with 0.
@@ -86,6 +86,12 @@ pub enum ExecError {
         /// The limit.
         timeout: Duration,
     },
+    /// It printed without an end and was killed.
+    #[error("plugin {} printed more than {} MiB and was killed: that is no CNI result", binary.display(), pipes::LONGEST_RESULT >> 20)]
+    Endless {
+        /// Which file.
+        binary: PathBuf,
+    },
     /// It failed, and said why.
     #[error("{error}")]
     Failed {
@@ -126,7 +132,7 @@ impl From<ExecError> for Error {
         match error {
             ExecError::Failed { error, .. } => error,
             ExecError::Timeout { .. } => Self::try_again(error.to_string()),
-            ExecError::Garbage { .. } => Self::decode(error.to_string()),
+            ExecError::Garbage { .. } | ExecError::Endless { .. } => Self::decode(error.to_string()),
             ExecError::Itself(_) => Self::invalid_config(error.to_string()),
             _ => Self::internal(error.to_string()),
         }
@@ -148,13 +154,11 @@ pub fn find(plugin_type: &str, path: &[PathBuf]) -> Result<PathBuf, ExecError> {
 impl Invocation {
     /// Runs the plugin to its end.
     pub fn run(&self) -> Result<Output, ExecError> {
-        let deadline = self.timeout.map(|timeout| Instant::now() + timeout);
+        let deadline = Instant::now() + self.timeout;
         let mut child = self.spawn()?;
-        let heard = match pipes::converse(&mut child, &self.stdin, deadline) {
-            Ok(heard) => heard,
-            Err(source) => return Err(self.give_up(&mut child, source)),
-        };
-        let status = child.wait().map_err(|source| self.talk(source))?;
+        let heard = pipes::converse(&mut child, &self.stdin, deadline)
+            .and_then(|heard| Ok((pipes::end(&mut child, deadline)?, heard)));
+        let (status, heard) = heard.map_err(|source| self.give_up(&mut child, source))?;
         let (binary, pipes::Heard { stdout, stderr }) = (self.binary.clone(), heard);
         if status.success() {
             Ok(Output { binary, stdout, stderr })
@@ -191,16 +195,12 @@ impl Invocation {
         // It may have ended by itself; either way it must be reaped.
         let _ = child.kill();
         let _ = child.wait();
-        match self.timeout {
-            Some(timeout) if source.kind() == io::ErrorKind::TimedOut => {
-                ExecError::Timeout { binary: self.binary.clone(), timeout }
-            }
-            _ => self.talk(source),
+        let (binary, timeout) = (self.binary.clone(), self.timeout);
+        match source.kind() {
+            io::ErrorKind::TimedOut => ExecError::Timeout { binary, timeout },
+            io::ErrorKind::FileTooLarge => ExecError::Endless { binary },
+            _ => ExecError::Talk { binary, source },
         }
-    }
-
-    fn talk(&self, source: io::Error) -> ExecError {
-        ExecError::Talk { binary: self.binary.clone(), source }
     }
 }
 

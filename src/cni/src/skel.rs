@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::mem::ManuallyDrop;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -65,7 +66,8 @@ pub fn run(plugin: &dyn Plugin) -> ExitCode {
     if variable("CNI_COMMAND").is_none_or(|command| command.is_empty()) {
         return introduce(plugin);
     }
-    let call = Call { variable: &variable, stdin: &mut io::stdin().lock(), answer: &mut output::print };
+    let (stdin, answer) = (&mut io::stdin().lock(), &mut output::print);
+    let call = Call { variable: &variable, stdin, patience: input::PATIENCE, answer };
     match call.serve(plugin) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -95,6 +97,8 @@ fn introduce(plugin: &dyn Plugin) -> ExitCode {
 struct Call<'a> {
     variable: &'a dyn Fn(&str) -> Option<OsString>,
     stdin: &'a mut dyn Input,
+    /// How long stdin may stay open.
+    patience: Duration,
     answer: &'a mut dyn FnMut(&Value) -> io::Result<()>,
 }
 
@@ -106,7 +110,7 @@ impl Call<'_> {
         if raw_env.command == Command::Version.as_str() {
             return (self.answer)(&version_answer(plugin, self.stdin)).map_err(|error| unheard(&error));
         }
-        let document = Document::parse(input::read_all(self.stdin)?)?;
+        let document = Document::parse(input::read_all(self.stdin, self.patience)?)?;
         let command: Command = raw_env.command.parse()?;
         let own_netns_allowed = raw_env.own_netns_allowed;
         let env = raw_env.into_env(command);

@@ -19,6 +19,12 @@ pub enum Error {
     /// State is never reached through a link that somebody may have put there.
     #[error("{} is a symbolic link, and state is kept in real files and directories only: remove the link", path.display())]
     Symlink { path: PathBuf },
+    /// A FIFO, a device, a socket or a directory where a file belongs.
+    #[error("{} is no regular file: remove what lies there, or put the file in its place", path.display())]
+    NotAFile { path: PathBuf },
+    /// Nobody wrote that much.
+    #[error("{} is longer than {} MiB: move it aside", path.display(), limit >> 20)]
+    TooLong { path: PathBuf, limit: u64 },
     /// The lock stayed taken. Callers answer with CNI code 11, "try again later".
     #[error("lock {} was still taken after {} ms, {}: try again later", path.display(), waited.as_millis(), held_by(*holder))]
     Timeout { path: PathBuf, waited: Duration, holder: Option<u32> },
@@ -40,6 +46,8 @@ impl Error {
         let path = path.to_path_buf();
         match errno {
             Errno::ELOOP => Self::Symlink { path },
+            // A socket, or a FIFO that nobody reads.
+            Errno::ENXIO => Self::NotAFile { path },
             errno => Self::Io { op, path, errno },
         }
     }

@@ -1,4 +1,5 @@
-//! Files that are read and replaced whole, mode 0600, never through a symbolic link.
+//! Files that are read and replaced whole, mode 0600, never through a symbolic link. Whatever else lies at the path, a FIFO for
+//! one, is an error and keeps nobody waiting, and what is read has a limit.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
@@ -15,19 +16,33 @@ use crate::Error;
 /// killed writer leaves is found again: by the next [`replace`], or by [`remove`].
 pub(crate) const TEMPORARY: &str = ".tmp.";
 
+/// What a file holds at most: the longest that anybody writes, a list of pools, has a hundredth of it.
+pub const LIMIT: u64 = 16 << 20;
+
 /// The whole file; `None` when there is none.
 pub fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
-    let Some(mut file) = absent_as_none(open(path, OpenOptions::new().read(true), OFlag::empty()))? else {
-        return Ok(None);
-    };
-    contents(&mut file, path).map(Some)
+    absent_as_none(open_to_read(path))?.map(|mut file| contents(&mut file, path, LIMIT)).transpose()
 }
 
-/// From where the file stands to its end.
-pub(crate) fn contents(file: &mut File, path: &Path) -> Result<Vec<u8>, Error> {
+/// As [`read`], through symbolic links: for what an administrator puts in place, who may have it elsewhere, as a ConfigMap has.
+pub fn read_linked(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+    let opened = open_regular(path, OpenOptions::new().read(true), OFlag::O_NOCTTY);
+    absent_as_none(opened)?.map(|mut file| contents(&mut file, path, LIMIT)).transpose()
+}
+
+/// The file, open for reading.
+pub fn open_to_read(path: &Path) -> Result<File, Error> {
+    open(path, OpenOptions::new().read(true), OFlag::empty())
+}
+
+/// From where the file stands to its end, which is not further than `limit`.
+pub(crate) fn contents(file: &mut File, path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
     // Most fit. Asked to itself, a file first tells its size and where it stands: two system calls more than reading it takes.
     let mut bytes = Vec::with_capacity(4096);
-    file.take(u64::MAX).read_to_end(&mut bytes).map_err(|error| Error::io("read", path, &error))?;
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(|error| Error::io("read", path, &error))?;
+    if bytes.len() as u64 > limit {
+        return Err(Error::TooLong { path: path.to_path_buf(), limit });
+    }
     Ok(bytes)
 }
 
@@ -89,8 +104,19 @@ pub fn is_unfinished(name: &OsStr) -> bool {
 
 /// Opens without following a link in the last component; a file that `options` create gets mode 0600.
 pub(crate) fn open(path: &Path, options: &mut OpenOptions, flags: OFlag) -> Result<File, Error> {
-    let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_NOCTTY;
-    options.mode(0o600).custom_flags(flags.bits()).open(path).map_err(|error| Error::io("open", path, &error))
+    open_regular(path, options, flags | OFlag::O_NOFOLLOW | OFlag::O_NOCTTY)
+}
+
+/// Whatever lies at the path is opened without waiting for somebody at its other end, and is no file unless it is a regular one.
+fn open_regular(path: &Path, options: &mut OpenOptions, flags: OFlag) -> Result<File, Error> {
+    let flags = flags | OFlag::O_NONBLOCK;
+    let opened = options.mode(0o600).custom_flags(flags.bits()).open(path);
+    let file = opened.map_err(|error| Error::io("open", path, &error))?;
+    let metadata = file.metadata().map_err(|error| Error::io("inspect", path, &error))?;
+    if metadata.is_file() {
+        return Ok(file);
+    }
+    Err(Error::NotAFile { path: path.to_path_buf() })
 }
 
 pub(crate) fn absent_as_none<T>(outcome: Result<T, Error>) -> Result<Option<T>, Error> {

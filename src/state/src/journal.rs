@@ -25,6 +25,9 @@ pub struct Format {
     pub version: u32,
 }
 
+/// A million leases.
+const LIMIT: u64 = 256 << 20;
+
 /// How long the records have to last.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Durability {
@@ -130,7 +133,7 @@ impl Unsynced {
 fn found(path: &Path) -> Result<Option<(File, Vec<u8>)>, Error> {
     let opened = file::open(path, OpenOptions::new().read(true).write(true), OFlag::empty());
     let Some(mut file) = file::absent_as_none(opened)? else { return Ok(None) };
-    let bytes = file::contents(&mut file, path)?;
+    let bytes = file::contents(&mut file, path, LIMIT)?;
     Ok((!bytes.is_empty()).then_some((file, bytes)))
 }
 

@@ -1,40 +1,92 @@
-//! Reading stdin.
+//! Reading stdin: so much at most, and not for ever.
 
-use std::io::Read;
+use std::io::{self, ErrorKind, Read};
 use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::Value;
 
 use crate::version::Dotted;
 use crate::{Error, lenient};
 
+/// The longest config: a GC names every attachment of a node, in a hundred bytes each.
+pub(super) const LONGEST: usize = 4 << 20;
+/// A runtime writes at once, and closes.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+/// What VERSION waits for, which need not be written to.
+const PATIENCE_OF_VERSION: Duration = Duration::from_millis(200);
+const CHUNK: usize = 4096;
+
 /// Something that is read to its end and can be waited for.
 pub(super) trait Input: Read + AsFd {}
 
 impl<T: Read + AsFd> Input for T {}
 
-pub(super) fn read_all(stdin: &mut dyn Input) -> Result<Vec<u8>, Error> {
-    // Enough for most: the standard library would begin with 32 bytes.
-    let mut bytes = Vec::with_capacity(4096);
-    stdin.read_to_end(&mut bytes).map_err(|e| Error::io(format!("error reading from stdin: {e}")))?;
-    Ok(bytes)
+pub(super) fn read_all(stdin: &mut dyn Input, patience: Duration) -> Result<Vec<u8>, Error> {
+    let (bytes, ended) = read(stdin, patience);
+    match ended {
+        Ok(()) => Ok(bytes),
+        Err(error) if error.kind() == ErrorKind::FileTooLarge => Err(Error::decode(format!(
+            "the network config on stdin is longer than {} MiB: make it shorter",
+            LONGEST >> 20
+        ))),
+        Err(error) if error.kind() == ErrorKind::TimedOut => Err(Error::io(format!(
+            "error reading from stdin: it was not closed within {} s, after {} bytes: the caller has to close it after the network config",
+            patience.as_secs(),
+            bytes.len()
+        ))),
+        Err(error) => Err(Error::io(format!("error reading from stdin: {error}"))),
+    }
+}
+
+/// What came, and why there was no more.
+fn read(stdin: &mut dyn Input, patience: Duration) -> (Vec<u8>, io::Result<()>) {
+    let deadline = Instant::now() + patience;
+    // Enough for most.
+    let mut bytes = Vec::with_capacity(CHUNK);
+    loop {
+        if let Err(error) = wait(stdin, deadline) {
+            return (bytes, Err(error));
+        }
+        let begin = bytes.len();
+        bytes.resize((2 * begin).clamp(CHUNK, LONGEST + 1), 0);
+        let got = stdin.read(&mut bytes[begin..]);
+        bytes.truncate(begin + *got.as_ref().unwrap_or(&0));
+        match got {
+            Ok(0) => return (bytes, Ok(())),
+            Ok(_) if bytes.len() > LONGEST => return (bytes, Err(ErrorKind::FileTooLarge.into())),
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return (bytes, Err(error)),
+        }
+    }
 }
 
 /// The `cniVersion` on the stdin of VERSION, if anybody writes one: the reference never reads there, so a caller may
 /// leave it open.
 pub(super) fn asked_version(stdin: &mut dyn Input) -> Option<String> {
-    if !is_readable(stdin) {
-        return None;
-    }
-    let value: Value = serde_json::from_slice(&read_all(stdin).ok()?).ok()?;
+    let (bytes, _) = read(stdin, PATIENCE_OF_VERSION);
+    let value: Value = serde_json::from_slice(&bytes).ok()?;
     let version = lenient::member(&value, "cniVersion")?.as_str()?;
     version.parse::<Dotted>().ok()?;
     Some(version.to_owned())
 }
 
-fn is_readable(stdin: &dyn Input) -> bool {
-    const PATIENCE: u16 = 200;
-    let mut fds = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
-    matches!(poll(&mut fds, PollTimeout::from(PATIENCE)), Ok(1))
+fn wait(stdin: &dyn Input, deadline: Instant) -> io::Result<()> {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        // Rounded up, or the last millisecond would be spent spinning.
+        let left = PollTimeout::try_from(left.as_millis() + 1).unwrap_or(PollTimeout::MAX);
+        match poll(&mut [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)], left) {
+            Ok(0) => return Err(ErrorKind::TimedOut.into()),
+            Ok(_) => return Ok(()),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
 }

@@ -106,7 +106,13 @@ impl Scene {
             told = Some(value.clone());
             self.unheard.map_or(Ok(()), |kind| Err(kind.into()))
         };
-        Call { variable: &variable, stdin: &mut stdin, answer: &mut answer }.serve(plugin).map(|()| told)
+        let call = Call {
+            variable: &variable,
+            stdin: &mut stdin,
+            patience: input::PATIENCE,
+            answer: &mut answer,
+        };
+        call.serve(plugin).map(|()| told)
     }
 
     /// The code and message of the refusal; no handler may have run.

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use cni::conflist::{Injection, PluginConf};
@@ -10,6 +11,9 @@ use cni::{CniArgs, Command, Env};
 
 use super::{Driver, Runtime};
 use crate::network::Network;
+
+/// How long a plugin may take: twice as long as it waits for the slowest of what it calls itself.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Whom a call concerns; for GC and STATUS the runtime is empty.
 #[derive(Clone, Copy)]
@@ -31,7 +35,7 @@ impl Driver {
         let mut env = self.env.clone();
         env.extend(call.runtime.env(call.verb, &self.path).variables(call.verb));
         let stdin = call.network.list.stdin(plugin, added)?;
-        let output = Invocation { binary, env, stdin, timeout: None }.run();
+        let output = Invocation { binary, env, stdin, timeout: PATIENCE }.run();
         let log = output.as_ref().map_or_else(ExecError::stderr, |output| &output.stderr);
         // Without a stderr there is nobody to tell.
         let _ = std::io::stderr().write_all(log);

@@ -1,4 +1,8 @@
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
+
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 
 use super::*;
 
@@ -63,4 +67,65 @@ fn an_error_names_what_where_and_why_but_not_that_it_is_gone() {
     assert!(said.starts_with("open /proc/self/nowhere/.tmp."), "{said}");
     assert!(said.ends_with("a directory of the path is missing (ENOENT)"), "{said}");
     assert!(!said.to_lowercase().contains("no such file"), "{said}");
+}
+
+/// Everything that is no regular file, each made at the path.
+fn others() -> Vec<(&'static str, fn(&Path))> {
+    vec![
+        ("FIFO", |path| mkfifo(path, Mode::S_IRWXU).unwrap()),
+        ("socket", |path| drop(UnixListener::bind(path).unwrap())),
+        ("directory", |path| fs::create_dir(path).unwrap()),
+        ("device", |path| symlink("/dev/zero", path).unwrap()),
+    ]
+}
+
+#[test]
+fn what_is_no_regular_file_is_named_and_keeps_nobody_waiting() {
+    for (kind, make) in others() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        make(&path);
+        let opens: [fn(&Path) -> Result<(), Error>; 4] = [
+            |path| read(path).map(drop),
+            |path| read_linked(path).map(drop),
+            |path| crate::Lock::acquire(path, std::time::Duration::from_secs(60)).map(drop),
+            |path| open(path, OpenOptions::new().read(true).write(true), OFlag::empty()).map(drop),
+        ];
+        for open in opens {
+            let said = open(&path).unwrap_err().to_string();
+            assert!(said.contains(path.to_str().unwrap()) && !said.contains("ENXIO"), "{kind}: {said}");
+        }
+    }
+}
+
+#[test]
+fn a_fifo_in_the_place_of_an_unfinished_file_keeps_nobody_waiting() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    mkfifo(&temporary(&path), Mode::S_IRWXU).unwrap();
+    assert!(matches!(replace(&path, b"new"), Err(Error::NotAFile { .. })));
+    assert!(!remove(&path).unwrap());
+    replace(&path, b"new").unwrap();
+}
+
+#[test]
+fn a_file_without_an_end_is_read_to_a_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    File::create(&path).unwrap().set_len(LIMIT).unwrap();
+    assert_eq!(read(&path).unwrap().unwrap().len() as u64, LIMIT);
+    File::create(&path).unwrap().set_len(LIMIT + 1).unwrap();
+    let said = read(&path).unwrap_err().to_string();
+    assert_eq!(said, format!("{} is longer than 16 MiB: move it aside", path.display()));
+}
+
+#[test]
+fn an_administrators_link_is_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (target, link) = (folder.path().join("target"), folder.path().join("link"));
+    replace(&target, b"pools").unwrap();
+    symlink(&target, &link).unwrap();
+    assert_eq!(read_linked(&link).unwrap().unwrap(), b"pools");
+    fs::remove_file(target).unwrap();
+    assert_eq!(read_linked(&link).unwrap(), None);
 }

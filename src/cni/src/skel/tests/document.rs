@@ -1,4 +1,6 @@
 use std::fs::File;
+use std::io::{Seek, SeekFrom};
+use std::thread;
 
 use super::*;
 use crate::code;
@@ -23,15 +25,62 @@ fn broken_json_is_located() {
 
 #[test]
 fn unreadable_stdin_is_an_io_error() {
-    let scene = Scene::new("ADD");
-    let variable = |name: &str| scene.variables.get(name).map(OsString::from);
     // Reading a directory fails with EISDIR.
-    let mut stdin = File::open("/").unwrap();
-    let error = Call { variable: &variable, stdin: &mut stdin, answer: &mut |_| Ok(()) }
-        .serve(&Recorder::default())
-        .unwrap_err();
+    let error = read_from("ADD", &mut File::open("/").unwrap()).unwrap_err();
     assert_eq!(error.code, code::IO);
     assert!(error.msg.starts_with("error reading from stdin: "), "{error}");
+}
+
+/// The answer to a call whose stdin may stay open for a moment only.
+fn read_from(verb: &str, stdin: &mut dyn Input) -> Result<(), Error> {
+    let scene = Scene::new(verb);
+    let variable = |name: &str| scene.variables.get(name).map(OsString::from);
+    Call { variable: &variable, stdin, patience: Duration::from_millis(50), answer: &mut |_| Ok(()) }
+        .serve(&Recorder::default())
+}
+
+#[test]
+fn stdin_that_is_never_closed_is_an_error_in_every_verb() {
+    for begun in ["", "{\"name\":", CONF] {
+        for (verb, _) in VERBS {
+            let (mut stdin, mut writer) = io::pipe().unwrap();
+            writer.write_all(begun.as_bytes()).unwrap();
+            let error = read_from(verb, &mut stdin).unwrap_err();
+            assert_eq!(error.code, code::IO, "{verb}");
+            assert!(error.msg.contains(&format!("not closed within 0 s, after {} bytes", begun.len())), "{error}");
+        }
+    }
+}
+
+/// A byte now and then keeps nobody waiting longer than silence does.
+#[test]
+fn stdin_that_drips_is_an_error() {
+    let (mut stdin, mut writer) = io::pipe().unwrap();
+    let dripping = thread::spawn(move || while writer.write_all(b" ").is_ok() {});
+    let error = read_from("ADD", &mut stdin).unwrap_err();
+    drop(stdin);
+    dripping.join().unwrap();
+    assert!([code::IO, code::DECODE].contains(&error.code), "{error}");
+}
+
+#[test]
+fn stdin_without_an_end_is_an_error() {
+    let error = read_from("DEL", &mut File::open("/dev/zero").unwrap()).unwrap_err();
+    assert_eq!(error.code, code::DECODE);
+    assert_eq!(error.msg, "the network config on stdin is longer than 4 MiB: make it shorter");
+}
+
+#[test]
+fn longest_config_is_read_whole() {
+    let padding = " ".repeat(input::LONGEST - CONF.len());
+    let mut file = tempfile::tempfile().unwrap();
+    write!(file, "{padding}{CONF}").unwrap();
+    file.rewind().unwrap();
+    read_from("DEL", &mut file).unwrap();
+    file.seek(SeekFrom::End(0)).unwrap();
+    file.write_all(b" ").unwrap();
+    file.rewind().unwrap();
+    assert_eq!(read_from("DEL", &mut file).unwrap_err().code, code::DECODE);
 }
 
 #[test]
