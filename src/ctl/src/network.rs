@@ -11,6 +11,8 @@ use anyhow::{Context as _, Result, bail};
 use cni::Version;
 use cni::conflist::NetworkList;
 
+use state::file;
+
 pub(crate) use documents::{is_kubernetes, rendered};
 
 /// A network with its plugins, whatever kind of file it came from.
@@ -50,7 +52,7 @@ fn by_name(name: &str, folder: &Path) -> Result<Network> {
 }
 
 fn from_file(path: &Path) -> Result<Vec<Network>> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+    let text = text(path)?;
     let parsed = match path.extension().and_then(OsStr::to_str) {
         Some("yaml" | "yml") => documents::networks(&text),
         _ if is_kubernetes(&text) => documents::networks(&text),
@@ -59,6 +61,11 @@ fn from_file(path: &Path) -> Result<Vec<Network>> {
     let mut networks = parsed.with_context(|| path.display().to_string())?;
     networks.iter_mut().try_for_each(|network| network.add_folder(path))?;
     Ok(networks)
+}
+
+/// What a file holds that was named by hand or found in a folder.
+pub(crate) fn text(path: &Path) -> Result<String> {
+    file::read_text(path)?.with_context(|| format!("there is no file {}", path.display()))
 }
 
 /// The files of a folder with one of these extensions, by name; none when there is no folder.
@@ -100,8 +107,7 @@ impl Network {
             return Ok(());
         }
         for path in files(&path.with_file_name(self.name()), &["conf"])? {
-            let conf = std::fs::read(&path).with_context(|| format!("read {}", path.display()))?;
-            self.list.append(&conf).with_context(|| path.display().to_string())?;
+            self.list.append(text(&path)?.as_bytes()).with_context(|| path.display().to_string())?;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use crate::output::{to_yaml, warn, write};
 
 pub(crate) fn run(args: &Render) -> Result<()> {
     let path = || args.file.display().to_string();
-    let text = std::fs::read_to_string(&args.file).with_context(|| format!("read {}", path()))?;
+    let text = network::text(&args.file)?;
     let (networks, pools) = network::rendered(&text).with_context(path)?;
     for (index, network) in networks.iter().enumerate() {
         network.warnings.iter().for_each(|warning| warn(warning));

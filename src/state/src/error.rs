@@ -22,6 +22,9 @@ pub enum Error {
     /// A FIFO, a device, a socket or a directory where a file belongs.
     #[error("{} is no regular file: remove what lies there, or put the file in its place", path.display())]
     NotAFile { path: PathBuf },
+    /// Something else than a person writes.
+    #[error("{} is no text in UTF-8", path.display())]
+    NotText { path: PathBuf },
     /// Nobody wrote that much.
     #[error("{} is longer than {} MiB: move it aside", path.display(), limit >> 20)]
     TooLong { path: PathBuf, limit: u64 },

@@ -21,7 +21,7 @@ pub const LIMIT: u64 = 16 << 20;
 
 /// The whole file; `None` when there is none.
 pub fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
-    absent_as_none(open_to_read(path))?.map(|mut file| contents(&mut file, path, LIMIT)).transpose()
+    open_to_read(path)?.map(|mut file| contents(&mut file, path, LIMIT)).transpose()
 }
 
 /// As [`read`], through symbolic links: for what an administrator puts in place, who may have it elsewhere, as a ConfigMap has.
@@ -30,9 +30,15 @@ pub fn read_linked(path: &Path) -> Result<Option<Vec<u8>>, Error> {
     absent_as_none(opened)?.map(|mut file| contents(&mut file, path, LIMIT)).transpose()
 }
 
-/// The file, open for reading.
-pub fn open_to_read(path: &Path) -> Result<File, Error> {
-    open(path, OpenOptions::new().read(true), OFlag::empty())
+/// As [`read_linked`], of text.
+pub fn read_text(path: &Path) -> Result<Option<String>, Error> {
+    let not_text = |_| Error::NotText { path: path.to_path_buf() };
+    read_linked(path)?.map(|bytes| String::from_utf8(bytes).map_err(not_text)).transpose()
+}
+
+/// The file, open for reading; `None` when there is none.
+pub fn open_to_read(path: &Path) -> Result<Option<File>, Error> {
+    absent_as_none(open(path, OpenOptions::new().read(true), OFlag::empty()))
 }
 
 /// From where the file stands to its end, which is not further than `limit`.

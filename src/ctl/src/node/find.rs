@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 use serde_json::Value;
+use state::file;
 
 const API_SERVER: &str = "etc/kubernetes/manifests/kube-apiserver.yaml";
 const CONTROLLER: &str = "etc/kubernetes/manifests/kube-controller-manager.yaml";
@@ -141,7 +142,7 @@ impl Node<'_> {
         });
         paths.sort();
         paths.into_iter().find_map(|path| {
-            let network: Value = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
+            let network: Value = serde_json::from_slice(&file::read_linked(&path).ok()??).ok()?;
             let is_multus = network["type"] == "multus" || network["plugins"][0]["type"] == "multus";
             let file = path.strip_prefix(self.root).unwrap_or(&path).display().to_string();
             (!is_multus && network.is_object()).then(|| (format!("/{file}"), network))
@@ -149,7 +150,7 @@ impl Node<'_> {
     }
 
     fn flannel(&self) -> Option<Cidrs> {
-        let text = fs::read_to_string(self.root.join(FLANNEL)).ok()?;
+        let text = file::read_text(&self.root.join(FLANNEL)).ok()??;
         let of = |key: &str| text.lines().find_map(|line| Some(line.strip_prefix(key)?.to_owned()));
         let networks = ["FLANNEL_NETWORK=", "FLANNEL_IPV6_NETWORK="].into_iter().filter_map(of);
         cidrs(networks, format!("/{FLANNEL}"))
@@ -187,8 +188,9 @@ impl Node<'_> {
 
     /// None of a file that is not there, or is no YAML: somebody else's business.
     fn documents(&self, path: &str) -> Vec<Value> {
-        fs::read_to_string(self.root.join(path))
+        file::read_text(&self.root.join(path))
             .ok()
+            .flatten()
             .and_then(|text| yaml::documents(&text).ok())
             .unwrap_or_default()
     }

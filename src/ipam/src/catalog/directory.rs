@@ -1,16 +1,13 @@
 use std::ffi::OsStr;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use nix::fcntl::OFlag;
+use state::file;
 
 use super::Catalog;
 
-/// Room for some ten thousand pools; read at every ADD.
-const LONGEST: u64 = 4 << 20;
 const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
 
 impl Catalog {
@@ -28,9 +25,9 @@ impl Catalog {
         for name in &names {
             let path = directory.join(name);
             let source = path.display().to_string();
-            match text(&path) {
-                Ok(text) => self.add_text(&source, &text),
-                Err(error) => self.add_unreadable(format!("{source}: {error}")),
+            match file::read_text(&path) {
+                Ok(text) => self.add_text(&source, &text.unwrap_or_default()),
+                Err(error) => self.add_unreadable(error.to_string()),
             }
         }
         self.places.push(match names.as_slice() {
@@ -55,20 +52,4 @@ fn names(directory: &Path) -> io::Result<Vec<String>> {
 fn is_of_pools(name: &OsStr) -> bool {
     let extension = Path::new(name).extension().and_then(OsStr::to_str);
     !name.as_bytes().starts_with(b".") && extension.is_some_and(|extension| EXTENSIONS.contains(&extension))
-}
-
-/// By way of links, as a mounted `ConfigMap` has them. Nobody writes to a pipe that would be waited for.
-fn text(path: &Path) -> io::Result<String> {
-    let flags = (OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    let found = file.metadata()?;
-    if !found.is_file() {
-        return Err(io::Error::other("it is no regular file"));
-    }
-    if found.len() > LONGEST {
-        return Err(io::Error::other(format!("it is longer than {LONGEST} bytes")));
-    }
-    let mut text = String::new();
-    file.take(LONGEST).read_to_string(&mut text)?;
-    Ok(text)
 }

@@ -17,13 +17,13 @@ mod packed;
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::net::IpAddr;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::OFlag;
+use state::file;
 
 use super::codec::{Reader, key_hash};
 use super::map::Map;
@@ -71,10 +71,7 @@ struct Header {
 impl Checkpoint {
     /// `None` when there is no file.
     pub(super) fn open(path: &Path) -> Result<Option<Self>, StoreError> {
-        let file = match OpenOptions::new().read(true).custom_flags(OFlag::O_NOFOLLOW.bits()).open(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            opened => opened.map_err(|error| damaged(path, &error.to_string()))?,
-        };
+        let Some(file) = file::open_to_read(path)? else { return Ok(None) };
         let length = file.metadata().map_err(|error| damaged(path, &error.to_string()))?.len();
         let mut head = vec![0; usize::try_from(length).map_or(FIRST_READ, |length| length.min(FIRST_READ))];
         let got = read_some(&file, &mut head).map_err(|error| damaged(path, &error.to_string()))?;

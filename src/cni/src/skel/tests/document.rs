@@ -47,7 +47,10 @@ fn stdin_that_is_never_closed_is_an_error_in_every_verb() {
             writer.write_all(begun.as_bytes()).unwrap();
             let error = read_from(verb, &mut stdin).unwrap_err();
             assert_eq!(error.code, code::IO, "{verb}");
-            assert!(error.msg.contains(&format!("not closed within 0 s, after {} bytes", begun.len())), "{error}");
+            assert!(
+                error.msg.contains(&format!("not closed within 0 s, after {} bytes", begun.len())),
+                "{error}"
+            );
         }
     }
 }
