@@ -188,6 +188,8 @@ pub fn validate_ifname(ifname: &str) -> Result<(), Error> {
         "interface name is . or .."
     } else if ifname.contains(|c: char| c == '/' || c == ':' || c.is_whitespace()) {
         "interface name contains / or : or whitespace characters"
+    } else if ifname.contains('%') {
+        "interface name contains %, which the kernel takes for a pattern"
     } else {
         return Ok(());
     };

@@ -17,14 +17,15 @@ pub fn id(what: &'static str, value: &str) -> Result<(), Error> {
     Err(Error::Name { what, value: value.to_owned(), allowed })
 }
 
-/// An interface name as the kernel takes it (`dev_valid_name` in net/core/dev.c).
+/// An interface name as the kernel takes it (`dev_valid_name` in net/core/dev.c), and keeps it: `net%d` becomes `net0` there, so
+/// that who asked for it would never find it again.
 pub fn ifname(value: &str) -> Result<(), Error> {
     let dots = matches!(value, "." | "..");
-    let banned = |c: char| matches!(c, '/' | ':' | '\0') || c.is_whitespace();
+    let banned = |c: char| matches!(c, '/' | ':' | '%' | '\0') || c.is_whitespace();
     if (1..IFNAMSIZ).contains(&value.len()) && !dots && !value.contains(banned) {
         return Ok(());
     }
-    let allowed = "1 to 15 bytes, not `.` or `..`, without `/`, `:` and white space";
+    let allowed = "1 to 15 bytes, not `.` or `..`, without `/`, `:`, `%` and white space";
     Err(Error::Name { what: "interface name", value: value.to_owned(), allowed })
 }
 
@@ -50,7 +51,9 @@ mod tests {
         for good in ["eth0", "net1", "a,b", "a@b", "fünf", "123456789012345"] {
             ifname(good).unwrap();
         }
-        for bad in ["", ".", "..", "a/b", "a:b", "a b", "a\tb", "a\0b", "1234567890123456"] {
+        for bad in
+            ["", ".", "..", "a/b", "a:b", "a b", "a\tb", "a\0b", "1234567890123456", "net%d", "%", "a%%b"]
+        {
             ifname(bad).unwrap_err();
         }
     }

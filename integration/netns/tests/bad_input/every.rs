@@ -29,7 +29,9 @@ pub(crate) fn inputs(binary: &Binary, config: &Value) -> Vec<Bad> {
     for id in ["../etc", "a/b", "-a", "_a", "a b", "ü", "a\n", ".hidden", "a,b", "a;b"] {
         all.push(Bad::new(4, &["containerID", id], config.clone()).env("CNI_CONTAINERID", id));
     }
-    for ifname in ["sixteen-bytes-xx", ".", "..", "a/b", "a:b", "a b", "a\tb", "ünïcödé-ünï"] {
+    for ifname in
+        ["sixteen-bytes-xx", ".", "..", "a/b", "a:b", "a b", "a\tb", "ünïcödé-ünï", "net%d", "%s", "50%"]
+    {
         all.push(Bad::new(4, &["interface name"], config.clone()).env("CNI_IFNAME", ifname));
     }
     for variable in ["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_PATH"] {

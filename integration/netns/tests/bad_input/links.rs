@@ -54,7 +54,7 @@ pub(crate) fn ifacer(config: &Value) -> Vec<Bad> {
     let mut add =
         |path: &str, values: &[Value]| all.extend(values.iter().map(|value| wrong(config, path, value)));
     add("interfaces", &[json!(5), json!("rail1"), json!([5]), json!({}), json!([])]);
-    for name in ["sixteen-bytes-xx", ".", "..", "a/b", "a b", ""] {
+    for name in ["sixteen-bytes-xx", ".", "..", "a/b", "a b", "bond%d", ""] {
         add("interfaces.0", &[json!(name)]);
         if !name.is_empty() {
             add("vlanName", &[json!(name)]);
@@ -92,7 +92,7 @@ fn bonds(config: &Value) -> Vec<Bad> {
         |path: &str, values: &[Value]| all.extend(values.iter().map(|value| wrong(&two, path, value)));
     add("bond", &[json!(5), json!("bond0"), json!([])]);
     add("bond.mode", &[json!(7), json!(-1), json!("lacp")]);
-    add("bond.name", &[json!("sixteen-bytes-xx"), json!("a/b"), json!(5)]);
+    add("bond.name", &[json!("sixteen-bytes-xx"), json!("a/b"), json!("bond%d"), json!(5)]);
     add("bond.options", &[json!(5), json!({}), json!([])]);
     let options = [
         "miimon",
@@ -162,6 +162,7 @@ fn rails(config: &Value) -> Vec<Bad> {
         bad(&["rails[0].link"], json!({ "rails": [{ "master": "rail1", "link": "ipvlan" }] })),
         bad(&["rails[0]", "master"], json!({ "rails": [{ "master": 5 }] })),
         bad(&["rails[0].ifname", "a/b"], json!({ "rails": [{ "master": "rail1", "ifname": "a/b" }] })),
+        bad(&["rails[0].ifname", "net%d"], json!({ "rails": [{ "master": "rail1", "ifname": "net%d" }] })),
         bad(
             &["rails[1].ifname", "net1"],
             json!({ "rails": ["rail1", { "master": "rail2", "ifname": "net1" }] }),

@@ -59,7 +59,7 @@ fn each_missing_or_blank_variable_is_named() {
 #[test]
 fn malformed_ids_and_names_are_refused_where_they_are_needed() {
     let ids = ["_leading", "sp ace", "a/b", "../x", "-a", "ü", "a\n"];
-    let names = ["sixteen-bytes-xx", ".", "..", "a/b", "a:b", "a b", "a\tb", "a\u{2003}b"];
+    let names = ["sixteen-bytes-xx", ".", "..", "a/b", "a:b", "a b", "a\tb", "a\u{2003}b", "net%d"];
     for_all(|plugin, binary| {
         for verb in ["ADD", "CHECK", "DEL"] {
             for id in ids {

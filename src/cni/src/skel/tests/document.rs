@@ -31,12 +31,15 @@ fn unreadable_stdin_is_an_io_error() {
     assert!(error.msg.starts_with("error reading from stdin: "), "{error}");
 }
 
-/// The answer to a call whose stdin may stay open for a moment only.
+/// The answer to a call that reads from there.
 fn read_from(verb: &str, stdin: &mut dyn Input) -> Result<(), Error> {
+    read_within(Duration::from_secs(60), verb, stdin)
+}
+
+fn read_within(patience: Duration, verb: &str, stdin: &mut dyn Input) -> Result<(), Error> {
     let scene = Scene::new(verb);
     let variable = |name: &str| scene.variables.get(name).map(OsString::from);
-    Call { variable: &variable, stdin, patience: Duration::from_millis(50), answer: &mut |_| Ok(()) }
-        .serve(&Recorder::default())
+    Call { variable: &variable, stdin, patience, answer: &mut |_| Ok(()) }.serve(&Recorder::default())
 }
 
 #[test]
@@ -45,7 +48,7 @@ fn stdin_that_is_never_closed_is_an_error_in_every_verb() {
         for (verb, _) in VERBS {
             let (mut stdin, mut writer) = io::pipe().unwrap();
             writer.write_all(begun.as_bytes()).unwrap();
-            let error = read_from(verb, &mut stdin).unwrap_err();
+            let error = read_within(Duration::from_millis(30), verb, &mut stdin).unwrap_err();
             assert_eq!(error.code, code::IO, "{verb}");
             assert!(
                 error.msg.contains(&format!("not closed within 0 s, after {} bytes", begun.len())),
@@ -60,7 +63,7 @@ fn stdin_that_is_never_closed_is_an_error_in_every_verb() {
 fn stdin_that_drips_is_an_error() {
     let (mut stdin, mut writer) = io::pipe().unwrap();
     let dripping = thread::spawn(move || while writer.write_all(b" ").is_ok() {});
-    let error = read_from("ADD", &mut stdin).unwrap_err();
+    let error = read_within(Duration::from_millis(30), "ADD", &mut stdin).unwrap_err();
     drop(stdin);
     dripping.join().unwrap();
     assert!([code::IO, code::DECODE].contains(&error.code), "{error}");

@@ -76,6 +76,8 @@ fn ifname_is_one_that_the_kernel_takes() {
         ("a b", characters),
         ("a\tb", characters),
         ("a\u{2003}b", characters),
+        ("net%d", "interface name contains %, which the kernel takes for a pattern"),
+        ("a%", "interface name contains %, which the kernel takes for a pattern"),
     ];
     for (ifname, message) in cases {
         assert_eq!(
