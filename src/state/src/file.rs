@@ -24,7 +24,7 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
     open_to_read(path)?.map(|mut file| contents(&mut file, path, LIMIT)).transpose()
 }
 
-/// As [`read`], through symbolic links: for what an administrator puts in place, who may have it elsewhere, as a ConfigMap has.
+/// As [`read`], through symbolic links: for what an administrator puts in place, who may have it elsewhere, as a `ConfigMap` has.
 pub fn read_linked(path: &Path) -> Result<Option<Vec<u8>>, Error> {
     let opened = open_regular(path, OpenOptions::new().read(true), OFlag::O_NOCTTY);
     absent_as_none(opened)?.map(|mut file| contents(&mut file, path, LIMIT)).transpose()
