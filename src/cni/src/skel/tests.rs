@@ -106,12 +106,8 @@ impl Scene {
             told = Some(value.clone());
             self.unheard.map_or(Ok(()), |kind| Err(kind.into()))
         };
-        let call = Call {
-            variable: &variable,
-            stdin: &mut stdin,
-            patience: input::PATIENCE,
-            answer: &mut answer,
-        };
+        let call =
+            Call { variable: &variable, stdin: &mut stdin, patience: input::PATIENCE, answer: &mut answer };
         call.serve(plugin).map(|()| told)
     }
 

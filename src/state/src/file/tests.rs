@@ -1,5 +1,6 @@
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
+use std::time::{Duration, Instant};
 
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
@@ -69,32 +70,36 @@ fn an_error_names_what_where_and_why_but_not_that_it_is_gone() {
     assert!(!said.to_lowercase().contains("no such file"), "{said}");
 }
 
-/// Everything that is no regular file, each made at the path.
-fn others() -> Vec<(&'static str, fn(&Path))> {
-    vec![
-        ("FIFO", |path| mkfifo(path, Mode::S_IRWXU).unwrap()),
-        ("socket", |path| drop(UnixListener::bind(path).unwrap())),
-        ("directory", |path| fs::create_dir(path).unwrap()),
-        ("device", |path| symlink("/dev/zero", path).unwrap()),
-    ]
+/// Everything that is no regular file.
+const OTHERS: [&str; 4] = ["FIFO", "socket", "directory", "device"];
+
+fn make(kind: &str, path: &Path) {
+    match kind {
+        "FIFO" => mkfifo(path, Mode::S_IRWXU).unwrap(),
+        "socket" => drop(UnixListener::bind(path).unwrap()),
+        "directory" => fs::create_dir(path).unwrap(),
+        _ => symlink("/dev/zero", path).unwrap(),
+    }
 }
 
 #[test]
 fn what_is_no_regular_file_is_named_and_keeps_nobody_waiting() {
-    for (kind, make) in others() {
+    for kind in OTHERS {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
-        make(&path);
-        let opens: [fn(&Path) -> Result<(), Error>; 4] = [
-            |path| read(path).map(drop),
-            |path| read_linked(path).map(drop),
-            |path| crate::Lock::acquire(path, std::time::Duration::from_secs(60)).map(drop),
-            |path| open(path, OpenOptions::new().read(true).write(true), OFlag::empty()).map(drop),
+        make(kind, &path);
+        let (begin, long) = (Instant::now(), Duration::from_secs(60));
+        let outcomes = [
+            read(&path).map(drop),
+            read_linked(&path).map(drop),
+            crate::Lock::acquire(&path, long).map(drop),
+            open(&path, OpenOptions::new().read(true).write(true), OFlag::empty()).map(drop),
         ];
-        for open in opens {
-            let said = open(&path).unwrap_err().to_string();
+        for outcome in outcomes {
+            let said = outcome.unwrap_err().to_string();
             assert!(said.contains(path.to_str().unwrap()) && !said.contains("ENXIO"), "{kind}: {said}");
         }
+        assert!(begin.elapsed() < long, "{kind}");
     }
 }
 
