@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipam::{Catalog, Directory, JournalStore, Store as _};
-use state::{BootId, Dirs, Key, Records};
+use state::{AttachmentKey, BootId, Dirs, Records};
 use tempfile::TempDir;
 
 thread_local! {
@@ -36,7 +36,7 @@ pub(crate) fn pools(bytes: &[u8]) {
 pub(crate) fn record(bytes: &[u8]) {
     let records =
         Records::open_at_boot(&Dirs::under(&base()), "macvlan", BootId::new("boot")).expect("records");
-    let key = Key::new("net", "cid", "net1").expect("a key");
+    let key = AttachmentKey::new("net", "cid", "net1").expect("a key");
     put(&base().join("state/attachments/net/cid,macvlan,net1"), bytes);
     let _ = records.load::<serde_json::Value>(&key);
     assert_eq!(records.list::<serde_json::Value>("net").expect("a listing").len(), 1);

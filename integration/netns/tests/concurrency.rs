@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use ipam::{Change, JournalStore, Key, Lease, Store};
+use ipam::{AttachmentKey, Change, JournalStore, Lease, Store};
 use netns_tests::suite::{Binary, pool, with};
 use serde_json::{Value, json};
 use state::Dirs;
@@ -96,8 +96,11 @@ fn a_pool_with_65000_of_65534_taken() {
     let store = JournalStore::new(&dirs, Duration::from_secs(10)).expect("a store");
     let first = u32::from(std::net::Ipv4Addr::new(10, 7, 0, 1));
     let lease = |number: u32| {
-        let key =
-            Key { network: "rail1".into(), container_id: format!("pod-{number}"), ifname: "net1".into() };
+        let key = AttachmentKey {
+            network: "rail1".into(),
+            container_id: format!("pod-{number}"),
+            ifname: "net1".into(),
+        };
         let ip = std::net::Ipv4Addr::from(first + number).into();
         Change::Lease(Lease { key, ip, pool: "sixteen".into(), since: 1, rest: 0 })
     };

@@ -7,7 +7,7 @@ use std::path::Path;
 use netns_tests::suite::{Binary, Stage, with};
 use serde_json::{Value, json};
 use state::record::{Loaded, Record, Records};
-use state::{Dirs, Key};
+use state::{AttachmentKey, Dirs};
 use testkit::{Outcome, Plugin, Snapshot, assert_same};
 
 /// Those that keep a record, and that this kernel can run.
@@ -44,7 +44,7 @@ impl Meeting {
         let before = stage.world.snapshot().without("file state/ipam");
         let result = plugin.add(&config).success();
         let records = Records::open(&Dirs::under(Path::new("/run/world")), name).expect("the records");
-        let key = Key::new("rail1", "cid", "net1").expect("a key");
+        let key = AttachmentKey::new("rail1", "cid", "net1").expect("a key");
         let Ok(Loaded::Present(mut record)) = records.load::<Value>(&key) else {
             panic!("{name} has no record of the ADD")
         };

@@ -12,7 +12,7 @@ use ipam::{JournalStore, Store};
 use netns_tests::suite::{Binary, Stage, with};
 use serde_json::{Value, json};
 use state::record::Loaded;
-use state::{BootId, Dirs, Key, Records};
+use state::{AttachmentKey, BootId, Dirs, Records};
 use testkit::{Space, assert_same, binary, eventually};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -102,7 +102,7 @@ impl Node {
     /// Puts an attachment's records an hour back.
     fn age(container: &str) {
         let dirs = Dirs::under(Path::new("/run/world"));
-        let key = Key::new("rail1", container, "net1").expect("a key");
+        let key = AttachmentKey::new("rail1", container, "net1").expect("a key");
         for plugin in ["macvlan", "coordinator"] {
             let records = Records::open(&dirs, plugin).expect("records");
             let Loaded::Present(mut record) = records.load::<Value>(&key).expect("a record") else {

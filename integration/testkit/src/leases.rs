@@ -24,6 +24,6 @@ pub(crate) fn lines(base: &Path) -> Vec<String> {
 }
 
 fn line(lease: &Lease) -> String {
-    let ipam::Key { network, container_id, ifname } = &lease.key;
+    let ipam::AttachmentKey { network, container_id, ifname } = &lease.key;
     format!("lease {} of {} to {network} {container_id} {ifname}", lease.ip, lease.pool)
 }

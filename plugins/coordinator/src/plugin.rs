@@ -1,10 +1,10 @@
 use std::path::Path;
 
 use attach::attachment::identity;
-use attach::{Attachments, Found, Pod, Scene};
+use attach::{Attachments, Found, Pod, UndoContext};
 use cni::{CniResult, Error, Plugin, Request, ValidAttachments};
 use routing::{self, Attachment, PLUGIN, Settings, Undo, result};
-use state::{Dirs, Key};
+use state::{AttachmentKey, Dirs};
 
 /// The plugin.
 pub(crate) struct Coordinator;
@@ -39,9 +39,12 @@ impl Plugin for Coordinator {
             },
         };
         let cni_netns = request.env.netns.as_deref();
-        let mut scene =
-            if netns.is_some() { Scene::of(netns.as_ref(), cni_netns)? } else { Scene::at(cni_netns)? };
-        let errors = attachments.release(&key, &undo, &mut scene);
+        let mut context = if netns.is_some() {
+            UndoContext::of(netns.as_ref(), cni_netns)?
+        } else {
+            UndoContext::at(cni_netns)?
+        };
+        let errors = attachments.release(&key, &undo, &mut context);
         Error::join(errors.into_iter().map(Error::from)).map_or(Ok(()), Err)
     }
 
@@ -91,8 +94,8 @@ fn netns(request: &Request) -> Result<&Path, Error> {
     request.env.netns.as_deref().ok_or_else(|| Error::netns("CNI_NETNS is empty"))
 }
 
-fn key_of(request: &Request) -> Result<Key, Error> {
-    let key = Key::new(&request.config.name, &request.env.container_id, &request.env.ifname);
+fn key_of(request: &Request) -> Result<AttachmentKey, Error> {
+    let key = AttachmentKey::new(&request.config.name, &request.env.container_id, &request.env.ifname);
     Ok(key.map_err(attach::Error::from)?)
 }
 
@@ -101,10 +104,10 @@ fn dirs() -> Result<Dirs, Error> {
 }
 
 /// What a damaged record leaves to go by; `None` when the namespace is gone, and all that was in it.
-fn without_record(request: &Request, key: &Key, damage: &str) -> Result<Option<Undo>, Error> {
+fn without_record(request: &Request, key: &AttachmentKey, damage: &str) -> Result<Option<Undo>, Error> {
     tracing::warn!(%damage, "the record of this attachment is damaged; what carries our mark is taken for it");
-    let scene = Scene::at(request.env.netns.as_deref())?;
-    Ok(scene.pod.map(|pod| Undo::without_record(key.clone(), identity(&pod.netns))))
+    let context = UndoContext::at(request.env.netns.as_deref())?;
+    Ok(context.pod.map(|pod| Undo::without_record(key.clone(), identity(&pod.netns))))
 }
 
 fn verdict(ifname: &str, found: &[String]) -> Result<(), Error> {

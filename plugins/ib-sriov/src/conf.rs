@@ -5,7 +5,7 @@ mod tests;
 
 use cni::setting::Names;
 use cni::{Error, Request};
-use links::ib::Wanted;
+use links::ib::IbSpec;
 use links::pkey::InvalidPkey;
 use links::vf::{Id, LinkState};
 use netlink::Guid;
@@ -49,7 +49,7 @@ const MEANT: &[(&str, &str)] = &[
 const GATE: [&str; 3] = ["args", "cni", "mellanox.infiniband.app"];
 
 /// Reads the config and its overrides; an error names the key, the value and what is allowed.
-pub fn wanted(request: &Request) -> Result<Wanted, Error> {
+pub fn wanted(request: &Request) -> Result<IbSpec, Error> {
     let keys: Keys = request.config.decode()?;
     request.config.warn_unknown_keys::<Keys>(MEANT);
     refuse_dhcp(request)?;
@@ -58,7 +58,7 @@ pub fn wanted(request: &Request) -> Result<Wanted, Error> {
         require_configured(request, guid)?;
     }
     let pkey = keys.pkey.filter(|pkey| !pkey.is_empty()).map(|pkey| pkey.parse()).transpose();
-    Ok(Wanted {
+    Ok(IbSpec {
         device: device(request)?,
         guid,
         link_state: link_state(keys.link_state.as_deref().unwrap_or_default())?,

@@ -4,7 +4,7 @@
 mod tests;
 
 use cni::{Error, Request};
-use links::master::{Wanted, WantedBond, WantedVlan};
+use links::master::{BondSpec, MasterSpec, VlanSpec};
 use netlink::link::BondMode;
 use serde::Deserialize;
 
@@ -56,7 +56,7 @@ const MODES: [(&str, BondMode); 7] = [
 ];
 
 /// What is to be there; `None` if the next plugin's master is an interface as it is.
-pub(crate) fn wanted(request: &Request) -> Result<Option<Wanted>, Error> {
+pub(crate) fn wanted(request: &Request) -> Result<Option<MasterSpec>, Error> {
     let keys: Keys = request.config.decode()?;
     request.config.warn_unknown_keys::<Keys>(MEANT);
     check_names(&keys.interfaces)?;
@@ -68,7 +68,7 @@ pub(crate) fn wanted(request: &Request) -> Result<Option<Wanted>, Error> {
     if bond.is_none() && vlan.is_none() {
         return Ok(None);
     }
-    Ok(Some(Wanted { interfaces: keys.interfaces, bond, vlan, mtu, cleanup: keys.cleanup }))
+    Ok(Some(MasterSpec { interfaces: keys.interfaces, bond, vlan, mtu, cleanup: keys.cleanup }))
 }
 
 fn check_names(interfaces: &[String]) -> Result<(), Error> {
@@ -96,11 +96,11 @@ fn vlan_id(id: i64) -> Result<Option<u16>, Error> {
     }
 }
 
-fn vlan(id: u16, name: &str, below: &str) -> Result<WantedVlan, Error> {
+fn vlan(id: u16, name: &str, below: &str) -> Result<VlanSpec, Error> {
     let name = if name.is_empty() { format!("{below}.{id}") } else { name.to_owned() };
     valid("vlanName", &name)
         .map_err(|error| error.with_details("give a shorter name by `vlanName`, and use it as `master`"))?;
-    Ok(WantedVlan { id, name })
+    Ok(VlanSpec { id, name })
 }
 
 fn mtu(mtu: i64) -> Result<Option<u32>, Error> {
@@ -117,7 +117,7 @@ fn bond(
     keys: Option<&BondKeys>,
     interfaces: &[String],
     vlan: Option<u16>,
-) -> Result<Option<WantedBond>, Error> {
+) -> Result<Option<BondSpec>, Error> {
     let Some(keys) = keys else {
         return if interfaces.len() > 1 && vlan.is_some() {
             Err(Error::invalid_config(format!(
@@ -137,7 +137,7 @@ fn bond(
         return Ok(None);
     }
     let Options { attributes: options, active, primary } = options;
-    Ok(Some(WantedBond { name: name.to_owned(), mode, options, active, primary }))
+    Ok(Some(BondSpec { name: name.to_owned(), mode, options, active, primary }))
 }
 
 fn mode(mode: Option<&Mode>) -> Result<BondMode, Error> {

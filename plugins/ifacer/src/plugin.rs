@@ -3,7 +3,7 @@ use attach::attachment::identity;
 use cni::{CniResult, Error, Plugin, Request, ValidAttachments};
 use links::master::{self, User};
 use netns::NetNs;
-use state::{Dirs, Key};
+use state::{AttachmentKey, Dirs};
 
 use crate::conf::wanted;
 
@@ -70,7 +70,7 @@ fn user(request: &Request) -> Result<User, Error> {
     Ok(User::new(key(request)?, pod.as_ref().map(identity)))
 }
 
-fn key(request: &Request) -> Result<Key, Error> {
+fn key(request: &Request) -> Result<AttachmentKey, Error> {
     let env = &request.env;
-    Ok(Key::new(&request.config.name, &env.container_id, &env.ifname).map_err(AttachError::from)?)
+    Ok(AttachmentKey::new(&request.config.name, &env.container_id, &env.ifname).map_err(AttachError::from)?)
 }

@@ -3,7 +3,7 @@ use cni::{CniResult, Error, Plugin, Request, ValidAttachments};
 use links::child::{self, Child, Kind, Master, Parent, parent};
 use links::pkey::Pkey;
 use netlink::link::{self, LinkKind, NewKind};
-use netlink::{Link, Route};
+use netlink::{Link, Rtnetlink};
 
 use crate::conf::Conf;
 
@@ -46,15 +46,15 @@ impl Plugin for Ipoib {
 }
 
 impl Kind for Conf {
-    fn plan(&self, host: &mut Route, pod: &mut Pod) -> Result<Child, Error> {
+    fn plan(&self, host: &mut Rtnetlink, pod: &mut Pod) -> Result<Child, Error> {
         plan(self, host, pod)
     }
 
-    fn unlike(&self, child: &Child, link: &Link) -> Option<String> {
+    fn diff(&self, child: &Child, link: &Link) -> Option<String> {
         other_kind(child, link)
     }
 
-    fn require_parent(&self, host: &mut Route) -> Result<(), Error> {
+    fn require_parent(&self, host: &mut Rtnetlink) -> Result<(), Error> {
         match master(self).find_on_host(host)? {
             Some(link) => fit(&link, host).map(drop),
             None => Ok(()),
@@ -63,7 +63,7 @@ impl Kind for Conf {
 }
 
 /// What the link is to be, once its master is known.
-fn plan(conf: &Conf, host: &mut Route, pod: &mut Pod) -> Result<Child, Error> {
+fn plan(conf: &Conf, host: &mut Rtnetlink, pod: &mut Pod) -> Result<Child, Error> {
     let parent = master(conf).find(host, pod)?;
     let kind = conf.kind(&fit(&parent.link, host)?);
     parent::check_mtu(conf.mtu, &parent.link)?;
@@ -76,7 +76,7 @@ fn master(conf: &Conf) -> Master<'_> {
 }
 
 /// The kernel takes any InfiniBand link for its own `IPoIB` driver's, and refuses a child of a child with EINVAL.
-fn fit(link: &Link, host: &mut Route) -> Result<link::Ipoib, Error> {
+fn fit(link: &Link, host: &mut Rtnetlink) -> Result<link::Ipoib, Error> {
     let name = &link.name;
     let refuse = |why: String| Err(Error::invalid_config(format!("master \"{name}\" {why}")));
     let LinkKind::Ipoib(kind) = &link.kind else {

@@ -2,7 +2,7 @@ use attach::Pod;
 use cni::{CniResult, Error, Plugin, Request, ValidAttachments};
 use links::child::{self, Child, Kind, Master, Parent, parent};
 use netlink::link::{IpVlanFlags, LinkKind, NewKind};
-use netlink::{Link, Route};
+use netlink::{Link, Rtnetlink};
 
 use crate::conf::{Conf, inherited};
 
@@ -32,7 +32,7 @@ impl Plugin for Ipvlan {
 
     fn check(&self, request: &Request) -> Result<(), Error> {
         let conf = Conf::of(request)?;
-        let found = |host: &mut Route, pod: &mut Pod| {
+        let found = |host: &mut Rtnetlink, pod: &mut Pod| {
             let parent = match conf.master {
                 Some(_) => master(&conf).find(host, pod)?,
                 None => Parent::of_child(&request.env.ifname, host, pod)?,
@@ -53,16 +53,16 @@ impl Plugin for Ipvlan {
 }
 
 impl Kind for Conf {
-    fn plan(&self, host: &mut Route, pod: &mut Pod) -> Result<Child, Error> {
+    fn plan(&self, host: &mut Rtnetlink, pod: &mut Pod) -> Result<Child, Error> {
         let parent = master(self).find(host, pod)?;
         plan(self, parent, host, pod)
     }
 
-    fn unlike(&self, _: &Child, link: &Link) -> Option<String> {
+    fn diff(&self, _: &Child, link: &Link) -> Option<String> {
         other_kind(self, link)
     }
 
-    fn require_parent(&self, host: &mut Route) -> Result<(), Error> {
+    fn require_parent(&self, host: &mut Rtnetlink) -> Result<(), Error> {
         match master(self).find_on_host(host)? {
             Some(link) => parent::require_ethernet(NAME, &link, host),
             None => Ok(()),
@@ -71,8 +71,8 @@ impl Kind for Conf {
 }
 
 /// What the link is to be on that parent, if it can be.
-fn plan(conf: &Conf, parent: Parent, host: &mut Route, pod: &mut Pod) -> Result<Child, Error> {
-    parent::require_ethernet(NAME, &parent.link, if parent.in_pod { &mut pod.route } else { host })?;
+fn plan(conf: &Conf, parent: Parent, host: &mut Rtnetlink, pod: &mut Pod) -> Result<Child, Error> {
+    parent::require_ethernet(NAME, &parent.link, if parent.in_pod { &mut pod.netlink } else { host })?;
     parent::check_mtu(conf.mtu, &parent.link)?;
     Ok(Child { parent, kind: NewKind::Ipvlan(conf.kind()), mtu: conf.mtu, address: None, inherited: None })
 }

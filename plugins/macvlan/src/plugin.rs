@@ -2,7 +2,7 @@ use attach::Pod;
 use cni::{CniResult, Error, Plugin, Request, ValidAttachments};
 use links::child::{self, Child, Kind, Master, parent};
 use netlink::link::{LinkKind, NewKind};
-use netlink::{Link, Route};
+use netlink::{Link, Rtnetlink};
 
 use crate::conf::Conf;
 
@@ -43,15 +43,15 @@ impl Plugin for Macvlan {
 }
 
 impl Kind for Conf {
-    fn plan(&self, host: &mut Route, pod: &mut Pod) -> Result<Child, Error> {
+    fn plan(&self, host: &mut Rtnetlink, pod: &mut Pod) -> Result<Child, Error> {
         plan(self, host, pod)
     }
 
-    fn unlike(&self, _: &Child, link: &Link) -> Option<String> {
+    fn diff(&self, _: &Child, link: &Link) -> Option<String> {
         other_mode(self, link)
     }
 
-    fn require_parent(&self, host: &mut Route) -> Result<(), Error> {
+    fn require_parent(&self, host: &mut Rtnetlink) -> Result<(), Error> {
         match master(self).find_on_host(host)? {
             Some(link) => parent::require_ethernet(NAME, &link, host),
             None => Ok(()),
@@ -60,9 +60,9 @@ impl Kind for Conf {
 }
 
 /// What the link is to be, once its master is known.
-fn plan(conf: &Conf, host: &mut Route, pod: &mut Pod) -> Result<Child, Error> {
+fn plan(conf: &Conf, host: &mut Rtnetlink, pod: &mut Pod) -> Result<Child, Error> {
     let parent = master(conf).find(host, pod)?;
-    parent::require_ethernet(NAME, &parent.link, if parent.in_pod { &mut pod.route } else { host })?;
+    parent::require_ethernet(NAME, &parent.link, if parent.in_pod { &mut pod.netlink } else { host })?;
     parent::check_mtu(conf.mtu, &parent.link)?;
     Ok(Child {
         parent,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cni::setting::Names;
 use cni::{Error, Request, Route, Version};
-use ipam::{Declined, Family, RangeSpec, Wanted};
+use ipam::{Declined, Family, PoolNames, RangeSpec};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -118,7 +118,7 @@ pub(crate) struct Conf {
 #[derive(Debug)]
 pub(crate) enum Source {
     /// Documents in the config directory and in the config itself.
-    Pools { wanted: Wanted, inline: Vec<Value>, match_master: bool },
+    Pools { wanted: PoolNames, inline: Vec<Value>, match_master: bool },
     /// host-local's, each set with its path in the config.
     Ranges(Vec<(String, Vec<RangeSpec>)>),
 }
@@ -157,9 +157,9 @@ fn source(request: &Request, keys: Keys) -> Result<Source, Error> {
     let ranges = ranges(&keys, runtime.ip_ranges);
     let match_master =
         keys.match_master_subnet || keys.ippools.match_master_subnet || pod.ippools.match_master_subnet;
-    let own = Wanted { ipv4: keys.ippools.ipv4, ipv6: keys.ippools.ipv6 };
-    let spiderpool = Wanted { ipv4: keys.default_ipv4, ipv6: keys.default_ipv6 };
-    let pod = Wanted { ipv4: pod.ippools.ipv4, ipv6: pod.ippools.ipv6 };
+    let own = PoolNames { ipv4: keys.ippools.ipv4, ipv6: keys.ippools.ipv6 };
+    let spiderpool = PoolNames { ipv4: keys.default_ipv4, ipv6: keys.default_ipv6 };
+    let pod = PoolNames { ipv4: pod.ippools.ipv4, ipv6: pod.ippools.ipv6 };
     let wanted = [pod, own, spiderpool].into_iter().find(|wanted| !wanted.is_empty()).unwrap_or_default();
     if ranges.is_empty() {
         return Ok(Source::Pools { wanted, inline: keys.pools, match_master });

@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use cni::{CniResult, Error, Plugin, ValidAttachments};
 use ipam::{
-    Change, Declined, Directory, JournalStore, Key, Lease, Namespace, RangeSet, Request, Store, StoreError,
-    allocate,
+    AttachmentKey, Change, Declined, Directory, JournalStore, Lease, Namespace, RangeSet, Request, Store,
+    StoreError, allocate,
 };
 use state::Dirs;
 
@@ -118,7 +118,7 @@ impl Plugin for RailIpam {
         let not_available = |error: ipam::Error| Error::not_available(error.to_string());
         let sets = pools.select(request, Namespace::Any).map_err(not_available)?;
         // The request of a pod that does not exist, of which nothing is kept.
-        let key = &Key { network: String::new(), ..key(request) };
+        let key = &AttachmentKey { network: String::new(), ..key(request) };
         let (foreign, declined) = (&foreign(request, &conf, &dirs)?, &Declined::default());
         let now = ipam::journal::now();
         let wish = Request { key, sets: &sets, requested: &[], owner: None, foreign, declined, now };
@@ -135,8 +135,8 @@ fn store(dirs: &Dirs, timeout: Duration) -> Result<JournalStore, Error> {
     JournalStore::new(dirs, timeout).map_err(|error| failure::of_store(&error))
 }
 
-fn key(request: &cni::Request) -> Key {
-    Key {
+fn key(request: &cni::Request) -> AttachmentKey {
+    AttachmentKey {
         network: request.config.name.clone(),
         container_id: request.env.container_id.clone(),
         ifname: request.env.ifname.clone(),
@@ -175,7 +175,7 @@ fn directory(
     let network = request.config.name.as_str();
     let path = match data_dir {
         Some(data_dir) => data_dir.join(network),
-        None => dirs.peer.path(&["networks", network]).map_err(|error| failure::of_state(&error))?,
+        None => dirs.upstream.path(&["networks", network]).map_err(|error| failure::of_state(&error))?,
     };
     Ok(Directory::new(path, timeout))
 }
@@ -206,7 +206,7 @@ fn together(ours: Result<(), Error>, theirs: Result<(), StoreError>) -> Result<(
 }
 
 /// Each address of the interface has a lease, and each lease is an address of the interface.
-fn compare(key: &Key, previous: &CniResult, held: &[std::net::IpAddr]) -> Result<(), Error> {
+fn compare(key: &AttachmentKey, previous: &CniResult, held: &[std::net::IpAddr]) -> Result<(), Error> {
     let of_interface =
         |ip: &&cni::IpConfig| match ip.interface.and_then(|index| previous.interfaces.get(index)) {
             Some(interface) => interface.name == key.ifname,

@@ -1,7 +1,7 @@
 //! The pools of this node, and those of them that a request may use.
 
 use cni::{Error, Request};
-use ipam::{Catalog, Family, Namespace, Pool, Site, Wanted};
+use ipam::{Catalog, Family, Namespace, Pool, PoolNames, Site};
 use serde_json::Value;
 use state::Dirs;
 
@@ -10,7 +10,7 @@ use crate::{failure, master};
 
 /// Everything that a request may choose from: one list of pools for each address that it gets.
 pub(crate) enum Pools {
-    Catalog { catalog: Box<Catalog>, wanted: Wanted, match_master: bool },
+    Catalog { catalog: Box<Catalog>, wanted: PoolNames, match_master: bool },
     Ranges(Vec<Vec<Pool>>),
 }
 
@@ -81,7 +81,7 @@ fn add_inline(catalog: &mut Catalog, pools: &[Value]) -> Vec<String> {
 }
 
 /// A config that brings its pools and names none means those.
-fn of_inline(catalog: &Catalog, names: &[String]) -> Result<Wanted, Error> {
+fn of_inline(catalog: &Catalog, names: &[String]) -> Result<PoolNames, Error> {
     let mine = |name: &String| names.contains(name);
     if let Some(error) =
         catalog.refused().find(|error| names.iter().any(|name| error.pool() == format!("pool {name:?}")))
@@ -92,7 +92,7 @@ fn of_inline(catalog: &Catalog, names: &[String]) -> Result<Wanted, Error> {
         let pools = catalog.pools().filter(|pool| pool.family() == family && mine(&pool.name));
         pools.map(|pool| pool.name.clone()).collect()
     };
-    Ok(Wanted { ipv4: of(Family::V4), ipv6: of(Family::V6) })
+    Ok(PoolNames { ipv4: of(Family::V4), ipv6: of(Family::V6) })
 }
 
 fn log(catalog: &Catalog) {

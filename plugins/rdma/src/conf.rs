@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use cni::setting::Names;
 use cni::{Error, Request};
-use links::rdma::{Policy, Wanted};
+use links::rdma::{Policy, RdmaSpec};
 use links::vf::Id;
 use serde::Deserialize;
 
@@ -30,13 +30,13 @@ const MEANT: &[(&str, &str)] = &[
 const LONGEST_NAME: usize = 64;
 
 /// Reads the config; an error names the key, the value and what is allowed.
-pub fn wanted(request: &Request) -> Result<Wanted, Error> {
+pub fn wanted(request: &Request) -> Result<RdmaSpec, Error> {
     request.env.args.allow(&[])?;
     let keys: Keys = request.config.decode()?;
     for unknown in request.config.unknown_keys::<Keys>(MEANT) {
         tracing::warn!("{unknown}");
     }
-    Ok(Wanted {
+    Ok(RdmaSpec {
         device: device(request)?,
         policy: policy(keys.mode.as_deref().unwrap_or_default())?,
         name: keys.rdma_device_name.filter(|name| !name.is_empty()).map(name).transpose()?,

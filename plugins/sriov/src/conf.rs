@@ -5,7 +5,7 @@ mod tests;
 
 use cni::setting::Names;
 use cni::{Error, Request};
-use links::vf::{Attributes, Id, LinkState, Rate, Vlan, Wanted};
+use links::vf::{Attributes, Id, LinkState, Rate, VfSpec, Vlan};
 use netlink::HwAddr;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -51,7 +51,7 @@ const MEANT: &[(&str, &str)] = &[
 const LEFTOVERS: [&str; 3] = ["master", "VFID", "OrigVfState"];
 
 /// Reads the config and its overrides; an error names the key, the value and what is allowed.
-pub fn wanted(request: &Request) -> Result<Wanted, Error> {
+pub fn wanted(request: &Request) -> Result<VfSpec, Error> {
     let keys: Keys = request.config.decode()?;
     for unknown in request.config.unknown_keys::<Keys>(MEANT) {
         if !LEFTOVERS.iter().any(|leftover| leftover.eq_ignore_ascii_case(&unknown.path)) {
@@ -68,7 +68,7 @@ pub fn wanted(request: &Request) -> Result<Wanted, Error> {
         link_state: link_state(keys.link_state.as_deref())?,
         ..Attributes::default()
     };
-    Ok(Wanted { device: device(request)?, attributes, mac, mtu: mtu(keys.mtu)? })
+    Ok(VfSpec { device: device(request)?, attributes, mac, mtu: mtu(keys.mtu)? })
 }
 
 /// Multus sets both keys alike; a runtime without them may use the capability.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use attach::{Error, Pod, sysctl};
 use cni::CniResult;
-use netlink::{Group, Ipv4Conf, Link, LinkChange, Monitor, Route};
+use netlink::{Group, Ipv4Conf, Link, LinkChange, Monitor, Rtnetlink};
 
 use crate::Failure;
 
@@ -28,7 +28,7 @@ const ETHERNET: u16 = 1;
 const INFINIBAND: u16 = 32;
 
 /// Has the kernel announce the IPv4 addresses of links from now on.
-pub(crate) fn enable<'a>(pod: &mut Route, links: impl Iterator<Item = &'a Link>) {
+pub(crate) fn enable<'a>(pod: &mut Rtnetlink, links: impl Iterator<Item = &'a Link>) {
     let mut batch = pod.batch();
     for link in links {
         let notify = LinkChange { ipv4: vec![(Ipv4Conf::ArpNotify, 1)], ..LinkChange::default() };
@@ -69,7 +69,7 @@ pub fn repeat(pod: &mut Pod, links: &[(&Link, &CniResult)]) {
 fn ask_for_own(pod: &mut Pod, links: &[(&Link, &CniResult)]) -> Result<(), Error> {
     let names: Vec<_> = links.iter().map(|(link, _)| *link).collect();
     let running = with_carrier(pod, &names, JOINED)?;
-    let mut batch = pod.route.batch();
+    let mut batch = pod.netlink.batch();
     for (link, result) in links {
         if !running.contains(&link.index) {
             tracing::warn!(ifname = link.name, "no carrier: its IPv4 addresses are not announced");
@@ -84,7 +84,7 @@ fn ask_for_own(pod: &mut Pod, links: &[(&Link, &CniResult)]) -> Result<(), Error
 
 fn try_repeat(pod: &mut Pod, links: &[&Link]) -> Result<(), Error> {
     let running = with_carrier(pod, links, CARRIER)?;
-    let mut batch = pod.route.batch();
+    let mut batch = pod.netlink.batch();
     for link in links {
         if !running.contains(&link.index) {
             tracing::warn!(
@@ -116,10 +116,10 @@ pub(crate) fn require_carrier(pod: &mut Pod, links: &[&Link]) -> Result<(), Erro
 /// Indexes of the links that have one, after a wait for all of them.
 fn with_carrier(pod: &mut Pod, links: &[&Link], patience: Duration) -> Result<Vec<u32>, Error> {
     let mut running = Vec::new();
-    let all = look_for_carrier(&mut pod.route, links, &mut running)?;
+    let all = look_for_carrier(&mut pod.netlink, links, &mut running)?;
     if all.is_none() {
         let mut monitor = Monitor::subscribe_in(&pod.netns, &[Group::Link])?;
-        let route = &mut pod.route;
+        let route = &mut pod.netlink;
         monitor.wait_for(Instant::now() + patience, || look_for_carrier(route, links, &mut running))?;
     }
     Ok(running)
@@ -127,7 +127,11 @@ fn with_carrier(pod: &mut Pod, links: &[&Link], patience: Duration) -> Result<Ve
 
 /// Something when every link can carry packets. What the kernel says of that (`IFF_RUNNING`) is old for a moment after a link came
 /// up without a carrier, so both have to be there.
-fn look_for_carrier(route: &mut Route, links: &[&Link], running: &mut Vec<u32>) -> Result<Option<()>, Error> {
+fn look_for_carrier(
+    route: &mut Rtnetlink,
+    links: &[&Link],
+    running: &mut Vec<u32>,
+) -> Result<Option<()>, Error> {
     for link in links {
         let missing = !running.contains(&link.index);
         let ready = |link: Link| link.is_running() && link.has_carrier();

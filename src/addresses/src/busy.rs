@@ -3,7 +3,7 @@ use std::time::Duration;
 use attach::Error;
 use attach::wait::here as wait_here;
 use cni::CniResult;
-use netlink::{Link, Route};
+use netlink::{Link, Rtnetlink};
 
 use super::push;
 
@@ -15,7 +15,7 @@ type Outcomes = Vec<Result<(), netlink::Error>>;
 /// Asks again while a driver is busy: i40e and iavf answer EBUSY or EAGAIN to a link that is to come up while they still
 /// work on the VF's settings, and nothing tells when they have done. What has succeeded stays so.
 pub(super) fn ask_again(
-    route: &mut Route,
+    route: &mut Rtnetlink,
     links: &[(&Link, &CniResult)],
     mut outcomes: Outcomes,
 ) -> Result<Outcomes, Error> {

@@ -1,6 +1,6 @@
 use attach::{Error, Pod};
 use cni::{CniResult, Request};
-use netlink::{Link, RouteFilter, RouteSpec};
+use netlink::{Link, Route, RouteFilter};
 
 use crate::routes;
 
@@ -15,7 +15,7 @@ pub fn differences(
     mine: usize,
 ) -> Result<Vec<String>, Error> {
     let mut found = missing_addresses(pod, link, result, mine)?;
-    let present = pod.route.routes(&RouteFilter { oif: Some(link.index), ..RouteFilter::default() })?;
+    let present = pod.netlink.routes(&RouteFilter { oif: Some(link.index), ..RouteFilter::default() })?;
     for wanted in routes(link.index, result).iter().filter(|route| reaches(result, mine, route)) {
         if !present.iter().any(|route| covers(route, wanted)) {
             found.push(format!("route {wanted} is missing on {}", link.name));
@@ -30,21 +30,21 @@ fn missing_addresses(
     result: &CniResult,
     mine: usize,
 ) -> Result<Vec<String>, Error> {
-    let present = pod.route.addresses(Some(link.index))?;
+    let present = pod.netlink.addresses(Some(link.index))?;
     let wanted = result.ips.iter().filter(|ip| ip.interface.is_none_or(|index| index == mine));
     let missing = wanted.filter(|ip| !present.iter().any(|address| address.net == ip.address));
     Ok(missing.map(|ip| format!("address {} is missing on {}", ip.address, link.name)).collect())
 }
 
 /// `prevResult` is that of the whole chain: a route by another interface's gateway is not this link's.
-fn reaches(result: &CniResult, mine: usize, route: &RouteSpec) -> bool {
+fn reaches(result: &CniResult, mine: usize, route: &Route) -> bool {
     let Some(gateway) = route.gateway else { return true };
     let of_other =
         |ip: &cni::IpConfig| ip.interface.is_some_and(|index| index != mine) && ip.address.contains(&gateway);
     !result.ips.iter().any(of_other)
 }
 
-fn covers(present: &RouteSpec, wanted: &RouteSpec) -> bool {
+fn covers(present: &Route, wanted: &Route) -> bool {
     present.dst == wanted.dst
         && present.table == wanted.table
         && (wanted.gateway.is_none() || present.gateway == wanted.gateway)

@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use attach::{Error, Pod};
 use netlink::link::OperState;
-use netlink::{Address, Group, Link, Monitor, Route};
+use netlink::{Address, Group, Link, Monitor, Rtnetlink};
 
 use crate::Failure;
 
@@ -16,14 +16,14 @@ pub(super) fn wait(pod: &mut Pod, links: &[&Link]) -> Result<(), Error> {
     }
     let start = Instant::now();
     let mut monitor = Monitor::subscribe_in(&pod.netns, &[Group::Ipv6Address])?;
-    let route = &mut pod.route;
+    let route = &mut pod.netlink;
     match monitor.wait_for(start + LONGEST, || all_settled(route, links))? {
         Some(()) => Ok(()),
         None => links.iter().try_for_each(|link| timed_out(route, link, start.elapsed())),
     }
 }
 
-fn all_settled(route: &mut Route, links: &[&Link]) -> Result<Option<()>, Error> {
+fn all_settled(route: &mut Rtnetlink, links: &[&Link]) -> Result<Option<()>, Error> {
     for link in links {
         if !is_settled(route, link)? {
             return Ok(None);
@@ -32,7 +32,7 @@ fn all_settled(route: &mut Route, links: &[&Link]) -> Result<Option<()>, Error> 
     Ok(Some(()))
 }
 
-fn is_settled(route: &mut Route, link: &Link) -> Result<bool, Error> {
+fn is_settled(route: &mut Rtnetlink, link: &Link) -> Result<bool, Error> {
     let addresses = route.addresses(Some(link.index))?;
     if let Some(duplicate) = addresses.iter().find(|address| address.is_duplicate()) {
         return Err(
@@ -42,7 +42,7 @@ fn is_settled(route: &mut Route, link: &Link) -> Result<bool, Error> {
     Ok(!addresses.iter().any(Address::is_tentative))
 }
 
-fn timed_out(route: &mut Route, link: &Link, waited: Duration) -> Result<(), Error> {
+fn timed_out(route: &mut Rtnetlink, link: &Link, waited: Duration) -> Result<(), Error> {
     let now = route.link_by_index(link.index)?;
     if now.is_none_or(|link| link.oper_state != OperState::Up) {
         tracing::warn!(ifname = link.name, "no carrier: duplicate address detection is left to the kernel");

@@ -29,7 +29,7 @@ pub fn configure(pod: &mut Pod, mut candidate: Candidate<'_, '_>) -> Result<(), 
 /// Refuses a link on which nobody can be asked. It is up: before that an ipvlan does not say so
 /// (`ipvlan_open`).
 fn require_arp(pod: &mut Pod, link: &Link) -> Result<(), Error> {
-    match pod.route.link_by_index(link.index)? {
+    match pod.netlink.link_by_index(link.index)? {
         Some(now) if now.flags.contains(LinkFlags::Noarp) => {
             Err(Failure::NoArp { ifname: link.name.clone() }.into())
         }

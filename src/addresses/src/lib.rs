@@ -11,7 +11,7 @@ use std::net::IpAddr;
 
 use attach::{Error, Pod, sysctl};
 use cni::{CniResult, IpConfig};
-use netlink::{Address, Batch, Link, RouteSpec};
+use netlink::{Address, Batch, Link, Route};
 
 pub use check::{differences, result_differences};
 pub use error::Failure;
@@ -29,7 +29,7 @@ pub fn configure(pod: &mut Pod, link: &Link, result: &CniResult) -> Result<(), E
 /// As [`configure`], of several links at once: one batch of requests, and one wait for all.
 pub fn configure_all(pod: &mut Pod, links: &[(&Link, &CniResult)]) -> Result<(), Error> {
     prepare(pod, links)?;
-    let mut batch = pod.route.batch();
+    let mut batch = pod.netlink.batch();
     let mut may_exist = Vec::new();
     for (link, result) in links {
         push(&mut batch, link, result);
@@ -38,7 +38,7 @@ pub fn configure_all(pod: &mut Pod, links: &[(&Link, &CniResult)]) -> Result<(),
         may_exist.resize(batch.len(), true);
     }
     let outcomes = batch.outcomes()?;
-    refusal(busy::ask_again(&mut pod.route, links, outcomes)?, &may_exist)?;
+    refusal(busy::ask_again(&mut pod.netlink, links, outcomes)?, &may_exist)?;
     let ipv6_gateway =
         |result: &CniResult| result.ips.iter().any(|ip| ip.gateway.is_some_and(|gateway| gateway.is_ipv6()));
     dad::wait(pod, &those(links, ipv6_gateway))?;
@@ -80,7 +80,7 @@ fn refusal(outcomes: Vec<Result<(), netlink::Error>>, may_exist: &[bool]) -> Res
 
 /// What is to be set before a link has addresses. Only IPv6 needs the pod's /proc for that.
 pub(crate) fn prepare(pod: &mut Pod, links: &[(&Link, &CniResult)]) -> Result<(), Error> {
-    announce::enable(&mut pod.route, links.iter().map(|(link, _)| *link));
+    announce::enable(&mut pod.netlink, links.iter().map(|(link, _)| *link));
     // Where nobody gives addresses, those of IPv6 may come by themselves.
     let may_have_ipv6 = |result: &CniResult| result.ips.is_empty() || has_ipv6(result);
     if links.iter().any(|(_, result)| may_have_ipv6(result)) {
@@ -107,12 +107,12 @@ pub(crate) fn address(index: u32, ip: &IpConfig) -> Address {
 }
 
 /// The routes as the kernel is to have them. Appended, a second default route does not take the pod's traffic.
-pub fn routes(index: u32, result: &CniResult) -> Vec<RouteSpec> {
+pub fn routes(index: u32, result: &CniResult) -> Vec<Route> {
     result.routes.iter().map(|route| spec(index, route, result)).collect()
 }
 
-fn spec(index: u32, route: &cni::Route, result: &CniResult) -> RouteSpec {
-    let mut spec = RouteSpec::new(route.dst.trunc());
+fn spec(index: u32, route: &cni::Route, result: &CniResult) -> Route {
+    let mut spec = Route::new(route.dst.trunc());
     let on_link = route.scope == Some(netlink::scope::LINK);
     spec.gateway = route.gw.or_else(|| if on_link { None } else { gateway_for(route.dst.addr(), result) });
     spec.oif = Some(index);

@@ -11,15 +11,15 @@ use netns::NetNs;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use state::record::{Damage, Loaded};
-use state::{Dirs, Key, Netns, Record, Records, Saved};
+use state::{AttachmentKey, Dirs, Netns, Record, Records, Saved};
 
-use crate::{Error, Failure, Scene};
+use crate::{Error, Failure, UndoContext};
 
 /// What a plugin writes down before it acts, and can put back from that alone.
 pub trait Undo: Serialize + DeserializeOwned {
     /// Puts everything back that may have been changed; what is gone already counts as put back. Goes on after a
     /// failure and returns them all.
-    fn undo(&self, scene: &mut Scene) -> Vec<Error>;
+    fn undo(&self, context: &mut UndoContext) -> Vec<Error>;
 }
 
 /// Whether ADD got to its end. A record that did not is a leftover that anybody may undo.
@@ -47,7 +47,7 @@ pub struct Attachments {
 #[derive(Debug)]
 pub struct Prepared {
     records: Records,
-    key: Key,
+    key: AttachmentKey,
     netns: Netns,
     superseded: bool,
 }
@@ -100,13 +100,13 @@ impl Attachments {
 
     /// Makes way for an ADD: what one of the same key left behind when it was killed is undone now. An attachment that
     /// stands is an error, because CNI has no second ADD without a DEL.
-    pub fn prepare<T: Undo>(self, key: Key, pod: &NetNs) -> Result<Prepared, Error> {
+    pub fn prepare<T: Undo>(self, key: AttachmentKey, pod: &NetNs) -> Result<Prepared, Error> {
         let superseded = self.clear::<T>(&key, pod)?;
         Ok(Prepared { records: self.records, key, netns: identity(pod), superseded })
     }
 
     /// The attachment of `key` as its record has it.
-    pub fn find<T: DeserializeOwned>(&self, key: &Key) -> Result<Found<T>, Error> {
+    pub fn find<T: DeserializeOwned>(&self, key: &AttachmentKey) -> Result<Found<T>, Error> {
         Ok(match self.records.load::<Held<T>>(key)? {
             Loaded::Present(record) => Found::Attached { undo: record.undo.undo, netns: record.netns },
             Loaded::Damaged(damage) => Found::Damaged(damage.to_string()),
@@ -115,8 +115,8 @@ impl Attachments {
     }
 
     /// Undoes an attachment and forgets it. The record stays, for the next try, if anything could not be undone.
-    pub fn release<T: Undo>(&self, key: &Key, undo: &T, scene: &mut Scene) -> Vec<Error> {
-        let mut errors = undo.undo(scene);
+    pub fn release<T: Undo>(&self, key: &AttachmentKey, undo: &T, context: &mut UndoContext) -> Vec<Error> {
+        let mut errors = undo.undo(context);
         if errors.is_empty() {
             errors.extend(self.forget(key).err());
         }
@@ -124,13 +124,13 @@ impl Attachments {
     }
 
     /// Removes the record, whatever it says, and what a writer that was killed left of one.
-    pub fn forget(&self, key: &Key) -> Result<(), Error> {
+    pub fn forget(&self, key: &AttachmentKey) -> Result<(), Error> {
         self.records.remove(key)?;
         Ok(())
     }
 
     /// Whether an unfinished ADD had to be undone.
-    fn clear<T: Undo>(&self, key: &Key, pod: &NetNs) -> Result<bool, Error> {
+    fn clear<T: Undo>(&self, key: &AttachmentKey, pod: &NetNs) -> Result<bool, Error> {
         match self.records.load::<Held<T>>(key)? {
             Loaded::Present(old) => Self::supersede(&old, pod).map(|()| true),
             // Whole, but for another reader: what it stands for is there, and only DEL may take it for lost.
@@ -151,8 +151,8 @@ impl Attachments {
             return Err(Failure::Attached { key: old.key.clone(), netns: pod.path().to_owned() }.into());
         }
         tracing::info!(attachment = %old.key, "undoing what an unfinished ADD left behind");
-        let mut scene = Scene::of(old.netns.as_ref(), Some(pod.path()))?;
-        match Error::join(old.undo.undo.undo(&mut scene)) {
+        let mut context = UndoContext::of(old.netns.as_ref(), Some(pod.path()))?;
+        match Error::join(old.undo.undo.undo(&mut context)) {
             None => Ok(()),
             Some(error) => Err(Failure::Leftover { key: old.key.clone(), source: error }.into()),
         }
@@ -175,7 +175,7 @@ impl Prepared {
 
 impl<T: Undo> Adding<T> {
     /// Whose it is.
-    pub fn key(&self) -> &Key {
+    pub fn key(&self) -> &AttachmentKey {
         &self.record.key
     }
 
@@ -185,13 +185,13 @@ impl<T: Undo> Adding<T> {
     }
 
     /// Writes down more to undo, before it is done.
-    pub fn amend(&mut self, change: impl FnOnce(&mut T)) -> Result<(), Error> {
-        self.note(change);
+    pub fn persist(&mut self, change: impl FnOnce(&mut T)) -> Result<(), Error> {
+        self.set(change);
         self.update()
     }
 
     /// Keeps in mind what helps the undo and is not needed for it; written at the end.
-    pub fn note(&mut self, change: impl FnOnce(&mut T)) {
+    pub fn set(&mut self, change: impl FnOnce(&mut T)) {
         change(&mut self.record.undo.undo);
     }
 
@@ -207,11 +207,11 @@ impl<T: Undo> Adding<T> {
 
     /// Undoes the ADD. Returns what could not be undone; the record then stays, and DEL tries again.
     pub fn fail(self) -> Vec<Error> {
-        let mut scene = match Scene::of(self.record.netns.as_ref(), None) {
-            Ok(scene) => scene,
+        let mut context = match UndoContext::of(self.record.netns.as_ref(), None) {
+            Ok(context) => context,
             Err(error) => return vec![error],
         };
-        let mut errors = self.undo().undo(&mut scene);
+        let mut errors = self.undo().undo(&mut context);
         if errors.is_empty() {
             errors.extend(self.records.remove(&self.record.key).err().map(Error::from));
         }
@@ -220,8 +220,8 @@ impl<T: Undo> Adding<T> {
 }
 
 /// The name of the attachment that a request is about.
-pub fn key_of(request: &Request) -> Result<Key, Error> {
-    Ok(Key::new(&request.config.name, &request.env.container_id, &request.env.ifname)?)
+pub fn key_of(request: &Request) -> Result<AttachmentKey, Error> {
+    Ok(AttachmentKey::new(&request.config.name, &request.env.container_id, &request.env.ifname)?)
 }
 
 /// How a record names a namespace.

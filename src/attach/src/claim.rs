@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use netns::NetNs;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use state::{BootId, Dirs, Key, Netns, file};
+use state::{AttachmentKey, BootId, Dirs, Netns, file};
 
-use crate::{Attachments, Error, Failure, Found, Scene, Undo, identity};
+use crate::{Attachments, Error, Failure, Found, Undo, UndoContext, identity};
 
 /// The undo of one device, alone in its record or among others.
 pub trait Claimed: Undo {
@@ -35,9 +35,9 @@ pub struct Claimant<'a> {
     /// Who wrote the record.
     pub plugin: &'a str,
     /// The record of an attachment of several interfaces, if it is one; its own otherwise.
-    pub record: Option<&'a Key>,
+    pub record: Option<&'a AttachmentKey>,
     /// The interface.
-    pub key: &'a Key,
+    pub key: &'a AttachmentKey,
 }
 
 /// The attachment that a device was given to.
@@ -45,16 +45,16 @@ pub struct Claimant<'a> {
 pub struct Owner {
     plugin: String,
     /// The interface.
-    pub key: Key,
+    pub key: AttachmentKey,
     /// That of an attachment of several interfaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    record: Option<Key>,
+    record: Option<AttachmentKey>,
     netns: Netns,
     boot_id: BootId,
 }
 
 /// What became of the owner before this one.
-pub enum Evicted {
+pub enum Reclaimed {
     /// There is none, or none any more.
     Free,
     /// Its pod lives.
@@ -109,7 +109,7 @@ impl Claims<'_> {
     }
 
     /// Gives the device up, if it is still `key`'s.
-    pub fn release(&self, id: &impl Display, key: &Key) -> Result<(), Error> {
+    pub fn release(&self, id: &impl Display, key: &AttachmentKey) -> Result<(), Error> {
         if self.owner(id)?.is_none_or(|owner| owner.key == *key) {
             file::remove(&self.path(id)?)?;
         }
@@ -118,24 +118,24 @@ impl Claims<'_> {
 
     /// Puts back what an owner had whose pod is gone, as its DEL would have done. The record of several devices stays
     /// for its own DEL, which finds that this one is somebody else's.
-    pub fn evict<U: Claimed>(
+    pub fn reclaim<U: Claimed>(
         &self,
         id: &impl Display,
-        put_back: impl FnOnce(&U, &mut Scene) -> Result<Vec<Error>, Error>,
-    ) -> Result<Evicted, Error> {
-        let Some(owner) = self.owner(id)? else { return Ok(Evicted::Free) };
+        put_back: impl FnOnce(&U, &mut UndoContext) -> Result<Vec<Error>, Error>,
+    ) -> Result<Reclaimed, Error> {
+        let Some(owner) = self.owner(id)? else { return Ok(Reclaimed::Free) };
         let attachments = Attachments::open(self.dirs, &owner.plugin)?;
         let Some((undo, netns)) = owner.recorded::<U>(&attachments, id)? else {
-            return self.release(id, &owner.key).map(|()| Evicted::Free);
+            return self.release(id, &owner.key).map(|()| Reclaimed::Free);
         };
-        let mut scene = Scene::of(netns.as_ref(), None)?;
-        if scene.pod.is_some() {
-            return Ok(Evicted::Alive(Box::new(owner)));
+        let mut context = UndoContext::of(netns.as_ref(), None)?;
+        if context.pod.is_some() {
+            return Ok(Reclaimed::Alive(Box::new(owner)));
         }
         tracing::info!(device = %id, owner = %owner.key, "putting back what a pod that is gone had");
-        match Error::join(put_back(&undo, &mut scene)?) {
-            None if owner.record.is_some() => Ok(Evicted::Free),
-            None => attachments.forget(&owner.key).map(|()| Evicted::Free),
+        match Error::join(put_back(&undo, &mut context)?) {
+            None if owner.record.is_some() => Ok(Reclaimed::Free),
+            None => attachments.forget(&owner.key).map(|()| Reclaimed::Free),
             Some(error) => Err(Failure::Leftover { key: owner.key.clone(), source: error }.into()),
         }
     }

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use cni::code;
-use state::Key;
+use state::AttachmentKey;
 
 /// What went wrong while attaching or detaching.
 ///
@@ -29,19 +29,19 @@ pub enum Failure {
     #[error("{doing}: {source}")]
     Sysctl { doing: String, source: std::io::Error },
     #[error("{key} is attached to {} already: run DEL before another ADD", netns.display())]
-    Attached { key: Key, netns: PathBuf },
+    Attached { key: AttachmentKey, netns: PathBuf },
     #[error(
         "the record of {key} is of another version of the plugin ({damage}) and is kept: run DEL before another ADD; GC leaves it to \
          the version that wrote it"
     )]
-    OtherVersion { key: Key, damage: state::record::Damage },
+    OtherVersion { key: AttachmentKey, damage: state::record::Damage },
     #[error("what an earlier ADD of {key} left behind cannot be undone: {source}")]
-    Leftover { key: Key, source: Error },
+    Leftover { key: AttachmentKey, source: Error },
     #[error(
         "the record of {key} was damaged ({damage}) and has been dropped: if that pod still runs, its {} stays until the pod's \
          namespace ends, or until DEL with CNI_NETNS", key.ifname
     )]
-    Dropped { key: Key, damage: state::record::Damage },
+    Dropped { key: AttachmentKey, damage: state::record::Damage },
     #[error("the pod has an interface {ifname} already: choose another name, or detach what made it")]
     IfnameTaken { ifname: String },
     #[error(

@@ -13,8 +13,8 @@ pub mod ipam;
 pub mod lease;
 pub mod locks;
 mod pod;
-mod scene;
 pub mod sysctl;
+mod undo_context;
 mod verdict;
 pub mod wait;
 
@@ -22,5 +22,5 @@ pub use attachment::{Adding, Attachments, Found, Prepared, Undo, identity, key_o
 pub use dns::merge_dns;
 pub use error::{Coded, Error, Failure};
 pub use pod::{Pod, require_free};
-pub use scene::Scene;
+pub use undo_context::UndoContext;
 pub use verdict::{not_available, verdict};

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use netlink::Route;
+use netlink::Rtnetlink;
 use netns::NetNs;
 
 use crate::{Error, Failure};
@@ -12,7 +12,7 @@ pub struct Pod {
     /// The namespace.
     pub netns: NetNs,
     /// rtnetlink in it.
-    pub route: Route,
+    pub netlink: Rtnetlink,
 }
 
 impl Pod {
@@ -23,14 +23,14 @@ impl Pod {
 
     /// The pod of an open namespace.
     pub fn of(netns: NetNs) -> Result<Self, Error> {
-        let route = Route::open_in(&netns)?;
-        Ok(Self { netns, route })
+        let netlink = Rtnetlink::open_in(&netns)?;
+        Ok(Self { netns, netlink })
     }
 }
 
 /// CNI: an interface of that name in the container is an error.
 pub fn require_free(pod: &mut Pod, ifname: &str) -> Result<(), Error> {
-    match pod.route.link_by_name(ifname)? {
+    match pod.netlink.link_by_name(ifname)? {
         None => Ok(()),
         Some(_) => Err(Failure::IfnameTaken { ifname: ifname.to_owned() }.into()),
     }

@@ -130,7 +130,7 @@ fn of_routing(rail: &Rail) -> Vec<String> {
     let ifname = &rail.request.env.ifname;
     let Some(settings) = &rail.routing else { return vec![format!("{ifname}: none")] };
     let Settings { first_nic, tune, detours, policy_routes, wish, host_table, .. } = &**settings;
-    if settings.makes_uplink(ifname) {
+    if settings.makes_veth(ifname) {
         return of_first_nic(ifname, settings);
     }
     let on_node = host_table.map(|table| {
@@ -160,10 +160,10 @@ fn of_routing(rail: &Rail) -> Vec<String> {
 
 /// Mode underlay: the pod's first NIC is a rail itself.
 fn of_first_nic(ifname: &str, settings: &Settings) -> Vec<String> {
-    let Settings { uplink_mtu, detours, policy_routes, host_table, .. } = settings;
+    let Settings { veth_mtu, detours, policy_routes, host_table, .. } = settings;
     let mut lines = vec![
         format!(
-            "{ifname}: the pod's first NIC (podDefaultCniNic), so the pod gets a veth pair with its node: veth0, MTU {uplink_mtu}"
+            "{ifname}: the pod's first NIC (podDefaultCniNic), so the pod gets a veth pair with its node: veth0, MTU {veth_mtu}"
         ),
         format!(
             "{ifname}: what comes in by veth0 is answered by it: nftables table inet railcni in the pod, rule 10099: from all fwmark lookup 99"

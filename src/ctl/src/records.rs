@@ -8,7 +8,7 @@ use links::master::{self, User};
 use netns::NetNs;
 use serde_json::Value;
 use state::record::{Entry, Loaded};
-use state::{Dirs, Key, Netns, Records};
+use state::{AttachmentKey, Dirs, Netns, Records};
 
 /// Every plugin of the suite that may have a record.
 const PLUGINS: [&str; 9] =
@@ -18,7 +18,7 @@ const IFACER: &str = "ifacer";
 /// One interface of one pod.
 #[derive(Clone, Debug)]
 pub(crate) struct Attachment {
-    pub(crate) key: Key,
+    pub(crate) key: AttachmentKey,
     /// As it was at ADD.
     pub(crate) netns: Option<Netns>,
     /// Seconds since 1970.
@@ -32,7 +32,7 @@ pub(crate) struct Attachment {
 }
 
 impl Attachment {
-    fn new(key: Key) -> Self {
+    fn new(key: AttachmentKey) -> Self {
         Self { key, netns: None, created: 0, plugins: Vec::new(), damaged: Vec::new(), void: Vec::new() }
     }
 
@@ -102,7 +102,7 @@ pub(crate) fn all(dirs: &Dirs) -> Result<Vec<Attachment>> {
 }
 
 /// What is on record of one attachment now.
-pub(crate) fn of(dirs: &Dirs, key: &Key) -> Result<Attachment> {
+pub(crate) fn of(dirs: &Dirs, key: &AttachmentKey) -> Result<Attachment> {
     let mut attachment = Attachment::new(key.clone());
     for plugin in PLUGINS {
         attachment.add(plugin, Records::open(dirs, plugin)?.load(key)?);
@@ -112,7 +112,7 @@ pub(crate) fn of(dirs: &Dirs, key: &Key) -> Result<Attachment> {
     Ok(attachment)
 }
 
-fn collect(found: &mut BTreeMap<Key, Attachment>, plugin: &str, entry: Entry<Value>) {
+fn collect(found: &mut BTreeMap<AttachmentKey, Attachment>, plugin: &str, entry: Entry<Value>) {
     let (key, outcome) = match entry {
         Entry::Ours { key, loaded } => (key, Ok(loaded)),
         Entry::Unreadable { key, error } => (key, Err(error)),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use netlink::Route;
+use netlink::Rtnetlink;
 use netns::NetNs;
 use serde::Serialize;
 use state::Dirs;
@@ -99,8 +99,8 @@ fn by_pod(attachments: Vec<Attachment>) -> BTreeMap<PodKey, Vec<Attachment>> {
 
 fn show(attachments: &[Attachment]) -> Result<Pod> {
     let netns = attachments.iter().find_map(Attachment::open);
-    let mut inside = netns.as_ref().map(Route::open_in).transpose()?;
-    let mut host = Route::open()?;
+    let mut inside = netns.as_ref().map(Rtnetlink::open_in).transpose()?;
+    let mut host = Rtnetlink::open()?;
     let mut shown = Vec::new();
     for attachment in attachments {
         let interface =

@@ -2,12 +2,12 @@
 
 use std::net::IpAddr;
 
-use crate::{Change, Error, Key, Lease, Leases, Pool, Range, RangeSet, number};
+use crate::{AttachmentKey, Change, Error, Lease, Leases, Pool, Range, RangeSet, number};
 
 /// What an interface asks for.
 pub struct Request<'a> {
     /// The owner of the leases.
-    pub key: &'a Key,
+    pub key: &'a AttachmentKey,
     /// One address is given from each list of pools, tried in their order.
     pub sets: &'a [Vec<&'a Pool>],
     /// Particular addresses; each takes the place of one that would have been chosen.
@@ -149,10 +149,10 @@ impl<'a> Turn<'_, 'a> {
         if let Some(wish) = wish {
             return self.requested(wish);
         }
-        if let Some(grant) = self.stuck(pools)? {
+        if let Some(grant) = self.sticky_binding(pools)? {
             return Ok(grant);
         }
-        let choices = [Self::rested, Self::resting, Self::others];
+        let choices = [Self::cooled_down, Self::cooling_down, Self::others];
         for choose in choices {
             for pool in pools.iter().copied() {
                 if let Some(ip) = choose(self, pool)? {
@@ -178,10 +178,10 @@ impl<'a> Turn<'_, 'a> {
         Err(Error::Taken { ip, holder: holder.map(Box::new) })
     }
 
-    fn stuck(&self, pools: &[&'a Pool]) -> Result<Option<Grant<'a>>, Error> {
+    fn sticky_binding(&self, pools: &[&'a Pool]) -> Result<Option<Grant<'a>>, Error> {
         let Some(owner) = self.request.owner else { return Ok(None) };
         for pool in pools.iter().copied().filter(|pool| pool.sticky) {
-            let Some(ip) = self.leases.stuck(owner, &pool.name)? else { continue };
+            let Some(ip) = self.leases.sticky_binding(owner, &pool.name)? else { continue };
             if self.available(pool).contains(ip) && !self.leases.is_leased(ip)? {
                 return Ok(Some(Grant { pool, ip }));
             }
@@ -189,18 +189,20 @@ impl<'a> Turn<'_, 'a> {
         Ok(None)
     }
 
-    fn rested(&self, pool: &Pool) -> Result<Option<IpAddr>, Error> {
-        let free = self.not_stuck(pool)?;
+    fn cooled_down(&self, pool: &Pool) -> Result<Option<IpAddr>, Error> {
+        let free = self.not_bound_to_others(pool)?;
         if let Some(ip) = self.next_unused(pool, &free) {
             return Ok(Some(ip));
         }
         let first = self.leases.released_first(&free)?;
-        Ok(first.filter(|resting| resting.until <= self.request.now).map(|resting| resting.ip))
+        Ok(first
+            .filter(|cooling_down| cooling_down.until <= self.request.now)
+            .map(|cooling_down| cooling_down.ip))
     }
 
-    fn resting(&self, pool: &Pool) -> Result<Option<IpAddr>, Error> {
-        let first = self.leases.released_first(&self.not_stuck(pool)?)?;
-        Ok(first.map(|resting| resting.ip))
+    fn cooling_down(&self, pool: &Pool) -> Result<Option<IpAddr>, Error> {
+        let first = self.leases.released_first(&self.not_bound_to_others(pool)?)?;
+        Ok(first.map(|cooling_down| cooling_down.ip))
     }
 
     fn others(&self, pool: &Pool) -> Result<Option<IpAddr>, Error> {
@@ -208,7 +210,7 @@ impl<'a> Turn<'_, 'a> {
         if let Some(ip) = self.next_unused(pool, &free) {
             return Ok(Some(ip));
         }
-        Ok(self.leases.released_first(&free)?.map(|resting| resting.ip))
+        Ok(self.leases.released_first(&free)?.map(|cooling_down| cooling_down.ip))
     }
 
     /// From the address after the last one given, and around.
@@ -222,12 +224,12 @@ impl<'a> Turn<'_, 'a> {
         pool.offered.without(&self.quarantined).without(self.request.foreign)
     }
 
-    fn not_stuck(&self, pool: &Pool) -> Result<RangeSet, Error> {
+    fn not_bound_to_others(&self, pool: &Pool) -> Result<RangeSet, Error> {
         let available = self.available(pool);
         if !pool.sticky {
             return Ok(available);
         }
-        Ok(available.without(&self.leases.stuck_to_others(self.request.owner, &pool.name)?))
+        Ok(available.without(&self.leases.bound_to_others(self.request.owner, &pool.name)?))
     }
 
     fn record(&self, grant: Grant<'a>, held: &[Lease], changes: &mut Vec<Change>) -> Result<(), Error> {
@@ -238,7 +240,7 @@ impl<'a> Turn<'_, 'a> {
             changes.push(Change::Lease(Lease { key, ip, pool: pool_name, since: now, rest: pool.rest }));
         }
         if let Some(owner) = owner.filter(|_| pool.sticky)
-            && self.leases.stuck(owner, &pool.name)? != Some(ip)
+            && self.leases.sticky_binding(owner, &pool.name)? != Some(ip)
         {
             changes.push(Change::Stick { owner: owner.to_owned(), pool: pool.name.clone(), ip });
         }

@@ -14,7 +14,7 @@ use crate::pool::{Scope, Withheld, is_link_local, unusable};
 use crate::{Family, Pool, PoolError, Range, RangeSet};
 
 /// How long a released address rests when neither the pool nor the config says so, in seconds.
-pub const DEFAULT_REST: u32 = 60;
+pub const DEFAULT_COOL_DOWN: u32 = 60;
 
 /// Spellings of the guides and of other IPAM plugins, and the field of a pool that they mean.
 const MEANT: &[(&str, &str)] = &[
@@ -134,7 +134,7 @@ pub(crate) fn pool(
         default: spec.default,
         disabled: spec.disable,
         sticky: spec.sticky,
-        rest: spec.rest.unwrap_or(DEFAULT_REST),
+        rest: spec.rest.unwrap_or(DEFAULT_COOL_DOWN),
         withheld: Withheld { excluded: listed.without(&offered), reserved: RangeSet::default() },
         subnet,
         offered,

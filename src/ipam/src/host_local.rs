@@ -12,7 +12,7 @@ use serde::Deserialize;
 use state::{Lock, file};
 
 use crate::pool::{Scope, Withheld, unusable};
-use crate::{DEFAULT_REST, Pool, PoolError, Range, RangeSet, StoreError};
+use crate::{DEFAULT_COOL_DOWN, Pool, PoolError, Range, RangeSet, StoreError};
 
 /// A range of a network config; addresses as texts, so that errors can show them.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
@@ -128,7 +128,7 @@ fn pool(place: &str, spec: &RangeSpec, warnings: &mut Vec<String>) -> Result<Poo
         default: false,
         disabled: false,
         sticky: false,
-        rest: DEFAULT_REST,
+        rest: DEFAULT_COOL_DOWN,
     })
 }
 

@@ -174,7 +174,7 @@ impl<'a> Writer<'a> {
     /// The first leases of a boot.
     fn start(&mut self) -> Result<(), StoreError> {
         let (map, cursors, leases) = <_>::default();
-        self.replace(&Content { map: &map, cursors: &cursors, resting: &[], leases: &leases })
+        self.replace(&Content { map: &map, cursors: &cursors, cooling_down: &[], leases: &leases })
     }
 
     fn append(&mut self, changes: &[Change]) -> Result<(), StoreError> {
@@ -193,14 +193,14 @@ impl<'a> Writer<'a> {
     /// Addresses whose rest is over are forgotten.
     fn checkpoint(&mut self, snapshot: &mut Snapshot<'_>) -> Result<(), StoreError> {
         let now = now();
-        let (resting, over): (Vec<_>, _) =
-            snapshot.resting()?.into_iter().partition(|resting| resting.until > now);
-        for resting in over {
-            snapshot.map.remove(number::of(resting.ip));
+        let (cooling_down, over): (Vec<_>, _) =
+            snapshot.cooling_down()?.into_iter().partition(|cooling_down| cooling_down.until > now);
+        for cooling_down in over {
+            snapshot.map.remove(number::of(cooling_down.ip));
         }
         snapshot.map.drop_empty();
         let (map, cursors, leases) = (&snapshot.map, &snapshot.cursors, &snapshot.packed()?);
-        self.replace(&Content { map, cursors, resting: &resting, leases })
+        self.replace(&Content { map, cursors, cooling_down: &cooling_down, leases })
     }
 
     fn replace(&mut self, content: &Content<'_>) -> Result<(), StoreError> {

@@ -2,22 +2,13 @@
 
 use std::net::IpAddr;
 
-/// An interface of a container in a network: the owner of leases.
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Key {
-    /// `name` of the network config.
-    pub network: String,
-    /// `CNI_CONTAINERID`
-    pub container_id: String,
-    /// `CNI_IFNAME`
-    pub ifname: String,
-}
+pub use state::AttachmentKey;
 
 /// An address that is in use. An address is leased once per node, whatever network asks for it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Lease {
     /// The owner; it may have several, one per family or range set.
-    pub key: Key,
+    pub key: AttachmentKey,
     /// The address.
     pub ip: IpAddr,
     /// The pool that gave it.
@@ -30,7 +21,7 @@ pub struct Lease {
 
 /// An address that was released and is not forgotten yet.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Resting {
+pub struct CoolingDown {
     /// The address.
     pub ip: IpAddr,
     /// Seconds since the epoch.
@@ -45,7 +36,7 @@ pub enum Change {
     /// The address is in use from now on.
     Lease(Lease),
     /// The address is free, and rests.
-    Release(Resting),
+    Release(CoolingDown),
     /// The owner of the pod gets this address of the pool again; nobody else is its owner any more.
     Stick {
         /// Namespace, name and interface of the pod.
@@ -67,6 +58,10 @@ pub enum Change {
 impl Lease {
     /// Its end.
     pub fn release(&self, now: u64) -> Change {
-        Change::Release(Resting { ip: self.ip, released: now, until: now.saturating_add(self.rest.into()) })
+        Change::Release(CoolingDown {
+            ip: self.ip,
+            released: now,
+            until: now.saturating_add(self.rest.into()),
+        })
     }
 }

@@ -19,12 +19,12 @@ mod store;
 
 pub use allocate::{Allocation, Declined, Grant, Request, allocate};
 pub use catalog::Catalog;
-pub use document::DEFAULT_REST;
+pub use document::DEFAULT_COOL_DOWN;
 pub use error::{Error, PoolError, StoreError};
 pub use host_local::{Directory, RangeSpec, range_sets};
 pub use journal::JournalStore;
-pub use lease::{Change, Key, Lease, Resting};
+pub use lease::{AttachmentKey, Change, CoolingDown, Lease};
 pub use pool::{Family, Pool, PoolRoute, Scope};
 pub use range::{Range, RangeError, RangeSet};
-pub use select::{Namespace, Site, Wanted, select};
+pub use select::{Namespace, PoolNames, Site, select};
 pub use store::{Decision, Leases, Look, Store};

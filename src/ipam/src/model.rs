@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::{Change, Key, Lease, Leases, Range, RangeSet, Resting, StoreError, number};
+use crate::{AttachmentKey, Change, CoolingDown, Lease, Leases, Range, RangeSet, StoreError, number};
 
 /// The leases as plain maps: what the store on disk has to agree with.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Model {
     pub(crate) leased: BTreeMap<IpAddr, Lease>,
-    pub(crate) resting: BTreeMap<IpAddr, Resting>,
+    pub(crate) cooling_down: BTreeMap<IpAddr, CoolingDown>,
     pub(crate) cursors: BTreeMap<String, IpAddr>,
-    pub(crate) stuck: BTreeMap<IpAddr, (String, String)>,
+    pub(crate) bindings: BTreeMap<IpAddr, (String, String)>,
     pub(crate) quarantined: BTreeMap<IpAddr, u64>,
 }
 
@@ -21,17 +21,21 @@ impl Model {
             match change {
                 Change::Lease(lease) => {
                     assert!(!self.leased.contains_key(&lease.ip), "{} is given twice", lease.ip);
-                    self.resting.remove(&lease.ip);
+                    self.cooling_down.remove(&lease.ip);
                     self.cursors.insert(lease.pool.clone(), lease.ip);
                     self.leased.insert(lease.ip, lease);
                 }
-                Change::Release(resting) => {
-                    assert!(self.leased.remove(&resting.ip).is_some(), "{} was not given", resting.ip);
-                    self.resting.insert(resting.ip, resting);
+                Change::Release(cooling_down) => {
+                    assert!(
+                        self.leased.remove(&cooling_down.ip).is_some(),
+                        "{} was not given",
+                        cooling_down.ip
+                    );
+                    self.cooling_down.insert(cooling_down.ip, cooling_down);
                 }
                 Change::Stick { owner, pool, ip } => {
-                    self.stuck.retain(|_, mark| *mark != (owner.clone(), pool.clone()));
-                    self.stuck.insert(ip, (owner, pool));
+                    self.bindings.retain(|_, mark| *mark != (owner.clone(), pool.clone()));
+                    self.bindings.insert(ip, (owner, pool));
                 }
                 Change::Quarantine { ip, until } => {
                     self.quarantined.insert(ip, until);
@@ -42,7 +46,7 @@ impl Model {
 }
 
 impl Leases for Model {
-    fn of(&self, key: &Key) -> Result<Vec<Lease>, StoreError> {
+    fn of(&self, key: &AttachmentKey) -> Result<Vec<Lease>, StoreError> {
         Ok(self.leased.values().filter(|lease| lease.key == *key).cloned().collect())
     }
 
@@ -56,25 +60,26 @@ impl Leases for Model {
 
     fn unused(&self, range: &Range) -> Option<IpAddr> {
         let mut numbers = (range.first..=range.last).map(number::address);
-        numbers.find(|ip| !self.leased.contains_key(ip) && !self.resting.contains_key(ip))
+        numbers.find(|ip| !self.leased.contains_key(ip) && !self.cooling_down.contains_key(ip))
     }
 
-    fn released_first(&self, within: &RangeSet) -> Result<Option<Resting>, StoreError> {
-        let resting = self.resting.values().filter(|resting| within.contains(resting.ip));
-        Ok(resting.min_by_key(|resting| (resting.released, resting.ip)).copied())
+    fn released_first(&self, within: &RangeSet) -> Result<Option<CoolingDown>, StoreError> {
+        let cooling_down = self.cooling_down.values().filter(|cooling_down| within.contains(cooling_down.ip));
+        Ok(cooling_down.min_by_key(|cooling_down| (cooling_down.released, cooling_down.ip)).copied())
     }
 
     fn last_given(&self, pool: &str) -> Option<IpAddr> {
         self.cursors.get(pool).copied()
     }
 
-    fn stuck(&self, owner: &str, pool: &str) -> Result<Option<IpAddr>, StoreError> {
+    fn sticky_binding(&self, owner: &str, pool: &str) -> Result<Option<IpAddr>, StoreError> {
         let mark = (owner.to_owned(), pool.to_owned());
-        Ok(self.stuck.iter().find(|(_, own)| **own == mark).map(|(ip, _)| *ip))
+        Ok(self.bindings.iter().find(|(_, own)| **own == mark).map(|(ip, _)| *ip))
     }
 
-    fn stuck_to_others(&self, owner: Option<&str>, pool: &str) -> Result<RangeSet, StoreError> {
-        let others = self.stuck.iter().filter(|(_, mark)| mark.1 == pool && Some(mark.0.as_str()) != owner);
+    fn bound_to_others(&self, owner: Option<&str>, pool: &str) -> Result<RangeSet, StoreError> {
+        let others =
+            self.bindings.iter().filter(|(_, mark)| mark.1 == pool && Some(mark.0.as_str()) != owner);
         Ok(others.map(|(ip, _)| Range::one(*ip)).collect())
     }
 

@@ -8,14 +8,14 @@ use crate::{Catalog, Error, Family, Pool, glob};
 
 /// The pools that a config names for one family; wildcards are allowed.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Wanted {
+pub struct PoolNames {
     /// Names or patterns for IPv4.
     pub ipv4: Vec<String>,
     /// Names or patterns for IPv6.
     pub ipv6: Vec<String>,
 }
 
-impl Wanted {
+impl PoolNames {
     /// Whether it names none, so that the default pools count.
     pub fn is_empty(&self) -> bool {
         self.ipv4.is_empty() && self.ipv6.is_empty()
@@ -48,7 +48,7 @@ pub struct Site<'a> {
 /// For each family in use the pools to try, in order: as written, or the default pools with the most specific first.
 pub fn select<'c>(
     catalog: &'c Catalog,
-    wanted: &Wanted,
+    wanted: &PoolNames,
     site: &Site<'_>,
 ) -> Result<Vec<Vec<&'c Pool>>, Error> {
     if let Some(error) = catalog.reserved_error() {
@@ -61,7 +61,7 @@ pub fn select<'c>(
 
 fn named<'c>(
     catalog: &'c Catalog,
-    wanted: &Wanted,
+    wanted: &PoolNames,
     filter: &Filter<'_>,
 ) -> Result<Vec<Vec<&'c Pool>>, Error> {
     let families = [(Family::V4, &wanted.ipv4), (Family::V6, &wanted.ipv6)];

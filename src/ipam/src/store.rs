@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use crate::{Change, Error, Key, Lease, Range, RangeSet, Resting, StoreError};
+use crate::{AttachmentKey, Change, CoolingDown, Error, Lease, Range, RangeSet, StoreError};
 
 /// Sees the leases and says what is to change.
 pub type Decision<'d> = dyn FnMut(&dyn Leases) -> Result<Vec<Change>, Error> + 'd;
@@ -24,7 +24,7 @@ pub trait Store {
 /// The state of the leases at one moment.
 pub trait Leases {
     /// The leases of one owner.
-    fn of(&self, key: &Key) -> Result<Vec<Lease>, StoreError>;
+    fn of(&self, key: &AttachmentKey) -> Result<Vec<Lease>, StoreError>;
 
     /// Every lease; the cost is theirs.
     fn all(&self) -> Result<Vec<Lease>, StoreError>;
@@ -32,20 +32,20 @@ pub trait Leases {
     /// Whether somebody has the address.
     fn is_leased(&self, ip: IpAddr) -> Result<bool, StoreError>;
 
-    /// The lowest address of the range that is neither leased nor resting.
+    /// The lowest address of the range that is neither leased nor cooling down.
     fn unused(&self, range: &Range) -> Option<IpAddr>;
 
-    /// Of the resting addresses in the set the one that was released first.
-    fn released_first(&self, within: &RangeSet) -> Result<Option<Resting>, StoreError>;
+    /// Of those that cool down in the set the one that was released first.
+    fn released_first(&self, within: &RangeSet) -> Result<Option<CoolingDown>, StoreError>;
 
     /// The address that the pool gave last.
     fn last_given(&self, pool: &str) -> Option<IpAddr>;
 
     /// The address of the pool that this owner had last.
-    fn stuck(&self, owner: &str, pool: &str) -> Result<Option<IpAddr>, StoreError>;
+    fn sticky_binding(&self, owner: &str, pool: &str) -> Result<Option<IpAddr>, StoreError>;
 
     /// The addresses that other owners of the pool would like to have again.
-    fn stuck_to_others(&self, owner: Option<&str>, pool: &str) -> Result<RangeSet, StoreError>;
+    fn bound_to_others(&self, owner: Option<&str>, pool: &str) -> Result<RangeSet, StoreError>;
 
     /// The addresses that nobody gets at this time.
     fn quarantined(&self, now: u64) -> Result<RangeSet, StoreError>;

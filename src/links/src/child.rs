@@ -21,14 +21,14 @@ pub use del::delete_all;
 pub use link::{Ledger, staging_name};
 
 use attach::Pod;
-use netlink::{Link, Route};
+use netlink::{Link, Rtnetlink};
 
 /// One kind of child link, as the config of its plugin wants it, for those that compose.
 pub trait Kind {
     /// What the link is to be; changes nothing.
-    fn plan(&self, host: &mut Route, pod: &mut Pod) -> Result<Child, cni::Error>;
+    fn plan(&self, host: &mut Rtnetlink, pod: &mut Pod) -> Result<Child, cni::Error>;
     /// How a link differs in what is special to the kind.
-    fn unlike(&self, child: &Child, link: &Link) -> Option<String>;
+    fn diff(&self, child: &Child, link: &Link) -> Option<String>;
     /// For STATUS: the parent is there and can serve.
-    fn require_parent(&self, host: &mut Route) -> Result<(), cni::Error>;
+    fn require_parent(&self, host: &mut Rtnetlink) -> Result<(), cni::Error>;
 }

@@ -8,9 +8,9 @@ mod add;
 mod check;
 mod del;
 mod error;
+mod ib_sriov_cni;
 mod lock;
-mod peer;
-mod ready;
+mod prepared;
 mod rebind;
 mod undo;
 
@@ -21,9 +21,9 @@ pub use error::Error;
 pub use undo::IbUndo;
 
 pub use check::differences;
+pub use ib_sriov_cni::find as find_unrecorded;
 pub use lock::files as lock_files;
-pub use peer::find as find_unrecorded;
-pub use ready::Ready;
+pub use prepared::PreparedIb;
 
 use netlink::Guid;
 
@@ -35,7 +35,7 @@ pub const NAME: &str = "ib-sriov";
 
 /// What the plugin makes of its config.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Wanted {
+pub struct IbSpec {
     /// `deviceID`
     pub device: Id,
     /// Node and port GUID; `None`: the VF has its own.

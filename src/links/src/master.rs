@@ -28,13 +28,13 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What is to be there for the next plugin in the chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wanted {
+pub struct MasterSpec {
     /// The NICs: the ports of the bond, or the parent of the VLAN.
     pub interfaces: Vec<String>,
     /// Over all of `interfaces`.
-    pub bond: Option<WantedBond>,
+    pub bond: Option<BondSpec>,
     /// On the bond, or on the only interface.
-    pub vlan: Option<WantedVlan>,
+    pub vlan: Option<VlanSpec>,
     /// Of bond and VLAN; `None`: the smallest of the interfaces.
     pub mtu: Option<u32>,
     /// Whether what was made here goes with its last user.
@@ -43,7 +43,7 @@ pub struct Wanted {
 
 /// A bond.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WantedBond {
+pub struct BondSpec {
     /// Its name.
     pub name: String,
     /// Its policy.
@@ -58,7 +58,7 @@ pub struct WantedBond {
 
 /// A VLAN.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WantedVlan {
+pub struct VlanSpec {
     /// 1 to 4094
     pub id: u16,
     /// Its name.

@@ -1,5 +1,5 @@
 use attach::claim::Claimed;
-use attach::{Error, Scene, Undo};
+use attach::{Error, Undo, UndoContext};
 use serde::{Deserialize, Serialize};
 
 use crate::child::PodLink;
@@ -72,13 +72,13 @@ impl Part {
     }
 
     /// Puts back what the step did. Links that were made go together, by [`delete_all`](crate::child::delete_all).
-    pub fn undo(&self, scene: &mut Scene) -> Vec<Error> {
+    pub fn undo(&self, context: &mut UndoContext) -> Vec<Error> {
         match self {
             // Within one grace period of the kernel.
             Self::Child(_) => Vec::new(),
-            Self::Sriov(undo) => undo.undo(scene),
-            Self::Rdma(undo) => undo.undo(scene),
-            Self::IbSriov(undo) => undo.undo(scene),
+            Self::Sriov(undo) => undo.undo(context),
+            Self::Rdma(undo) => undo.undo(context),
+            Self::IbSriov(undo) => undo.undo(context),
         }
     }
 }

@@ -7,11 +7,11 @@ mod derive;
 mod device_info;
 mod error;
 mod node;
-mod peer;
-mod ready;
+mod prepared;
+mod rdma_cni;
 mod undo;
 
-pub use add::{Policy, Wanted, add, require_exclusive, require_shared};
+pub use add::{Policy, RdmaSpec, add, require_exclusive, require_shared};
 pub use check::{check, status};
 pub use del::{del, gc};
 pub use error::Error;
@@ -20,7 +20,7 @@ pub use undo::RdmaUndo;
 pub use check::of_device;
 pub use del::find_unrecorded;
 pub use node::Node;
-pub use ready::{Ready, immovable};
+pub use prepared::{PreparedRdma, immovable};
 
 /// The CNI type, the folder of the peer's caches, and the owner of the records.
 pub const NAME: &str = "rdma";

@@ -13,8 +13,8 @@ mod error;
 mod lock;
 mod netdev;
 mod owner;
-pub mod peer;
-mod ready;
+mod prepared;
+pub mod sriov_cni;
 mod undo;
 
 pub use add::add;
@@ -24,14 +24,14 @@ pub use check::{check, status};
 pub use del::{del, gc};
 pub use device::{Device, Id, Pf};
 pub use error::Error;
-pub use netdev::{Arrival, Netdev, await_home, in_pod};
+pub use netdev::{Netdev, Placement, await_on_host, in_pod};
 pub use undo::VfUndo;
 
 pub use check::{device_difference, differences};
 pub use del::find_unrecorded;
 pub(crate) use netdev::SPARE_NAME;
 pub(crate) use owner::{Verdict, judge_chained};
-pub use ready::Ready;
+pub use prepared::PreparedVf;
 
 use attach::locks::LockFile;
 use netlink::HwAddr;
@@ -42,7 +42,7 @@ pub const FOLDER: &str = "sriov";
 
 /// What a plugin makes of its config: the device, and what is to differ from what it is.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct VfSpec {
     /// `deviceID`
     pub device: Id,
     /// What the PF is to be told; its MAC included.

@@ -12,7 +12,7 @@ use nix::libc::{
 use crate::attr::{Attributes, u32_at};
 use crate::batch::Batch;
 use crate::error::Error;
-use crate::handle::{Family, Route};
+use crate::handle::{Family, Rtnetlink};
 use crate::message::{Message, Request};
 
 const HEADER: usize = 8;
@@ -71,7 +71,7 @@ impl Address {
     }
 }
 
-impl Route {
+impl Rtnetlink {
     /// Adds an address; [`Error::is_exists`] if the link has it.
     pub fn add_address(&mut self, address: &Address) -> Result<(), Error> {
         self.execute(&add(address))
@@ -102,17 +102,17 @@ impl Route {
 }
 
 impl Batch<'_> {
-    /// See [`Route::add_address`].
+    /// See [`Rtnetlink::add_address`].
     pub fn add_address(&mut self, address: &Address) -> &mut Self {
         self.push(add(address))
     }
 
-    /// See [`Route::replace_address`].
+    /// See [`Rtnetlink::replace_address`].
     pub fn replace_address(&mut self, address: &Address) -> &mut Self {
         self.push(replace(address))
     }
 
-    /// See [`Route::delete_address`].
+    /// See [`Rtnetlink::delete_address`].
     pub fn delete_address(&mut self, address: &Address) -> &mut Self {
         self.push(delete(address))
     }

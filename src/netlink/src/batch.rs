@@ -1,5 +1,5 @@
 use crate::error::Error;
-use crate::handle::Route;
+use crate::handle::Rtnetlink;
 use crate::message::Request;
 
 /// Requests that go to the kernel in one system call.
@@ -8,12 +8,12 @@ use crate::message::Request;
 #[derive(Debug)]
 #[must_use = "nothing is sent before commit() or outcomes()"]
 pub struct Batch<'a> {
-    route: &'a mut Route,
+    route: &'a mut Rtnetlink,
     requests: Vec<Request>,
 }
 
 impl<'a> Batch<'a> {
-    pub(crate) fn new(route: &'a mut Route) -> Self {
+    pub(crate) fn new(route: &'a mut Rtnetlink) -> Self {
         Self { route, requests: Vec::new() }
     }
 

@@ -11,14 +11,14 @@ use crate::socket::{self, Socket};
 
 /// An rtnetlink socket. Stays in the namespace it was opened in, wherever the thread goes.
 #[derive(Debug)]
-pub struct Route {
-    socket: Socket<Rtnetlink>,
+pub struct Rtnetlink {
+    socket: Socket<RouteProtocol>,
 }
 
 #[derive(Debug)]
-struct Rtnetlink;
+struct RouteProtocol;
 
-impl socket::Family for Rtnetlink {
+impl socket::Family for RouteProtocol {
     const PROTOCOL: isize = NETLINK_ROUTE;
     const NAME: &'static str = "NETLINK_ROUTE";
 }
@@ -56,7 +56,7 @@ impl From<Family> for AddressFamily {
     }
 }
 
-impl Route {
+impl Rtnetlink {
     /// Opens a socket in the namespace of the calling thread.
     pub fn open() -> Result<Self, Error> {
         Ok(Self { socket: Socket::open()? })

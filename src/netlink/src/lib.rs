@@ -1,4 +1,4 @@
-//! Blocking rtnetlink, `NETLINK_RDMA` and `nf_tables`: one socket type below, typed operations on [`Route`], [`Rdma`] and
+//! Blocking rtnetlink, `NETLINK_RDMA` and `nf_tables`: one socket type below, typed operations on [`Rtnetlink`], [`Rdma`] and
 //! [`Nft`](nft::Nft) above. No policy.
 //!
 //! Requests are encoded with the types of netlink-packet-route, but for those about links, whose encoder knows a hundred
@@ -30,12 +30,12 @@ mod witness;
 pub use addr::{Address, AddressFlags};
 pub use batch::Batch;
 pub use error::{Error, Refusal};
-pub use handle::{Family, Route};
+pub use handle::{Family, Rtnetlink};
 pub use hwaddr::{Guid, HwAddr, InvalidGuid, InvalidHwAddr};
 pub use link::{Ipv4Conf, Link, LinkChange, LinkFlags, NewLink, OperState};
 pub use monitor::{Event, Group, Monitor};
 pub use neigh::{Neighbour, NeighbourState};
 pub use rdma::{NetnsMode, Rdma, RdmaDevice, RdmaPort};
-pub use route::{NextHop, RouteFilter, RouteKind, RouteLookup, RouteSpec, scope};
-pub use rule::{RuleAction, RuleSpec};
+pub use route::{NextHop, Route, RouteFilter, RouteKind, RouteLookup, scope};
+pub use rule::{Rule, RuleAction};
 pub use vf::{Vf, VfChange, VfLinkState, VfVlan};

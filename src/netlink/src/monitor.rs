@@ -17,7 +17,7 @@ use crate::error::{Error, Failure};
 use crate::link::{self, Link};
 use crate::message::{Message, Messages};
 use crate::neigh::{self, Neighbour};
-use crate::route::{self, RouteSpec};
+use crate::route::{self, Route};
 use crate::socket::{connected, receive};
 
 /// What a [`Monitor`] hears of (`RTNLGRP_*`).
@@ -50,9 +50,9 @@ pub enum Event {
     /// An address has been deleted.
     AddressGone(Address),
     /// A route is new or has changed.
-    Route(RouteSpec),
+    Route(Route),
     /// A route has been deleted.
-    RouteGone(RouteSpec),
+    RouteGone(Route),
     /// A neighbour is new or its state has changed.
     Neighbour(Neighbour),
     /// A neighbour has been deleted.

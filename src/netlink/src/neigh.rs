@@ -8,7 +8,7 @@ use nix::libc::{NDA_DST, NDA_LLADDR, RTM_DELNEIGH, RTM_GETNEIGH, RTM_NEWNEIGH};
 use crate::attr::{Attributes, u16_at, u32_at};
 use crate::batch::Batch;
 use crate::error::Error;
-use crate::handle::{Family, Route};
+use crate::handle::{Family, Rtnetlink};
 use crate::hwaddr::HwAddr;
 use crate::message::{Message, Request};
 
@@ -45,7 +45,7 @@ impl Neighbour {
     }
 }
 
-impl Route {
+impl Rtnetlink {
     /// Adds an entry; [`Error::is_exists`] if there is one for that address.
     pub fn add_neighbour(&mut self, neighbour: &Neighbour) -> Result<(), Error> {
         self.execute(&add(neighbour))
@@ -72,12 +72,12 @@ impl Route {
 }
 
 impl Batch<'_> {
-    /// See [`Route::add_neighbour`].
+    /// See [`Rtnetlink::add_neighbour`].
     pub fn add_neighbour(&mut self, neighbour: &Neighbour) -> &mut Self {
         self.push(add(neighbour))
     }
 
-    /// See [`Route::replace_neighbour`].
+    /// See [`Rtnetlink::replace_neighbour`].
     pub fn replace_neighbour(&mut self, neighbour: &Neighbour) -> &mut Self {
         self.push(replace(neighbour))
     }
@@ -88,7 +88,7 @@ impl Batch<'_> {
         self.push(resolve(index, ip))
     }
 
-    /// See [`Route::delete_neighbour`].
+    /// See [`Rtnetlink::delete_neighbour`].
     pub fn delete_neighbour(&mut self, index: u32, ip: IpAddr) -> &mut Self {
         self.push(delete(index, ip))
     }

@@ -4,7 +4,7 @@
 use crate::attr::Attributes;
 use crate::body::{self, Body};
 use crate::error::Error;
-use crate::handle::Route;
+use crate::handle::Rtnetlink;
 use crate::message::{Message, Request};
 
 // Not in the C library (include/uapi/linux/rtnetlink.h and netconf.h).
@@ -17,7 +17,7 @@ const AF_INET: u8 = 2;
 /// `struct netconfmsg`, the family, and its padding.
 const HEADER: usize = 4;
 
-impl Route {
+impl Rtnetlink {
     /// `all.rp_filter`: the least that counts on every link.
     pub fn rp_filter_of_all(&mut self) -> Result<u32, Error> {
         let request = get();

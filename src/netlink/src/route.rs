@@ -13,7 +13,7 @@ use nix::libc::{RTM_DELROUTE, RTM_GETROUTE, RTM_NEWROUTE};
 
 use crate::batch::Batch;
 use crate::error::Error;
-use crate::handle::{Family, Route};
+use crate::handle::{Family, Rtnetlink};
 use crate::message::Request;
 
 pub use netlink_packet_route::route::RouteType as RouteKind;
@@ -37,7 +37,7 @@ const BOOT: u8 = 3;
 
 /// A route, as it is added, deleted and listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RouteSpec {
+pub struct Route {
     /// Destination; `0.0.0.0/0` and `::/0` are the default routes.
     pub dst: IpNet,
     /// Table; 254 is main.
@@ -75,7 +75,7 @@ pub struct NextHop {
     pub oif: u32,
     /// Share of the traffic, 1 to 256.
     pub weight: u16,
-    /// As [`RouteSpec::onlink`].
+    /// As [`Route::onlink`].
     pub onlink: bool,
 }
 
@@ -105,7 +105,7 @@ pub struct RouteLookup {
     pub mark: Option<u32>,
 }
 
-impl RouteSpec {
+impl Route {
     /// A unicast route to `dst` in the main table.
     pub fn new(dst: IpNet) -> Self {
         Self {
@@ -132,7 +132,7 @@ impl RouteSpec {
 }
 
 /// As `ip route` writes it, but for the link, which is an index.
-impl fmt::Display for RouteSpec {
+impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.dst)?;
         if let Some(gateway) = self.gateway {
@@ -155,36 +155,36 @@ impl RouteLookup {
     }
 }
 
-impl Route {
+impl Rtnetlink {
     /// Adds a route; [`Error::is_exists`] if there is one with that destination, table and metric.
-    pub fn add_route(&mut self, route: &RouteSpec) -> Result<(), Error> {
+    pub fn add_route(&mut self, route: &Route) -> Result<(), Error> {
         self.execute(&add(route))
     }
 
     /// Adds a route beside those with the same destination, table and metric: an alternative in IPv4, and one more
     /// branch of a multipath route in IPv6. [`Error::is_exists`] if it is there already, next hop and all.
-    pub fn append_route(&mut self, route: &RouteSpec) -> Result<(), Error> {
+    pub fn append_route(&mut self, route: &Route) -> Result<(), Error> {
         self.execute(&append(route))
     }
 
     /// Adds an IPv4 route in front of those with the same destination, table and metric, so that it is the one that
-    /// counts; in IPv6 as [`Route::append_route`].
-    pub fn prepend_route(&mut self, route: &RouteSpec) -> Result<(), Error> {
+    /// counts; in IPv6 as [`Rtnetlink::append_route`].
+    pub fn prepend_route(&mut self, route: &Route) -> Result<(), Error> {
         self.execute(&prepend(route))
     }
 
     /// Adds a route in place of the one with that destination, table and metric, if there is one.
-    pub fn replace_route(&mut self, route: &RouteSpec) -> Result<(), Error> {
+    pub fn replace_route(&mut self, route: &Route) -> Result<(), Error> {
         self.execute(&replace(route))
     }
 
     /// Deletes the first route that agrees with what `route` says; [`Error::is_gone`] if there is none.
-    pub fn delete_route(&mut self, route: &RouteSpec) -> Result<(), Error> {
+    pub fn delete_route(&mut self, route: &Route) -> Result<(), Error> {
         self.execute(&delete(route))
     }
 
     /// The routes that match.
-    pub fn routes(&mut self, filter: &RouteFilter) -> Result<Vec<RouteSpec>, Error> {
+    pub fn routes(&mut self, filter: &RouteFilter) -> Result<Vec<Route>, Error> {
         let mut routes = Vec::new();
         for family in
             Family::BOTH.into_iter().filter(|family| filter.family.is_none_or(|only| only == *family))
@@ -195,7 +195,7 @@ impl Route {
     }
 
     /// The route that a packet would take; `None` if there is none.
-    pub fn route_to(&mut self, packet: &RouteLookup) -> Result<Option<RouteSpec>, Error> {
+    pub fn route_to(&mut self, packet: &RouteLookup) -> Result<Option<Route>, Error> {
         let request = Request::new("look up route to", packet.dst, RTM_GETROUTE, 0, &encode::lookup(packet));
         match self.query(&request, decode) {
             Err(error) if matches!(error.errno(), Some(Errno::ENETUNREACH | Errno::EHOSTUNREACH)) => Ok(None),
@@ -203,7 +203,7 @@ impl Route {
         }
     }
 
-    fn routes_of(&mut self, family: Family, filter: &RouteFilter) -> Result<Vec<RouteSpec>, Error> {
+    fn routes_of(&mut self, family: Family, filter: &RouteFilter) -> Result<Vec<Route>, Error> {
         let object = format!("{filter:?}");
         let request = Request::new("list routes", object, RTM_GETROUTE, 0, &encode::filter(family, filter));
         match self.dump(&request, decode) {
@@ -215,53 +215,53 @@ impl Route {
 }
 
 impl Batch<'_> {
-    /// See [`Route::add_route`].
-    pub fn add_route(&mut self, route: &RouteSpec) -> &mut Self {
+    /// See [`Rtnetlink::add_route`].
+    pub fn add_route(&mut self, route: &Route) -> &mut Self {
         self.push(add(route))
     }
 
-    /// See [`Route::append_route`].
-    pub fn append_route(&mut self, route: &RouteSpec) -> &mut Self {
+    /// See [`Rtnetlink::append_route`].
+    pub fn append_route(&mut self, route: &Route) -> &mut Self {
         self.push(append(route))
     }
 
-    /// See [`Route::prepend_route`].
-    pub fn prepend_route(&mut self, route: &RouteSpec) -> &mut Self {
+    /// See [`Rtnetlink::prepend_route`].
+    pub fn prepend_route(&mut self, route: &Route) -> &mut Self {
         self.push(prepend(route))
     }
 
-    /// See [`Route::replace_route`].
-    pub fn replace_route(&mut self, route: &RouteSpec) -> &mut Self {
+    /// See [`Rtnetlink::replace_route`].
+    pub fn replace_route(&mut self, route: &Route) -> &mut Self {
         self.push(replace(route))
     }
 
-    /// See [`Route::delete_route`].
-    pub fn delete_route(&mut self, route: &RouteSpec) -> &mut Self {
+    /// See [`Rtnetlink::delete_route`].
+    pub fn delete_route(&mut self, route: &Route) -> &mut Self {
         self.push(delete(route))
     }
 }
 
-fn add(route: &RouteSpec) -> Request {
+fn add(route: &Route) -> Request {
     request("add route", route, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL)
 }
 
-fn append(route: &RouteSpec) -> Request {
+fn append(route: &Route) -> Request {
     request("append route", route, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_APPEND)
 }
 
-fn prepend(route: &RouteSpec) -> Request {
+fn prepend(route: &Route) -> Request {
     request("prepend route", route, RTM_NEWROUTE, NLM_F_CREATE)
 }
 
-fn replace(route: &RouteSpec) -> Request {
+fn replace(route: &Route) -> Request {
     request("replace route", route, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE)
 }
 
-fn delete(route: &RouteSpec) -> Request {
+fn delete(route: &Route) -> Request {
     Request::about("delete route", route.clone(), RTM_DELROUTE, 0, &encode::deletion(route))
 }
 
-fn request(operation: &'static str, route: &RouteSpec, kind: u16, flags: u16) -> Request {
+fn request(operation: &'static str, route: &Route, kind: u16, flags: u16) -> Request {
     Request::about(operation, route.clone(), kind, flags, &encode::route(route))
 }
 

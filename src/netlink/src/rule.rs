@@ -9,7 +9,7 @@ use nix::libc::{RTM_DELRULE, RTM_GETRULE, RTM_NEWRULE};
 use crate::attr::{Attribute, Attributes, u32_at};
 use crate::batch::Batch;
 use crate::error::Error;
-use crate::handle::{Family, Route};
+use crate::handle::{Family, Rtnetlink};
 use crate::message::{Message, Request};
 
 const HEADER: usize = 12;
@@ -28,7 +28,7 @@ const FRA_PROTOCOL: u16 = 21;
 
 /// A policy routing rule, as it is added, deleted and listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RuleSpec {
+pub struct Rule {
     /// IPv4 or IPv6.
     pub family: Family,
     /// The lower, the earlier; `None` lets the kernel choose.
@@ -55,7 +55,7 @@ pub struct RuleSpec {
     pub protocol: u8,
 }
 
-impl RuleSpec {
+impl Rule {
     /// A rule for all packets, to look up `table`.
     pub fn new(family: Family, table: u32) -> Self {
         Self {
@@ -76,7 +76,7 @@ impl RuleSpec {
 }
 
 /// As `ip rule` writes it, without mark and links.
-impl fmt::Display for RuleSpec {
+impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(priority) = self.priority {
             write!(f, "{priority}: ")?;
@@ -93,19 +93,19 @@ impl fmt::Display for RuleSpec {
     }
 }
 
-impl Route {
+impl Rtnetlink {
     /// Adds a rule; [`Error::is_exists`] if there is an equal one.
-    pub fn add_rule(&mut self, rule: &RuleSpec) -> Result<(), Error> {
+    pub fn add_rule(&mut self, rule: &Rule) -> Result<(), Error> {
         self.execute(&add(rule))
     }
 
     /// Deletes the first rule that agrees with what `rule` says; [`Error::is_gone`] if there is none.
-    pub fn delete_rule(&mut self, rule: &RuleSpec) -> Result<(), Error> {
+    pub fn delete_rule(&mut self, rule: &Rule) -> Result<(), Error> {
         self.execute(&delete(rule))
     }
 
     /// The rules of a family, in the order of their priorities.
-    pub fn rules(&mut self, family: Family) -> Result<Vec<RuleSpec>, Error> {
+    pub fn rules(&mut self, family: Family) -> Result<Vec<Rule>, Error> {
         let mut message = RuleMessage::default();
         message.header.family = family.into();
         let object = format!("of {family:?}");
@@ -114,26 +114,26 @@ impl Route {
 }
 
 impl Batch<'_> {
-    /// See [`Route::add_rule`].
-    pub fn add_rule(&mut self, rule: &RuleSpec) -> &mut Self {
+    /// See [`Rtnetlink::add_rule`].
+    pub fn add_rule(&mut self, rule: &Rule) -> &mut Self {
         self.push(add(rule))
     }
 
-    /// See [`Route::delete_rule`].
-    pub fn delete_rule(&mut self, rule: &RuleSpec) -> &mut Self {
+    /// See [`Rtnetlink::delete_rule`].
+    pub fn delete_rule(&mut self, rule: &Rule) -> &mut Self {
         self.push(delete(rule))
     }
 }
 
-fn add(rule: &RuleSpec) -> Request {
+fn add(rule: &Rule) -> Request {
     Request::about("add rule", rule.clone(), RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, &encode(rule))
 }
 
-fn delete(rule: &RuleSpec) -> Request {
+fn delete(rule: &Rule) -> Request {
     Request::about("delete rule", rule.clone(), RTM_DELRULE, 0, &encode(rule))
 }
 
-fn encode(rule: &RuleSpec) -> RuleMessage {
+fn encode(rule: &Rule) -> RuleMessage {
     let mut message = RuleMessage::default();
     let header = &mut message.header;
     header.family = rule.family.into();
@@ -157,12 +157,12 @@ fn encode(rule: &RuleSpec) -> RuleMessage {
     message
 }
 
-pub(crate) fn decode(message: &Message<'_>) -> Option<RuleSpec> {
+pub(crate) fn decode(message: &Message<'_>) -> Option<Rule> {
     if !matches!(message.kind, RTM_NEWRULE | RTM_DELRULE) {
         return None;
     }
     let &[family, dst_len, src_len, _, table, _, _, action, ..] = message.payload else { return None };
-    let mut rule = RuleSpec::new(Family::from_raw(family)?, table.into());
+    let mut rule = Rule::new(Family::from_raw(family)?, table.into());
     rule.action = action.into();
     rule.invert = RuleFlags::from_bits_retain(u32_at(message.payload, 8)?).contains(RuleFlags::Invert);
     rule.priority = Some(0);
@@ -180,7 +180,7 @@ fn prefix(attribute: Attribute<'_>, length: u8) -> Option<IpNet> {
     IpNet::new(attribute.ip()?, length).ok()
 }
 
-fn read(rule: &mut RuleSpec, attribute: Attribute<'_>) -> Option<()> {
+fn read(rule: &mut Rule, attribute: Attribute<'_>) -> Option<()> {
     match attribute.kind {
         FRA_PRIORITY => rule.priority = attribute.u32(),
         FRA_TABLE => rule.table = attribute.u32()?,

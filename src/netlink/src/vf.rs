@@ -9,7 +9,7 @@ use crate::attr::{Attribute, Attributes, u16_at, u32_at};
 use crate::batch::Batch;
 use crate::body::{self, Body};
 use crate::error::Error;
-use crate::handle::Route;
+use crate::handle::Rtnetlink;
 use crate::hwaddr::{Guid, HwAddr};
 use crate::link::encode;
 use crate::message::{Message, Request};
@@ -103,7 +103,7 @@ impl VfChange {
     }
 }
 
-impl Route {
+impl Rtnetlink {
     /// The VFs of a PF, in no particular order; empty if it has none or is no PF.
     pub fn vfs(&mut self, pf: u32) -> Result<Vec<Vf>, Error> {
         let mut message = encode::header(pf);
@@ -125,7 +125,7 @@ impl Route {
 }
 
 impl Batch<'_> {
-    /// See [`Route::set_vf`].
+    /// See [`Rtnetlink::set_vf`].
     pub fn set_vf(&mut self, pf: u32, id: u32, change: &VfChange) -> &mut Self {
         self.push(request(pf, id, change))
     }

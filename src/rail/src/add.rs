@@ -4,7 +4,7 @@ use attach::lease::{self, Lease};
 use attach::{Adding, Attachments, Error, Pod, key_of, locks, merge_dns, require_free};
 use cni::{CniResult, Request};
 use links::rdma;
-use netlink::{Link, Route};
+use netlink::{Link, Rtnetlink};
 use routing::{self, Attachment, Undo, result};
 use state::{Dirs, Lock};
 
@@ -17,7 +17,7 @@ pub fn add(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<CniResu
     let netns = request.env.netns.as_deref().ok_or_else(|| cni::Error::netns("CNI_NETNS is empty"))?;
     let detection = detection(rails)?;
     let pod = Pod::open(netns)?;
-    let host = Route::open().map_err(Error::from)?;
+    let host = Rtnetlink::open().map_err(Error::from)?;
     let dirs = Dirs::from_env().map_err(Error::from)?;
     let mut site = Site { dirs, host, pod, rdma: rdma::Node::default() };
     require_rdma(rails)?;
@@ -32,7 +32,7 @@ pub fn add(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<CniResu
     if prepared.superseded() {
         rails.iter().try_for_each(|rail| lease::release_from(ipam, &rail.request))?;
     }
-    let made = rails.iter().zip(&steps).map(|(rail, step)| rail.to_be_made(step.as_ref())).collect();
+    let made = rails.iter().zip(&steps).map(|(rail, step)| rail.planned(step.as_ref())).collect();
     let adding = prepared.begin(Made { rails: made, ..Made::default() })?;
     let leases = rails.iter().map(|rail| Lease::from(&rail.request, ipam)).collect();
     Build { rails, detection, site, steps, leases }.run(adding)
@@ -44,7 +44,7 @@ impl Rail {
         plugin.map_or(Ok(()), |plugin| ipam.require(&self.request, plugin))
     }
 
-    fn to_be_made(&self, step: &dyn Step) -> MadeRail {
+    fn planned(&self, step: &dyn Step) -> MadeRail {
         MadeRail {
             ifname: self.ifname().to_owned(),
             ipam: self.request.config.ipam_type.clone(),
@@ -88,23 +88,23 @@ impl Build<'_> {
             step.finish(&mut self.site, &made.parts)?;
         }
         let all = together(&results);
-        adding.note(|made| made.results = results);
+        adding.set(|made| made.results = results);
         Ok(all)
     }
 
     /// Devices change under their locks only, which nobody else has to wait for while the IPAM works.
     fn links(&mut self, adding: &mut Adding<Made>) -> Result<Vec<Link>, Error> {
-        let _locks = self.secure(adding)?;
+        let _locks = self.lock_and_plan(adding)?;
         let mut links = Vec::with_capacity(self.rails.len());
         for (position, (rail, step)) in self.rails.iter().zip(&mut self.steps).enumerate() {
             let mut entry = Entry { key: key_of(&rail.request)?, position, adding: &mut *adding };
-            links.push(step.enter(&mut self.site, &mut entry)?);
+            links.push(step.attach(&mut self.site, &mut entry)?);
         }
         Ok(links)
     }
 
     /// Writes down what could not be known without the locks.
-    fn secure(&mut self, adding: &mut Adding<Made>) -> Result<Vec<Lock>, Error> {
+    fn lock_and_plan(&mut self, adding: &mut Adding<Made>) -> Result<Vec<Lock>, Error> {
         let mut files = Vec::new();
         for step in &self.steps {
             files.extend(step.locks(&self.site)?);
@@ -113,9 +113,10 @@ impl Build<'_> {
             return Ok(Vec::new());
         }
         let locks = locks::acquire_all(files)?;
-        let parts = self.steps.iter_mut().map(|step| step.secure(&mut self.site));
+        let parts = self.steps.iter_mut().map(|step| step.plan_locked(&mut self.site));
         let parts = parts.collect::<Result<Vec<_>, _>>()?;
-        adding.amend(|made| made.rails.iter_mut().zip(parts).for_each(|(rail, parts)| rail.parts = parts))?;
+        adding
+            .persist(|made| made.rails.iter_mut().zip(parts).for_each(|(rail, parts)| rail.parts = parts))?;
         Ok(locks)
     }
 
@@ -138,7 +139,7 @@ impl Build<'_> {
         let Site { dirs, host, pod, .. } = &mut self.site;
         let nics = self.rails.iter().zip(&*results).filter_map(|(rail, result)| rail.nic(result));
         let nics = nics.collect::<Result<Vec<_>, _>>()?;
-        let mut record = |undos: &[Undo]| adding.amend(|made| made.routing = undos.to_vec());
+        let mut record = |undos: &[Undo]| adding.persist(|made| made.routing = undos.to_vec());
         let outcomes = routing::join(dirs, host, pod, &nics, &mut record)?;
         let coordinated = self.rails.iter().zip(results).filter(|(rail, _)| rail.routing.is_some());
         for ((rail, result), outcome) in coordinated.zip(&outcomes) {

@@ -2,7 +2,7 @@ use attach::ipam::{Ipam, with_key};
 use attach::{Attachments, Error, Pod, key_of, not_available, verdict};
 use cni::{CniResult, Request};
 use links::rdma;
-use netlink::Route;
+use netlink::Rtnetlink;
 use serde_json::Value;
 use state::Dirs;
 
@@ -20,7 +20,7 @@ pub fn check(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<(), c
         Ok(None) => vec!["there is no record of it: its DEL has run, or another plugin made it".to_owned()],
         Err(differs) => vec![differs],
         Ok(Some(made)) => {
-            let host = Route::open().map_err(Error::from)?;
+            let host = Rtnetlink::open().map_err(Error::from)?;
             let mut site = Site { dirs, host, pod, rdma: rdma::Node::default() };
             Checker { rails, made: &made, previous, ipam }.compare(&mut site)?
         }
@@ -31,7 +31,7 @@ pub fn check(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<(), c
 /// STATUS: masters are there and the IPAM can give addresses. Takes no lock and writes nothing.
 pub fn status(rails: &[Rail], ipam: &dyn Ipam) -> Result<(), cni::Error> {
     detection(rails)?;
-    let mut host = Route::open().map_err(Error::from)?;
+    let mut host = Rtnetlink::open().map_err(Error::from)?;
     require_rdma(rails).map_err(|error| not_available(error.into()))?;
     let mut seen: Vec<&Value> = Vec::new();
     for rail in rails {

@@ -2,8 +2,8 @@ use attach::locks::LockFile;
 use attach::{Error, key_of, not_available};
 use cni::{Interface, Request};
 use links::child::{self, Child, Ledger, PodLink, interface, staging_name};
-use netlink::{Link, Route};
-use state::Key;
+use netlink::{Link, Rtnetlink};
+use state::AttachmentKey;
 
 use super::kind::Entry;
 use super::{Kind, Part, Site, Step};
@@ -22,23 +22,23 @@ impl Kind for OfChild {
 
     fn differences(&self, rail: &Request, _: &[Part], site: &mut Site) -> Result<Vec<String>, cni::Error> {
         let child = self.kind.plan(&mut site.host, &mut site.pod)?;
-        child::differences(rail, &mut site.pod, &child, |link| self.kind.unlike(&child, link))
+        child::differences(rail, &mut site.pod, &child, |link| self.kind.diff(&child, link))
     }
 
-    fn require(&self, host: &mut Route) -> Result<(), cni::Error> {
+    fn require(&self, host: &mut Rtnetlink) -> Result<(), cni::Error> {
         self.kind.require_parent(host).map_err(not_available)
     }
 }
 
 struct Make<'a> {
     rail: &'a Request,
-    key: Key,
+    key: AttachmentKey,
     child: Child,
 }
 
 impl Make<'_> {
     fn undo(&self) -> Part {
-        Part::Child(PodLink::to_be_made(&self.key, self.child.kind.name(), None))
+        Part::Child(PodLink::planned(&self.key, self.child.kind.name(), None))
     }
 }
 
@@ -51,13 +51,13 @@ impl Step for Make<'_> {
         Ok(Vec::new())
     }
 
-    fn secure(&mut self, _: &mut Site) -> Result<Vec<Part>, Error> {
+    fn plan_locked(&mut self, _: &mut Site) -> Result<Vec<Part>, Error> {
         Ok(vec![self.undo()])
     }
 
-    fn enter(&mut self, site: &mut Site, entry: &mut Entry<'_>) -> Result<Link, Error> {
+    fn attach(&mut self, site: &mut Site, entry: &mut Entry<'_>) -> Result<Link, Error> {
         let link = self.child.create(&mut site.host, &mut site.pod, &self.rail.env.ifname, entry)?;
-        entry.note(|parts| of_link(parts, |undo| undo.made(&link)));
+        entry.set(|parts| of_link(parts, |undo| undo.made(&link)));
         Ok(link)
     }
 
@@ -84,12 +84,12 @@ impl Ledger for Entry<'_> {
 
     fn stage(&mut self) -> Result<String, Error> {
         let name = staging_name(&self.key);
-        self.amend(|parts| of_link(parts, |undo| undo.staged = Some(name.clone())))?;
+        self.persist(|parts| of_link(parts, |undo| undo.staged = Some(name.clone())))?;
         Ok(name)
     }
 
     fn made(&mut self, link: &Link) -> Result<(), Error> {
-        self.amend(|parts| of_link(parts, |undo| undo.made(link)))
+        self.persist(|parts| of_link(parts, |undo| undo.made(link)))
     }
 }
 

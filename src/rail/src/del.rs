@@ -1,8 +1,8 @@
 use attach::ipam::{Ipam, with_key};
-use attach::{Attachments, Error, Found, Scene, Undo, key_of};
+use attach::{Attachments, Error, Found, Undo, UndoContext, key_of};
 use cni::{Request, ValidAttachments};
 use serde_json::{Value, json};
-use state::{Dirs, Key};
+use state::{AttachmentKey, Dirs};
 
 use super::made::MadeRail;
 use super::{Made, PLUGIN};
@@ -30,24 +30,24 @@ fn undo(
     dirs: &Dirs,
     attachments: &Attachments,
     request: &Request,
-    key: &Key,
+    key: &AttachmentKey,
     rails: &[Request],
 ) -> Result<(Made, Vec<Error>), Error> {
     let cni_netns = request.env.netns.as_deref();
-    let (made, mut scene) = match attachments.find::<Made>(key)? {
-        Found::Attached { undo, netns } => (undo, Scene::of(netns.as_ref(), cni_netns)?),
+    let (made, mut context) = match attachments.find::<Made>(key)? {
+        Found::Attached { undo, netns } => (undo, UndoContext::of(netns.as_ref(), cni_netns)?),
         Found::Nothing => {
-            let mut scene = Scene::at(cni_netns)?;
-            (Made::of_caches(dirs, rails, &mut scene)?, scene)
+            let mut context = UndoContext::at(cni_netns)?;
+            (Made::of_caches(dirs, rails, &mut context)?, context)
         }
         Found::Damaged(damage) => {
             tracing::warn!(%damage, "the record of this attachment is damaged; the config and the peers' caches have to do");
-            let mut scene = Scene::at(cni_netns)?;
-            let made = Made::of_caches(dirs, rails, &mut scene)?;
-            (made.with_config(rails, scene.pod.as_ref())?, scene)
+            let mut context = UndoContext::at(cni_netns)?;
+            let made = Made::of_caches(dirs, rails, &mut context)?;
+            (made.with_config(rails, context.pod.as_ref())?, context)
         }
     };
-    let errors = made.undo(&mut scene);
+    let errors = made.undo(&mut context);
     Ok((made, errors))
 }
 
@@ -86,7 +86,7 @@ pub fn gc(
         tracing::info!(attachment = %key, "released: not among the valid attachments");
     }
     let mut errors: Vec<_> = errors.into_iter().map(cni::Error::from).collect();
-    let list = with_every_interface(request, attachments.standing(&request.config.name)?);
+    let list = with_every_interface(request, attachments.existing(&request.config.name)?);
     let mut seen: Vec<&Value> = Vec::new();
     for rail in rails {
         let (Some(plugin), Some(config)) = (&rail.config.ipam_type, rail.config.at(&["ipam"])) else {
@@ -101,11 +101,11 @@ pub fn gc(
 }
 
 /// The runtime knows the first interface of an attachment; the IPAM has leases of all.
-fn with_every_interface(request: &Request, standing: Vec<(Key, Made)>) -> Value {
+fn with_every_interface(request: &Request, existing: Vec<(AttachmentKey, Made)>) -> Value {
     let keys = [VALID, "cni.dev/attachments"];
     let written = keys.iter().find_map(|key| request.config.raw().get(key)?.as_array().cloned());
     let mut list = written.unwrap_or_default();
-    for (key, made) in standing {
+    for (key, made) in existing {
         list.extend(
             made.rails.iter().map(|rail| json!({ "containerID": key.container_id, "ifname": rail.ifname })),
         );

@@ -4,7 +4,7 @@ use cni::{Interface, Request};
 use links::ib::{self, IbUndo};
 use links::rdma::{Policy, require_exclusive};
 use links::vf::Device;
-use netlink::{Link, Route};
+use netlink::{Link, Rtnetlink};
 use sysfs::Root;
 
 use super::kind::Entry;
@@ -14,7 +14,7 @@ use super::{Kind, Part, Site, Step};
 /// A VF of an InfiniBand PF, whose RDMA device goes along if that is isolated.
 pub struct OfIb {
     /// As `ib-sriov` wants it.
-    pub ib: ib::Wanted,
+    pub ib: ib::IbSpec,
 }
 
 impl Kind for OfIb {
@@ -24,14 +24,14 @@ impl Kind for OfIb {
         }
         let device = Device::require(&Root::system(), &self.ib.device)?;
         require_interface(&device)?;
-        Ok(Box::new(Take { rail, kind: self, device, ready: None }))
+        Ok(Box::new(Take { rail, kind: self, device, prepared: None }))
     }
 
     fn differences(&self, rail: &Request, made: &[Part], site: &mut Site) -> Result<Vec<String>, cni::Error> {
         ib::differences(rail, &self.ib, ib_sriov(made), &mut site.host, &mut site.pod)
     }
 
-    fn require(&self, _: &mut Route) -> Result<(), cni::Error> {
+    fn require(&self, _: &mut Rtnetlink) -> Result<(), cni::Error> {
         if self.ib.isolation {
             require_exclusive(Policy::Exclusive).map_err(|error| not_available(error.into()))?;
         }
@@ -43,7 +43,7 @@ struct Take<'a> {
     rail: &'a Request,
     kind: &'a OfIb,
     device: Device,
-    ready: Option<ib::Ready<'a>>,
+    prepared: Option<ib::PreparedIb<'a>>,
 }
 
 impl Step for Take<'_> {
@@ -55,19 +55,19 @@ impl Step for Take<'_> {
         ib::lock_files(&site.dirs, &self.device)
     }
 
-    fn secure(&mut self, site: &mut Site) -> Result<Vec<Part>, Error> {
-        let ready = ib::Ready::find(&site.dirs, &self.kind.ib, &mut site.host)?;
-        let undo = ready.undo(self.rail, key_of(self.rail)?);
-        self.ready = Some(ready);
+    fn plan_locked(&mut self, site: &mut Site) -> Result<Vec<Part>, Error> {
+        let prepared = ib::PreparedIb::find(&site.dirs, &self.kind.ib, &mut site.host)?;
+        let undo = prepared.undo(self.rail, key_of(self.rail)?);
+        self.prepared = Some(prepared);
         Ok(vec![Part::IbSriov(undo)])
     }
 
-    fn enter(&mut self, site: &mut Site, entry: &mut Entry<'_>) -> Result<Link, Error> {
+    fn attach(&mut self, site: &mut Site, entry: &mut Entry<'_>) -> Result<Link, Error> {
         let Site { dirs, host, pod, .. } = site;
         let vanished = || Failure::Vanished { ifname: self.rail.env.ifname.clone() };
-        let ready = self.ready.as_ref().ok_or_else(vanished)?;
-        let link = ready.enter(&entry.claimant(dirs), host, pod)?.ok_or_else(vanished)?;
-        entry.note(|parts| {
+        let prepared = self.prepared.as_ref().ok_or_else(vanished)?;
+        let link = prepared.move_to_pod(&entry.claimant(dirs), host, pod)?.ok_or_else(vanished)?;
+        entry.set(|parts| {
             if let [Part::IbSriov(undo)] = parts {
                 undo.index = Some(link.index);
             }
@@ -76,13 +76,15 @@ impl Step for Take<'_> {
     }
 
     fn interface(&self, link: &Link, site: &Site) -> Interface {
-        let ready = self.ready.as_ref();
-        ready.map(|ready| ready.interface(&self.rail.env.ifname, Some(link), &site.pod)).unwrap_or_default()
+        let prepared = self.prepared.as_ref();
+        prepared
+            .map(|prepared| prepared.interface(&self.rail.env.ifname, Some(link), &site.pod))
+            .unwrap_or_default()
     }
 
     fn finish(&self, site: &mut Site, made: &[Part]) -> Result<(), Error> {
-        match (&self.ready, ib_sriov(made)) {
-            (Some(ready), Some(undo)) => ready.save(&site.dirs, self.rail, undo, &mut site.host),
+        match (&self.prepared, ib_sriov(made)) {
+            (Some(prepared), Some(undo)) => prepared.save(&site.dirs, self.rail, undo, &mut site.host),
             _ => Ok(()),
         }
     }

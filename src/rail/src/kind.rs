@@ -3,8 +3,8 @@ use attach::locks::LockFile;
 use attach::{Adding, Error, Pod};
 use cni::{Interface, Request};
 use links::rdma;
-use netlink::{Link, Route};
-use state::{Dirs, Key};
+use netlink::{Link, Rtnetlink};
+use state::{AttachmentKey, Dirs};
 
 use super::{Made, PLUGIN, Part};
 
@@ -12,7 +12,7 @@ use super::{Made, PLUGIN, Part};
 #[derive(Debug)]
 pub struct Site {
     pub(crate) dirs: Dirs,
-    pub(crate) host: Route,
+    pub(crate) host: Rtnetlink,
     pub(crate) pod: Pod,
     pub(crate) rdma: rdma::Node,
 }
@@ -24,7 +24,7 @@ pub trait Kind {
     /// How interface and device differ from what they are to be. `rail` has its part of `prevResult`.
     fn differences(&self, rail: &Request, made: &[Part], site: &mut Site) -> Result<Vec<String>, cni::Error>;
     /// For STATUS, which knows neither pod nor device: the node can serve.
-    fn require(&self, host: &mut Route) -> Result<(), cni::Error>;
+    fn require(&self, host: &mut Rtnetlink) -> Result<(), cni::Error>;
 }
 
 /// The attachment of one interface, in the order of these methods.
@@ -33,10 +33,10 @@ pub trait Step {
     fn part(&self) -> Option<Part>;
     /// Files whose locks are to be held while it looks and acts, and no longer. Other pods may want the same.
     fn locks(&self, site: &Site) -> Result<Vec<LockFile>, Error>;
-    /// Looks once more, now that nobody else acts; how to undo all that [`enter`](Self::enter) does.
-    fn secure(&mut self, site: &mut Site) -> Result<Vec<Part>, Error>;
+    /// Looks once more, now that nobody else acts; how to undo all that [`attach`](Self::attach) does.
+    fn plan_locked(&mut self, site: &mut Site) -> Result<Vec<Part>, Error>;
     /// Brings the interface into the pod, complete and under its name.
-    fn enter(&mut self, site: &mut Site, entry: &mut Entry<'_>) -> Result<Link, Error>;
+    fn attach(&mut self, site: &mut Site, entry: &mut Entry<'_>) -> Result<Link, Error>;
     /// The parent on the host, if it hears what is meant for the interface.
     fn hears_for(&self) -> Option<&Link> {
         None
@@ -49,7 +49,7 @@ pub trait Step {
 
 /// One rail's part of the record of all.
 pub struct Entry<'a> {
-    pub(super) key: Key,
+    pub(super) key: AttachmentKey,
     pub(super) position: usize,
     pub(super) adding: &'a mut Adding<Made>,
 }
@@ -66,14 +66,14 @@ impl Entry<'_> {
     }
 
     /// Writes down more to undo, before it is done.
-    pub(crate) fn amend(&mut self, change: impl FnOnce(&mut [Part])) -> Result<(), Error> {
+    pub(crate) fn persist(&mut self, change: impl FnOnce(&mut [Part])) -> Result<(), Error> {
         let position = self.position;
-        self.adding.amend(|made| change(&mut made.rails[position].parts))
+        self.adding.persist(|made| change(&mut made.rails[position].parts))
     }
 
     /// Keeps in mind what helps the undo and is not needed for it.
-    pub(crate) fn note(&mut self, change: impl FnOnce(&mut [Part])) {
+    pub(crate) fn set(&mut self, change: impl FnOnce(&mut [Part])) {
         let position = self.position;
-        self.adding.note(|made| change(&mut made.rails[position].parts));
+        self.adding.set(|made| change(&mut made.rails[position].parts));
     }
 }

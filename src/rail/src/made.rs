@@ -1,4 +1,4 @@
-use attach::{Error, Scene, Undo};
+use attach::{Error, Undo, UndoContext};
 use cni::CniResult;
 use links::Part;
 use links::child::{PodLink, delete_all};
@@ -31,13 +31,13 @@ impl Made {
 }
 
 impl Undo for Made {
-    fn undo(&self, scene: &mut Scene) -> Vec<Error> {
+    fn undo(&self, context: &mut UndoContext) -> Vec<Error> {
         let deleted = |ifname: &str| self.children().any(|link| link.ifname == ifname);
-        let mut errors = routing::leave_before(&self.routing, scene, deleted);
+        let mut errors = routing::undo_all(&self.routing, context, deleted);
         for rail in &self.rails {
-            errors.extend(rail.parts.iter().rev().flat_map(|part| part.undo(scene)));
+            errors.extend(rail.parts.iter().rev().flat_map(|part| part.undo(context)));
         }
-        errors.extend(delete_all(self.children(), scene));
+        errors.extend(delete_all(self.children(), context));
         errors
     }
 }

@@ -1,23 +1,27 @@
 //! What there is to undo when there is no record to tell.
 
-use attach::{Error, Pod, Scene, identity, key_of};
+use attach::{Error, Pod, UndoContext, identity, key_of};
 use cni::Request;
 use links::child::PodLink;
-use links::vf::peer::Files;
+use links::vf::sriov_cni::Files;
 use links::vf::{self, FOLDER};
 use links::{ib, rdma};
-use state::{Dirs, Key};
+use state::{AttachmentKey, Dirs};
 
 use super::made::MadeRail;
 use super::{Made, Part};
 
 impl Made {
     /// What the caches say that the steps of VFs leave where the plugins that ours replace do.
-    pub(super) fn of_caches(dirs: &Dirs, rails: &[Request], scene: &mut Scene) -> Result<Self, Error> {
+    pub(super) fn of_caches(
+        dirs: &Dirs,
+        rails: &[Request],
+        context: &mut UndoContext,
+    ) -> Result<Self, Error> {
         let mut made = Self::default();
         for rail in rails {
             let parts = match rail.config.plugin_type.as_str() {
-                "sriov" => of_vf(dirs, rail, &key_of(rail)?, scene)?,
+                "sriov" => of_vf(dirs, rail, &key_of(rail)?, context)?,
                 "ib-sriov" => {
                     ib::find_unrecorded(dirs, &key_of(rail)?)?.map(Part::IbSriov).into_iter().collect()
                 }
@@ -45,10 +49,15 @@ impl Made {
     }
 }
 
-fn of_vf(dirs: &Dirs, rail: &Request, key: &Key, scene: &mut Scene) -> Result<Vec<Part>, Error> {
+fn of_vf(
+    dirs: &Dirs,
+    rail: &Request,
+    key: &AttachmentKey,
+    context: &mut UndoContext,
+) -> Result<Vec<Part>, Error> {
     let netns = rail.env.netns.clone().unwrap_or_default();
     let files = Files::of(FOLDER, rail, &netns);
-    let vf = vf::find_unrecorded(dirs, key, &files, scene)?.map(|undo| Part::Sriov(*undo));
+    let vf = vf::find_unrecorded(dirs, key, &files, context)?.map(|undo| Part::Sriov(*undo));
     let rdma = rdma::find_unrecorded(dirs, key, netns)?.map(Part::Rdma);
     Ok(vf.into_iter().chain(rdma).collect())
 }

@@ -2,9 +2,9 @@ use attach::locks::LockFile;
 use attach::{Error, Failure, Pod, key_of, not_available};
 use cni::{Interface, Request};
 use links::rdma::{self, Policy, RdmaUndo, require_exclusive};
-use links::vf::peer::Files;
+use links::vf::sriov_cni::Files;
 use links::vf::{self, Device, FOLDER, VfUndo};
-use netlink::{Link, Route};
+use netlink::{Link, Rtnetlink};
 use sysfs::Root;
 
 use super::kind::Entry;
@@ -13,9 +13,9 @@ use super::{Kind, Part, Site, Step};
 /// A VF of an Ethernet PF, with its RDMA device if that goes along.
 pub struct OfVf {
     /// As `sriov` wants it.
-    pub vf: vf::Wanted,
+    pub vf: vf::VfSpec,
     /// As `rdma` wants it.
-    pub rdma: Option<rdma::Wanted>,
+    pub rdma: Option<rdma::RdmaSpec>,
 }
 
 impl Kind for OfVf {
@@ -24,7 +24,7 @@ impl Kind for OfVf {
             site.rdma.require_exclusive()?;
         }
         require_interface(&Device::require(&Root::system(), &self.vf.device)?)?;
-        Ok(Box::new(Take { rail, kind: self, ready: None }))
+        Ok(Box::new(Take { rail, kind: self, prepared: None }))
     }
 
     fn differences(&self, rail: &Request, made: &[Part], site: &mut Site) -> Result<Vec<String>, cni::Error> {
@@ -35,7 +35,7 @@ impl Kind for OfVf {
         Ok(found)
     }
 
-    fn require(&self, _: &mut Route) -> Result<(), cni::Error> {
+    fn require(&self, _: &mut Rtnetlink) -> Result<(), cni::Error> {
         match self.rdma {
             Some(_) => require_exclusive(Policy::Exclusive).map(drop).map_err(|e| not_available(e.into())),
             None => Ok(()),
@@ -59,7 +59,7 @@ pub(super) fn require_interface(device: &Device) -> Result<(), cni::Error> {
 struct Take<'a> {
     rail: &'a Request,
     kind: &'a OfVf,
-    ready: Option<(vf::Ready<'a>, Option<rdma::Ready<'a>>)>,
+    prepared: Option<(vf::PreparedVf<'a>, Option<rdma::PreparedRdma<'a>>)>,
 }
 
 impl Take<'_> {
@@ -77,32 +77,32 @@ impl Step for Take<'_> {
         Ok(vec![vf::lock_file(&site.dirs, &self.kind.vf.device)?])
     }
 
-    fn secure(&mut self, site: &mut Site) -> Result<Vec<Part>, Error> {
+    fn plan_locked(&mut self, site: &mut Site) -> Result<Vec<Part>, Error> {
         let (key, files) = (key_of(self.rail)?, self.files(&site.pod));
-        let vf = vf::Ready::find(&site.dirs, &self.kind.vf, files, &mut site.host)?;
+        let vf = vf::PreparedVf::find(&site.dirs, &self.kind.vf, files, &mut site.host)?;
         let mut parts = vec![Part::Sriov(vf.undo(self.rail, key.clone()))];
         let rdma = self.kind.rdma.as_ref();
-        let find = |wanted| rdma::Ready::find(&site.dirs, vf.device().clone(), wanted, &mut site.rdma);
+        let find = |wanted| rdma::PreparedRdma::find(&site.dirs, vf.device().clone(), wanted, &mut site.rdma);
         let rdma = rdma.map(find).transpose()?;
         parts.extend(rdma.iter().map(|rdma| Part::Rdma(rdma.undo(key.clone(), &site.pod))));
-        self.ready = Some((vf, rdma));
+        self.prepared = Some((vf, rdma));
         Ok(parts)
     }
 
-    fn enter(&mut self, site: &mut Site, entry: &mut Entry<'_>) -> Result<Link, Error> {
+    fn attach(&mut self, site: &mut Site, entry: &mut Entry<'_>) -> Result<Link, Error> {
         let Site { dirs, host, pod, .. } = site;
         let vanished = || Failure::Vanished { ifname: self.rail.env.ifname.clone() };
-        let (vf, rdma) = self.ready.as_ref().ok_or_else(vanished)?;
-        let link = vf.enter(&entry.claimant(dirs), host, pod)?.ok_or_else(vanished)?;
-        entry.note(|parts| {
+        let (vf, rdma) = self.prepared.as_ref().ok_or_else(vanished)?;
+        let link = vf.move_to_pod(&entry.claimant(dirs), host, pod)?.ok_or_else(vanished)?;
+        entry.set(|parts| {
             if let Some(Part::Sriov(undo)) = parts.first_mut() {
                 undo.index = Some(link.index);
             }
         });
         if let Some(rdma) = rdma
-            && rdma.enter(&entry.claimant(dirs), pod)?
+            && rdma.move_to_pod(&entry.claimant(dirs), pod)?
         {
-            entry.note(|parts| {
+            entry.set(|parts| {
                 if let Some(Part::Rdma(undo)) = parts.last_mut() {
                     undo.device_info = self.kind.rdma.as_ref().and_then(|wanted| wanted.device_info.clone());
                 }
@@ -112,16 +112,16 @@ impl Step for Take<'_> {
     }
 
     fn interface(&self, link: &Link, site: &Site) -> Interface {
-        let vf = self.ready.as_ref().map(|(vf, _)| vf);
+        let vf = self.prepared.as_ref().map(|(vf, _)| vf);
         vf.map(|vf| vf.interface(&self.rail.env.ifname, Some(link), &site.pod)).unwrap_or_default()
     }
 
     fn finish(&self, site: &mut Site, made: &[Part]) -> Result<(), Error> {
-        let Some((vf, _)) = &self.ready else { return Ok(()) };
+        let Some((vf, _)) = &self.prepared else { return Ok(()) };
         if let Some(undo) = sriov(made) {
             vf.save(&site.dirs, self.rail, undo)?;
         }
-        rdma_of(made).map_or(Ok(()), |undo| rdma::Ready::save(&site.dirs, undo))
+        rdma_of(made).map_or(Ok(()), |undo| rdma::PreparedRdma::save(&site.dirs, undo))
     }
 }
 

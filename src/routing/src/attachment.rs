@@ -1,7 +1,7 @@
 use std::net::IpAddr;
 
 use attach::{Adding, Attachments, Error, Pod, identity};
-use state::{Dirs, Key};
+use state::{AttachmentKey, Dirs};
 
 use super::config::Settings;
 use super::model::{NodeEnd, View};
@@ -9,14 +9,14 @@ use super::plan::{self, Newcomer, Outcome, Plan};
 use super::record::PodRecord;
 use super::shared::Shared;
 use super::undo::{Own, Undo};
-use super::uplink::Pair;
+use super::veth::Pair;
 use super::{PLUGIN, kernel, node};
 
 /// A NIC that a plugin has put into a pod, to be coordinated with the others.
 #[derive(Clone, Debug)]
 pub struct Attachment<'a> {
     /// Network, container and interface.
-    pub key: Key,
+    pub key: AttachmentKey,
     /// Gateways of the NIC's addresses: the default routes of its table if it has none in main.
     pub gateways: Vec<IpAddr>,
     /// What is to be done.
@@ -25,12 +25,12 @@ pub struct Attachment<'a> {
 
 /// Gives the NIC its table, rules and settings. Undone at once if it fails, and from its record if that fails as well.
 pub fn attach(dirs: &Dirs, pod: &mut Pod, nic: &Attachment<'_>) -> Result<Outcome, cni::Error> {
-    let mut host = netlink::Route::open().map_err(Error::from)?;
+    let mut host = netlink::Rtnetlink::open().map_err(Error::from)?;
     let mut prepared = Some(Attachments::open(dirs, PLUGIN)?.prepare::<Undo>(nic.key.clone(), &pod.netns)?);
     let mut adding: Option<Adding<Undo>> = None;
     let joined = join(dirs, &mut host, pod, std::slice::from_ref(nic), &mut |undos| {
         if let Some(adding) = &mut adding {
-            return adding.amend(|undo| undo.clone_from(&undos[0]));
+            return adding.persist(|undo| undo.clone_from(&undos[0]));
         }
         adding = prepared.take().map(|prepared| prepared.begin(undos[0].clone())).transpose()?;
         Ok(())
@@ -49,13 +49,13 @@ pub fn attach(dirs: &Dirs, pod: &mut Pod, nic: &Attachment<'_>) -> Result<Outcom
 /// way to its node comes first then, and what follows is planned with that in sight.
 pub fn join(
     dirs: &Dirs,
-    host: &mut netlink::Route,
+    host: &mut netlink::Rtnetlink,
     pod: &mut Pod,
     nics: &[Attachment<'_>],
     record: &mut dyn FnMut(&[Undo]) -> Result<(), Error>,
 ) -> Result<Vec<Outcome>, cni::Error> {
-    let first = nics.iter().find(|nic| nic.settings.makes_uplink(&nic.key.ifname));
-    let pair = first.map(|nic| uplink(host, pod, nic, record)).transpose()?;
+    let first = nics.iter().find(|nic| nic.settings.makes_veth(&nic.key.ifname));
+    let pair = first.map(|nic| pod_veth(host, pod, nic, record)).transpose()?;
     let Some(mut joining) = Joining::plan(dirs, host, pod, nics)? else { return Ok(Vec::new()) };
     if let Some(undo) = joining.undos.iter_mut().find(|undo| first.is_some_and(|nic| nic.key == undo.key)) {
         undo.pair.clone_from(&pair);
@@ -67,14 +67,14 @@ pub fn join(
 }
 
 /// Makes the pod's way to its node.
-fn uplink(
-    host: &mut netlink::Route,
+fn pod_veth(
+    host: &mut netlink::Rtnetlink,
     pod: &mut Pod,
     nic: &Attachment<'_>,
     record: &mut dyn FnMut(&[Undo]) -> Result<(), Error>,
 ) -> Result<Pair, Error> {
     let has_v6 = kernel::addresses_of(pod, &nic.key.ifname)?.iter().any(|net| net.addr().is_ipv6());
-    let pair = Pair::new(&nic.key, nic.settings.uplink_mtu);
+    let pair = Pair::new(&nic.key, nic.settings.veth_mtu);
     pair.require_free(host, pod)?;
     let (own, netns) = (Some(Own::default()), identity(&pod.netns));
     record(&[Undo { key: nic.key.clone(), netns, own, pair: Some(pair.clone()) }])?;
@@ -96,7 +96,7 @@ impl Joining {
     /// Looks at the pod and decides; `None` without any NIC.
     fn plan(
         dirs: &Dirs,
-        host: &mut netlink::Route,
+        host: &mut netlink::Rtnetlink,
         pod: &mut Pod,
         nics: &[Attachment<'_>],
     ) -> Result<Option<Self>, cni::Error> {
@@ -118,7 +118,7 @@ impl Joining {
     }
 
     /// Changes the pod; what became of each NIC.
-    fn run(self, host: &mut netlink::Route, pod: &mut Pod) -> Result<Vec<Outcome>, cni::Error> {
+    fn run(self, host: &mut netlink::Rtnetlink, pod: &mut Pod) -> Result<Vec<Outcome>, cni::Error> {
         let Self { dirs, mut record, view, plan, .. } = self;
         record.save()?;
         kernel::apply(pod, &plan.changes)?;
@@ -147,7 +147,7 @@ impl Attachment<'_> {
 
 /// Where the pod's way to its node ends; none if no NIC asks for it.
 fn node_end(
-    host: &mut netlink::Route,
+    host: &mut netlink::Rtnetlink,
     pod: &Pod,
     view: &View,
     shared: &Shared,
@@ -155,8 +155,8 @@ fn node_end(
 ) -> Result<Option<NodeEnd>, Error> {
     let is_new = shared.members.is_empty();
     let first_nic = if is_new { &nics[0].settings.first_nic } else { &shared.first_nic };
-    let asked = view.uplink().is_some() || nics.iter().any(|nic| nic.settings.host_table.is_some());
-    match view.uplink().or_else(|| view.link(first_nic)).filter(|_| asked) {
+    let asked = view.pod_veth().is_some() || nics.iter().any(|nic| nic.settings.host_table.is_some());
+    match view.pod_veth().or_else(|| view.link(first_nic)).filter(|_| asked) {
         Some(link) => node::look(host, pod, view, link, (!is_new).then(|| shared.hosts.clone())),
         None => Ok(None),
     }

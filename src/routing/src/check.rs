@@ -6,7 +6,7 @@ use attach::{Error, Pod, identity};
 use netlink::{HwAddr, NeighbourState};
 use state::Dirs;
 
-use super::model::{Route, UPLINK, View};
+use super::model::{POD_VETH, Route, View};
 use super::record::PodRecord;
 use super::shared::Shared;
 use super::undo::{Own, Undo};
@@ -25,7 +25,7 @@ pub fn differences(
     let mut found = compare(&view, record.shared(), undo, listed);
     let on_node = undo.own.as_ref().and_then(|own| own.node.as_ref());
     if on_node.is_some() || undo.pair.is_some() {
-        let mut host = netlink::Route::open()?;
+        let mut host = netlink::Rtnetlink::open()?;
         if let Some(pair) = &undo.pair {
             found.extend(pair.differences(&mut host, pod)?);
             found.extend(neighbours(pod, &view, record.shared())?);
@@ -39,12 +39,12 @@ pub fn differences(
 
 /// Of the node's addresses, on the pod's end of the pair.
 fn neighbours(pod: &mut Pod, view: &View, shared: &Shared) -> Result<Vec<String>, Error> {
-    let Some(uplink) = view.uplink() else { return Ok(Vec::new()) };
-    let present = pod.route.neighbours(Some(uplink.index))?;
+    let Some(pod_veth) = view.pod_veth() else { return Ok(Vec::new()) };
+    let present = pod.netlink.neighbours(Some(pod_veth.index))?;
     let is_there =
         |ip: &IpAddr| present.iter().any(|other| other.ip == *ip && other.state == NeighbourState::Permanent);
     let missing = shared.hosts.iter().filter(|ip| view.has_family(ip.is_ipv6()) && !is_there(ip));
-    Ok(missing.map(|ip| format!("the neighbour {ip} dev {UPLINK} is missing")).collect())
+    Ok(missing.map(|ip| format!("the neighbour {ip} dev {POD_VETH} is missing")).collect())
 }
 
 pub(super) fn compare(view: &View, shared: &Shared, undo: &Undo, listed: &[cni::Route]) -> Vec<String> {

@@ -49,9 +49,9 @@ pub struct Settings {
     /// `hostRuleTable`: the node's table with a route to each address of the pod; `None` (0) leaves the node alone.
     pub host_table: Option<u32>,
     /// `vethMTU`, of the pair that mode underlay makes.
-    pub uplink_mtu: u32,
+    pub veth_mtu: u32,
     /// `vethLinkAddress`, of the pod's end of it.
-    pub uplink_address: Option<IpAddr>,
+    pub veth_address: Option<IpAddr>,
 }
 
 /// How the pod reaches its node, services and the other pods.
@@ -117,7 +117,7 @@ impl Settings {
     }
 
     /// Whether the attachment of `ifname` is to make the pod's way to its node.
-    pub fn makes_uplink(&self, ifname: &str) -> bool {
+    pub fn makes_veth(&self, ifname: &str) -> bool {
         ifname == self.first_nic && self.mode != Mode::Overlay
     }
 }
@@ -142,8 +142,8 @@ impl Keys {
             tx_queue_len: tx_queue_len(self.tx_queue_len.unwrap_or_default())?,
             mac_prefix: mac_prefix(self.pod_mac_prefix.as_deref())?,
             host_table: host_table(self.host_rule_table.unwrap_or(HOST_TABLE.into()))?,
-            uplink_mtu: uplink_mtu(self.veth_mtu.unwrap_or(1500))?,
-            uplink_address: uplink_address(self.veth_link_address.as_deref())?,
+            veth_mtu: veth_mtu(self.veth_mtu.unwrap_or(1500))?,
+            veth_address: veth_address(self.veth_link_address.as_deref())?,
             first_nic,
         }))
     }
@@ -171,7 +171,7 @@ fn host_table(number: i64) -> Result<Option<u32>, cni::Error> {
     }
 }
 
-fn uplink_mtu(number: i64) -> Result<u32, cni::Error> {
+fn veth_mtu(number: i64) -> Result<u32, cni::Error> {
     let allowed = |mtu: &u32| (SMALLEST_MTU..=65_535).contains(mtu);
     u32::try_from(number).ok().filter(allowed).ok_or_else(|| {
         refuse(
@@ -182,7 +182,7 @@ fn uplink_mtu(number: i64) -> Result<u32, cni::Error> {
     })
 }
 
-fn uplink_address(text: Option<&str>) -> Result<Option<IpAddr>, cni::Error> {
+fn veth_address(text: Option<&str>) -> Result<Option<IpAddr>, cni::Error> {
     let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
     match text.parse::<IpAddr>() {
         Ok(ip) if !ip.is_unspecified() && !ip.is_multicast() => Ok(Some(ip)),

@@ -7,16 +7,16 @@ use ipnet::IpNet;
 use super::changes::Made;
 use super::model::{MAIN, Route, Rule, View, any_of};
 use super::shared::Shared;
-use super::uplink::MARK;
+use super::veth::MARK;
 use super::{nic, table};
 
 impl Shared {
     /// What leaves by the pod's veth pair would leave by a rail, once it is bound to the first NIC's address.
     pub(super) fn fill_first_table(&mut self, view: &View) {
-        let Some(uplink) = view.uplink() else { return };
+        let Some(pod_veth) = view.pod_veth() else { return };
         let Some(table) = self.first.rules.first().map(|rule| rule.table) else { return };
         for route in
-            self.detours.iter().filter(|route| route.dev == uplink.index).map(|route| route.copy_to(table))
+            self.detours.iter().filter(|route| route.dev == pod_veth.index).map(|route| route.copy_to(table))
         {
             if self.first.routes.iter().all(|other| other.dst != route.dst) {
                 self.first.routes.push(route);
@@ -29,12 +29,12 @@ impl Shared {
     pub(super) fn detour(&self, view: &View, dst: IpNet, table: u32) -> Option<Route> {
         let first = view.link(&self.first_nic)?.index;
         let is_v6 = dst.addr().is_ipv6();
-        let way = match view.uplink() {
-            Some(uplink) => self.way_by_uplink(view, uplink.index, is_v6)?,
+        let way = match view.pod_veth() {
+            Some(pod_veth) => self.way_by_veth(view, pod_veth.index, is_v6)?,
             None => self.defaults.of(first).find(|route| route.is_v6() == is_v6)?.clone(),
         };
         let route = Route { dst, src: source_hint(view, first, is_v6), ..way.copy_to(table) };
-        if self.is_host(dst) && (view.uplink().is_some() || view.is_beside(first, dst.addr())) {
+        if self.is_host(dst) && (view.pod_veth().is_some() || view.is_beside(first, dst.addr())) {
             return Some(route.without_gateway());
         }
         let onlink = way.gateway.is_some_and(|gateway| way.onlink || !view.reaches(way.dev, gateway));
@@ -42,20 +42,20 @@ impl Shared {
     }
 
     /// Any address of the node will do for a gateway: the neighbour that stands for it is the node's end of the pair.
-    fn way_by_uplink(&self, view: &View, uplink: u32, is_v6: bool) -> Option<Route> {
+    fn way_by_veth(&self, view: &View, pod_veth: u32, is_v6: bool) -> Option<Route> {
         let gateway =
             *self.hosts.iter().find(|host| host.is_ipv6() == is_v6).filter(|_| view.has_family(is_v6))?;
-        Some(Route { onlink: true, ..nic::route_via(view, uplink, MAIN, any_of(is_v6), gateway) })
+        Some(Route { onlink: true, ..nic::route_via(view, pod_veth, MAIN, any_of(is_v6), gateway) })
     }
 
     /// The way back for what came in by the pair: rules for its mark, and a table with nothing but default routes.
     pub(super) fn returns(&self, view: &View) -> Made {
         let held = self.tables();
-        let (Some(uplink), Some(table)) = (view.uplink(), table::below(view, &held)) else {
+        let (Some(pod_veth), Some(table)) = (view.pod_veth(), table::below(view, &held)) else {
             return Made::default();
         };
         let ways =
-            [false, true].into_iter().filter_map(|is_v6| self.way_by_uplink(view, uplink.index, is_v6));
+            [false, true].into_iter().filter_map(|is_v6| self.way_by_veth(view, pod_veth.index, is_v6));
         let routes: Vec<Route> = ways.map(|way| way.copy_to(table)).collect();
         let rules = routes.iter().map(|route| Rule::marked(route.is_v6(), MARK, table)).collect();
         Made { routes, rules }

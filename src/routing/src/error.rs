@@ -10,7 +10,7 @@ pub enum Failure {
         "the node has a link {ifname} already, which is to be its end of the pod's veth pair: another container's id \
          begins alike, or something else left it; remove it if no pod uses it"
     )]
-    UplinkTaken { ifname: String },
+    HostVethTaken { ifname: String },
     #[error(
         "the pod has a table inet {table} of nftables already, which is to mark what comes in from the node: remove it"
     )]

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use attach::Error;
-use netlink::{Address, AddressFlags, Route, RouteKind, RouteLookup};
+use netlink::{Address, AddressFlags, RouteKind, RouteLookup, Rtnetlink};
 
 use super::model::{View, is_link_local};
 
@@ -25,7 +25,7 @@ const NOT_THE_NODES: [&str; 13] = [
 ];
 
 /// First those from which the node would speak to the pod of `view`, then all others.
-pub(super) fn find(node: &mut Route, view: &View) -> Result<Vec<IpAddr>, Error> {
+pub(super) fn find(node: &mut Rtnetlink, view: &View) -> Result<Vec<IpAddr>, Error> {
     let mut hosts = Vec::new();
     for (_, net) in view.addresses.iter().filter(|(_, net)| !is_link_local(net.addr())) {
         let route = node.route_to(&RouteLookup::new(net.addr()))?;
@@ -55,7 +55,7 @@ fn push(hosts: &mut Vec<IpAddr>, found: impl IntoIterator<Item = IpAddr>) {
 }
 
 /// Only the links that have a global address are looked up: a node may have a thousand others.
-fn is_nodes(node: &mut Route, index: u32) -> Result<bool, Error> {
+fn is_nodes(node: &mut Rtnetlink, index: u32) -> Result<bool, Error> {
     let is_other = |name: &str| NOT_THE_NODES.iter().any(|prefix| name.starts_with(prefix));
     Ok(node.link_by_index(index)?.is_some_and(|link| !is_other(&link.name)))
 }

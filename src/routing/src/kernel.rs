@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use netlink::link::LinkKind;
 use netlink::{
     Address, Family, HwAddr, Ipv4Conf, LinkChange, Neighbour, NextHop, RouteFilter, RouteKind, RouteLookup,
-    RouteSpec, RuleAction, RuleSpec,
+    RuleAction,
 };
 
 use super::changes::{Change, LinkSetting, Place};
@@ -18,7 +18,7 @@ const UNROUTED: Ipv6Addr = Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 1);
 
 /// Everything that planning looks at.
 pub(super) fn read(pod: &mut Pod) -> Result<View, Error> {
-    let socket = &mut pod.route;
+    let socket = &mut pod.netlink;
     let rp_filter = socket.rp_filter_of_all()?.to_string();
     let links = socket.links()?.into_iter().map(link).collect();
     let addresses = socket.addresses(None)?.into_iter().map(|address| (address.index, address.net)).collect();
@@ -36,8 +36,8 @@ pub(super) fn read(pod: &mut Pod) -> Result<View, Error> {
 
 /// The addresses of a link, before there is anything to plan.
 pub(super) fn addresses_of(pod: &mut Pod, ifname: &str) -> Result<Vec<IpNet>, Error> {
-    let Some(link) = pod.route.link_by_name(ifname)? else { return Ok(Vec::new()) };
-    Ok(pod.route.addresses(Some(link.index))?.into_iter().map(|address| address.net).collect())
+    let Some(link) = pod.netlink.link_by_name(ifname)? else { return Ok(Vec::new()) };
+    Ok(pod.netlink.addresses(Some(link.index))?.into_iter().map(|address| address.net).collect())
 }
 
 /// Makes the changes of an ADD; the error is the first refusal.
@@ -59,7 +59,7 @@ fn lost_its_way(change: &Change, error: &netlink::Error) -> bool {
 }
 
 fn batch<'a>(pod: &'a mut Pod, changes: &[Change]) -> netlink::Batch<'a> {
-    let mut batch = pod.route.batch();
+    let mut batch = pod.netlink.batch();
     for change in changes {
         push(&mut batch, change);
     }
@@ -128,7 +128,7 @@ fn link(link: netlink::Link) -> Link {
 
 /// IPv6 lists the branches of a multipath route together and takes them one by one; in IPv4 they are one route, which
 /// belongs to no single NIC.
-fn take_route(view: &mut View, socket: &mut netlink::Route, spec: &RouteSpec) {
+fn take_route(view: &mut View, socket: &mut netlink::Rtnetlink, spec: &netlink::Route) {
     if !matches!(spec.kind, RouteKind::Unicast) {
         view.other_tables.push(spec.table);
         return;
@@ -147,7 +147,7 @@ fn take_route(view: &mut View, socket: &mut netlink::Route, spec: &RouteSpec) {
 
 /// The listing has the attributes of the first branch only (`rt6_fill_node` in net/ipv6/route.c). Who added another one
 /// is what the lookup of an address that no other route fits says of it.
-fn later_branch(socket: &mut netlink::Route, whole: &Route, hop: &NextHop) -> Route {
+fn later_branch(socket: &mut netlink::Rtnetlink, whole: &Route, hop: &NextHop) -> Route {
     let packet = RouteLookup { oif: Some(hop.oif), ..RouteLookup::new(UNROUTED.into()) };
     let answer = socket.route_to(&packet).ok().flatten();
     let answer = answer.filter(|answer| (answer.table, answer.gateway) == (whole.table, hop.gateway));
@@ -163,7 +163,7 @@ fn later_branch(socket: &mut netlink::Route, whole: &Route, hop: &NextHop) -> Ro
     }
 }
 
-fn route(spec: &RouteSpec) -> Route {
+fn route(spec: &netlink::Route) -> Route {
     let foreign_gateway = spec.gateway.is_some_and(|gateway| gateway.is_ipv6() != spec.dst.addr().is_ipv6());
     Route {
         dst: spec.dst,
@@ -180,8 +180,8 @@ fn route(spec: &RouteSpec) -> Route {
     }
 }
 
-fn route_spec(route: &Route) -> RouteSpec {
-    RouteSpec {
+fn route_spec(route: &Route) -> netlink::Route {
+    netlink::Route {
         table: route.table,
         protocol: route.protocol,
         scope: Some(route.scope),
@@ -192,11 +192,11 @@ fn route_spec(route: &Route) -> RouteSpec {
         onlink: route.onlink,
         mtu: route.mtu,
         advmss: route.advmss,
-        ..RouteSpec::new(route.dst)
+        ..netlink::Route::new(route.dst)
     }
 }
 
-fn take_rule(view: &mut View, spec: &RuleSpec) {
+fn take_rule(view: &mut View, spec: &netlink::Rule) {
     let src = spec.from.unwrap_or_else(|| any_of(spec.family == Family::V6));
     let plain = plain_rule(spec, src).filter(|rule| rule_spec(rule) == *spec);
     match plain {
@@ -205,7 +205,7 @@ fn take_rule(view: &mut View, spec: &RuleSpec) {
     }
 }
 
-fn plain_rule(spec: &RuleSpec, src: IpNet) -> Option<Rule> {
+fn plain_rule(spec: &netlink::Rule, src: IpNet) -> Option<Rule> {
     let to_table = matches!(spec.action, RuleAction::ToTable);
     let mark = spec.fwmark.map(|(mark, _)| mark);
     to_table.then_some(Rule {
@@ -217,12 +217,12 @@ fn plain_rule(spec: &RuleSpec, src: IpNet) -> Option<Rule> {
     })
 }
 
-fn rule_spec(rule: &Rule) -> RuleSpec {
-    RuleSpec {
+fn rule_spec(rule: &Rule) -> netlink::Rule {
+    netlink::Rule {
         priority: Some(rule.priority),
         from: Some(rule.src).filter(|src| src.prefix_len() != 0),
         fwmark: rule.mark.map(|mark| (mark, mark)),
         protocol: rule.protocol,
-        ..RuleSpec::new(Family::from(rule.src.addr()), rule.table)
+        ..netlink::Rule::new(Family::from(rule.src.addr()), rule.table)
     }
 }

@@ -26,7 +26,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod undo;
-mod uplink;
+mod veth;
 
 pub use attachment::{Attachment, attach, join};
 pub use check::differences;
@@ -36,7 +36,7 @@ pub use mac::Prefix;
 pub use plan::Outcome;
 pub use record::forget_older_boots;
 pub use table::own as usual_table;
-pub use undo::{Undo, leave_before};
+pub use undo::{Undo, undo_all};
 
 /// Whose records these are.
 pub const PLUGIN: &str = "coordinator";

@@ -13,7 +13,7 @@ pub(super) const MAIN: u32 = 254;
 pub(super) const PRIORITY_BASE: u32 = 10_000;
 
 /// The pod's end of its own veth pair with the node (mode underlay); the name that Spiderpool gives it, too.
-pub(super) const UPLINK: &str = "veth0";
+pub(super) const POD_VETH: &str = "veth0";
 
 /// `RTPROT_REDIRECT` and `RTPROT_RA`: the kernel renews and expires these itself.
 const KERNELS_OWN: [u8; 2] = [1, 9];
@@ -169,8 +169,8 @@ impl View {
     }
 
     /// The pod's end of its own veth pair with the node.
-    pub(super) fn uplink(&self) -> Option<&Link> {
-        self.link(UPLINK).filter(|link| link.peer.is_some())
+    pub(super) fn pod_veth(&self) -> Option<&Link> {
+        self.link(POD_VETH).filter(|link| link.peer.is_some())
     }
 
     pub(super) fn has(&self, index: u32) -> bool {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use attach::{Error, Pod};
 use ipnet::IpNet;
 use netlink::link::LinkKind;
-use netlink::{Family, HwAddr, Neighbour, RouteFilter, RouteLookup, RouteSpec, RuleSpec, scope};
+use netlink::{Family, HwAddr, Neighbour, RouteFilter, RouteLookup, scope};
 use serde::{Deserialize, Serialize};
 use state::{Dirs, Lock};
 
@@ -38,13 +38,13 @@ impl OnNode {
         Self { table, index, ifname, mac, addresses: addresses.map(|net| net.addr()).collect() }
     }
 
-    fn route(&self, address: IpAddr) -> RouteSpec {
-        RouteSpec {
+    fn route(&self, address: IpAddr) -> netlink::Route {
+        netlink::Route {
             table: self.table,
             protocol: PROTOCOL,
             oif: Some(self.index),
             scope: Some(if address.is_ipv4() { scope::LINK } else { scope::UNIVERSE }),
-            ..RouteSpec::new(address.into())
+            ..netlink::Route::new(address.into())
         }
     }
 
@@ -58,8 +58,8 @@ impl OnNode {
     }
 }
 
-fn rule(family: Family, table: u32) -> RuleSpec {
-    RuleSpec { priority: Some(RULE_PRIORITY), protocol: PROTOCOL, ..RuleSpec::new(family, table) }
+fn rule(family: Family, table: u32) -> netlink::Rule {
+    netlink::Rule { priority: Some(RULE_PRIORITY), protocol: PROTOCOL, ..netlink::Rule::new(family, table) }
 }
 
 /// The rule is common to all pods: who looks whether the table is empty must not meet somebody who fills it.
@@ -70,7 +70,7 @@ fn lock(dirs: &Dirs) -> Result<Lock, Error> {
 /// The other end of the pod's way to its node; `None` if that is no veth, or ends in another namespace than ours.
 /// `hosts` are known from an earlier attachment.
 pub(super) fn look(
-    host: &mut netlink::Route,
+    host: &mut netlink::Rtnetlink,
     pod: &Pod,
     view: &View,
     link: &Link,
@@ -92,7 +92,7 @@ pub(super) fn look(
 
 /// Makes the node's side of NICs. Entries for their addresses that lead elsewhere are those of pods that are gone:
 /// an address has one owner at a time.
-pub(super) fn add(dirs: &Dirs, host: &mut netlink::Route, parts: &[OnNode]) -> Result<(), Error> {
+pub(super) fn add(dirs: &Dirs, host: &mut netlink::Rtnetlink, parts: &[OnNode]) -> Result<(), Error> {
     if parts.is_empty() {
         return Ok(());
     }
@@ -116,7 +116,7 @@ pub(super) fn add(dirs: &Dirs, host: &mut netlink::Route, parts: &[OnNode]) -> R
     Ok(batch.commit()?)
 }
 
-fn drop_stale_neighbours(host: &mut netlink::Route, parts: &[OnNode]) -> Result<(), Error> {
+fn drop_stale_neighbours(host: &mut netlink::Rtnetlink, parts: &[OnNode]) -> Result<(), Error> {
     for (part, &address) in parts.iter().flat_map(|part| part.addresses.iter().map(move |ip| (part, ip))) {
         let Some(route) = host.route_to(&RouteLookup::new(address))? else { continue };
         let Some(other) = route.oif.filter(|oif| *oif != part.index && route.gateway.is_none()) else {
@@ -135,11 +135,11 @@ fn drop_stale_neighbours(host: &mut netlink::Route, parts: &[OnNode]) -> Result<
 }
 
 /// Takes the node's side of NICs away; the rule goes with the last route of ours in its table.
-pub(super) fn remove(dirs: &Dirs, host: &mut netlink::Route, parts: &[OnNode]) -> Vec<Error> {
+pub(super) fn remove(dirs: &Dirs, host: &mut netlink::Rtnetlink, parts: &[OnNode]) -> Vec<Error> {
     try_remove(dirs, host, parts).unwrap_or_else(|error| vec![error])
 }
 
-fn try_remove(dirs: &Dirs, host: &mut netlink::Route, parts: &[OnNode]) -> Result<Vec<Error>, Error> {
+fn try_remove(dirs: &Dirs, host: &mut netlink::Rtnetlink, parts: &[OnNode]) -> Result<Vec<Error>, Error> {
     let _lock = lock(dirs)?;
     let mut batch = host.batch();
     for part in parts {
@@ -161,7 +161,7 @@ fn try_remove(dirs: &Dirs, host: &mut netlink::Route, parts: &[OnNode]) -> Resul
     Ok(errors)
 }
 
-fn drop_unused_rule(host: &mut netlink::Route, table: u32, family: Family) -> Result<(), Error> {
+fn drop_unused_rule(host: &mut netlink::Rtnetlink, table: u32, family: Family) -> Result<(), Error> {
     let ours = RouteFilter { family: Some(family), table: Some(table), oif: None, protocol: Some(PROTOCOL) };
     if !host.routes(&ours)?.is_empty() {
         return Ok(());
@@ -173,7 +173,7 @@ fn drop_unused_rule(host: &mut netlink::Route, table: u32, family: Family) -> Re
 }
 
 /// For CHECK.
-pub(super) fn differences(host: &mut netlink::Route, part: &OnNode) -> Result<Vec<String>, Error> {
+pub(super) fn differences(host: &mut netlink::Rtnetlink, part: &OnNode) -> Result<Vec<String>, Error> {
     let OnNode { table, index, ifname, addresses, .. } = part;
     if host.link_by_index(*index)?.is_none_or(|link| link.name != *ifname) {
         return Ok(vec![format!("the node has lost {ifname}, its end of the pod's veth pair")]);
@@ -198,7 +198,7 @@ pub(super) fn differences(host: &mut netlink::Route, part: &OnNode) -> Result<Ve
         }
     }
     for family in part.families() {
-        let leads_there = |rule: &RuleSpec| {
+        let leads_there = |rule: &netlink::Rule| {
             rule.table == *table && rule.from.is_none() && rule.priority == Some(RULE_PRIORITY)
         };
         if !host.rules(family)?.iter().any(leads_there) {

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::changes::{Change, LinkSetting, Made};
 use super::config::{Mode, Settings};
-use super::model::{Link, MAIN, Route, UPLINK, View, any_of};
+use super::model::{Link, MAIN, POD_VETH, Route, View, any_of};
 use super::node::OnNode;
 use super::shared::{Member, Shared};
 use super::undo::{Changed, Own, Undo};
@@ -61,16 +61,16 @@ impl Newcomer<'_> {
     fn check_mode(&self, view: &View) -> Result<(), String> {
         let Settings { mode, first_nic, .. } = self.settings;
         let ifname = self.ifname;
-        match (mode, view.uplink().is_some(), self.is_first()) {
+        match (mode, view.pod_veth().is_some(), self.is_first()) {
             (Mode::Overlay, _, true) => Err(format!(
                 "mode \"overlay\": {ifname} is the pod's first NIC (podDefaultCniNic), so nothing lies over another network; \
                  use auto or underlay, or disable"
             )),
             (Mode::Overlay, true, _) => Err(format!(
-                "mode \"overlay\": the pod has {UPLINK}, so its first NIC {first_nic} is coordinated in mode underlay; use auto"
+                "mode \"overlay\": the pod has {POD_VETH}, so its first NIC {first_nic} is coordinated in mode underlay; use auto"
             )),
             (Mode::Underlay, false, false) => Err(format!(
-                "mode \"underlay\": the pod has no {UPLINK}, its veth pair with the node, because its first NIC {first_nic} \
+                "mode \"underlay\": the pod has no {POD_VETH}, its veth pair with the node, because its first NIC {first_nic} \
                  (podDefaultCniNic) is not coordinated: chain coordinator in that network, too, or use auto"
             )),
             _ => Ok(()),
@@ -94,20 +94,20 @@ pub(super) fn join(view: &View, shared: &mut Shared, newcomers: &[Newcomer<'_>])
 
 /// IPv6 looks for the gateway of a route in main, even of one that is on the link.
 fn leads_to_node(view: &View, change: &Change) -> bool {
-    let by_uplink = |route: &Route| view.uplink().is_some_and(|uplink| uplink.index == route.dev);
-    matches!(change, Change::AddRoute(route, _) if route.table == MAIN && route.gateway.is_none() && by_uplink(route))
+    let by_veth = |route: &Route| view.pod_veth().is_some_and(|pod_veth| pod_veth.index == route.dev);
+    matches!(change, Change::AddRoute(route, _) if route.table == MAIN && route.gateway.is_none() && by_veth(route))
 }
 
 /// What the pod's end of the pair needs before any route leads over it; all of it goes with the link. No filtering of
 /// sources, because the way back is by mark, of which the filter knows nothing: even the loose one drops what a link
 /// without an address hears from afar (`__fib_validate_source` in `net/ipv4/fib_frontend.c`).
 fn furnish(view: &View, shared: &Shared, newcomers: &[Newcomer<'_>]) -> Vec<Change> {
-    let (Some(uplink), Some(end)) = (view.uplink(), &view.node) else { return Vec::new() };
-    let index = uplink.index;
+    let (Some(pod_veth), Some(end)) = (view.pod_veth(), &view.node) else { return Vec::new() };
+    let index = pod_veth.index;
     let link = LinkSetting { index, rp_filter: Some(0), up: true, ..LinkSetting::default() };
     let mut changes = vec![Change::SetLink(link)];
     let first = newcomers.iter().filter(|newcomer| newcomer.is_first());
-    let ips = first.filter_map(|newcomer| newcomer.settings.uplink_address);
+    let ips = first.filter_map(|newcomer| newcomer.settings.veth_address);
     changes.extend(ips.map(|ip| Change::AddAddress { index, net: ip.into() }));
     let hosts = shared.hosts.iter().filter(|host| view.has_family(host.is_ipv6()));
     changes.extend(hosts.map(|&ip| Change::AddNeighbour { index, ip, mac: end.mac }));
@@ -181,7 +181,7 @@ fn member(view: &View, shared: &Shared, newcomer: &Newcomer<'_>, index: u32, tab
     let wish = settings.wish.clone().filter(|_| table.is_some() || newcomer.is_first());
     let own_table = settings.host_table.zip(view.node.as_ref());
     let node = own_table.map(|(table, end)| OnNode::new(table, end, view.addresses_of(index)));
-    let hosts = if node.is_some() || view.uplink().is_some() { shared.hosts.as_slice() } else { &[] };
+    let hosts = if node.is_some() || view.pod_veth().is_some() { shared.hosts.as_slice() } else { &[] };
     let hosts = hosts.iter().filter(|host| !newcomer.gateways.contains(host)).map(|&host| IpNet::from(host));
     if wish.is_none() && settings.wish.is_some() {
         tracing::warn!("podDefaultRouteNic has no effect while tunePodRoutes is false");

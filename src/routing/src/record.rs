@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use attach::Error;
 use state::record::{Entry, Loaded};
-use state::{Dirs, Key, Lock, Netns, Record, Records};
+use state::{AttachmentKey, Dirs, Lock, Netns, Record, Records};
 
 use super::shared::Shared;
 
@@ -25,7 +25,7 @@ impl PodRecord {
     pub(super) fn lock(dirs: &Dirs, container_id: &str, netns: &Netns) -> Result<Self, Error> {
         let lock = dirs.state.lock(&["locks"], &format!("pod-{}-{}", netns.dev, netns.ino), PATIENCE)?;
         let records = Records::open(dirs, PLUGIN)?;
-        let key = Key::new(WHOLE_POD.0, container_id, WHOLE_POD.1)?;
+        let key = AttachmentKey::new(WHOLE_POD.0, container_id, WHOLE_POD.1)?;
         let known = load(&records, &key, netns)?;
         let record = known.unwrap_or_else(|| records.draft(key, Some(netns.clone()), Shared::default()));
         Ok(Self { records, record, _lock: lock })
@@ -65,7 +65,7 @@ pub fn forget_older_boots(dirs: &Dirs) -> Vec<Error> {
 }
 
 /// A record of another namespace speaks of a pod that is gone.
-fn load(records: &Records, key: &Key, netns: &Netns) -> Result<Option<Record<Shared>>, Error> {
+fn load(records: &Records, key: &AttachmentKey, netns: &Netns) -> Result<Option<Record<Shared>>, Error> {
     Ok(match records.load::<Shared>(key)? {
         Loaded::Present(record) => {
             Some(record).filter(|record| record.netns.as_ref().is_some_and(|of| of.is_same(netns)))

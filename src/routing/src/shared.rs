@@ -137,7 +137,7 @@ impl Shared {
     /// pod's end of the pair, too, whose way back is by mark: there each NIC has its own value, and all have none.
     pub(super) fn rp_filter(&self, view: &View) -> Option<String> {
         let said = self.members.iter().rev().find_map(|member| member.rp_filter);
-        let said = said.map(|value| if view.uplink().is_some() { 0 } else { value });
+        let said = said.map(|value| if view.pod_veth().is_some() { 0 } else { value });
         said.map(|value| value.to_string()).or_else(|| self.rp_filter_was.clone())
     }
 

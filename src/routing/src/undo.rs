@@ -1,19 +1,19 @@
-use attach::{Error, Scene};
+use attach::{Error, UndoContext};
 use serde::{Deserialize, Serialize};
-use state::{Dirs, Key, Netns};
+use state::{AttachmentKey, Dirs, Netns};
 
 use super::changes::{Change, LinkSetting, Made};
 use super::model::{Link, PROTOCOL, Route, View};
 use super::node::{self, OnNode};
 use super::record::PodRecord;
 use super::shared::Shared;
-use super::uplink::Pair;
+use super::veth::Pair;
 use super::{kernel, plan};
 
 /// What a NIC got, and how it was: the record of one attachment. The pod's own record holds the rest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Undo {
-    pub(super) key: Key,
+    pub(super) key: AttachmentKey,
     pub(super) netns: Netns,
     /// `None`: the record was lost, and what carries our mark in the NIC's table is taken for it.
     pub(super) own: Option<Own>,
@@ -67,7 +67,7 @@ impl<T: PartialEq> Changed<T> {
 
 impl Undo {
     /// For a record that is damaged: undoes what the pod's record and our mark in the kernel still show.
-    pub fn without_record(key: Key, netns: Netns) -> Self {
+    pub fn without_record(key: AttachmentKey, netns: Netns) -> Self {
         Self { key, netns, own: None, pair: None }
     }
 
@@ -115,33 +115,33 @@ impl Undo {
 }
 
 impl attach::Undo for Undo {
-    fn undo(&self, scene: &mut Scene) -> Vec<Error> {
-        leave_before(std::slice::from_ref(self), scene, |_| false)
+    fn undo(&self, context: &mut UndoContext) -> Vec<Error> {
+        undo_all(std::slice::from_ref(self), context, |_| false)
     }
 }
 
 /// Takes NICs of one attachment out of the pod's routing, with one look at it, and then the way to the node that one of
 /// them made. Of NICs that are `deleted` next, by their names at ADD, nothing is put back.
-pub fn leave_before(undos: &[Undo], scene: &mut Scene, deleted: impl Fn(&str) -> bool) -> Vec<Error> {
+pub fn undo_all(undos: &[Undo], context: &mut UndoContext, deleted: impl Fn(&str) -> bool) -> Vec<Error> {
     let Some(first) = undos.first() else { return Vec::new() };
     let stays = |link: &Link| undos.iter().all(|undo| !undo.is_about(link) || !deleted(undo.ifname()));
-    let mut errors = put_back(first, undos, scene, stays).unwrap_or_else(|error| vec![error]);
-    errors.extend(undos.iter().flat_map(|undo| &undo.pair).flat_map(|pair| pair.undo(scene)));
+    let mut errors = put_back(first, undos, context, stays).unwrap_or_else(|error| vec![error]);
+    errors.extend(undos.iter().flat_map(|undo| &undo.pair).flat_map(|pair| pair.undo(context)));
     errors
 }
 
 fn put_back(
     first: &Undo,
     undos: &[Undo],
-    scene: &mut Scene,
+    context: &mut UndoContext,
     stays: impl Fn(&Link) -> bool,
 ) -> Result<Vec<Error>, Error> {
     let dirs = Dirs::from_env()?;
     let mut record = PodRecord::lock(&dirs, &first.key.container_id, &first.netns)?;
     let on_node: Vec<OnNode> = undos.iter().filter_map(|undo| undo.on_node(record.shared())).collect();
     let mut errors =
-        if on_node.is_empty() { Vec::new() } else { node::remove(&dirs, scene.host()?, &on_node) };
-    let Some(pod) = scene.pod.as_mut() else {
+        if on_node.is_empty() { Vec::new() } else { node::remove(&dirs, context.host()?, &on_node) };
+    let Some(pod) = context.pod.as_mut() else {
         if errors.is_empty() {
             for Undo { key, .. } in undos {
                 record.shared().remove(&key.network, &key.ifname);

@@ -16,7 +16,7 @@ pub struct Dirs {
     /// Outlives a boot: `RAILCNI_DURABLE_DIR`, /var/lib/railcni.
     pub durable: Root,
     /// The caches of the plugins that ours replace: `RAILCNI_PEER_DIR`, /var/lib/cni.
-    pub peer: Root,
+    pub upstream: Root,
     /// What the administrator wrote: `RAILCNI_CONFIG_DIR`, /etc/railcni.
     pub config: Root,
 }
@@ -27,7 +27,7 @@ impl Dirs {
         Ok(Self {
             state: Root::from_env("RAILCNI_STATE_DIR", "/run/railcni")?,
             durable: Root::from_env("RAILCNI_DURABLE_DIR", "/var/lib/railcni")?,
-            peer: Root::from_env("RAILCNI_PEER_DIR", "/var/lib/cni")?,
+            upstream: Root::from_env("RAILCNI_PEER_DIR", "/var/lib/cni")?,
             config: Root::from_env("RAILCNI_CONFIG_DIR", "/etc/railcni")?,
         })
     }
@@ -35,7 +35,12 @@ impl Dirs {
     /// All four as directories of `base`, which must be absolute.
     pub fn under(base: &Path) -> Self {
         let root = |name: &str| Root(base.join(name));
-        Self { state: root("state"), durable: root("durable"), peer: root("peer"), config: root("config") }
+        Self {
+            state: root("state"),
+            durable: root("durable"),
+            upstream: root("peer"),
+            config: root("config"),
+        }
     }
 }
 

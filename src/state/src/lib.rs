@@ -16,4 +16,4 @@ pub use dirs::{Dirs, Root};
 pub use error::Error;
 pub use journal::Journal;
 pub use lock::Lock;
-pub use record::{Key, Netns, Record, Records, Saved};
+pub use record::{AttachmentKey, Netns, Record, Records, Saved};

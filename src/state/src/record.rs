@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub use entry::{Damage, Entry, Loaded};
-pub use key::Key;
+pub use key::AttachmentKey;
 pub use netns::Netns;
 
 use crate::{BootId, Dirs, Error, Root, file, name};
@@ -35,7 +35,7 @@ pub struct Record<T> {
     /// The plugin that wrote it.
     pub plugin: String,
     /// Equal to the one in the file's name.
-    pub key: Key,
+    pub key: AttachmentKey,
     /// `None` for a plugin that ran without a namespace.
     pub netns: Option<Netns>,
     /// Of the boot in which it was written.
@@ -83,7 +83,7 @@ impl Records {
     }
 
     /// A record to be filled in and saved.
-    pub fn draft<T>(&self, key: Key, netns: Option<Netns>, undo: T) -> Record<T> {
+    pub fn draft<T>(&self, key: AttachmentKey, netns: Option<Netns>, undo: T) -> Record<T> {
         let created = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |age| age.as_secs());
         let (plugin, boot_id) = (self.plugin.clone(), self.boot_id.clone());
         Record { version: VERSION, plugin, key, netns, boot_id, created, undo }
@@ -117,13 +117,13 @@ impl Records {
     }
 
     /// What is known of the attachment.
-    pub fn load<T: DeserializeOwned>(&self, key: &Key) -> Result<Loaded<T>, Error> {
+    pub fn load<T: DeserializeOwned>(&self, key: &AttachmentKey) -> Result<Loaded<T>, Error> {
         let bytes = file::read(&self.path(key)?)?;
         Ok(bytes.map_or(Loaded::Absent, |bytes| self.judge(key, &bytes)))
     }
 
     /// Removes the record after the last undo, or what a killed writer left of one; false when there was no record.
-    pub fn remove(&self, key: &Key) -> Result<bool, Error> {
+    pub fn remove(&self, key: &AttachmentKey) -> Result<bool, Error> {
         file::remove(&self.path(key)?)
     }
 
@@ -147,7 +147,7 @@ impl Records {
         let path = folder.join(name);
         let text = name.to_str().unwrap_or_default();
         let unfinished = text.strip_prefix(file::TEMPORARY);
-        let Some((plugin, key)) = Key::parse(network, unfinished.unwrap_or(text)) else {
+        let Some((plugin, key)) = AttachmentKey::parse(network, unfinished.unwrap_or(text)) else {
             return Some(Entry::Foreign { path });
         };
         if plugin != self.plugin {
@@ -162,11 +162,11 @@ impl Records {
         }
     }
 
-    fn judge<T: DeserializeOwned>(&self, key: &Key, bytes: &[u8]) -> Loaded<T> {
+    fn judge<T: DeserializeOwned>(&self, key: &AttachmentKey, bytes: &[u8]) -> Loaded<T> {
         entry::decode(bytes, &self.plugin, key, &self.boot_id).unwrap_or_else(Loaded::Damaged)
     }
 
-    fn path(&self, key: &Key) -> Result<PathBuf, Error> {
+    fn path(&self, key: &AttachmentKey) -> Result<PathBuf, Error> {
         let file_name = key.file_name(&self.plugin)?;
         Ok(self.root.folder(&[FOLDER, &key.network])?.join(file_name))
     }

@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use state::journal::{self, Durability, Format};
-use state::{Dirs, Error, Journal, Key, Lock, Records, file, record::Loaded};
+use state::{AttachmentKey, Dirs, Error, Journal, Lock, Records, file, record::Loaded};
 
 const FORMAT: Format = Format { magic: *b"test-log", version: 1 };
 
@@ -93,7 +93,7 @@ fn a_full_disk_takes_no_acknowledged_record_from_a_journal() {
 fn a_record_that_does_not_fit_leaves_the_older_one() {
     on_tmpfs("size=24k", |folder| {
         let records = Records::open(&Dirs::under(folder), "macvlan").unwrap();
-        let key = Key::new("net", "c1", "eth0").unwrap();
+        let key = AttachmentKey::new("net", "c1", "eth0").unwrap();
         let old = records.draft(key.clone(), None, "old".to_owned());
         let mut saved = records.save(&old).unwrap();
         let large = records.draft(key.clone(), None, "x".repeat(30_000));
@@ -115,7 +115,7 @@ fn a_read_only_disk_can_be_read_and_locked() {
     on_tmpfs("size=64k", |folder| {
         let dirs = Dirs::under(folder);
         let records = Records::open(&dirs, "macvlan").unwrap();
-        let key = Key::new("net", "c1", "eth0").unwrap();
+        let key = AttachmentKey::new("net", "c1", "eth0").unwrap();
         let record = records.draft(key.clone(), None, 1);
         records.save(&record).unwrap();
         let (lock, log) = (folder.join("lock"), folder.join("journal"));

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use ipam::{Change, JournalStore, Key, Lease, Store};
+use ipam::{AttachmentKey, Change, JournalStore, Lease, Store};
 use serde_json::{Value, json};
 use state::Dirs;
 
@@ -77,7 +77,7 @@ fn fill_host_local(pods: Range<u16>) -> Result<()> {
 fn fill_rail_ipam(bench: &Bench<'_>, pods: Range<u16>) -> Result<()> {
     let store = JournalStore::new(&dirs(bench)?, Duration::from_secs(10))?;
     for (container_id, ip) in addresses(pods) {
-        let key = Key { network: NETWORK.into(), container_id, ifname: "eth0".into() };
+        let key = AttachmentKey { network: NETWORK.into(), container_id, ifname: "eth0".into() };
         let lease = Lease { key, ip: IpAddr::V4(ip), pool: NETWORK.into(), since: 0, rest: 0 };
         store.update(&mut |_| Ok(vec![Change::Lease(lease.clone())]))?;
     }

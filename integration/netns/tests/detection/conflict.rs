@@ -94,7 +94,7 @@ fn the_owner_of_a_sticky_address_that_somebody_has_moves_on_for_good() {
     stage.occupy(&["172.16.1.10/24"]);
     assert_eq!(addresses(&plugin.add(&config).success()), ["172.16.1.11"]);
     plugin.del(&config).success();
-    stage.vacate("172.16.1.10/24");
+    stage.remove_address("172.16.1.10/24");
     assert_eq!(addresses(&plugin.add(&config).success()), ["172.16.1.11"]);
     plugin.del(&config).success();
 }
@@ -111,7 +111,7 @@ fn a_quarantine_ends() {
     let error = another.add(&config).error();
     assert_eq!(error.code, 100, "{error:?}");
     assert!(error.msg.starts_with("no address is left in pool \"four\" (172.16.1.0/24)"), "{error:?}");
-    stage.vacate("172.16.1.10/24");
+    stage.remove_address("172.16.1.10/24");
     pause(Duration::from_secs(2));
     assert_eq!(addresses(&another.add(&config).success()), ["172.16.1.10"]);
 }
@@ -133,8 +133,8 @@ fn railctl_lists_a_quarantine_and_ends_it() {
     assert_eq!((said.as_str(), stage.quarantined()), ("", Vec::new()));
     assert_eq!(stage.railctl(&["quarantine"]).0, "no address is quarantined\n");
     stage.plugin().del(&config).success();
-    stage.vacate("172.16.1.10/24");
-    stage.vacate("fd00:16:1::10/64");
+    stage.remove_address("172.16.1.10/24");
+    stage.remove_address("fd00:16:1::10/64");
     // The others rest now, and these are as good as new.
     assert_eq!(addresses(&stage.plugin().add(&config).success()), ["172.16.1.10", "fd00:16:1::10"]);
 }

@@ -31,7 +31,7 @@ fn a_gateway_that_answers_is_not_waited_for() {
 #[test]
 fn a_silent_gateway_fails_add_and_leaves_nothing() {
     let stage = Stage::new();
-    stage.vacate("172.16.1.254/24");
+    stage.remove_address("172.16.1.254/24");
     let start = Instant::now();
     let error = stage.refused(&config(&gateway(), Some(FOUR), None));
     assert_eq!(error.code, 103, "{error:?}");
@@ -45,7 +45,7 @@ fn a_silent_gateway_fails_add_and_leaves_nothing() {
 #[test]
 fn three_requests_are_sent_to_a_silent_gateway() {
     let stage = Stage::new();
-    stage.vacate("172.16.1.254/24");
+    stage.remove_address("172.16.1.254/24");
     let capture = stage.world.switch().capture();
     stage.plugin().add(&config(&gateway(), Some(FOUR), None)).error();
     let asks = |frame: &&testkit::Frame| {
@@ -61,7 +61,7 @@ fn three_requests_are_sent_to_a_silent_gateway() {
 #[test]
 fn a_silent_ipv6_gateway() {
     let stage = Stage::new();
-    stage.vacate("fd00:16:1::fe/64");
+    stage.remove_address("fd00:16:1::fe/64");
     let error = stage.refused(&config(&gateway(), Some(FOUR), Some(SIX)));
     assert_eq!(error.code, 103, "{error:?}");
     let said = "gateway fd00:16:1::fe does not answer on net1: 3 NDP requests in 140 ms";
@@ -79,7 +79,7 @@ fn gateways_of_both_families_answer() {
 #[test]
 fn a_gateway_that_comes_late() {
     let stage = Stage::new();
-    stage.vacate("172.16.1.254/24");
+    stage.remove_address("172.16.1.254/24");
     let slow = json!({ "gateway": true, "retries": 10, "interval": "500ms", "timeout": "5s" });
     let (switch, port) = (stage.world.switch().clone(), stage.rail.port.clone());
     std::thread::scope(|scope| {
@@ -121,7 +121,7 @@ fn without_a_gateway_there_is_nothing_to_wait_for() {
 fn a_conflict_comes_before_a_silent_gateway() {
     let stage = Stage::new();
     // First, or the kernel would take the second address with the first.
-    stage.vacate("172.16.1.254/24");
+    stage.remove_address("172.16.1.254/24");
     stage.occupy(&["172.16.1.10/24"]);
     let both = json!({ "conflict": true, "gateway": true, "interval": "20ms" });
     let error = stage.refused(&config(&both, Some(FOUR), None));

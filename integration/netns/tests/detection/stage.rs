@@ -34,7 +34,7 @@ impl Stage {
         }
     }
 
-    pub(crate) fn vacate(&self, address: &str) {
+    pub(crate) fn remove_address(&self, address: &str) {
         self.world.switch().ip_do(&format!("addr del {address} dev {}", self.rail.port));
     }
 

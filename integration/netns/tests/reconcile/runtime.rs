@@ -77,8 +77,11 @@ fn a_lease_without_a_record_is_kept_unless_the_runtime_denies_its_pod() {
     let mut node = Node::new();
     let pod = node.pod("b");
     node.plugin("rail-ipam", &pod).add(&Binary::named("macvlan").config()).success();
-    let key =
-        |id: &str| ipam::Key { network: "rail1".into(), container_id: id.into(), ifname: "net1".into() };
+    let key = |id: &str| ipam::AttachmentKey {
+        network: "rail1".into(),
+        container_id: id.into(),
+        ifname: "net1".into(),
+    };
     let old =
         Lease { key: key("ancient"), ip: [172, 16, 1, 200].into(), pool: "gpu1".into(), since: 1, rest: 0 };
     let store = JournalStore::new(&Dirs::under(Path::new("/run/world")), PATIENCE).expect("a store");

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-fn parse(config: &Value) -> Result<Option<Wanted>, Error> {
+fn parse(config: &Value) -> Result<Option<MasterSpec>, Error> {
     let mut whole = json!({ "cniVersion": "1.0.0", "name": "rail1", "type": "ifacer" });
     whole.as_object_mut().unwrap().extend(config.as_object().unwrap().clone());
     let env = Env {
@@ -33,8 +33,8 @@ fn one_interface_alone_needs_nothing() {
 #[test]
 fn a_vlan_is_named_after_what_it_is_on() {
     let wanted = parse(&json!({ "interfaces": ["ens1"], "vlanId": 100, "mtu": 4200 })).unwrap().unwrap();
-    let vlan = WantedVlan { id: 100, name: "ens1.100".to_owned() };
-    let expected = Wanted {
+    let vlan = VlanSpec { id: 100, name: "ens1.100".to_owned() };
+    let expected = MasterSpec {
         interfaces: vec!["ens1".to_owned()],
         bond: None,
         vlan: Some(vlan),

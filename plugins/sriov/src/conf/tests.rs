@@ -21,7 +21,7 @@ fn request(config: &Value, args: &str) -> Request {
     Request { env, config: Config::parse(whole.to_string().into_bytes(), Command::Add).unwrap() }
 }
 
-fn good(config: &Value) -> Wanted {
+fn good(config: &Value) -> VfSpec {
     wanted(&request(config, "")).unwrap()
 }
 

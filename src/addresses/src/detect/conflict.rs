@@ -76,7 +76,7 @@ fn detect(
     let mut monitor = Monitor::subscribe_in(&pod.netns, &[Group::Ipv6Address])?;
     let longest = unproven.iter().map(|&index| candidates[index].settings.duration()).max();
     let deadline = Instant::now() + longest.unwrap_or_default() + GRACE;
-    let mut batch = pod.route.batch();
+    let mut batch = pod.netlink.batch();
     for &index in unproven {
         for address in candidates[index].ipv6() {
             batch.add_address(&address);
@@ -133,7 +133,7 @@ impl<'s, 'c, 'l> Suspect<'s, 'c, 'l> {
         if crate::has_ipv6(self.of.result) {
             tuning.for_duplicates(&pod.netns, &link.name, self.settings)?;
         }
-        pod.route.set_up(link.index)?;
+        pod.netlink.set_up(link.index)?;
         require_arp(pod, link)
     }
 
@@ -170,7 +170,7 @@ impl<'s, 'c, 'l> Suspect<'s, 'c, 'l> {
         if mine.is_empty() {
             return Ok(None);
         }
-        let route = &mut pod.route;
+        let route = &mut pod.netlink;
         let look = || -> Result<Option<Option<IpAddr>>, Error> {
             let mut present = route.addresses(Some(self.of.link.index))?;
             present.retain(|address| mine.iter().any(|own| own.net == address.net));
@@ -191,7 +191,7 @@ impl<'s, 'c, 'l> Suspect<'s, 'c, 'l> {
 
     /// Gives the address up, and with it all of this link's, for those that the IPAM gives instead.
     fn take_another(&mut self, pod: &mut Pod, conflict: Conflict) -> Result<(), cni::Error> {
-        let mut batch = pod.route.batch();
+        let mut batch = pod.netlink.batch();
         for address in self.ipv6() {
             batch.delete_address(&address);
         }

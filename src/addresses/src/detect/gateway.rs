@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use attach::{Error, Pod};
 use cni::CniResult;
-use netlink::{Group, Link, Monitor, Route};
+use netlink::{Group, Link, Monitor, Rtnetlink};
 
 use super::tuning::Tuning;
 use super::{Settings, require_arp};
@@ -14,7 +14,7 @@ use crate::{Failure, announce};
 /// of them at once, by ARP or NDP as they are.
 pub fn require_gateways(pod: &mut Pod, links: &[(&Link, &CniResult, Option<Settings>)]) -> Result<(), Error> {
     let of = |&(link, result, settings): &(_, _, Option<Settings>)| {
-        Wanted::of(link, result, settings.filter(|settings| settings.gateway)?)
+        GatewayProbe::of(link, result, settings.filter(|settings| settings.gateway)?)
     };
     let wanted: Vec<_> = links.iter().filter_map(of).collect();
     if wanted.is_empty() {
@@ -31,13 +31,13 @@ pub fn require_gateways(pod: &mut Pod, links: &[(&Link, &CniResult, Option<Setti
     outcome.and(restored)
 }
 
-struct Wanted<'a> {
+struct GatewayProbe<'a> {
     link: &'a Link,
     gateways: BTreeSet<IpAddr>,
     settings: Settings,
 }
 
-impl<'a> Wanted<'a> {
+impl<'a> GatewayProbe<'a> {
     fn of(link: &'a Link, result: &CniResult, settings: Settings) -> Option<Self> {
         let gateways: BTreeSet<_> = result.ips.iter().filter_map(|ip| ip.gateway).collect();
         if gateways.is_empty() {
@@ -56,7 +56,7 @@ impl<'a> Wanted<'a> {
         Ok(())
     }
 
-    fn silent(&self, route: &mut Route) -> Result<Vec<IpAddr>, Error> {
+    fn silent(&self, route: &mut Rtnetlink) -> Result<Vec<IpAddr>, Error> {
         let known = route.neighbours(Some(self.link.index))?;
         let answered =
             |gateway: &&IpAddr| known.iter().any(|entry| entry.ip == **gateway && entry.is_known());
@@ -75,12 +75,12 @@ impl<'a> Wanted<'a> {
     }
 }
 
-fn resolve(pod: &mut Pod, wanted: &[Wanted<'_>]) -> Result<(), Error> {
+fn resolve(pod: &mut Pod, wanted: &[GatewayProbe<'_>]) -> Result<(), Error> {
     let mut monitor = Monitor::subscribe_in(&pod.netns, &[Group::Neighbour])?;
-    ask(&mut pod.route, wanted)?;
+    ask(&mut pod.netlink, wanted)?;
     let longest = wanted.iter().map(|wanted| wanted.settings.duration()).max().unwrap_or_default();
-    let route = &mut pod.route;
-    let all = |route: &mut Route| -> Result<Vec<Error>, Error> {
+    let route = &mut pod.netlink;
+    let all = |route: &mut Rtnetlink| -> Result<Vec<Error>, Error> {
         let mut silent = Vec::new();
         for wanted in wanted {
             silent.extend(wanted.silent(route)?.into_iter().map(|gateway| wanted.error(gateway)));
@@ -97,7 +97,7 @@ fn resolve(pod: &mut Pod, wanted: &[Wanted<'_>]) -> Result<(), Error> {
 }
 
 /// What the table has may be old, or have been said by others: only what comes now counts.
-fn ask(route: &mut Route, wanted: &[Wanted<'_>]) -> Result<(), Error> {
+fn ask(route: &mut Rtnetlink, wanted: &[GatewayProbe<'_>]) -> Result<(), Error> {
     let each = || {
         wanted.iter().flat_map(|wanted| wanted.gateways.iter().map(|gateway| (wanted.link.index, *gateway)))
     };

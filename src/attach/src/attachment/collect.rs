@@ -1,9 +1,9 @@
 use cni::ValidAttachments;
 use state::record::{Damage, Entry, Loaded};
-use state::{Key, Record};
+use state::{AttachmentKey, Record};
 
 use super::{Attachments, Held, Undo};
-use crate::{Error, Failure, Scene};
+use crate::{Error, Failure, UndoContext};
 
 impl Attachments {
     /// GC: undoes every attachment of `network` that is not valid any more, and drops the records of older boots.
@@ -12,7 +12,7 @@ impl Attachments {
         &self,
         network: &str,
         valid: &ValidAttachments,
-    ) -> Result<(Vec<Key>, Vec<Error>), Error> {
+    ) -> Result<(Vec<AttachmentKey>, Vec<Error>), Error> {
         let (mut released, mut errors) = (Vec::new(), Vec::new());
         for entry in self.records.list::<Held<T>>(network)? {
             match entry {
@@ -31,7 +31,7 @@ impl Attachments {
     }
 
     /// The whole records of `network`.
-    pub fn standing<T: Undo>(&self, network: &str) -> Result<Vec<(Key, T)>, Error> {
+    pub fn existing<T: Undo>(&self, network: &str) -> Result<Vec<(AttachmentKey, T)>, Error> {
         let whole = |entry| match entry {
             Entry::Ours { key, loaded: Loaded::Present(record) } => {
                 let Record { undo: Held { undo, .. }, .. } = record;
@@ -42,7 +42,7 @@ impl Attachments {
         Ok(self.records.list::<Held<T>>(network)?.into_iter().filter_map(whole).collect())
     }
 
-    fn collect_one<T: Undo>(&self, key: &Key, loaded: Loaded<Held<T>>) -> Vec<Error> {
+    fn collect_one<T: Undo>(&self, key: &AttachmentKey, loaded: Loaded<Held<T>>) -> Vec<Error> {
         match loaded {
             Loaded::Present(record) => self.undo_record(&record),
             // Nothing of it is in the kernel, or another file has it whole.
@@ -62,8 +62,8 @@ impl Attachments {
     }
 
     fn undo_record<T: Undo>(&self, record: &Record<Held<T>>) -> Vec<Error> {
-        match Scene::of(record.netns.as_ref(), None) {
-            Ok(mut scene) => self.release(&record.key, &record.undo.undo, &mut scene),
+        match UndoContext::of(record.netns.as_ref(), None) {
+            Ok(mut context) => self.release(&record.key, &record.undo.undo, &mut context),
             Err(error) => vec![error],
         }
     }

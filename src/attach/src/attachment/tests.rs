@@ -13,8 +13,8 @@ struct Marked {
 }
 
 impl Undo for Marked {
-    fn undo(&self, scene: &mut Scene) -> Vec<Error> {
-        let mark = if scene.pod.is_some() { "in-pod" } else { "pod-gone" };
+    fn undo(&self, context: &mut UndoContext) -> Vec<Error> {
+        let mark = if context.pod.is_some() { "in-pod" } else { "pod-gone" };
         std::fs::File::create(self.dir.join(mark)).unwrap();
         if self.fails { vec![Failure::Vanished { ifname: "net1".to_owned() }.into()] } else { Vec::new() }
     }
@@ -49,8 +49,8 @@ impl Place {
     }
 }
 
-fn key() -> Key {
-    Key::new("rail1", "c", "net1").unwrap()
+fn key() -> AttachmentKey {
+    AttachmentKey::new("rail1", "c", "net1").unwrap()
 }
 
 #[test]
@@ -92,8 +92,8 @@ fn a_failed_undo_keeps_the_record_for_del() {
     let Found::Attached { undo, netns } = place.attachments().find::<Marked>(&key()).unwrap() else {
         panic!("the record is gone");
     };
-    let mut scene = Scene::of(netns.as_ref(), None).unwrap();
-    assert_eq!(place.attachments().release(&key(), &undo, &mut scene).len(), 1);
+    let mut context = UndoContext::of(netns.as_ref(), None).unwrap();
+    assert_eq!(place.attachments().release(&key(), &undo, &mut context).len(), 1);
     assert!(matches!(place.attachments().find::<Marked>(&key()).unwrap(), Found::Attached { .. }));
 }
 
@@ -102,26 +102,26 @@ fn another_namespace_at_the_same_path_is_not_the_pod() {
     let place = Place::new();
     let netns = identity(&place.pod);
     let older = Netns { ino: netns.ino + 1, ..netns };
-    assert!(Scene::of(Some(&older), None).unwrap().pod.is_none());
-    assert!(Scene::of(Some(&older), Some(Path::new("/run/netns/nosuch"))).unwrap().pod.is_none());
+    assert!(UndoContext::of(Some(&older), None).unwrap().pod.is_none());
+    assert!(UndoContext::of(Some(&older), Some(Path::new("/run/netns/nosuch"))).unwrap().pod.is_none());
 }
 
 #[test]
 fn a_later_namespace_with_the_same_inode_is_not_the_pod() {
     let place = Place::new();
     let netns = identity(&place.pod);
-    assert!(Scene::of(Some(&netns), None).unwrap().pod.is_some());
+    assert!(UndoContext::of(Some(&netns), None).unwrap().pod.is_some());
     let older = Netns { cookie: netns.cookie - 1, ..netns.clone() };
-    assert!(Scene::of(Some(&older), None).unwrap().pod.is_none());
+    assert!(UndoContext::of(Some(&older), None).unwrap().pod.is_none());
     let of_a_version_without_cookies = Netns { cookie: 0, ..netns };
-    assert!(Scene::of(Some(&of_a_version_without_cookies), None).unwrap().pod.is_some());
+    assert!(UndoContext::of(Some(&of_a_version_without_cookies), None).unwrap().pod.is_some());
 }
 
 #[test]
 fn gc_keeps_what_is_valid_and_goes_on_after_a_failure() {
     let place = Place::new();
     for (container, fails) in [("kept", false), ("stuck", true), ("gone", false)] {
-        let key = Key::new("rail1", container, "net1").unwrap();
+        let key = AttachmentKey::new("rail1", container, "net1").unwrap();
         let prepared = place.attachments().prepare::<Marked>(key, &place.pod).unwrap();
         prepared.begin(place.undo(fails)).unwrap().attached().unwrap();
     }

@@ -70,7 +70,7 @@ impl<'de> Deserializer<'de> for Lenient<'_> {
         };
         visitor
             .visit_map(Members::matching(object, fields))
-            .map_err(|e| e.with_strangers(|| unknown(object, fields)).with_value(self.0))
+            .map_err(|e| e.with_unknown_keys(|| unknown(object, fields)).with_value(self.0))
     }
 
     fn deserialize_enum<V: Visitor<'de>>(

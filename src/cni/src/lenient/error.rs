@@ -53,12 +53,12 @@ impl Error {
     }
 
     /// A missing field is often there under another name, so the keys that mean nothing are worth showing.
-    pub(super) fn with_strangers<'a>(mut self, strangers: impl FnOnce() -> Vec<&'a str>) -> Self {
+    pub(super) fn with_unknown_keys<'a>(mut self, unknown: impl FnOnce() -> Vec<&'a str>) -> Self {
         if self.0.missing_here {
-            let strangers = strangers();
-            if !strangers.is_empty() {
+            let unknown = unknown();
+            if !unknown.is_empty() {
                 self.0.problem =
-                    format!("{}, and these keys beside it mean nothing: {strangers:?}", self.0.problem);
+                    format!("{}, and these keys beside it mean nothing: {unknown:?}", self.0.problem);
             }
         }
         self

@@ -10,7 +10,7 @@ use state::Dirs;
 
 use super::echo::{Answer, Probe, ask};
 use super::scene::Rail;
-use super::stage::{RAILS, Stage, gateway, ip, netns_path, port, stranger};
+use super::stage::{RAILS, Stage, foreign_host, gateway, ip, netns_path, port};
 use crate::output::Table;
 use crate::{pools, records};
 
@@ -36,11 +36,11 @@ pub(crate) fn gateways(stage: &Stage, rails: &[Rail]) -> Result<usize> {
 
 /// Asks the pod on each rail from an address that is not of the rail's subnet; returns who was answered where.
 pub(crate) fn symmetry(stage: &Stage, rails: &[Rail]) -> Result<String> {
-    let probe = |rail: &Rail| Probe { source: stranger(rail.number), target: rail.address, device: None };
+    let probe = |rail: &Rail| Probe { source: foreign_host(rail.number), target: rail.address, device: None };
     let probes: Vec<_> = rails.iter().map(probe).collect();
     let mut table = Table::new(&["FROM", "TO", "ASKED ON", "ANSWERED ON", "AFTER"]);
     for (rail, arrival) in rails.iter().zip(ask_in(&stage.switch(), &probes)?) {
-        let (from, asked) = (stranger(rail.number), port(rail.number));
+        let (from, asked) = (foreign_host(rail.number), port(rail.number));
         let Some((by, answer)) = arrival else {
             bail!("{} does not answer {from}, who asks on {asked}", rail.address);
         };

@@ -154,12 +154,12 @@ impl<'a> Scene<'a> {
         self.narrator.show("what the plugins answered", &table.render());
         let rail = self.rails.first().context("no rail is attached")?;
         let (own_table, from) = (rail.table.to_string(), rail.address.to_string());
-        let stranger = stage::stranger(rail.number).to_string();
+        let foreign_host = stage::foreign_host(rail.number).to_string();
         self.ip(&["-4", "rule"])?;
         self.ip(&["route", "show", "table", &own_table])?;
         self.ip(&["route", "show", "table", "main"])?;
-        self.ip(&["route", "get", &stranger, "from", &from])?;
-        self.ip(&["route", "get", &stranger])
+        self.ip(&["route", "get", &foreign_host, "from", &from])?;
+        self.ip(&["route", "get", &foreign_host])
     }
 
     /// What ip(8) says in the pod.
@@ -197,7 +197,7 @@ fn variables(dirs: &Dirs) -> Vec<(String, OsString)> {
     let roots = [
         ("RAILCNI_STATE_DIR", &dirs.state),
         ("RAILCNI_DURABLE_DIR", &dirs.durable),
-        ("RAILCNI_PEER_DIR", &dirs.peer),
+        ("RAILCNI_PEER_DIR", &dirs.upstream),
         ("RAILCNI_CONFIG_DIR", &dirs.config),
     ];
     roots.map(|(name, root)| (name.to_owned(), root.as_path().into())).into()

@@ -122,10 +122,10 @@ impl Stage {
 fn switch_lines() -> String {
     let mut lines = String::from("link set lo up\n");
     for rail in 1..=RAILS {
-        let (port, gateway, stranger) = (port(rail), gateway(rail), stranger(rail));
+        let (port, gateway, foreign_host) = (port(rail), gateway(rail), foreign_host(rail));
         let _ = writeln!(lines, "link set {port} up");
         let _ = writeln!(lines, "addr add {gateway}/24 dev {port}");
-        let _ = writeln!(lines, "addr add {stranger}/32 dev lo");
+        let _ = writeln!(lines, "addr add {foreign_host}/32 dev lo");
     }
     lines
 }
@@ -156,7 +156,7 @@ pub(crate) fn gateway(rail: u8) -> Ipv4Addr {
 }
 
 /// Somebody beyond the switch of a rail, whom the pod knows by its default routes only (RFC 5737, TEST-NET-1).
-pub(crate) fn stranger(rail: u8) -> Ipv4Addr {
+pub(crate) fn foreign_host(rail: u8) -> Ipv4Addr {
     Ipv4Addr::new(192, 0, 2, rail)
 }
 

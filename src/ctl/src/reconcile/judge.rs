@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, ensure};
 use netns::{Id, Living};
-use state::{Key, Netns};
+use state::{AttachmentKey, Netns};
 
 use super::leases::Lease;
 use super::runtime::Runtime;
@@ -128,7 +128,7 @@ pub(super) fn lease(lease: &Lease, witnesses: &Witnesses) -> Verdict {
     }
 }
 
-fn is_denied(key: &Key, since: u64, witnesses: &Witnesses) -> bool {
+fn is_denied(key: &AttachmentKey, since: u64, witnesses: &Witnesses) -> bool {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |age| age.as_secs());
     let is_settled = now.saturating_sub(since) > SETTLED.as_secs();
     is_settled && witnesses.runtime.denies(&key.container_id)

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use anyhow::Result;
 use ipam::{JournalStore, Store as _};
-use state::{Dirs, Key};
+use state::{AttachmentKey, Dirs};
 
 use crate::records::Attachment;
 
 /// What one interface has.
 #[derive(Debug)]
 pub(super) struct Lease {
-    pub(super) key: Key,
+    pub(super) key: AttachmentKey,
     pub(super) ips: Vec<String>,
     /// Seconds since 1970.
     pub(super) since: u64,
@@ -20,7 +20,7 @@ pub(super) struct Lease {
 
 #[derive(Debug, Default)]
 pub(super) struct Leases {
-    owned: BTreeMap<Key, Vec<Key>>,
+    owned: BTreeMap<AttachmentKey, Vec<AttachmentKey>>,
     /// Of which no plugin of the suite has a record.
     pub(super) orphans: Vec<Lease>,
 }
@@ -29,8 +29,8 @@ impl Leases {
     /// Takes no lock. A lease is that of the attachment with its key, or of the pod's in that network: one attachment may
     /// have several interfaces.
     pub(super) fn read(dirs: &Dirs, attachments: &[Attachment]) -> Result<Self> {
-        let keys: BTreeSet<&Key> = attachments.iter().map(|attachment| &attachment.key).collect();
-        let by_pod: BTreeMap<_, &Key> = keys.iter().rev().map(|key| (pod(key), *key)).collect();
+        let keys: BTreeSet<&AttachmentKey> = attachments.iter().map(|attachment| &attachment.key).collect();
+        let by_pod: BTreeMap<_, &AttachmentKey> = keys.iter().rev().map(|key| (pod(key), *key)).collect();
         let mut leases = Self::default();
         for lease in all(dirs)? {
             let same = keys.get(&lease.key).copied();
@@ -43,23 +43,21 @@ impl Leases {
     }
 
     /// Those of an attachment that are leased yet.
-    pub(super) fn left(&self, dirs: &Dirs, attachment: &Key) -> Result<Vec<&Key>> {
+    pub(super) fn left(&self, dirs: &Dirs, attachment: &AttachmentKey) -> Result<Vec<&AttachmentKey>> {
         let Some(owned) = self.owned.get(attachment) else { return Ok(Vec::new()) };
         let now = all(dirs)?;
         Ok(owned.iter().filter(|key| now.iter().any(|lease| lease.key == **key)).collect())
     }
 }
 
-fn pod(key: &Key) -> (&str, &str) {
+fn pod(key: &AttachmentKey) -> (&str, &str) {
     (&key.network, &key.container_id)
 }
 
 fn all(dirs: &Dirs) -> Result<Vec<Lease>> {
-    let mut found: BTreeMap<Key, Lease> = BTreeMap::new();
+    let mut found: BTreeMap<AttachmentKey, Lease> = BTreeMap::new();
     JournalStore::new(dirs, Duration::ZERO)?.view(&mut |leases| {
         for ipam::Lease { key, ip, since, .. } in leases.all()? {
-            let ipam::Key { network, container_id, ifname } = key;
-            let key = Key { network, container_id, ifname };
             let new = Lease { key: key.clone(), ips: Vec::new(), since };
             found.entry(key).or_insert(new).ips.push(ip.to_string());
         }

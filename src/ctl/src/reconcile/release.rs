@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use serde_json::json;
-use state::{Dirs, Key};
+use state::{AttachmentKey, Dirs};
 
 use super::leases::Leases;
 use crate::driver::{Driver, Runtime};
@@ -35,11 +35,11 @@ pub(super) fn attachment(
     leases.left(dirs, &attachment.key)?.into_iter().try_for_each(|key| lease(driver, key))
 }
 
-pub(super) fn lease(driver: &Driver, key: &Key) -> Result<()> {
+pub(super) fn lease(driver: &Driver, key: &AttachmentKey) -> Result<()> {
     del(driver, key, "", &[IPAM])
 }
 
-fn del(driver: &Driver, key: &Key, netns: &str, chain: &[&str]) -> Result<()> {
+fn del(driver: &Driver, key: &AttachmentKey, netns: &str, chain: &[&str]) -> Result<()> {
     let plugins: Vec<_> = chain.iter().map(|plugin| json!({ "type": plugin })).collect();
     let list = json!({ "cniVersion": "1.1.0", "name": key.network, "plugins": plugins });
     let network = Network::parse(list.to_string().as_bytes())?;

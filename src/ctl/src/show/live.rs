@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use ipnet::IpNet;
-use netlink::{Family, Link, Route, RouteFilter, RouteKind, RouteSpec, RuleSpec};
+use netlink::{Family, Link, Route, RouteFilter, RouteKind, Rtnetlink, Rule};
 use serde::Serialize;
 
 /// `RT_TABLE_LOCAL`, `RT_TABLE_MAIN`, `RT_TABLE_DEFAULT`.
@@ -41,7 +41,11 @@ pub(crate) struct Routing {
 }
 
 /// A link by its name in the pod; `None` when it is not there.
-pub(crate) fn interface(pod: &mut Route, host: &mut Route, ifname: &str) -> Result<Option<Interface>> {
+pub(crate) fn interface(
+    pod: &mut Rtnetlink,
+    host: &mut Rtnetlink,
+    ifname: &str,
+) -> Result<Option<Interface>> {
     let Some(link) = pod.link_by_name(ifname)? else { return Ok(None) };
     let addresses: Vec<IpNet> =
         pod.addresses(Some(link.index))?.into_iter().map(|address| address.net).collect();
@@ -60,15 +64,15 @@ pub(crate) fn interface(pod: &mut Route, host: &mut Route, ifname: &str) -> Resu
 }
 
 /// The parent has an index of its own namespace; only in the one that we are in can it be named.
-fn master(host: &mut Route, link: &Link) -> Result<Option<String>> {
+fn master(host: &mut Rtnetlink, link: &Link) -> Result<Option<String>> {
     let Some(index) = link.parent.filter(|_| link.parent_netnsid.is_some()) else { return Ok(None) };
     Ok(host.link_by_index(index)?.map(|parent| parent.name))
 }
 
-fn table_of(pod: &mut Route, addresses: &[IpNet]) -> Result<Option<u32>> {
+fn table_of(pod: &mut Rtnetlink, addresses: &[IpNet]) -> Result<Option<u32>> {
     for family in Family::BOTH {
         let rules = pod.rules(family)?;
-        let own = |rule: &&RuleSpec| {
+        let own = |rule: &&Rule| {
             rule.from.is_some_and(|from| addresses.iter().any(|net| IpNet::from(net.addr()) == from))
         };
         if let Some(rule) = rules.iter().find(own) {
@@ -78,18 +82,13 @@ fn table_of(pod: &mut Route, addresses: &[IpNet]) -> Result<Option<u32>> {
     Ok(None)
 }
 
-fn gateways(pod: &mut Route, index: u32, table: u32) -> Result<Vec<std::net::IpAddr>> {
+fn gateways(pod: &mut Rtnetlink, index: u32, table: u32) -> Result<Vec<std::net::IpAddr>> {
     let filter = RouteFilter { table: Some(table), oif: Some(index), ..RouteFilter::default() };
-    Ok(pod
-        .routes(&filter)?
-        .into_iter()
-        .filter(RouteSpec::is_default)
-        .filter_map(|route| route.gateway)
-        .collect())
+    Ok(pod.routes(&filter)?.into_iter().filter(Route::is_default).filter_map(|route| route.gateway).collect())
 }
 
 /// Everything but the kernel's own table and multicast.
-pub(crate) fn routing(pod: &mut Route) -> Result<Routing> {
+pub(crate) fn routing(pod: &mut Rtnetlink) -> Result<Routing> {
     let names: BTreeMap<u32, String> = pod.links()?.into_iter().map(|link| (link.index, link.name)).collect();
     let mut rules = Vec::new();
     for family in Family::BOTH {
@@ -103,12 +102,12 @@ pub(crate) fn routing(pod: &mut Route) -> Result<Routing> {
 }
 
 /// Those of every namespace: local, main and default.
-fn is_standard(rule: &RuleSpec) -> bool {
+fn is_standard(rule: &Rule) -> bool {
     matches!((rule.priority, rule.table), (Some(0), LOCAL) | (Some(32766), MAIN) | (Some(32767), DEFAULT))
 }
 
 /// What everybody has says nothing: the kernel's own table, multicast, and the link-local prefix of each IPv6 link.
-fn is_of_interest(route: &RouteSpec) -> bool {
+fn is_of_interest(route: &Route) -> bool {
     let link_local = matches!(route.dst, IpNet::V6(net) if net.addr().is_unicast_link_local());
     route.table != LOCAL && route.kind != RouteKind::Multicast && !link_local
 }
@@ -120,8 +119,8 @@ fn table_name(table: u32) -> String {
     }
 }
 
-fn rule_text(rule: &RuleSpec) -> String {
-    let mut text = RuleSpec { table: 0, ..rule.clone() }.to_string();
+fn rule_text(rule: &Rule) -> String {
+    let mut text = Rule { table: 0, ..rule.clone() }.to_string();
     if let Some((mark, mask)) = rule.fwmark {
         text = text.replace(" lookup 0", &format!(" fwmark {mark:#x}/{mask:#x} lookup 0"));
     }
@@ -130,7 +129,7 @@ fn rule_text(rule: &RuleSpec) -> String {
     text.replace("/32 ", " ").replace("/128 ", " ")
 }
 
-fn route_text(route: &RouteSpec, names: &BTreeMap<u32, String>) -> String {
+fn route_text(route: &Route, names: &BTreeMap<u32, String>) -> String {
     let name = |index: u32| names.get(&index).cloned().unwrap_or_else(|| format!("link {index}"));
     let mut text = if route.is_default() { "default".to_owned() } else { destination(&route.dst) };
     if route.kind != RouteKind::Unicast {
@@ -160,24 +159,23 @@ mod tests {
 
     #[test]
     fn rules_are_worded_as_by_ip() {
-        let rule = RuleSpec {
+        let rule = Rule {
             priority: Some(10101),
             from: Some("172.16.11.1/32".parse().unwrap()),
-            ..RuleSpec::new(Family::V4, 101)
+            ..Rule::new(Family::V4, 101)
         };
         assert!(rule_text(&rule).ends_with("lookup 101"), "{}", rule_text(&rule));
-        let marked =
-            RuleSpec { fwmark: Some((1, 0xff)), priority: Some(9), ..RuleSpec::new(Family::V4, MAIN) };
+        let marked = Rule { fwmark: Some((1, 0xff)), priority: Some(9), ..Rule::new(Family::V4, MAIN) };
         assert_eq!(rule_text(&marked), "9: from all fwmark 0x1/0xff lookup main");
     }
 
     #[test]
     fn routes_are_worded_as_by_ip() {
         let names = BTreeMap::from([(3, "net1".to_owned())]);
-        let mut route = RouteSpec::new("0.0.0.0/0".parse().unwrap());
+        let mut route = Route::new("0.0.0.0/0".parse().unwrap());
         (route.gateway, route.oif) = (Some("172.16.11.254".parse().unwrap()), Some(3));
         assert_eq!(route_text(&route, &names), "default via 172.16.11.254 dev net1");
-        let mut route = RouteSpec::new("169.254.1.1/32".parse().unwrap());
+        let mut route = Route::new("169.254.1.1/32".parse().unwrap());
         (route.oif, route.priority) = (Some(4), Some(7));
         assert_eq!(route_text(&route, &names), "169.254.1.1 dev link 4 metric 7");
     }

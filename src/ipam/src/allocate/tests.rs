@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::Model;
-use crate::{Catalog, Namespace, Site, Wanted, select};
+use crate::{Catalog, Namespace, PoolNames, Site, select};
 
 struct World {
     catalog: Catalog,
@@ -33,8 +33,10 @@ impl World {
         let wanted = |family| {
             self.catalog.pools().filter(move |pool| pool.family() == family).map(|pool| pool.name.clone())
         };
-        let wanted =
-            Wanted { ipv4: wanted(crate::Family::V4).collect(), ipv6: wanted(crate::Family::V6).collect() };
+        let wanted = PoolNames {
+            ipv4: wanted(crate::Family::V4).collect(),
+            ipv6: wanted(crate::Family::V6).collect(),
+        };
         let site = Site { node: &[], namespace: Namespace::Unknown, network: "net", master: None };
         let sets = select(&self.catalog, &wanted, &site)?;
         let (key, foreign, declined, now) = (key(name), &self.foreign, &self.declined, self.now);
@@ -76,8 +78,8 @@ impl World {
     }
 }
 
-fn key(name: &str) -> Key {
-    Key { network: "net".to_owned(), container_id: name.to_owned(), ifname: "net1".to_owned() }
+fn key(name: &str) -> AttachmentKey {
+    AttachmentKey { network: "net".to_owned(), container_id: name.to_owned(), ifname: "net1".to_owned() }
 }
 
 const FOUR: &str = "{name: rail, subnet: 10.0.0.0/24, gateway: 10.0.0.1, ips: [10.0.0.2-10.0.0.5]}";
@@ -328,8 +330,8 @@ proptest! {
                         Ok(ip) if !held => {
                             let ip: IpAddr = ip.parse().unwrap();
                             prop_assert!(free.contains(&ip));
-                            if before.resting.get(&ip).is_some_and(|resting| resting.until > world.now) {
-                                let all_rest = free.iter().all(|ip| before.resting.get(ip).is_some_and(|resting| resting.until > world.now));
+                            if before.cooling_down.get(&ip).is_some_and(|cooling_down| cooling_down.until > world.now) {
+                                let all_rest = free.iter().all(|ip| before.cooling_down.get(ip).is_some_and(|cooling_down| cooling_down.until > world.now));
                                 prop_assert!(all_rest, "{} had not rested, and another was free", ip);
                             }
                         }

@@ -5,11 +5,11 @@
 //! | header | 128 | magic, version, CRC; generation, boot id, counts and CRCs of the next sections, length of the file |
 //! | map | 48 each | which addresses are leased or rest, as blocks of 256 bits |
 //! | cursors | 24 each | hash of a pool's name, the address that it gave last |
-//! | resting | 32 each | released addresses, the first released first |
+//! | cooling down | 32 each | released addresses, the first released first |
 //! | index | 16 each | hash of an owner, offset of a lease; sorted by hash |
 //! | leases | various | length, CRC, lease |
 //!
-//! Header, map and cursors are read at once, the resting addresses when the map is full, and of the leases those of one
+//! Header, map and cursors are read at once, those that cool down when the map is full, and of the leases those of one
 //! owner by a binary search. The file is only ever replaced by a rename.
 
 mod content;
@@ -27,7 +27,7 @@ use state::file;
 
 use super::codec::{Reader, key_hash};
 use super::map::Map;
-use crate::{Key, Lease, Resting, StoreError};
+use crate::{AttachmentKey, CoolingDown, Lease, StoreError};
 
 pub(super) use content::Content;
 pub(super) use packed::Packed;
@@ -36,7 +36,7 @@ const MAGIC: [u8; 8] = *b"RAILIPAM";
 const VERSION: u32 = 1;
 const HEADER: usize = 128;
 const CURSOR: usize = 24;
-const RESTING: usize = 32;
+const COOLING_DOWN: usize = 32;
 const INDEX: usize = 16;
 const BOOT_ID: usize = 40;
 /// The header, the map and the cursors of a full /16 in one read.
@@ -51,7 +51,7 @@ pub(super) struct Checkpoint {
     header: Header,
     pub(super) map: Map,
     pub(super) cursors: BTreeMap<u64, u128>,
-    resting: OnceCell<Vec<Resting>>,
+    cooling_down: OnceCell<Vec<CoolingDown>>,
 }
 
 #[derive(Debug)]
@@ -60,7 +60,7 @@ struct Header {
     boot_id: String,
     blocks: usize,
     cursors: usize,
-    resting: usize,
+    cooling_down: usize,
     leases: usize,
     head_crc: u32,
     resting_crc: u32,
@@ -92,7 +92,7 @@ impl Checkpoint {
             return Err(damaged(path, "the checksum of the map is wrong"));
         }
         let (map, cursors) = header.parse_head(head).ok_or_else(|| damaged(path, "the map is cut off"))?;
-        Ok(Some(Self { path: path.to_path_buf(), file, header, map, cursors, resting: OnceCell::new() }))
+        Ok(Some(Self { path: path.to_path_buf(), file, header, map, cursors, cooling_down: OnceCell::new() }))
     }
 
     pub(super) fn generation(&self) -> u64 {
@@ -103,23 +103,24 @@ impl Checkpoint {
         self.header.boot_id == boot_id
     }
 
-    /// The resting addresses, the first released first.
-    pub(super) fn resting(&self) -> Result<&[Resting], StoreError> {
-        if let Some(resting) = self.resting.get() {
-            return Ok(resting);
+    /// Released addresses that cool down, the first released first.
+    pub(super) fn cooling_down(&self) -> Result<&[CoolingDown], StoreError> {
+        if let Some(cooling_down) = self.cooling_down.get() {
+            return Ok(cooling_down);
         }
-        let bytes = self.bytes(HEADER + self.header.head(), self.header.resting * RESTING)?;
+        let bytes = self.bytes(HEADER + self.header.head(), self.header.cooling_down * COOLING_DOWN)?;
         if crc32fast::hash(&bytes) != self.header.resting_crc {
             return Err(self.damaged("the checksum of the resting addresses is wrong"));
         }
         let mut reader = Reader::new(&bytes);
-        let resting = (0..self.header.resting).map(|_| reader.resting()).collect::<Option<Vec<_>>>();
-        let resting = resting.ok_or_else(|| self.damaged("the resting addresses are cut off"))?;
-        Ok(self.resting.get_or_init(|| resting))
+        let cooling_down =
+            (0..self.header.cooling_down).map(|_| reader.cooling_down()).collect::<Option<Vec<_>>>();
+        let cooling_down = cooling_down.ok_or_else(|| self.damaged("the resting addresses are cut off"))?;
+        Ok(self.cooling_down.get_or_init(|| cooling_down))
     }
 
     /// The leases of one owner.
-    pub(super) fn of(&self, key: &Key) -> Result<Vec<Lease>, StoreError> {
+    pub(super) fn of(&self, key: &AttachmentKey) -> Result<Vec<Lease>, StoreError> {
         let hash = key_hash(key);
         let mut found = Vec::new();
         let mut at = self.first_of(hash)?;
@@ -204,7 +205,7 @@ impl Checkpoint {
     }
 
     fn index_begin(&self) -> usize {
-        HEADER + self.header.head() + self.header.resting * RESTING
+        HEADER + self.header.head() + self.header.cooling_down * COOLING_DOWN
     }
 
     fn leases_begin(&self) -> usize {
@@ -264,7 +265,7 @@ impl Header {
             let generation = reader.u64()?;
             let boot_id = reader.array::<BOOT_ID>()?;
             let mut count = || Some(reader.u32()? as usize);
-            let (blocks, cursors, resting, leases) = (count()?, count()?, count()?, count()?);
+            let (blocks, cursors, cooling_down, leases) = (count()?, count()?, count()?, count()?);
             let (head_crc, resting_crc, length) = (reader.u32()?, reader.u32()?, reader.u64()?);
             let boot_id = String::from_utf8_lossy(&boot_id).trim_end_matches('\0').to_owned();
             Some(Self {
@@ -272,7 +273,7 @@ impl Header {
                 boot_id,
                 blocks,
                 cursors,
-                resting,
+                cooling_down,
                 leases,
                 head_crc,
                 resting_crc,

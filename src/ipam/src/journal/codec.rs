@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::{Change, Key, Lease, Resting, number};
+use crate::{AttachmentKey, Change, CoolingDown, Lease, number};
 
 const LEASE: u8 = 1;
 const RELEASE: u8 = 2;
@@ -10,7 +10,7 @@ const STICK: u8 = 3;
 const QUARANTINE: u8 = 4;
 
 /// FNV-1a, 64 bit: the same in every build, as an index on disk needs it. Equal hashes are told apart by the key itself.
-pub(super) fn key_hash(key: &Key) -> u64 {
+pub(super) fn key_hash(key: &AttachmentKey) -> u64 {
     [&key.network, "\0", &key.container_id, "\0", &key.ifname]
         .iter()
         .fold(FNV_BASIS, |hash, part| fnv(hash, part))
@@ -35,10 +35,10 @@ pub(super) fn put_lease(out: &mut Vec<u8>, lease: &Lease) {
     }
 }
 
-pub(super) fn put_resting(out: &mut Vec<u8>, resting: &Resting) {
-    put_ip(out, resting.ip);
-    out.extend_from_slice(&resting.released.to_le_bytes());
-    out.extend_from_slice(&resting.until.to_le_bytes());
+pub(super) fn put_cooling_down(out: &mut Vec<u8>, cooling_down: &CoolingDown) {
+    put_ip(out, cooling_down.ip);
+    out.extend_from_slice(&cooling_down.released.to_le_bytes());
+    out.extend_from_slice(&cooling_down.until.to_le_bytes());
 }
 
 pub(super) fn put_change(out: &mut Vec<u8>, change: &Change) {
@@ -47,9 +47,9 @@ pub(super) fn put_change(out: &mut Vec<u8>, change: &Change) {
             out.push(LEASE);
             put_lease(out, lease);
         }
-        Change::Release(resting) => {
+        Change::Release(cooling_down) => {
             out.push(RELEASE);
-            put_resting(out, resting);
+            put_cooling_down(out, cooling_down);
         }
         Change::Stick { owner, pool, ip } => {
             out.push(STICK);
@@ -126,18 +126,18 @@ impl<'a> Reader<'a> {
 
     pub(super) fn lease(&mut self) -> Option<Lease> {
         let (ip, since, rest) = (self.ip()?, self.u64()?, self.u32()?);
-        let key = Key { network: self.text()?, container_id: self.text()?, ifname: self.text()? };
+        let key = AttachmentKey { network: self.text()?, container_id: self.text()?, ifname: self.text()? };
         Some(Lease { key, ip, pool: self.text()?, since, rest })
     }
 
-    pub(super) fn resting(&mut self) -> Option<Resting> {
-        Some(Resting { ip: self.ip()?, released: self.u64()?, until: self.u64()? })
+    pub(super) fn cooling_down(&mut self) -> Option<CoolingDown> {
+        Some(CoolingDown { ip: self.ip()?, released: self.u64()?, until: self.u64()? })
     }
 
     pub(super) fn change(&mut self) -> Option<Change> {
         match self.array::<1>()?[0] {
             LEASE => self.lease().map(Change::Lease),
-            RELEASE => self.resting().map(Change::Release),
+            RELEASE => self.cooling_down().map(Change::Release),
             STICK => Some(Change::Stick { owner: self.text()?, pool: self.text()?, ip: self.ip()? }),
             QUARANTINE => Some(Change::Quarantine { ip: self.ip()?, until: self.u64()? }),
             _ => None,

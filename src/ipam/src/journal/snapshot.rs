@@ -7,7 +7,7 @@ use super::codec::text_hash;
 use super::map::Map;
 use super::marks::{Owners, Quarantined};
 use super::{Files, Journaled};
-use crate::{Change, Key, Lease, Leases, Range, RangeSet, Resting, StoreError, number};
+use crate::{AttachmentKey, Change, CoolingDown, Lease, Leases, Range, RangeSet, StoreError, number};
 
 /// The leases as the checkpoint has them, and what the journal says since.
 pub(super) struct Snapshot<'a> {
@@ -22,7 +22,7 @@ pub(super) struct Snapshot<'a> {
 
 enum Slot {
     Leased(Lease),
-    Resting(Resting),
+    CoolingDown(CoolingDown),
 }
 
 impl<'a> Snapshot<'a> {
@@ -46,7 +46,7 @@ impl<'a> Snapshot<'a> {
                 self.cursors.insert(text_hash(&lease.pool), number::of(lease.ip));
                 (lease.ip, Slot::Leased(lease))
             }
-            Change::Release(resting) => (resting.ip, Slot::Resting(resting)),
+            Change::Release(cooling_down) => (cooling_down.ip, Slot::CoolingDown(cooling_down)),
             // Kept elsewhere, and read anew by the next process.
             Change::Stick { .. } | Change::Quarantine { .. } => return,
         };
@@ -54,16 +54,16 @@ impl<'a> Snapshot<'a> {
         self.changed.insert(number::of(ip), slot);
     }
 
-    /// Every resting address, the first released first.
-    pub(super) fn resting(&self) -> Result<Vec<Resting>, StoreError> {
-        let base = self.base.as_ref().map_or(Ok(&[][..]), Checkpoint::resting)?;
-        let unchanged = base.iter().filter(|resting| !self.is_changed(resting.ip)).copied();
+    /// Every address that cools down, the first released first.
+    pub(super) fn cooling_down(&self) -> Result<Vec<CoolingDown>, StoreError> {
+        let base = self.base.as_ref().map_or(Ok(&[][..]), Checkpoint::cooling_down)?;
+        let unchanged = base.iter().filter(|cooling_down| !self.is_changed(cooling_down.ip)).copied();
         let since = self.changed.values().filter_map(|slot| match slot {
-            Slot::Resting(resting) => Some(*resting),
+            Slot::CoolingDown(cooling_down) => Some(*cooling_down),
             Slot::Leased(_) => None,
         });
         let mut all = unchanged.chain(since).collect::<Vec<_>>();
-        all.sort_by_key(|resting| (resting.released, number::of(resting.ip)));
+        all.sort_by_key(|cooling_down| (cooling_down.released, number::of(cooling_down.ip)));
         Ok(all)
     }
 
@@ -86,7 +86,7 @@ impl<'a> Snapshot<'a> {
     fn leased_since(&self) -> impl Iterator<Item = &Lease> {
         self.changed.values().filter_map(|slot| match slot {
             Slot::Leased(lease) => Some(lease),
-            Slot::Resting(_) => None,
+            Slot::CoolingDown(_) => None,
         })
     }
 
@@ -108,7 +108,7 @@ impl<'a> Snapshot<'a> {
 }
 
 impl Leases for Snapshot<'_> {
-    fn of(&self, key: &Key) -> Result<Vec<Lease>, StoreError> {
+    fn of(&self, key: &AttachmentKey) -> Result<Vec<Lease>, StoreError> {
         let mut leases = self.base.as_ref().map_or(Ok(Vec::new()), |base| base.of(key))?;
         leases.retain(|lease| !self.is_changed(lease.ip));
         leases.extend(self.leased_since().filter(|lease| lease.key == *key).cloned());
@@ -126,7 +126,7 @@ impl Leases for Snapshot<'_> {
         match (self.changed.get(&number::of(ip)), &self.base) {
             (Some(Slot::Leased(_)), _) => Ok(true),
             (None, Some(base)) if self.map.contains(number::of(ip)) => {
-                Ok(!base.resting()?.iter().any(|resting| resting.ip == ip))
+                Ok(!base.cooling_down()?.iter().any(|cooling_down| cooling_down.ip == ip))
             }
             _ => Ok(false),
         }
@@ -136,19 +136,19 @@ impl Leases for Snapshot<'_> {
         self.map.next_clear(range.first, range.last).map(number::address)
     }
 
-    fn released_first(&self, within: &RangeSet) -> Result<Option<Resting>, StoreError> {
-        Ok(self.resting()?.into_iter().find(|resting| within.contains(resting.ip)))
+    fn released_first(&self, within: &RangeSet) -> Result<Option<CoolingDown>, StoreError> {
+        Ok(self.cooling_down()?.into_iter().find(|cooling_down| within.contains(cooling_down.ip)))
     }
 
     fn last_given(&self, pool: &str) -> Option<IpAddr> {
         self.cursors.get(&text_hash(pool)).copied().map(number::address)
     }
 
-    fn stuck(&self, owner: &str, pool: &str) -> Result<Option<IpAddr>, StoreError> {
+    fn sticky_binding(&self, owner: &str, pool: &str) -> Result<Option<IpAddr>, StoreError> {
         Ok(self.owners()?.address(owner, pool))
     }
 
-    fn stuck_to_others(&self, owner: Option<&str>, pool: &str) -> Result<RangeSet, StoreError> {
+    fn bound_to_others(&self, owner: Option<&str>, pool: &str) -> Result<RangeSet, StoreError> {
         Ok(self.owners()?.others(owner, pool))
     }
 

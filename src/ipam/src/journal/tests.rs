@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::model::Model;
-use crate::{Key, Lease, Leases, Range, RangeSet, Resting};
+use crate::{AttachmentKey, CoolingDown, Lease, Leases, Range, RangeSet};
 
 struct Node {
     directory: TempDir,
@@ -52,7 +52,11 @@ impl Node {
 }
 
 fn lease(n: u32) -> Lease {
-    let key = Key { network: "rail".to_owned(), container_id: format!("pod{n}"), ifname: "net1".to_owned() };
+    let key = AttachmentKey {
+        network: "rail".to_owned(),
+        container_id: format!("pod{n}"),
+        ifname: "net1".to_owned(),
+    };
     Lease { key, ip: ip(n), pool: "pool".to_owned(), since: 7, rest: 60 }
 }
 
@@ -60,15 +64,15 @@ fn ip(n: u32) -> IpAddr {
     IpAddr::from((0x0a00_0000 + n).to_be_bytes())
 }
 
-fn resting(n: u32) -> Change {
-    Change::Release(Resting { ip: ip(n), released: 9, until: u64::MAX })
+fn cooling_down(n: u32) -> Change {
+    Change::Release(CoolingDown { ip: ip(n), released: 9, until: u64::MAX })
 }
 
 #[test]
 fn what_one_process_stores_the_next_one_finds() {
     let node = Node::new();
     node.apply(&[Change::Lease(lease(1)), Change::Lease(lease(2))]);
-    node.apply(&[resting(1)]);
+    node.apply(&[cooling_down(1)]);
     node.look(|leases| {
         assert_eq!(leases.of(&lease(2).key).unwrap(), [lease(2)]);
         assert_eq!(leases.of(&lease(1).key).unwrap(), []);
@@ -116,7 +120,7 @@ fn a_boot_ends_all_leases_and_keeps_the_marks() {
     node.look(|leases| {
         assert!(leases.all().unwrap().is_empty());
         assert_eq!(leases.unused(&Range::one(ip(1))), Some(ip(1)));
-        assert_eq!(leases.stuck("job/w-0/net1", "pool").unwrap(), Some(ip(1)));
+        assert_eq!(leases.sticky_binding("job/w-0/net1", "pool").unwrap(), Some(ip(1)));
         assert!(leases.quarantined(99).unwrap().contains(ip(5)));
         assert!(leases.quarantined(100).unwrap().is_empty());
         assert_eq!(leases.quarantines(99).unwrap(), [(ip(5), 100)]);
@@ -152,7 +156,7 @@ fn a_writer_killed_between_the_two_renames_loses_nothing_and_doubles_nothing() {
     assert!(fs::metadata(node.file("journal")).unwrap().len() < 100, "the journal starts again");
     file::replace(&node.file("journal"), &journal).unwrap();
     assert_eq!(node.ips().len(), LONGEST_JOURNAL);
-    node.apply(&[resting(0)]);
+    node.apply(&[cooling_down(0)]);
     assert_eq!(node.ips().len(), LONGEST_JOURNAL - 1);
 }
 
@@ -199,9 +203,9 @@ fn marks_are_tidied_up() {
     }
     assert!(fs::metadata(node.directory.path().join("durable/ipam/owners")).unwrap().len() < 40_000);
     node.look(|leases| {
-        assert_eq!(leases.stuck("job/w-4/net1", "pool").unwrap(), Some(ip(599 % 7)));
-        assert_eq!(leases.stuck_to_others(Some("job/w-4/net1"), "pool").unwrap().len(), 4);
-        assert!(leases.stuck_to_others(None, "other").unwrap().is_empty());
+        assert_eq!(leases.sticky_binding("job/w-4/net1", "pool").unwrap(), Some(ip(599 % 7)));
+        assert_eq!(leases.bound_to_others(Some("job/w-4/net1"), "pool").unwrap().len(), 4);
+        assert!(leases.bound_to_others(None, "other").unwrap().is_empty());
     });
 }
 
@@ -209,7 +213,7 @@ fn marks_are_tidied_up() {
 fn addresses_whose_rest_is_over_are_forgotten_with_the_next_checkpoint() {
     let node = Node::new();
     node.apply(&[Change::Lease(lease(0)), Change::Lease(lease(1))]);
-    node.apply(&[Change::Release(Resting { ip: ip(0), released: 1, until: 2 }), resting(1)]);
+    node.apply(&[Change::Release(CoolingDown { ip: ip(0), released: 1, until: 2 }), cooling_down(1)]);
     let first = || node.look(|leases| leases.unused(&Range::new(ip(0), ip(1)).unwrap()));
     assert_eq!(first(), None);
     (2..300).for_each(|n| node.apply(&[Change::Lease(lease(n))]));
@@ -246,7 +250,7 @@ proptest! {
                     free.dedup();
                     free.into_iter().map(|n| Change::Lease(lease(n))).collect::<Vec<_>>()
                 }
-                Step::Release(n) if model.leased.contains_key(&ip(n)) => vec![resting(n)],
+                Step::Release(n) if model.leased.contains_key(&ip(n)) => vec![cooling_down(n)],
                 Step::Release(_) => Vec::new(),
             };
             node.apply(&changes);

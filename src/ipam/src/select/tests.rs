@@ -19,7 +19,7 @@ const DEFAULT: Case<'_> = Case { ipv4: &[], ipv6: &[], namespace: Namespace::Unk
 
 fn choose(pools: &str, case: &Case<'_>) -> Result<String, String> {
     let names = |names: &[&str]| names.iter().map(ToString::to_string).collect();
-    let wanted = Wanted { ipv4: names(case.ipv4), ipv6: names(case.ipv6) };
+    let wanted = PoolNames { ipv4: names(case.ipv4), ipv6: names(case.ipv6) };
     let addresses = || Ok(vec![case.master.unwrap().parse().unwrap()]);
     let master: Option<&dyn Fn() -> _> = if case.master.is_some() { Some(&addresses) } else { None };
     let site = Site { node: &["n1".to_owned()], namespace: case.namespace, network: "rail1", master };

@@ -2,7 +2,7 @@ use addresses::detect::{self, Candidate};
 use attach::lease::{self, Lease};
 use attach::{Adding, Attachments, Error, Pod, key_of, merge_dns, require_free};
 use cni::{CniResult, Interface, IpConfig, Request, delegate};
-use netlink::{Link, Route};
+use netlink::{Link, Rtnetlink};
 use state::Dirs;
 
 use super::{Child, PodLink};
@@ -11,13 +11,13 @@ use super::{Child, PodLink};
 pub fn add(
     request: &Request,
     plugin: &str,
-    plan: impl FnOnce(&mut Route, &mut Pod) -> Result<Child, cni::Error>,
+    plan: impl FnOnce(&mut Rtnetlink, &mut Pod) -> Result<Child, cni::Error>,
 ) -> Result<CniResult, cni::Error> {
     let env = &request.env;
     let netns = env.netns.as_deref().ok_or_else(|| cni::Error::netns("CNI_NETNS is empty"))?;
     let detection = detect::Settings::of(&request.config)?;
     let mut pod = Pod::open(netns)?;
-    let mut host = Route::open().map_err(Error::from)?;
+    let mut host = Rtnetlink::open().map_err(Error::from)?;
     let child = plan(&mut host, &mut pod)?;
     if let Some(ipam) = &request.config.ipam_type {
         delegate::require(request, ipam)?;
@@ -30,7 +30,7 @@ pub fn add(
         lease::release(request)?;
     }
     let adding =
-        prepared.begin(PodLink::to_be_made(&key, child.kind.name(), request.config.ipam_type.clone()))?;
+        prepared.begin(PodLink::planned(&key, child.kind.name(), request.config.ipam_type.clone()))?;
     Build { request, detection, pod, host, child, lease: Lease::of(request) }.run(adding)
 }
 
@@ -38,7 +38,7 @@ struct Build<'a> {
     request: &'a Request,
     detection: Option<detect::Settings>,
     pod: Pod,
-    host: Route,
+    host: Rtnetlink,
     child: Child,
     lease: Lease<'a>,
 }
@@ -55,7 +55,7 @@ impl Build<'_> {
     fn build(&mut self, adding: &mut Adding<PodLink>) -> Result<CniResult, cni::Error> {
         let ifname = &self.request.env.ifname;
         let link = self.child.create(&mut self.host, &mut self.pod, ifname, adding)?;
-        adding.note(|undo| undo.made(&link));
+        adding.set(|undo| undo.made(&link));
         let mut result = self.addresses()?;
         result.interfaces = vec![interface(&link, self.request)];
         let candidate = Candidate {

@@ -1,29 +1,29 @@
 use addresses::{self, detect, result_differences};
 use attach::{Attachments, Error, Pod, key_of, not_available, verdict};
 use cni::{Request, delegate};
-use netlink::{Link, Route};
+use netlink::{Link, Rtnetlink};
 use state::Dirs;
 
 use super::{Child, PodLink};
 
 /// CHECK of a child link: the kernel against the config, the record and `prevResult`, then the IPAM's own CHECK.
-/// `unlike` compares what is special to the kind.
+/// `diff` compares what is special to the kind.
 pub fn check(
     request: &Request,
     plugin: &str,
-    plan: impl FnOnce(&mut Route, &mut Pod) -> Result<Child, cni::Error>,
-    unlike: impl FnOnce(&Child, &Link) -> Option<String>,
+    plan: impl FnOnce(&mut Rtnetlink, &mut Pod) -> Result<Child, cni::Error>,
+    diff: impl FnOnce(&Child, &Link) -> Option<String>,
 ) -> Result<(), cni::Error> {
     let netns = request.env.netns.as_deref().ok_or_else(|| cni::Error::netns("CNI_NETNS is empty"))?;
     request.config.require_prev_result()?;
     detect::Settings::of(&request.config)?;
     let mut pod = Pod::open(netns)?;
-    let mut host = Route::open().map_err(Error::from)?;
+    let mut host = Rtnetlink::open().map_err(Error::from)?;
     let child = plan(&mut host, &mut pod)?;
     let record = Attachments::open(&Dirs::from_env().map_err(Error::from)?, plugin)?;
     let record = record.find::<PodLink>(&key_of(request)?)?.about(&pod.netns);
     let mut found: Vec<_> = record.err().into_iter().collect();
-    found.extend(differences(request, &mut pod, &child, |link| unlike(&child, link))?);
+    found.extend(differences(request, &mut pod, &child, |link| diff(&child, link))?);
     if let Some(ipam) = &request.config.ipam_type {
         found.extend(delegate::check(request, ipam).err().map(|error| error.to_string()));
     }
@@ -33,10 +33,10 @@ pub fn check(
 /// STATUS: the parent is there and the IPAM can give addresses. Takes no lock and writes nothing.
 pub fn status(
     request: &Request,
-    parent: impl FnOnce(&mut Route) -> Result<(), cni::Error>,
+    parent: impl FnOnce(&mut Rtnetlink) -> Result<(), cni::Error>,
 ) -> Result<(), cni::Error> {
     detect::Settings::of(&request.config)?;
-    let mut host = Route::open().map_err(Error::from)?;
+    let mut host = Rtnetlink::open().map_err(Error::from)?;
     parent(&mut host).map_err(not_available)?;
     request.config.ipam_type.as_ref().map_or(Ok(()), |ipam| delegate::status(request, ipam))
 }
@@ -46,13 +46,13 @@ pub fn differences(
     request: &Request,
     pod: &mut Pod,
     child: &Child,
-    unlike: impl FnOnce(&Link) -> Option<String>,
+    diff: impl FnOnce(&Link) -> Option<String>,
 ) -> Result<Vec<String>, cni::Error> {
-    let Some(link) = pod.route.link_by_name(&request.env.ifname).map_err(Error::from)? else {
+    let Some(link) = pod.netlink.link_by_name(&request.env.ifname).map_err(Error::from)? else {
         return Ok(vec![format!("interface {} is missing in the pod", request.env.ifname)]);
     };
     let mut found = link_differences(child, &link);
-    found.extend(unlike(&link));
+    found.extend(diff(&link));
     found.extend(result_differences(request, pod, &link)?);
     Ok(found)
 }

@@ -1,7 +1,7 @@
-use attach::{Attachments, Error, Found, Scene, Undo, key_of, lease};
+use attach::{Attachments, Error, Found, Undo, UndoContext, key_of, lease};
 use cni::{Request, ValidAttachments};
-use netlink::{LinkChange, Route};
-use state::{Dirs, Key};
+use netlink::{LinkChange, Rtnetlink};
+use state::{AttachmentKey, Dirs};
 
 use super::{PodLink, link};
 
@@ -14,23 +14,23 @@ pub fn del(request: &Request, plugin: &str, kind: &str) -> Result<(), cni::Error
 const LEAVING: u32 = 211 << 23;
 
 /// Deletes links of one pod, within one grace period of the kernel. Goes on after a failure.
-pub fn delete_all<'a>(links: impl Iterator<Item = &'a PodLink>, scene: &mut Scene) -> Vec<Error> {
-    let Some(pod) = &mut scene.pod else {
-        return links.filter_map(|link| link.delete_refunded(scene).err()).collect();
+pub fn delete_all<'a>(links: impl Iterator<Item = &'a PodLink>, context: &mut UndoContext) -> Vec<Error> {
+    let Some(pod) = &mut context.pod else {
+        return links.filter_map(|link| link.delete_refunded(context).err()).collect();
     };
     let (mut indexes, mut errors) = (Vec::new(), Vec::new());
     for link in links {
-        match link.find(&mut pod.route) {
+        match link.find(&mut pod.netlink) {
             Ok(found) => indexes.extend(found.map(|link| link.index)),
             Err(error) => errors.push(error),
         }
     }
-    errors.extend(delete_together(&indexes, &mut pod.route).err());
+    errors.extend(delete_together(&indexes, &mut pod.netlink).err());
     errors
 }
 
 /// One by one, each would wait for a grace period of its own.
-fn delete_together(indexes: &[u32], route: &mut Route) -> Result<(), Error> {
+fn delete_together(indexes: &[u32], route: &mut Rtnetlink) -> Result<(), Error> {
     let first = match indexes {
         [] => return Ok(()),
         [one] => return link::delete(*one, route),
@@ -62,15 +62,15 @@ fn delete_link(
     let cni_netns = request.env.netns.as_deref();
     match attachments.find::<PodLink>(&key)? {
         Found::Attached { undo, netns } => {
-            let mut scene = Scene::of(netns.as_ref(), cni_netns)?;
-            errors.extend(attachments.release(&key, &undo, &mut scene));
+            let mut context = UndoContext::of(netns.as_ref(), cni_netns)?;
+            errors.extend(attachments.release(&key, &undo, &mut context));
             Ok(undo.ipam)
         }
         unusable => {
             if let Found::Damaged(damage) = unusable {
                 tracing::warn!(%damage, "the record of this attachment is damaged; the link is deleted by its name");
             }
-            errors.extend(unrecorded(&key, kind, &mut Scene::at(cni_netns)?));
+            errors.extend(unrecorded(&key, kind, &mut UndoContext::at(cni_netns)?));
             attachments.forget(&key)?;
             Ok(None)
         }
@@ -78,8 +78,8 @@ fn delete_link(
 }
 
 /// A link that the plugin which ours replaced made before the upgrade: its name and kind say enough.
-fn unrecorded(key: &Key, kind: &str, scene: &mut Scene) -> Vec<Error> {
-    PodLink::named(&key.ifname, kind, None).undo(scene)
+fn unrecorded(key: &AttachmentKey, kind: &str, context: &mut UndoContext) -> Vec<Error> {
+    PodLink::named(&key.ifname, kind, None).undo(context)
 }
 
 /// GC of this network: links whose attachment is not valid any more, then the IPAM's own GC.

@@ -2,12 +2,12 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use attach::wait::here as wait_here;
-use attach::{Adding, Error, Failure, Pod, Scene, Undo, require_free};
+use attach::{Adding, Error, Failure, Pod, Undo, UndoContext, require_free};
 use cni::CniResult;
 use netlink::link::NewKind;
-use netlink::{HwAddr, Link, LinkChange, NewLink, Route};
+use netlink::{HwAddr, Link, LinkChange, NewLink, Rtnetlink};
 use serde::{Deserialize, Serialize};
-use state::Key;
+use state::AttachmentKey;
 
 use super::Parent;
 
@@ -62,20 +62,20 @@ impl Ledger for Adding<PodLink> {
 
     fn stage(&mut self) -> Result<String, Error> {
         let name = staging_name(self.key());
-        self.amend(|undo| undo.staged = Some(name.clone()))?;
+        self.persist(|undo| undo.staged = Some(name.clone()))?;
         Ok(name)
     }
 
     fn made(&mut self, link: &Link) -> Result<(), Error> {
-        self.amend(|undo| undo.made(link))
+        self.persist(|undo| undo.made(link))
     }
 }
 
 impl Undo for PodLink {
-    fn undo(&self, scene: &mut Scene) -> Vec<Error> {
-        let deleted = match &mut scene.pod {
-            Some(pod) => self.delete_in(&mut pod.route),
-            None => self.delete_refunded(scene),
+    fn undo(&self, context: &mut UndoContext) -> Vec<Error> {
+        let deleted = match &mut context.pod {
+            Some(pod) => self.delete_in(&mut pod.netlink),
+            None => self.delete_refunded(context),
         };
         deleted.err().into_iter().collect()
     }
@@ -86,7 +86,7 @@ const NAMESPACE_ENDS: Duration = Duration::from_secs(5);
 
 impl PodLink {
     /// One that an ADD is about to make.
-    pub fn to_be_made(key: &Key, kind: &str, ipam: Option<String>) -> Self {
+    pub fn planned(key: &AttachmentKey, kind: &str, ipam: Option<String>) -> Self {
         let staged = outlives_namespace(kind).then(|| staging_name(key));
         Self { staged, ..Self::named(&key.ifname, kind, ipam) }
     }
@@ -112,7 +112,7 @@ impl PodLink {
 
     /// On the host, under the name that it had in the pod or another. The address tells it from others: it holds the queue
     /// pair's number and the port's GUID. Before that was written down, the name does.
-    pub(super) fn delete_refunded(&self, scene: &mut Scene) -> Result<(), Error> {
+    pub(super) fn delete_refunded(&self, context: &mut UndoContext) -> Result<(), Error> {
         if !outlives_namespace(&self.kind) || (self.refunded.is_none() && self.staged.is_none()) {
             return Ok(());
         }
@@ -120,7 +120,7 @@ impl PodLink {
             Some(address) => link.address == Some(address),
             None => self.staged.as_ref() == Some(&link.name),
         };
-        let host = scene.host()?;
+        let host = context.host()?;
         let found = wait_here(NAMESPACE_ENDS, || {
             let links = host.links()?;
             Ok(links.into_iter().find(|link| is_ours(link) && link.kind.name() == self.kind))
@@ -128,12 +128,12 @@ impl PodLink {
         found.map_or(Ok(()), |link| delete(link.index, host))
     }
 
-    fn delete_in(&self, pod: &mut Route) -> Result<(), Error> {
+    fn delete_in(&self, pod: &mut Rtnetlink) -> Result<(), Error> {
         self.find(pod)?.map_or(Ok(()), |link| delete(link.index, pod))
     }
 
     /// The link, if it is still of that kind.
-    pub(super) fn find(&self, pod: &mut Route) -> Result<Option<Link>, Error> {
+    pub(super) fn find(&self, pod: &mut Rtnetlink) -> Result<Option<Link>, Error> {
         let found = match self.index {
             Some(index) => pod.link_by_index(index)?,
             None => pod.link_by_name(self.staged.as_ref().unwrap_or(&self.ifname))?,
@@ -142,7 +142,7 @@ impl PodLink {
     }
 }
 
-pub(super) fn delete(index: u32, route: &mut Route) -> Result<(), Error> {
+pub(super) fn delete(index: u32, route: &mut Rtnetlink) -> Result<(), Error> {
     match route.delete_link(index) {
         Err(error) if !error.is_gone() => Err(error.into()),
         _ => Ok(()),
@@ -153,7 +153,7 @@ impl Child {
     /// Makes the link where it belongs, complete and under its final name.
     pub fn create(
         &self,
-        host: &mut Route,
+        host: &mut Rtnetlink,
         pod: &mut Pod,
         ifname: &str,
         ledger: &mut dyn Ledger,
@@ -168,7 +168,7 @@ impl Child {
     /// `None` for one that is to have another name first: its record says so, or a kernel refuses names that the host has.
     fn create_at_once(
         &self,
-        host: &mut Route,
+        host: &mut Rtnetlink,
         pod: &mut Pod,
         ifname: &str,
         ledger: &dyn Ledger,
@@ -185,7 +185,7 @@ impl Child {
     /// Under a name that nothing else has; nobody in the pod has seen the link when it gets its own.
     fn create_staged(
         &self,
-        host: &mut Route,
+        host: &mut Rtnetlink,
         pod: &mut Pod,
         ifname: &str,
         ledger: &mut dyn Ledger,
@@ -194,15 +194,15 @@ impl Child {
         let link = self.create_as(host, pod, &staged)?;
         ledger.made(&link)?;
         let name = Some(ifname.to_owned());
-        pod.route.set_link(link.index, &LinkChange { name, ..LinkChange::default() })?;
+        pod.netlink.set_link(link.index, &LinkChange { name, ..LinkChange::default() })?;
         Ok(Link { name: ifname.to_owned(), ..link })
     }
 
     /// Up to Linux 6.13 the kernel looks for the new name in the namespace of the socket, and finds the host's own eth0
     /// (`rtnl_newlink` in net/core/rtnetlink.c).
-    fn create_as(&self, host: &mut Route, pod: &mut Pod, ifname: &str) -> Result<Link, Error> {
+    fn create_as(&self, host: &mut Rtnetlink, pod: &mut Pod, ifname: &str) -> Result<Link, Error> {
         let created = if self.parent.in_pod {
-            pod.route.create_link(&self.new_link(ifname))
+            pod.netlink.create_link(&self.new_link(ifname))
         } else {
             host.create_link(&NewLink { netns: Some(pod.netns.fd()), ..self.new_link(ifname) })
         };
@@ -213,7 +213,7 @@ impl Child {
     /// `IPoIB` begins with an MTU of its own, whatever the request says (`ipoib_ndo_init`).
     fn with_mtu(&self, link: Link, pod: &mut Pod) -> Result<Link, Error> {
         let Some(mtu) = self.mtu.filter(|mtu| *mtu != link.mtu) else { return Ok(link) };
-        pod.route.set_link(link.index, &LinkChange { mtu: Some(mtu), ..LinkChange::default() })?;
+        pod.netlink.set_link(link.index, &LinkChange { mtu: Some(mtu), ..LinkChange::default() })?;
         in_pod(pod, &link.name)
     }
 
@@ -255,14 +255,14 @@ fn outlives_namespace(kind: &str) -> bool {
 }
 
 /// The same for every try of an attachment, and another for every attachment.
-pub fn staging_name(key: &Key) -> String {
+pub fn staging_name(key: &AttachmentKey) -> String {
     let mut hasher = DefaultHasher::new();
     key.hash(&mut hasher);
     format!("rail{:011x}", hasher.finish() >> 20)
 }
 
 fn in_pod(pod: &mut Pod, ifname: &str) -> Result<Link, Error> {
-    let link = pod.route.link_by_name(ifname)?;
+    let link = pod.netlink.link_by_name(ifname)?;
     link.ok_or_else(|| Failure::Vanished { ifname: ifname.to_owned() }.into())
 }
 

@@ -3,7 +3,7 @@
 use attach::Pod;
 use cni::{Error, code};
 use netlink::link::LinkKind;
-use netlink::{Family, Link, Route, RouteFilter};
+use netlink::{Family, Link, RouteFilter, Rtnetlink};
 use serde::Deserialize;
 
 const MAIN: u32 = 254;
@@ -57,24 +57,24 @@ pub struct Master<'a> {
 
 impl Master<'_> {
     /// The link, with a look at nothing else.
-    pub fn find(&self, host: &mut Route, pod: &mut Pod) -> Result<Parent, Error> {
-        let link = self.find_in(if self.in_pod { &mut pod.route } else { host })?;
+    pub fn find(&self, host: &mut Rtnetlink, pod: &mut Pod) -> Result<Parent, Error> {
+        let link = self.find_in(if self.in_pod { &mut pod.netlink } else { host })?;
         Ok(Parent { link, in_pod: self.in_pod })
     }
 
     /// For STATUS, which knows no pod: what is in the pod cannot be missing yet.
-    pub fn find_on_host(&self, host: &mut Route) -> Result<Option<Link>, Error> {
+    pub fn find_on_host(&self, host: &mut Rtnetlink) -> Result<Option<Link>, Error> {
         if self.in_pod { Ok(None) } else { self.find_in(host).map(Some) }
     }
 
-    fn find_in(&self, namespace: &mut Route) -> Result<Link, Error> {
+    fn find_in(&self, namespace: &mut Rtnetlink) -> Result<Link, Error> {
         match self.name {
             Some(name) => self.by_name(name, namespace),
             None => by_default_route(namespace),
         }
     }
 
-    fn by_name(&self, name: &str, namespace: &mut Route) -> Result<Link, Error> {
+    fn by_name(&self, name: &str, namespace: &mut Rtnetlink) -> Result<Link, Error> {
         let place = if self.in_pod { "the pod" } else { "the host's namespace" };
         namespace.link_by_name(name).map_err(internal)?.ok_or_else(|| {
             Error::invalid_config(format!("master \"{name}\" is not an interface of {place}")).with_details(
@@ -86,13 +86,13 @@ impl Master<'_> {
 
 impl Parent {
     /// Whatever the link `ifname` in the pod sits on, for a CHECK whose config leaves the choice to ADD.
-    pub fn of_child(ifname: &str, host: &mut Route, pod: &mut Pod) -> Result<Self, Error> {
+    pub fn of_child(ifname: &str, host: &mut Rtnetlink, pod: &mut Pod) -> Result<Self, Error> {
         let missing =
             |what: &str| Error::internal(format!("interface {ifname} is not as ADD left it: {what}"));
-        let child = pod.route.link_by_name(ifname).map_err(internal)?;
+        let child = pod.netlink.link_by_name(ifname).map_err(internal)?;
         let child = child.ok_or_else(|| missing("it is missing in the pod"))?;
         let in_pod = child.parent_netnsid.is_none();
-        let namespace = if in_pod { &mut pod.route } else { host };
+        let namespace = if in_pod { &mut pod.netlink } else { host };
         let parent =
             child.parent.map(|index| namespace.link_by_index(index)).transpose().map_err(internal)?;
         let link = parent.flatten().ok_or_else(|| missing("its master is gone"))?;
@@ -101,7 +101,7 @@ impl Parent {
 }
 
 /// IPv4's default route before IPv6's, the one with the lowest metric first.
-fn by_default_route(namespace: &mut Route) -> Result<Link, Error> {
+fn by_default_route(namespace: &mut Rtnetlink) -> Result<Link, Error> {
     for family in Family::BOTH {
         let filter = RouteFilter { family: Some(family), table: Some(MAIN), ..RouteFilter::default() };
         let routes = namespace.routes(&filter).map_err(internal)?;
@@ -117,7 +117,7 @@ fn by_default_route(namespace: &mut Route) -> Result<Link, Error> {
 }
 
 /// Refuses what the kernel would refuse a macvlan or ipvlan with a bare EINVAL, EBUSY or ENETDOWN, and says what to do.
-pub fn require_ethernet(plugin: &str, link: &Link, namespace: &mut Route) -> Result<(), Error> {
+pub fn require_ethernet(plugin: &str, link: &Link, namespace: &mut Rtnetlink) -> Result<(), Error> {
     let name = &link.name;
     match link.hardware_type {
         INFINIBAND => {
@@ -173,7 +173,7 @@ pub fn parse_mtu(mtu: i64) -> Result<Option<u32>, Error> {
 }
 
 /// The bridge or bond that `link` belongs to; a VRF leaves the packets to its members.
-fn port_of(namespace: &mut Route, link: &Link) -> Result<Option<String>, Error> {
+fn port_of(namespace: &mut Rtnetlink, link: &Link) -> Result<Option<String>, Error> {
     let Some(index) = link.master else { return Ok(None) };
     let master = namespace.link_by_index(index).map_err(internal)?;
     Ok(master.filter(|master| master.kind != LinkKind::Other("vrf".to_owned())).map(|master| master.name))

@@ -3,17 +3,17 @@ use attach::claim::Claimant;
 use attach::lease::{self, Lease};
 use attach::{Adding, Attachments, Pod, key_of, require_free};
 use cni::{CniResult, Request, delegate};
-use netlink::{Link, Route};
+use netlink::{Link, Rtnetlink};
 use state::Dirs;
 use sysfs::Root;
 
-use super::ready::Ready;
-use super::{IbUndo, NAME, Wanted, lock};
+use super::prepared::PreparedIb;
+use super::{IbSpec, IbUndo, NAME, lock};
 use crate::rdma::{Policy, require_exclusive};
 use crate::vf::Device;
 
 /// ADD of an InfiniBand VF. The lock is held while devices change, and not while the IPAM works.
-pub fn add(request: &Request, wanted: &Wanted) -> Result<CniResult, cni::Error> {
+pub fn add(request: &Request, wanted: &IbSpec) -> Result<CniResult, cni::Error> {
     let env = &request.env;
     let netns = env.netns.as_deref().ok_or_else(|| cni::Error::netns("CNI_NETNS is empty"))?;
     let detection = detect::Settings::of(&request.config)?;
@@ -32,18 +32,18 @@ pub fn add(request: &Request, wanted: &Wanted) -> Result<CniResult, cni::Error> 
     if prepared.superseded() {
         lease::release(request)?;
     }
-    let mut host = Route::open().map_err(attach::Error::from)?;
+    let mut host = Rtnetlink::open().map_err(attach::Error::from)?;
     let lock = lock::acquire(&dirs, &device)?;
-    let ready = Ready::find(&dirs, wanted, &mut host)?;
-    let mut adding = prepared.begin(ready.undo(request, key.clone()))?;
+    let vf = PreparedIb::find(&dirs, wanted, &mut host)?;
+    let mut adding = prepared.begin(vf.undo(request, key.clone()))?;
     let claimant = Claimant { dirs: &dirs, plugin: NAME, record: None, key: &key };
-    let attached = ready.enter(&claimant, &mut host, &mut pod);
+    let attached = vf.move_to_pod(&claimant, &mut host, &mut pod);
     drop(lock);
     let mut lease = Lease::of(request);
     let mut build = Build { request, detection, dirs: &dirs, pod, host };
     let outcome = attached
         .map_err(cni::Error::from)
-        .and_then(|link| build.finish(&ready, link.as_ref(), &mut lease, &mut adding));
+        .and_then(|link| build.finish(&vf, link.as_ref(), &mut lease, &mut adding));
     outcome.map_err(|error| lease.roll_back(error, adding.fail()))
 }
 
@@ -52,28 +52,28 @@ struct Build<'a> {
     detection: Option<detect::Settings>,
     dirs: &'a Dirs,
     pod: Pod,
-    host: Route,
+    host: Rtnetlink,
 }
 
 impl Build<'_> {
     fn finish(
         &mut self,
-        ready: &Ready<'_>,
+        vf: &PreparedIb<'_>,
         link: Option<&Link>,
         lease: &mut Lease<'_>,
         adding: &mut Adding<IbUndo>,
     ) -> Result<CniResult, cni::Error> {
-        adding.note(|undo| undo.index = link.map(|link| link.index));
+        adding.set(|undo| undo.index = link.map(|link| link.index));
         let mut result = match link {
             Some(_) => lease.take()?,
             None => CniResult::default(),
         };
-        result.interfaces = vec![ready.interface(&self.request.env.ifname, link, &self.pod)];
+        result.interfaces = vec![vf.interface(&self.request.env.ifname, link, &self.pod)];
         if let Some(link) = link {
             let (settings, result) = (self.detection, &mut result);
             detect::configure(&mut self.pod, Candidate { link, parent: None, settings, lease, result })?;
         }
-        ready.save(self.dirs, self.request, adding.undo(), &mut self.host)?;
+        vf.save(self.dirs, self.request, adding.undo(), &mut self.host)?;
         adding.attached()?;
         Ok(result)
     }

@@ -1,22 +1,22 @@
 use addresses::{detect, result_differences};
 use attach::{Attachments, Error, Pod, key_of, verdict};
 use cni::{Request, delegate};
-use netlink::{Rdma, Route};
+use netlink::{Rdma, Rtnetlink};
 use state::Dirs;
 use sysfs::Root;
 
 use super::rebind::guid_of;
-use super::{IbUndo, NAME, Wanted};
+use super::{IbSpec, IbUndo, NAME};
 use crate::rdma::{Policy, require_exclusive};
 use crate::vf::{Admin, Attributes, Device, device_difference, in_pod};
 
 /// CHECK of an InfiniBand VF: what PF and pod have against config, record and `prevResult`, then the IPAM's own CHECK.
-pub fn check(request: &Request, wanted: &Wanted) -> Result<(), cni::Error> {
+pub fn check(request: &Request, wanted: &IbSpec) -> Result<(), cni::Error> {
     let netns = request.env.netns.as_deref().ok_or_else(|| cni::Error::netns("CNI_NETNS is empty"))?;
     request.config.require_prev_result()?;
     detect::Settings::of(&request.config)?;
     let mut pod = Pod::open(netns)?;
-    let mut host = Route::open().map_err(Error::from)?;
+    let mut host = Rtnetlink::open().map_err(Error::from)?;
     let record = Attachments::open(&Dirs::from_env().map_err(Error::from)?, NAME)?;
     let record = record.find::<IbUndo>(&key_of(request)?)?.about(&pod.netns);
     let (undo, mut found) = record.map_or_else(|differs| (None, vec![differs]), |undo| (undo, Vec::new()));
@@ -41,9 +41,9 @@ pub fn status(request: &Request, isolation: bool) -> Result<(), cni::Error> {
 /// What PF and pod have against config, record and `prevResult`.
 pub fn differences(
     request: &Request,
-    wanted: &Wanted,
+    wanted: &IbSpec,
     undo: Option<&IbUndo>,
-    host: &mut Route,
+    host: &mut Rtnetlink,
     pod: &mut Pod,
 ) -> Result<Vec<String>, cni::Error> {
     let device = Device::require(&Root::system(), &wanted.device)?;
@@ -59,7 +59,11 @@ pub fn differences(
     Ok(found)
 }
 
-fn attribute_differences(device: &Device, wanted: &Wanted, host: &mut Route) -> Result<Vec<String>, Error> {
+fn attribute_differences(
+    device: &Device,
+    wanted: &IbSpec,
+    host: &mut Rtnetlink,
+) -> Result<Vec<String>, Error> {
     let Some(pf) = device.pf() else { return Ok(Vec::new()) };
     let now = Admin::open(device.id(), pf, host)?.read(host)?;
     let (link_state, guid) = (wanted.link_state, wanted.guid);
@@ -69,12 +73,12 @@ fn attribute_differences(device: &Device, wanted: &Wanted, host: &mut Route) -> 
 
 fn link_differences(
     request: &Request,
-    wanted: &Wanted,
+    wanted: &IbSpec,
     device: &Device,
     pod: &mut Pod,
 ) -> Result<Vec<String>, cni::Error> {
     let ifname = &request.env.ifname;
-    let Some(link) = in_pod(&mut pod.route, device.id(), None, ifname)? else {
+    let Some(link) = in_pod(&mut pod.netlink, device.id(), None, ifname)? else {
         return Ok(vec![format!("the interface of {} is missing in the pod", device.id())]);
     };
     let mut found = Vec::new();

@@ -1,8 +1,8 @@
-use attach::{Attachments, Error, Found, Scene, Undo, key_of, lease};
+use attach::{Attachments, Error, Found, Undo, UndoContext, key_of, lease};
 use cni::{Request, ValidAttachments};
 use state::Dirs;
 
-use super::{IbUndo, NAME, peer};
+use super::{IbUndo, NAME, ib_sriov_cni};
 
 /// DEL of an InfiniBand VF, by its record or else the peer's cache. The IPAM's DEL always runs, after the interface has
 /// gone; a VF with a user space driver never had addresses.
@@ -18,8 +18,8 @@ fn give_back(request: &Request, errors: &mut Vec<Error>) -> Result<Option<String
     let cni_netns = request.env.netns.as_deref();
     match attachments.find::<IbUndo>(&key)? {
         Found::Attached { undo, netns } => {
-            let mut scene = Scene::of(netns.as_ref(), cni_netns)?;
-            errors.extend(attachments.release(&key, &undo, &mut scene));
+            let mut context = UndoContext::of(netns.as_ref(), cni_netns)?;
+            errors.extend(attachments.release(&key, &undo, &mut context));
             return Ok(undo.ipam);
         }
         Found::Damaged(damage) => {
@@ -27,12 +27,12 @@ fn give_back(request: &Request, errors: &mut Vec<Error>) -> Result<Option<String
         }
         Found::Nothing => (),
     }
-    let cached = peer::find(&dirs, &key)?;
+    let cached = ib_sriov_cni::find(&dirs, &key)?;
     if let Some(undo) = &cached {
-        errors.extend(undo.undo(&mut Scene::at(cni_netns)?));
+        errors.extend(undo.undo(&mut UndoContext::at(cni_netns)?));
     }
     if errors.is_empty() {
-        peer::forget(&dirs, &key)?;
+        ib_sriov_cni::forget(&dirs, &key)?;
         attachments.forget(&key)?;
     }
     Ok(cached.and_then(|undo| undo.ipam))
@@ -43,9 +43,9 @@ pub fn gc(request: &Request, valid: &ValidAttachments) -> Result<(), cni::Error>
     let dirs = Dirs::from_env().map_err(Error::from)?;
     let attachments = Attachments::open(&dirs, NAME)?;
     let (released, mut errors) = attachments.collect::<IbUndo>(&request.config.name, valid)?;
-    for undo in peer::stale(&dirs, &request.config.name, valid)? {
+    for undo in ib_sriov_cni::stale(&dirs, &request.config.name, valid)? {
         tracing::info!(attachment = %undo.key, "released: its cache is not among the valid attachments");
-        errors.extend(undo.undo(&mut Scene::default()));
+        errors.extend(undo.undo(&mut UndoContext::default()));
     }
     for key in &released {
         tracing::info!(attachment = %key, "released: not among the valid attachments");

@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
 use attach::wait::{here as wait_here, millis};
-use netlink::{Guid, Link, Rdma, RdmaDevice, Route};
+use netlink::{Guid, Link, Rdma, RdmaDevice, Rtnetlink};
 use serde::{Deserialize, Serialize};
 use state::Dirs;
 use sysfs::Root;
@@ -74,7 +74,7 @@ pub(super) fn rebind(
     driver: &str,
     guid: Option<Guid>,
     rdma: Option<&RdmaBefore>,
-    host: &mut Route,
+    host: &mut Rtnetlink,
 ) -> Result<Link, attach::Error> {
     let Id::Pci(bdf) = id else {
         let device = id.to_string();
@@ -106,7 +106,7 @@ fn returned(
     id: &Id,
     guid: Option<Guid>,
     with_rdma: bool,
-    host: &mut Route,
+    host: &mut Rtnetlink,
 ) -> Result<Option<(Device, Link)>, attach::Error> {
     let Some(device) = Device::find(&Root::system(), id)? else { return Ok(None) };
     if with_rdma && device.rdma()?.is_empty() {

@@ -2,16 +2,16 @@ use std::time::Duration;
 
 use attach::claim::Claims;
 use attach::wait::here as wait_here;
-use attach::{Error, Pod, Scene, Undo};
-use netlink::{Guid, Link, LinkChange, Rdma, Route};
+use attach::{Error, Pod, Undo, UndoContext};
+use netlink::{Guid, Link, LinkChange, Rdma, Rtnetlink};
 use netns::NetNs;
 use serde::{Deserialize, Serialize};
-use state::{Dirs, Key};
+use state::{AttachmentKey, Dirs};
 use sysfs::Root;
 
 use super::rebind::{RdmaBefore, guid_of, rebind};
-use super::{lock, peer};
-use crate::vf::{Admin, Attributes, Device, Id, Netdev, SPARE_NAME, await_home};
+use super::{ib_sriov_cni, lock};
+use crate::vf::{Admin, Attributes, Device, Id, Netdev, SPARE_NAME, await_on_host};
 
 /// As for an interface that comes home: the others are on their way, too.
 const ARRIVALS: Duration = Duration::from_secs(10);
@@ -20,7 +20,7 @@ const ARRIVALS: Duration = Duration::from_secs(10);
 #[derive(Debug, Serialize, Deserialize)]
 pub struct IbUndo {
     /// The owner.
-    pub key: Key,
+    pub key: AttachmentKey,
     /// PCI address
     pub device: String,
     /// The driver.
@@ -51,13 +51,13 @@ pub(super) fn claims(dirs: &Dirs) -> Claims<'_> {
 }
 
 impl Undo for IbUndo {
-    fn undo(&self, scene: &mut Scene) -> Vec<Error> {
-        self.undo_with_lock(scene).unwrap_or_else(|error| vec![error])
+    fn undo(&self, context: &mut UndoContext) -> Vec<Error> {
+        self.undo_with_lock(context).unwrap_or_else(|error| vec![error])
     }
 }
 
 impl IbUndo {
-    fn undo_with_lock(&self, scene: &mut Scene) -> Result<Vec<Error>, Error> {
+    fn undo_with_lock(&self, context: &mut UndoContext) -> Result<Vec<Error>, Error> {
         let dirs = Dirs::from_env()?;
         let id = Id::parse(&self.device)?;
         let Some(device) = Device::find(&Root::system(), &id)? else {
@@ -65,18 +65,23 @@ impl IbUndo {
             return self.forget(&dirs, &id).map(|()| Vec::new());
         };
         let _lock = lock::acquire(&dirs, &device)?;
-        self.undo_locked(&dirs, &id, scene)
+        self.undo_locked(&dirs, &id, context)
     }
 
     /// The undo, by someone who has the PF's lock.
-    pub(super) fn undo_locked(&self, dirs: &Dirs, id: &Id, scene: &mut Scene) -> Result<Vec<Error>, Error> {
+    pub(super) fn undo_locked(
+        &self,
+        dirs: &Dirs,
+        id: &Id,
+        context: &mut UndoContext,
+    ) -> Result<Vec<Error>, Error> {
         if let Some(owner) = claims(dirs).owner(id)?.filter(|owner| owner.key != self.key) {
             tracing::warn!(device = self.device, owner = %owner.key, "left alone: it belongs to another pod now");
-            peer::forget(dirs, &self.key)?;
+            ib_sriov_cni::forget(dirs, &self.key)?;
             return Ok(Vec::new());
         }
         let device = Device::find(&Root::system(), id)?;
-        let errors = device.map(|device| self.put_back(dirs, &device, scene)).unwrap_or_default();
+        let errors = device.map(|device| self.put_back(dirs, &device, context)).unwrap_or_default();
         if errors.is_empty() {
             self.forget(dirs, id)?;
         }
@@ -84,41 +89,41 @@ impl IbUndo {
     }
 
     fn forget(&self, dirs: &Dirs, id: &Id) -> Result<(), Error> {
-        peer::forget(dirs, &self.key)?;
+        ib_sriov_cni::forget(dirs, &self.key)?;
         claims(dirs).release(id, &self.key)
     }
 
     /// The interface leaves the pod before the RDMA device does, whose move builds it anew.
-    fn put_back(&self, dirs: &Dirs, device: &Device, scene: &mut Scene) -> Vec<Error> {
+    fn put_back(&self, dirs: &Dirs, device: &Device, context: &mut UndoContext) -> Vec<Error> {
         let mut errors = Vec::new();
-        errors.extend(self.leave_pod(device.id(), scene).err());
-        errors.extend(self.return_rdma(scene).err());
-        let administered = self.restore_attributes(device, scene);
+        errors.extend(self.move_to_host(device.id(), context).err());
+        errors.extend(self.move_rdma_to_host(context).err());
+        let administered = self.restore_attributes(device, context);
         // Bound anew before that, it would have the pod's GUID again, and its own would be waited for in vain.
         let guid = self.guid.filter(|_| administered.is_ok());
         errors.extend(administered.err());
         // Without its driver it has no interface.
-        match self.restore_driver(device).and_then(|()| self.restore_netdev(dirs, device, guid, scene)) {
+        match self.restore_driver(device).and_then(|()| self.restore_netdev(dirs, device, guid, context)) {
             Ok(more) => errors.extend(more),
             Err(error) => errors.push(error),
         }
         errors
     }
 
-    fn leave_pod(&self, id: &Id, scene: &mut Scene) -> Result<(), Error> {
+    fn move_to_host(&self, id: &Id, context: &mut UndoContext) -> Result<(), Error> {
         let Some(netdev) = &self.netdev else { return Ok(()) };
-        netdev.leave(id, self.index, &self.ifname, scene)
+        netdev.move_to_host(id, self.index, &self.ifname, context)
     }
 
-    fn return_rdma(&self, scene: &mut Scene) -> Result<(), Error> {
-        match (&scene.pod, &self.rdma) {
-            (Some(pod), Some(rdma)) if self.isolated => send_home(pod, &rdma.name),
+    fn move_rdma_to_host(&self, context: &mut UndoContext) -> Result<(), Error> {
+        match (&context.pod, &self.rdma) {
+            (Some(pod), Some(rdma)) if self.isolated => move_to_host(pod, &rdma.name),
             _ => Ok(()),
         }
     }
 
-    fn restore_attributes(&self, device: &Device, scene: &mut Scene) -> Result<(), Error> {
-        self.before.as_ref().map_or(Ok(()), |before| Admin::restore(device, before, scene.host()?))
+    fn restore_attributes(&self, device: &Device, context: &mut UndoContext) -> Result<(), Error> {
+        self.before.as_ref().map_or(Ok(()), |before| Admin::restore(device, before, context.host()?))
     }
 
     /// The rebind of an ADD that was ended in it, too, is made up for here.
@@ -131,11 +136,11 @@ impl IbUndo {
         dirs: &Dirs,
         device: &Device,
         guid: Option<Guid>,
-        scene: &mut Scene,
+        context: &mut UndoContext,
     ) -> Result<Vec<Error>, Error> {
         let Some(netdev) = &self.netdev else { return Ok(Vec::new()) };
-        let host = scene.host()?;
-        let mut link = await_home(device, host)?;
+        let host = context.host()?;
+        let mut link = await_on_host(device, host)?;
         // The peer's cache does not tell which driver it was.
         let driver = self.driver.as_deref().or(device.driver());
         if let Some(driver) = driver
@@ -145,7 +150,7 @@ impl IbUndo {
         } else if let Some(rdma) = &self.rdma {
             rdma.restore(device)?;
         }
-        if link.name != netdev.name && regain_name(dirs, netdev, &link, host)? {
+        if link.name != netdev.name && rename_when_free(dirs, netdev, &link, host)? {
             link.name.clone_from(&netdev.name);
         }
         Ok(netdev.restore(host, &link))
@@ -155,18 +160,18 @@ impl IbUndo {
 /// `ib_ipoib` gives each interface the first name that is free, and a namespace that ends gives back several, one after
 /// another: one that is still to be put back may have the name of this one, and when it makes way, the next to arrive may
 /// have it before this one does. False if it is the name of a stranger.
-fn regain_name(dirs: &Dirs, netdev: &Netdev, link: &Link, host: &mut Route) -> Result<bool, Error> {
-    let regained = wait_here(ARRIVALS, || {
-        if !make_way(dirs, &netdev.name, host)? {
+fn rename_when_free(dirs: &Dirs, netdev: &Netdev, link: &Link, host: &mut Rtnetlink) -> Result<bool, Error> {
+    let renamed = wait_here(ARRIVALS, || {
+        if !free_name(dirs, &netdev.name, host)? {
             return Ok(Some(false));
         }
         Ok(netdev.rename(host, link)?.then_some(true))
     })?;
-    Ok(regained.unwrap_or(false))
+    Ok(renamed.unwrap_or(false))
 }
 
 /// Takes a name from an interface that gets its own when its turn comes; false if it is nobody's that we know.
-fn make_way(dirs: &Dirs, name: &str, host: &mut Route) -> Result<bool, Error> {
+fn free_name(dirs: &Dirs, name: &str, host: &mut Rtnetlink) -> Result<bool, Error> {
     let Some(holder) = host.link_by_name(name)? else { return Ok(true) };
     let Some(Ok(id)) = holder.device.as_deref().map(Id::parse) else { return Ok(false) };
     if claims(dirs).owner(&id)?.is_none() {
@@ -181,12 +186,12 @@ fn make_way(dirs: &Dirs, name: &str, host: &mut Route) -> Result<bool, Error> {
 
 /// The kernel moves a device out of the namespace of the thread that asks, and of no other (`rdma_dev_change_netns` in
 /// drivers/infiniband/core/device.c).
-fn send_home(pod: &Pod, name: &str) -> Result<(), Error> {
-    let home = NetNs::current()?;
+fn move_to_host(pod: &Pod, name: &str) -> Result<(), Error> {
+    let host_netns = NetNs::current()?;
     pod.netns.run(|| {
         let mut inside = Rdma::open()?;
         match inside.device_by_name(name)? {
-            Some(device) => Ok(inside.move_device(device.index, home.fd())?),
+            Some(device) => Ok(inside.move_device(device.index, host_netns.fd())?),
             None => Ok(()),
         }
     })?

@@ -2,20 +2,20 @@ use std::path::Path;
 
 use attach::sysctl;
 use netlink::link::{Bond, BondMode, BondOption, LinkKind, NewKind};
-use netlink::{Link, LinkChange, NewLink, Route};
+use netlink::{Link, LinkChange, NewLink, Rtnetlink};
 
 use super::ledger::{Ledger, Port};
 use super::provide::Masters;
-use super::{Error, WantedBond};
+use super::{BondSpec, Error};
 
 pub(super) const KIND: &str = "bond";
 /// Delays, which the kernel rounds to multiples of the monitoring interval.
 const ROUNDED: [u16; 3] = [4, 5, 28];
 
 impl Masters<'_> {
-    pub(super) fn provide_bond(&mut self, wanted: &WantedBond, nics: &[Link]) -> Result<Link, attach::Error> {
+    pub(super) fn provide_bond(&mut self, wanted: &BondSpec, nics: &[Link]) -> Result<Link, attach::Error> {
         let present = self.host.link_by_name(&wanted.name)?;
-        let ledger = self.enter(&wanted.name, KIND, present.as_ref(), |ledger| {
+        let ledger = self.record_user(&wanted.name, KIND, present.as_ref(), |ledger| {
             ledger.ports = nics.iter().map(|nic| ledger.port_before(nic)).collect();
         })?;
         match &present {
@@ -27,7 +27,7 @@ impl Masters<'_> {
     }
 
     /// With the MTU of its ports from the beginning: they take that of the bond.
-    fn make_bond(&mut self, wanted: &WantedBond, nics: &[Link]) -> Result<(), attach::Error> {
+    fn make_bond(&mut self, wanted: &BondSpec, nics: &[Link]) -> Result<(), attach::Error> {
         let kind = NewKind::Bond(Bond { mode: wanted.mode, options: wanted.options.clone() });
         let link = NewLink { mtu: self.mtu(nics), ..NewLink::new(&wanted.name, kind) };
         self.host.create_link(&link)?;
@@ -37,7 +37,7 @@ impl Masters<'_> {
     }
 
     /// The kernel takes a port only while that is down, and brings it up itself (`bond_enslave`).
-    fn fill(&mut self, wanted: &WantedBond, bond: &Link, nics: &[Link]) -> Result<(), attach::Error> {
+    fn fill(&mut self, wanted: &BondSpec, bond: &Link, nics: &[Link]) -> Result<(), attach::Error> {
         for nic in nics.iter().filter(|nic| nic.master != Some(bond.index)) {
             self.host.set_link(nic.index, &LinkChange::DOWN)?;
             self.host
@@ -64,7 +64,7 @@ impl Ledger {
 }
 
 /// Mode and options of a bond that is there.
-pub(super) fn verify(wanted: &WantedBond, link: &Link) -> Result<(), Error> {
+pub(super) fn verify(wanted: &BondSpec, link: &Link) -> Result<(), Error> {
     let differs = |found: String, wanted_is: String| Error::Differs {
         name: wanted.name.clone(),
         found,
@@ -92,11 +92,11 @@ pub(super) fn verify(wanted: &WantedBond, link: &Link) -> Result<(), Error> {
 
 /// Exactly the wanted ports, or some of them while it is `unfinished`.
 pub(super) fn verify_ports(
-    wanted: &WantedBond,
+    wanted: &BondSpec,
     bond: &Link,
     nics: &[Link],
     unfinished: bool,
-    host: &mut Route,
+    host: &mut Rtnetlink,
 ) -> Result<(), attach::Error> {
     let mut have: Vec<_> = host.links()?.into_iter().filter(|link| link.master == Some(bond.index)).collect();
     have.sort_by_key(|link| link.index);
@@ -112,7 +112,7 @@ pub(super) fn verify_ports(
 }
 
 /// No NIC is a port of something else.
-pub(super) fn require_free(nics: &[Link], host: &mut Route) -> Result<(), attach::Error> {
+pub(super) fn require_free(nics: &[Link], host: &mut Rtnetlink) -> Result<(), attach::Error> {
     for nic in nics {
         if let Some(index) = nic.master {
             let port_of = host.link_by_index(index)?.map_or_else(|| index.to_string(), |link| link.name);
@@ -123,7 +123,7 @@ pub(super) fn require_free(nics: &[Link], host: &mut Route) -> Result<(), attach
 }
 
 /// Brings up again what was up before it became a port, once the bond is gone.
-pub(super) fn restore_ports(ledger: &Ledger, host: &mut Route) -> Vec<attach::Error> {
+pub(super) fn restore_ports(ledger: &Ledger, host: &mut Rtnetlink) -> Vec<attach::Error> {
     let mut errors = Vec::new();
     for port in ledger.ports.iter().filter(|port| port.up) {
         match host.link_by_index(port.index) {

@@ -1,13 +1,13 @@
 use attach::Error;
-use netlink::{Link, Route};
-use state::{Dirs, Key};
+use netlink::{Link, Rtnetlink};
+use state::{AttachmentKey, Dirs};
 
 use super::ledger::Ledger;
-use super::{Wanted, bond, provide, vlan};
+use super::{MasterSpec, bond, provide, vlan};
 
 /// CHECK: what differs from the config, a line each. Takes no lock.
-pub fn check(dirs: &Dirs, wanted: &Wanted, key: &Key) -> Result<Vec<String>, Error> {
-    let mut host = Route::open()?;
+pub fn check(dirs: &Dirs, wanted: &MasterSpec, key: &AttachmentKey) -> Result<Vec<String>, Error> {
+    let mut host = Rtnetlink::open()?;
     let nics = provide::nics(wanted, &mut host)?;
     let mut found = Vec::new();
     let below = match &wanted.bond {
@@ -33,15 +33,15 @@ pub fn check(dirs: &Dirs, wanted: &Wanted, key: &Key) -> Result<Vec<String>, Err
 }
 
 /// STATUS: the interfaces are there.
-pub fn status(wanted: &Wanted) -> Result<(), Error> {
-    provide::nics(wanted, &mut Route::open()?).map(drop)
+pub fn status(wanted: &MasterSpec) -> Result<(), Error> {
+    provide::nics(wanted, &mut Rtnetlink::open()?).map(drop)
 }
 
 fn checked(
     dirs: &Dirs,
     name: &str,
-    key: &Key,
-    host: &mut Route,
+    key: &AttachmentKey,
+    host: &mut Rtnetlink,
     found: &mut Vec<String>,
 ) -> Result<Option<Link>, Error> {
     if !Ledger::load(dirs, name)?.is_some_and(|ledger| ledger.is_used_by(key)) {

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use attach::Error;
-use netlink::{Link, Route};
+use netlink::{Link, Rtnetlink};
 use serde::{Deserialize, Serialize};
-use state::{BootId, Dirs, Key, Netns, file};
+use state::{AttachmentKey, BootId, Dirs, Netns, file};
 
 pub(super) const FOLDER: &str = "masters";
 /// Beside the ledgers.
@@ -41,7 +41,7 @@ pub(super) struct Ledger {
 pub struct User {
     /// Which one.
     #[serde(flatten)]
-    pub key: Key,
+    pub key: AttachmentKey,
     /// The pod's namespace at ADD; `None` where there was none to open.
     #[serde(default)]
     pub netns: Option<Netns>,
@@ -52,7 +52,7 @@ pub struct User {
 
 impl User {
     /// From now on.
-    pub fn new(key: Key, netns: Option<Netns>) -> Self {
+    pub fn new(key: AttachmentKey, netns: Option<Netns>) -> Self {
         let created = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |age| age.as_secs());
         Self { key, netns, created }
     }
@@ -134,16 +134,16 @@ impl Ledger {
         self.users.push(user.clone());
     }
 
-    pub(super) fn part(&mut self, key: &Key) {
+    pub(super) fn part(&mut self, key: &AttachmentKey) {
         self.users.retain(|user| user.key != *key);
     }
 
-    pub(super) fn is_used_by(&self, key: &Key) -> bool {
+    pub(super) fn is_used_by(&self, key: &AttachmentKey) -> bool {
         self.users.iter().any(|user| user.key == *key)
     }
 
     /// The link, unless another one has its name by now.
-    pub(super) fn link(&self, host: &mut Route) -> Result<Option<Link>, Error> {
+    pub(super) fn link(&self, host: &mut Rtnetlink) -> Result<Option<Link>, Error> {
         let found = match self.index {
             Some(index) => host.link_by_index(index)?,
             None => host.link_by_name(&self.name)?,

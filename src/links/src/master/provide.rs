@@ -1,35 +1,35 @@
-use netlink::{Link, LinkChange, Route};
+use netlink::{Link, LinkChange, Rtnetlink};
 use state::Dirs;
 
 use super::ledger::{Ledger, User};
-use super::{Error, Wanted, bond, lock, release, vlan};
+use super::{Error, MasterSpec, bond, lock, release, vlan};
 
 /// `ARPHRD_INFINIBAND` (`include/uapi/linux/if_arp.h`)
 const INFINIBAND: u16 = 32;
 
 /// Has the masters in place for `user`. Nothing is changed that does not fit; what this call made is undone if it fails.
-pub fn provide(dirs: &Dirs, wanted: &Wanted, user: &User) -> Result<(), attach::Error> {
-    let mut host = Route::open()?;
+pub fn provide(dirs: &Dirs, wanted: &MasterSpec, user: &User) -> Result<(), attach::Error> {
+    let mut host = Rtnetlink::open()?;
     let _lock = lock(dirs)?;
     let nics = nics(wanted, &mut host)?;
     let mut masters = Masters { dirs, user, wanted, host, made: Vec::new() };
     masters.verify(&nics)?;
-    masters
-        .put_in_place(&nics)
-        .map_err(|error| error.and(release::leave(dirs, &user.key, &masters.made, &mut masters.host)))
+    masters.put_in_place(&nics).map_err(|error| {
+        error.and(release::remove_user_of_all(dirs, &user.key, &masters.made, &mut masters.host))
+    })
 }
 
 pub(super) struct Masters<'a> {
     pub(super) dirs: &'a Dirs,
     pub(super) user: &'a User,
-    pub(super) wanted: &'a Wanted,
-    pub(super) host: Route,
+    pub(super) wanted: &'a MasterSpec,
+    pub(super) host: Rtnetlink,
     /// What this call made.
     pub(super) made: Vec<String>,
 }
 
 /// The interfaces as they are.
-pub(super) fn nics(wanted: &Wanted, host: &mut Route) -> Result<Vec<Link>, attach::Error> {
+pub(super) fn nics(wanted: &MasterSpec, host: &mut Rtnetlink) -> Result<Vec<Link>, attach::Error> {
     let find = |name: &String| -> Result<Link, attach::Error> {
         let link = host.link_by_name(name)?.ok_or_else(|| Error::NoInterface { name: name.clone() })?;
         if link.hardware_type == INFINIBAND && wanted.vlan.is_some() {
@@ -76,7 +76,7 @@ impl Masters<'_> {
     }
 
     /// The link's ledger with this attachment among its users, in place before the link is touched.
-    pub(super) fn enter(
+    pub(super) fn record_user(
         &mut self,
         name: &str,
         kind: &str,
@@ -128,7 +128,7 @@ impl Masters<'_> {
         }
     }
 
-    fn verify_vlan(&mut self, wanted: &super::WantedVlan, below: &Link) -> Result<(), attach::Error> {
+    fn verify_vlan(&mut self, wanted: &super::VlanSpec, below: &Link) -> Result<(), attach::Error> {
         if self.wanted.bond.is_none() {
             self.require_mtu(below)?;
         }
@@ -141,7 +141,7 @@ impl Masters<'_> {
         }
     }
 
-    fn verify_absent(&mut self, wanted: &super::WantedVlan) -> Result<(), attach::Error> {
+    fn verify_absent(&mut self, wanted: &super::VlanSpec) -> Result<(), attach::Error> {
         match (self.host.link_by_name(&wanted.name)?, &self.wanted.bond) {
             (Some(link), Some(bond)) => Err(vlan::differs(wanted, &link, &bond.name).into()),
             _ => Ok(()),
@@ -150,7 +150,7 @@ impl Masters<'_> {
 
     fn verify_bond(
         &mut self,
-        wanted: &super::WantedBond,
+        wanted: &super::BondSpec,
         nics: &[Link],
     ) -> Result<Option<Link>, attach::Error> {
         let present = self.host.link_by_name(&wanted.name)?;

@@ -1,15 +1,15 @@
 use attach::Error;
 use cni::ValidAttachments;
-use netlink::Route;
-use state::{Dirs, Key};
+use netlink::Rtnetlink;
+use state::{AttachmentKey, Dirs};
 
 use super::ledger::Ledger;
 use super::{bond, lock};
 
 /// DEL: `key` uses no master any more; one that was made here goes with its last user, if that is wished.
-pub fn release(dirs: &Dirs, key: &Key) -> Result<Vec<Error>, Error> {
+pub fn release(dirs: &Dirs, key: &AttachmentKey) -> Result<Vec<Error>, Error> {
     let _lock = lock(dirs)?;
-    Ok(leave(dirs, key, &[], &mut Route::open()?))
+    Ok(remove_user_of_all(dirs, key, &[], &mut Rtnetlink::open()?))
 }
 
 /// GC: as [`release`] for every user of `network` that is not valid any more. Returns whom it released.
@@ -17,20 +17,26 @@ pub fn collect(
     dirs: &Dirs,
     network: &str,
     valid: &ValidAttachments,
-) -> Result<(Vec<Key>, Vec<Error>), Error> {
+) -> Result<(Vec<AttachmentKey>, Vec<Error>), Error> {
     let _lock = lock(dirs)?;
-    let mut host = Route::open()?;
-    let is_stale = |key: &Key| key.network == network && !valid.contains(&key.container_id, &key.ifname);
+    let mut host = Rtnetlink::open()?;
+    let is_stale =
+        |key: &AttachmentKey| key.network == network && !valid.contains(&key.container_id, &key.ifname);
     let users = Ledger::all(dirs)?.into_iter().flat_map(|ledger| ledger.users).map(|user| user.key);
     let mut stale: Vec<_> = users.filter(is_stale).collect();
     stale.sort();
     stale.dedup();
-    let errors = stale.iter().flat_map(|key| leave(dirs, key, &[], &mut host)).collect();
+    let errors = stale.iter().flat_map(|key| remove_user_of_all(dirs, key, &[], &mut host)).collect();
     Ok((stale, errors))
 }
 
 /// The caller has the lock. VLANs go before what they are on; `failed` is what a failing ADD has just made.
-pub(super) fn leave(dirs: &Dirs, key: &Key, failed: &[String], host: &mut Route) -> Vec<Error> {
+pub(super) fn remove_user_of_all(
+    dirs: &Dirs,
+    key: &AttachmentKey,
+    failed: &[String],
+    host: &mut Rtnetlink,
+) -> Vec<Error> {
     let ledgers = match Ledger::all(dirs) {
         Ok(ledgers) => ledgers,
         Err(error) => return vec![error],
@@ -44,14 +50,19 @@ pub(super) fn leave(dirs: &Dirs, key: &Key, failed: &[String], host: &mut Route)
         }
         ledger.unfinished |= failed.contains(&ledger.name);
         let on = ledger.on.clone();
-        let left = leave_one(dirs, ledger, key, host).unwrap_or_else(|error| vec![error]);
+        let left = remove_user(dirs, ledger, key, host).unwrap_or_else(|error| vec![error]);
         held.extend(on.filter(|_| !left.is_empty()));
         errors.extend(left);
     }
     errors
 }
 
-fn leave_one(dirs: &Dirs, mut ledger: Ledger, key: &Key, host: &mut Route) -> Result<Vec<Error>, Error> {
+fn remove_user(
+    dirs: &Dirs,
+    mut ledger: Ledger,
+    key: &AttachmentKey,
+    host: &mut Rtnetlink,
+) -> Result<Vec<Error>, Error> {
     if ledger.users.len() > 1 || !is_to_go(&ledger, host)? {
         ledger.part(key);
         return if ledger.users.is_empty() && !ledger.made { ledger.remove(dirs) } else { ledger.save(dirs) }
@@ -65,7 +76,7 @@ fn leave_one(dirs: &Dirs, mut ledger: Ledger, key: &Key, host: &mut Route) -> Re
     Ok(errors)
 }
 
-fn is_to_go(ledger: &Ledger, host: &mut Route) -> Result<bool, Error> {
+fn is_to_go(ledger: &Ledger, host: &mut Rtnetlink) -> Result<bool, Error> {
     if !ledger.made || !(ledger.cleanup || ledger.unfinished) {
         return Ok(false);
     }
@@ -80,7 +91,7 @@ fn is_to_go(ledger: &Ledger, host: &mut Route) -> Result<bool, Error> {
     Ok(above.is_none())
 }
 
-fn delete(ledger: &Ledger, host: &mut Route) -> Result<(), Error> {
+fn delete(ledger: &Ledger, host: &mut Rtnetlink) -> Result<(), Error> {
     let Some(link) = ledger.link(host)? else { return Ok(()) };
     match host.delete_link(link.index) {
         Err(error) if !error.is_gone() => Err(error.into()),

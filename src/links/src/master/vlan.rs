@@ -1,17 +1,17 @@
 use netlink::link::{LinkKind, NewKind, Vlan, VlanProtocol};
-use netlink::{Link, NewLink, Route};
+use netlink::{Link, NewLink, Rtnetlink};
 
 use super::bond::kind_of;
 use super::provide::Masters;
-use super::{Error, WantedVlan};
+use super::{Error, VlanSpec};
 
 pub(super) const KIND: &str = "vlan";
 
 impl Masters<'_> {
-    pub(super) fn provide_vlan(&mut self, wanted: &WantedVlan, below: &Link) -> Result<(), attach::Error> {
+    pub(super) fn provide_vlan(&mut self, wanted: &VlanSpec, below: &Link) -> Result<(), attach::Error> {
         let present = self.host.link_by_name(&wanted.name)?;
         let on = Some(below.name.clone());
-        let ledger = self.enter(&wanted.name, KIND, present.as_ref(), |ledger| ledger.on = on)?;
+        let ledger = self.record_user(&wanted.name, KIND, present.as_ref(), |ledger| ledger.on = on)?;
         match &present {
             Some(link) => self.bring_up(link)?,
             None => self.make_vlan(wanted, below)?,
@@ -19,7 +19,7 @@ impl Masters<'_> {
         self.settle(ledger).map(drop)
     }
 
-    fn make_vlan(&mut self, wanted: &WantedVlan, below: &Link) -> Result<(), attach::Error> {
+    fn make_vlan(&mut self, wanted: &VlanSpec, below: &Link) -> Result<(), attach::Error> {
         let mut link = NewLink::new(&wanted.name, NewKind::Vlan(kind(wanted)));
         link.parent = Some(below.index);
         link.mtu = self.wanted.mtu;
@@ -29,17 +29,17 @@ impl Masters<'_> {
     }
 }
 
-fn kind(wanted: &WantedVlan) -> Vlan {
+fn kind(wanted: &VlanSpec) -> Vlan {
     Vlan { id: wanted.id, protocol: VlanProtocol::Ieee8021Q }
 }
 
 /// A link of the wanted name has to be that VLAN.
-pub(super) fn verify(wanted: &WantedVlan, link: &Link, below: &Link) -> Result<(), Error> {
+pub(super) fn verify(wanted: &VlanSpec, link: &Link, below: &Link) -> Result<(), Error> {
     let same = link.kind == LinkKind::Vlan(kind(wanted)) && link.parent == Some(below.index);
     if same { Ok(()) } else { Err(differs(wanted, link, &below.name)) }
 }
 
-pub(super) fn differs(wanted: &WantedVlan, link: &Link, below: &str) -> Error {
+pub(super) fn differs(wanted: &VlanSpec, link: &Link, below: &str) -> Error {
     let found = match &link.kind {
         LinkKind::Vlan(vlan) => format!("is VLAN {} of link {}", vlan.id, link.parent.unwrap_or_default()),
         _ => format!("is {}", kind_of(link)),
@@ -48,7 +48,11 @@ pub(super) fn differs(wanted: &WantedVlan, link: &Link, below: &str) -> Error {
 }
 
 /// A NIC has one link for a VLAN: no other may be it under another name.
-pub(super) fn require_free(wanted: &WantedVlan, below: &Link, host: &mut Route) -> Result<(), attach::Error> {
+pub(super) fn require_free(
+    wanted: &VlanSpec,
+    below: &Link,
+    host: &mut Rtnetlink,
+) -> Result<(), attach::Error> {
     let is_it = |link: &Link| link.kind == LinkKind::Vlan(kind(wanted)) && link.parent == Some(below.index);
     match host.links()?.into_iter().find(is_it) {
         Some(other) => Err(Error::OtherName {

@@ -4,10 +4,10 @@ use attach::claim::Claimant;
 use attach::{Adding, Attachments, Pod, key_of};
 use cni::{CniResult, Request};
 use netlink::{NetnsMode, Rdma};
-use state::{Dirs, Key};
+use state::{AttachmentKey, Dirs};
 use sysfs::Root;
 
-use super::ready::Ready;
+use super::prepared::PreparedRdma;
 use super::{Error, NAME, Node, RdmaUndo, derive};
 use crate::vf::{self, Device, Id};
 
@@ -23,7 +23,7 @@ pub enum Policy {
 
 /// What the plugin makes of its config.
 #[derive(Clone, Debug, Default)]
-pub struct Wanted {
+pub struct RdmaSpec {
     /// `deviceID`; derived from the previous result when there is none.
     pub device: Option<Id>,
     /// See [`Policy`].
@@ -35,7 +35,7 @@ pub struct Wanted {
 }
 
 /// ADD: the RDMA device follows the interface of the previous result, which is passed on as it is.
-pub fn add(request: &Request, wanted: &Wanted) -> Result<CniResult, cni::Error> {
+pub fn add(request: &Request, wanted: &RdmaSpec) -> Result<CniResult, cni::Error> {
     let result = request.config.require_prev_result()?.clone();
     let netns = request.env.netns.as_deref().ok_or_else(|| cni::Error::netns("CNI_NETNS is empty"))?;
     let mut pod = Pod::open(netns)?;
@@ -69,7 +69,7 @@ pub(super) fn open() -> Result<Rdma, attach::Error> {
 /// The plugin's own attachment.
 struct Move<'a> {
     request: &'a Request,
-    wanted: &'a Wanted,
+    wanted: &'a RdmaSpec,
     dirs: Dirs,
     pod: Pod,
     id: Id,
@@ -84,22 +84,22 @@ impl Move<'_> {
         Device::require(&Root::system(), &self.id)?;
         let _lock = vf::lock(&self.dirs, &self.id)?;
         let device = Device::require(&Root::system(), &self.id)?;
-        let ready = Ready::find(&self.dirs, device, self.wanted, &mut Node::default())?;
-        let mut adding = prepared.begin(ready.undo(key.clone(), &self.pod))?;
-        self.perform(&ready, &key, &mut adding).map_err(|error| roll_back(adding, error))
+        let rdma = PreparedRdma::find(&self.dirs, device, self.wanted, &mut Node::default())?;
+        let mut adding = prepared.begin(rdma.undo(key.clone(), &self.pod))?;
+        self.perform(&rdma, &key, &mut adding).map_err(|error| roll_back(adding, error))
     }
 
     fn perform(
         &self,
-        ready: &Ready<'_>,
-        key: &Key,
+        rdma: &PreparedRdma<'_>,
+        key: &AttachmentKey,
         adding: &mut Adding<RdmaUndo>,
     ) -> Result<(), attach::Error> {
         let claimant = Claimant { dirs: &self.dirs, plugin: NAME, record: None, key };
-        if ready.enter(&claimant, &self.pod)? {
-            adding.note(|undo| undo.device_info.clone_from(&self.wanted.device_info));
+        if rdma.move_to_pod(&claimant, &self.pod)? {
+            adding.set(|undo| undo.device_info.clone_from(&self.wanted.device_info));
         }
-        Ready::save(&self.dirs, adding.undo())?;
+        PreparedRdma::save(&self.dirs, adding.undo())?;
         adding.attached()
     }
 }

@@ -3,10 +3,10 @@ use cni::Request;
 use netlink::Rdma;
 use state::Dirs;
 
-use super::{NAME, Policy, RdmaUndo, Wanted, require_exclusive};
+use super::{NAME, Policy, RdmaSpec, RdmaUndo, require_exclusive};
 
 /// CHECK: the device is in the pod, under the name of the record.
-pub fn check(request: &Request, wanted: &Wanted) -> Result<(), cni::Error> {
+pub fn check(request: &Request, wanted: &RdmaSpec) -> Result<(), cni::Error> {
     let netns = request.env.netns.as_deref().ok_or_else(|| cni::Error::netns("CNI_NETNS is empty"))?;
     request.config.require_prev_result()?;
     let pod = Pod::open(netns)?;

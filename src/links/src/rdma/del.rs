@@ -1,10 +1,10 @@
 use std::path::{Path, PathBuf};
 
-use attach::{Attachments, Error, Found, Scene, Undo, key_of};
+use attach::{Attachments, Error, Found, Undo, UndoContext, key_of};
 use cni::{Request, ValidAttachments};
-use state::{Dirs, Key};
+use state::{AttachmentKey, Dirs};
 
-use super::{NAME, RdmaUndo, peer};
+use super::{NAME, RdmaUndo, rdma_cni};
 
 /// DEL: the device comes back from wherever it is.
 pub fn del(request: &Request) -> Result<(), cni::Error> {
@@ -19,15 +19,15 @@ fn give_back(request: &Request) -> Result<Vec<Error>, Error> {
     let cni_netns = request.env.netns.as_deref();
     match attachments.find::<RdmaUndo>(&key)? {
         Found::Attached { undo, netns } => {
-            let mut scene = Scene::of(netns.as_ref(), cni_netns)?;
-            return Ok(attachments.release(&key, &undo, &mut scene));
+            let mut context = UndoContext::of(netns.as_ref(), cni_netns)?;
+            return Ok(attachments.release(&key, &undo, &mut context));
         }
         Found::Damaged(damage) => {
             tracing::warn!(%damage, "the record of this attachment is damaged; its cache has to do");
         }
         Found::Nothing => (),
     }
-    let errors = unrecorded(&dirs, &key, &mut Scene::at(cni_netns)?, cni_netns)?;
+    let errors = unrecorded(&dirs, &key, &mut UndoContext::at(cni_netns)?, cni_netns)?;
     if errors.is_empty() {
         attachments.forget(&key)?;
     }
@@ -35,16 +35,21 @@ fn give_back(request: &Request) -> Result<Vec<Error>, Error> {
 }
 
 /// What the plugin that ours replaced moved, or ours before a reboot.
-fn unrecorded(dirs: &Dirs, key: &Key, scene: &mut Scene, netns: Option<&Path>) -> Result<Vec<Error>, Error> {
+fn unrecorded(
+    dirs: &Dirs,
+    key: &AttachmentKey,
+    context: &mut UndoContext,
+    netns: Option<&Path>,
+) -> Result<Vec<Error>, Error> {
     let undo = find_unrecorded(dirs, key, netns.unwrap_or(Path::new("")).to_owned())?;
-    Ok(undo.map(|undo| undo.undo(scene)).unwrap_or_default())
+    Ok(undo.map(|undo| undo.undo(context)).unwrap_or_default())
 }
 
 /// As the peer's cache tells it. One that is about nothing any more is removed.
-pub fn find_unrecorded(dirs: &Dirs, key: &Key, netns: PathBuf) -> Result<Option<RdmaUndo>, Error> {
-    let found = peer::find(dirs, key, netns)?;
+pub fn find_unrecorded(dirs: &Dirs, key: &AttachmentKey, netns: PathBuf) -> Result<Option<RdmaUndo>, Error> {
+    let found = rdma_cni::find(dirs, key, netns)?;
     if found.is_none() {
-        peer::forget(dirs, key)?;
+        rdma_cni::forget(dirs, key)?;
     }
     Ok(found)
 }
@@ -57,10 +62,11 @@ pub fn gc(request: &Request, valid: &ValidAttachments) -> Result<(), cni::Error>
     for key in &released {
         tracing::info!(attachment = %key, "released: not among the valid attachments");
     }
-    for key in peer::keys(&dirs, network)? {
+    for key in rdma_cni::keys(&dirs, network)? {
         if !valid.contains(&key.container_id, &key.ifname) {
             errors.extend(
-                unrecorded(&dirs, &key, &mut Scene::default(), None).unwrap_or_else(|error| vec![error]),
+                unrecorded(&dirs, &key, &mut UndoContext::default(), None)
+                    .unwrap_or_else(|error| vec![error]),
             );
         }
     }

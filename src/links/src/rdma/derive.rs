@@ -2,7 +2,7 @@
 
 use attach::Pod;
 use cni::{CniResult, Interface};
-use netlink::{HwAddr, Route, Vf};
+use netlink::{HwAddr, Rtnetlink, Vf};
 use sysfs::Root;
 
 use super::Error;
@@ -14,13 +14,13 @@ pub(super) fn device(result: &CniResult, pod: &mut Pod) -> Result<Id, attach::Er
     if let Some(id) = &interface.pci_id {
         return Ok(Id::parse(id)?);
     }
-    if let Some(id) = pod.route.link_by_name(&interface.name)?.and_then(|link| link.device) {
+    if let Some(id) = pod.netlink.link_by_name(&interface.name)?.and_then(|link| link.device) {
         return Ok(Id::parse(&id)?);
     }
     let mac = interface.mac.as_deref().unwrap_or_default();
     let mac: HwAddr =
         mac.parse().map_err(|_| no_device(format!("{} has no MAC to look for", interface.name)))?;
-    by_mac(&mut Route::open()?, mac)
+    by_mac(&mut Rtnetlink::open()?, mac)
 }
 
 fn only(result: &CniResult) -> Result<&Interface, Error> {
@@ -30,7 +30,7 @@ fn only(result: &CniResult) -> Result<&Interface, Error> {
     }
 }
 
-fn by_mac(host: &mut Route, mac: HwAddr) -> Result<Id, attach::Error> {
+fn by_mac(host: &mut Rtnetlink, mac: HwAddr) -> Result<Id, attach::Error> {
     let root = Root::system();
     let mut pfs = Vec::new();
     for link in host.links()? {

@@ -3,14 +3,14 @@ use std::time::{Duration, Instant};
 
 use attach::claim::Claims;
 use attach::wait::{here as wait_here, millis};
-use attach::{Pod, Scene, Undo};
+use attach::{Pod, Undo, UndoContext};
 use netlink::{Rdma, RdmaDevice};
 use netns::NetNs;
 use serde::{Deserialize, Serialize};
-use state::{Dirs, Key, file};
+use state::{AttachmentKey, Dirs, file};
 use sysfs::Root;
 
-use super::{Error, peer};
+use super::{Error, rdma_cni};
 use crate::vf::{Device, Id, Verdict, judge_chained};
 
 /// As for the VF itself.
@@ -20,7 +20,7 @@ const RETURN: Duration = Duration::from_secs(10);
 #[derive(Debug, Serialize, Deserialize)]
 pub struct RdmaUndo {
     /// The owner.
-    pub key: Key,
+    pub key: AttachmentKey,
     /// PCI address, or name of the auxiliary device.
     pub device: String,
     /// The same in every namespace until the driver is unbound; `None` if a peer's cache did not tell.
@@ -40,25 +40,25 @@ pub(super) fn claims(dirs: &Dirs) -> Claims<'_> {
 }
 
 impl Undo for RdmaUndo {
-    fn undo(&self, scene: &mut Scene) -> Vec<attach::Error> {
-        self.attempt(scene).err().into_iter().collect()
+    fn undo(&self, context: &mut UndoContext) -> Vec<attach::Error> {
+        self.attempt(context).err().into_iter().collect()
     }
 }
 
 impl RdmaUndo {
-    fn attempt(&self, scene: &mut Scene) -> Result<(), attach::Error> {
+    fn attempt(&self, context: &mut UndoContext) -> Result<(), attach::Error> {
         let dirs = Dirs::from_env()?;
         let id = Id::parse(&self.device)?;
         match self.judge(&dirs, &id)? {
             Verdict::Other(owner) => {
                 tracing::warn!(device = self.device, owner, "left alone: another pod has it now");
             }
-            Verdict::Ours => self.put_back(&id, scene)?,
+            Verdict::Ours => self.put_back(&id, context)?,
         }
         if let Some(path) = &self.device_info {
             file::remove(path)?;
         }
-        peer::forget(&dirs, &self.key)?;
+        rdma_cni::forget(&dirs, &self.key)?;
         claims(&dirs).release(&id, &self.key)
     }
 
@@ -69,9 +69,9 @@ impl RdmaUndo {
         }
     }
 
-    fn put_back(&self, id: &Id, scene: &mut Scene) -> Result<(), attach::Error> {
-        if let Some(pod) = &scene.pod {
-            self.leave(pod)?;
+    fn put_back(&self, id: &Id, context: &mut UndoContext) -> Result<(), attach::Error> {
+        if let Some(pod) = &context.pod {
+            self.move_to_host(pod)?;
         }
         let Some(device) = Device::find(&Root::system(), id)? else { return Ok(()) };
         if device.driver().is_none() {
@@ -81,7 +81,7 @@ impl RdmaUndo {
         let mut host = Rdma::open()?;
         let start = Instant::now();
         let away = || Error::Away { name: self.name.clone(), waited_ms: millis(start) };
-        let found = wait_here(RETURN, || self.at_home(&mut host, &device))?.ok_or_else(away)?;
+        let found = wait_here(RETURN, || self.find_on_host(&mut host, &device))?.ok_or_else(away)?;
         if found.name != self.name {
             host.rename(found.index, &self.name)?;
         }
@@ -90,12 +90,12 @@ impl RdmaUndo {
 
     /// The kernel compares the device's namespace with the caller's, not with the socket's (`rdma_dev_change_netns` in
     /// drivers/infiniband/core/device.c).
-    fn leave(&self, pod: &Pod) -> Result<(), attach::Error> {
-        let home = NetNs::current()?;
+    fn move_to_host(&self, pod: &Pod) -> Result<(), attach::Error> {
+        let host_netns = NetNs::current()?;
         pod.netns.run(|| {
             let mut inside = Rdma::open()?;
             match self.inside(&mut inside)? {
-                Some(device) => Ok(inside.move_device(device.index, home.fd())?),
+                Some(device) => Ok(inside.move_device(device.index, host_netns.fd())?),
                 None => Ok(()),
             }
         })?
@@ -114,7 +114,7 @@ impl RdmaUndo {
     }
 
     /// On the host: by index and name, or else as the one device of the function.
-    fn at_home(&self, host: &mut Rdma, device: &Device) -> Result<Option<RdmaDevice>, attach::Error> {
+    fn find_on_host(&self, host: &mut Rdma, device: &Device) -> Result<Option<RdmaDevice>, attach::Error> {
         let names = device.rdma()?;
         if let Some(found) = self.by_index(host)?.filter(|found| names == [found.name.as_str()]) {
             return Ok(Some(found));

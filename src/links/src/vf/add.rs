@@ -3,22 +3,22 @@ use attach::claim::Claimant;
 use attach::lease::{self, Lease};
 use attach::{Adding, Attachments, Pod, Prepared, key_of, require_free};
 use cni::{CniResult, Request};
-use netlink::Route;
-use state::{Dirs, Key};
+use netlink::Rtnetlink;
+use state::{AttachmentKey, Dirs};
 use sysfs::Root;
 
 use super::device::Device;
-use super::peer::Files;
-use super::ready::Ready;
-use super::{Plugin, VfUndo, Wanted, lock};
+use super::prepared::PreparedVf;
+use super::sriov_cni::Files;
+use super::{Plugin, VfSpec, VfUndo, lock};
 
 /// ADD of an Ethernet VF or SF.
-pub fn add(request: &Request, plugin: Plugin, wanted: &Wanted) -> Result<CniResult, cni::Error> {
+pub fn add(request: &Request, plugin: Plugin, wanted: &VfSpec) -> Result<CniResult, cni::Error> {
     let env = &request.env;
     let netns = env.netns.as_deref().ok_or_else(|| cni::Error::netns("CNI_NETNS is empty"))?;
     let detection = detect::Settings::of(&request.config)?;
     let mut pod = Pod::open(netns)?;
-    let host = Route::open().map_err(attach::Error::from)?;
+    let host = Rtnetlink::open().map_err(attach::Error::from)?;
     let dirs = Dirs::from_env().map_err(attach::Error::from)?;
     let key = key_of(request)?;
     let prepared = Attachments::open(&dirs, plugin.name)?.prepare::<VfUndo>(key.clone(), &pod.netns)?;
@@ -34,12 +34,12 @@ pub fn add(request: &Request, plugin: Plugin, wanted: &Wanted) -> Result<CniResu
 struct Build<'a> {
     request: &'a Request,
     plugin: Plugin,
-    wanted: &'a Wanted,
+    wanted: &'a VfSpec,
     detection: Option<detect::Settings>,
     dirs: Dirs,
-    key: Key,
+    key: AttachmentKey,
     pod: Pod,
-    host: Route,
+    host: Rtnetlink,
     lease: Lease<'a>,
 }
 
@@ -50,28 +50,28 @@ impl Build<'_> {
         // A lock's file stays for ever: none for what is no device.
         Device::require(&Root::system(), id)?;
         let lock = lock::acquire(&self.dirs, self.plugin.name, id)?;
-        let ready = Ready::find(&self.dirs, self.wanted, files, &mut self.host)?;
-        let undo = ready.undo(self.request, self.key.clone());
+        let vf = PreparedVf::find(&self.dirs, self.wanted, files, &mut self.host)?;
+        let undo = vf.undo(self.request, self.key.clone());
         let mut adding = prepared.begin(VfUndo { lock: Some(lock), ..undo })?;
-        let built = self.build(&ready, &mut adding).and_then(|result| {
+        let built = self.build(&vf, &mut adding).and_then(|result| {
             adding.attached()?;
             Ok(result)
         });
         built.map_err(|error| self.lease.roll_back(error, adding.fail()))
     }
 
-    fn build(&mut self, ready: &Ready<'_>, adding: &mut Adding<VfUndo>) -> Result<CniResult, cni::Error> {
+    fn build(&mut self, vf: &PreparedVf<'_>, adding: &mut Adding<VfUndo>) -> Result<CniResult, cni::Error> {
         let Self { dirs, key, request, pod, host, .. } = self;
         let claimant = Claimant { dirs, plugin: self.plugin.name, record: None, key };
-        let arrived = ready.enter(&claimant, host, pod)?;
-        adding.note(|undo| undo.index = arrived.as_ref().map(|link| link.index));
+        let arrived = vf.move_to_pod(&claimant, host, pod)?;
+        adding.set(|undo| undo.index = arrived.as_ref().map(|link| link.index));
         let mut result = self.lease.take()?;
-        result.interfaces = vec![ready.interface(&request.env.ifname, arrived.as_ref(), pod)];
+        result.interfaces = vec![vf.interface(&request.env.ifname, arrived.as_ref(), pod)];
         if let Some(link) = &arrived {
             let (settings, lease, result) = (self.detection, &mut self.lease, &mut result);
             detect::configure(pod, Candidate { link, parent: None, settings, lease, result })?;
         }
-        ready.save(dirs, request, adding.undo())?;
+        vf.save(dirs, request, adding.undo())?;
         Ok(result)
     }
 }

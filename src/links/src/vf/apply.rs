@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use attach::wait;
 use netlink::vf::VfChange;
-use netlink::{HwAddr, Link, LinkChange, Monitor, Route};
+use netlink::{HwAddr, Link, LinkChange, Monitor, Rtnetlink};
 use netns::NetNs;
 
 use super::attributes::{Setting, settings};
@@ -22,7 +22,7 @@ pub struct Admin<'a> {
 
 impl<'a> Admin<'a> {
     /// Looks the PF's interface up.
-    pub fn open(device: &'a Id, pf: &'a Pf, host: &mut Route) -> Result<Self, attach::Error> {
+    pub fn open(device: &'a Id, pf: &'a Pf, host: &mut Rtnetlink) -> Result<Self, attach::Error> {
         Ok(Self::at(device, pf, pf.link(device, host)?))
     }
 
@@ -37,7 +37,7 @@ impl<'a> Admin<'a> {
     }
 
     /// What the PF reports of the VF, found by its number.
-    pub fn read(&self, host: &mut Route) -> Result<Attributes, attach::Error> {
+    pub fn read(&self, host: &mut Rtnetlink) -> Result<Attributes, attach::Error> {
         let vf = host.vf(self.link.index, self.pf.vf)?;
         let missing = || Error::Device {
             id: self.device.to_string(),
@@ -52,7 +52,7 @@ impl<'a> Admin<'a> {
     /// Makes `wanted` of `now` in one request with only what differs. What the driver refuses is named.
     pub fn apply(
         &self,
-        host: &mut Route,
+        host: &mut Rtnetlink,
         wanted: &Attributes,
         now: &Attributes,
     ) -> Result<(), attach::Error> {
@@ -72,7 +72,7 @@ impl<'a> Admin<'a> {
     pub(crate) fn restore(
         device: &'a Device,
         before: &Attributes,
-        host: &mut Route,
+        host: &mut Rtnetlink,
     ) -> Result<(), attach::Error> {
         let Some(pf) = device.pf() else { return Ok(()) };
         let admin = Self::open(device.id(), pf, host)?;
@@ -81,7 +81,7 @@ impl<'a> Admin<'a> {
         admin.settle(host, before.mac)
     }
 
-    fn apply_one(&self, host: &mut Route, setting: Setting) -> Result<(), attach::Error> {
+    fn apply_one(&self, host: &mut Rtnetlink, setting: Setting) -> Result<(), attach::Error> {
         match self.send(host, &setting.0) {
             Err(source) if source.is_unsupported() && setting.is_neutral() => {
                 tracing::debug!(pf = self.link.name, vf = self.pf.vf, %setting, "the driver does not know it, and need not");
@@ -97,12 +97,12 @@ impl<'a> Admin<'a> {
         Error::Refused { driver, pf, vf: self.pf.vf, setting: setting.to_string(), source: Box::new(source) }
     }
 
-    fn send(&self, host: &mut Route, change: &VfChange) -> Result<(), netlink::Error> {
+    fn send(&self, host: &mut Rtnetlink, change: &VfChange) -> Result<(), netlink::Error> {
         retry(|| host.set_vf(self.link.index, self.pf.vf, change))
     }
 
     /// Waits until the PF reports the MAC that it was given.
-    pub fn settle(&self, host: &mut Route, mac: Option<HwAddr>) -> Result<(), attach::Error> {
+    pub fn settle(&self, host: &mut Rtnetlink, mac: Option<HwAddr>) -> Result<(), attach::Error> {
         let Some(mac) = mac else { return Ok(()) };
         let start = Instant::now();
         let settled = wait::here(PATIENCE, || Ok((self.read(host)?.mac == Some(mac)).then_some(())))?;
@@ -123,7 +123,12 @@ impl<'a> Admin<'a> {
 }
 
 /// Gives an interface its own MAC, and waits until it has it. `netns` and `route` are those of the interface.
-pub fn set_own_mac(netns: &NetNs, route: &mut Route, link: &Link, mac: HwAddr) -> Result<(), attach::Error> {
+pub fn set_own_mac(
+    netns: &NetNs,
+    route: &mut Rtnetlink,
+    link: &Link,
+    mac: HwAddr,
+) -> Result<(), attach::Error> {
     if link.address == Some(mac) {
         return Ok(());
     }

@@ -1,22 +1,22 @@
 use addresses::{detect, result_differences};
 use attach::{Attachments, Error, Pod, key_of, verdict};
 use cni::{Request, delegate};
-use netlink::{Link, Route};
+use netlink::{Link, Rtnetlink};
 use state::Dirs;
 use sysfs::Root;
 
 use super::apply::Admin;
 use super::device::Device;
 use super::netdev::in_pod;
-use super::{Plugin, VfUndo, Wanted};
+use super::{Plugin, VfSpec, VfUndo};
 
 /// CHECK of a VF: what the PF and the pod have against config, record and `prevResult`, then the IPAM's own CHECK.
-pub fn check(request: &Request, plugin: Plugin, wanted: &Wanted) -> Result<(), cni::Error> {
+pub fn check(request: &Request, plugin: Plugin, wanted: &VfSpec) -> Result<(), cni::Error> {
     let netns = request.env.netns.as_deref().ok_or_else(|| cni::Error::netns("CNI_NETNS is empty"))?;
     request.config.require_prev_result()?;
     detect::Settings::of(&request.config)?;
     let mut pod = Pod::open(netns)?;
-    let mut host = Route::open().map_err(Error::from)?;
+    let mut host = Rtnetlink::open().map_err(Error::from)?;
     let record = Attachments::open(&Dirs::from_env().map_err(Error::from)?, plugin.name)?;
     let record = record.find::<VfUndo>(&key_of(request)?)?.about(&pod.netns);
     let (undo, mut found) = record.map_or_else(|differs| (None, vec![differs]), |undo| (undo, Vec::new()));
@@ -36,9 +36,9 @@ pub fn status(request: &Request) -> Result<(), cni::Error> {
 /// The VF against its record, what its PF and the pod have against the config and `prevResult`.
 pub fn differences(
     request: &Request,
-    wanted: &Wanted,
+    wanted: &VfSpec,
     undo: Option<&VfUndo>,
-    host: &mut Route,
+    host: &mut Rtnetlink,
     pod: &mut Pod,
 ) -> Result<Vec<String>, cni::Error> {
     let device = Device::require(&Root::system(), &wanted.device)?;
@@ -61,7 +61,11 @@ pub fn device_difference(recorded: Option<(&str, Option<&str>)>, device: &Device
     (now != then).then(|| format!("its driver is {now}, expected {then}"))
 }
 
-fn attribute_differences(device: &Device, wanted: &Wanted, host: &mut Route) -> Result<Vec<String>, Error> {
+fn attribute_differences(
+    device: &Device,
+    wanted: &VfSpec,
+    host: &mut Rtnetlink,
+) -> Result<Vec<String>, Error> {
     let Some(pf) = device.pf() else { return Ok(Vec::new()) };
     let admin = Admin::open(device.id(), pf, host)?;
     Ok(wanted.attributes.differences(&admin.read(host)?))
@@ -69,12 +73,12 @@ fn attribute_differences(device: &Device, wanted: &Wanted, host: &mut Route) -> 
 
 fn link_differences(
     request: &Request,
-    wanted: &Wanted,
+    wanted: &VfSpec,
     device: &Device,
     pod: &mut Pod,
 ) -> Result<Vec<String>, cni::Error> {
     let ifname = &request.env.ifname;
-    let Some(link) = in_pod(&mut pod.route, device.id(), None, ifname)? else {
+    let Some(link) = in_pod(&mut pod.netlink, device.id(), None, ifname)? else {
         return Ok(vec![format!("the interface of device {} is not in the pod", device.id())]);
     };
     let mut found = own_differences(&link, wanted, ifname);
@@ -82,7 +86,7 @@ fn link_differences(
     Ok(found)
 }
 
-fn own_differences(link: &Link, wanted: &Wanted, ifname: &str) -> Vec<String> {
+fn own_differences(link: &Link, wanted: &VfSpec, ifname: &str) -> Vec<String> {
     let mut found = Vec::new();
     if link.name != *ifname {
         found.push(format!("its name is {}, expected {ifname}", link.name));

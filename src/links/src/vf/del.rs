@@ -1,10 +1,10 @@
 use std::path::Path;
 
-use attach::{Attachments, Error, Found, Scene, Undo, key_of, lease};
+use attach::{Attachments, Error, Found, Undo, UndoContext, key_of, lease};
 use cni::{Request, ValidAttachments};
-use state::{Dirs, Key};
+use state::{AttachmentKey, Dirs};
 
-use super::peer::{self, Cache, Files};
+use super::sriov_cni::{self, Files, SriovCniCache};
 use super::{Plugin, VfUndo, owner};
 
 /// DEL of a VF, by its record or else the peer's cache. The IPAM's DEL always runs, after the interface has gone.
@@ -20,8 +20,8 @@ fn give_back(request: &Request, plugin: Plugin, errors: &mut Vec<Error>) -> Resu
     let cni_netns = request.env.netns.as_deref();
     match attachments.find::<VfUndo>(&key)? {
         Found::Attached { undo, netns } => {
-            let mut scene = Scene::of(netns.as_ref(), cni_netns)?;
-            errors.extend(attachments.release(&key, &undo, &mut scene));
+            let mut context = UndoContext::of(netns.as_ref(), cni_netns)?;
+            errors.extend(attachments.release(&key, &undo, &mut context));
             return Ok(undo.ipam);
         }
         Found::Damaged(damage) => {
@@ -30,7 +30,7 @@ fn give_back(request: &Request, plugin: Plugin, errors: &mut Vec<Error>) -> Resu
         Found::Nothing => (),
     }
     let files = Files::of(plugin.name, request, cni_netns.unwrap_or(Path::new("")));
-    let recorded = unrecorded(&dirs, &key, &files, &mut Scene::at(cni_netns)?, errors)?;
+    let recorded = unrecorded(&dirs, &key, &files, &mut UndoContext::at(cni_netns)?, errors)?;
     if errors.is_empty() {
         attachments.forget(&key)?;
     }
@@ -40,32 +40,32 @@ fn give_back(request: &Request, plugin: Plugin, errors: &mut Vec<Error>) -> Resu
 /// What the plugin that ours replaced attached, or ours before a reboot.
 fn unrecorded(
     dirs: &Dirs,
-    key: &Key,
+    key: &AttachmentKey,
     files: &Files,
-    scene: &mut Scene,
+    context: &mut UndoContext,
     errors: &mut Vec<Error>,
 ) -> Result<Option<String>, Error> {
-    let Some(undo) = find_unrecorded(dirs, key, files, scene)? else { return Ok(None) };
-    errors.extend(undo.undo(scene));
+    let Some(undo) = find_unrecorded(dirs, key, files, context)? else { return Ok(None) };
+    errors.extend(undo.undo(context));
     Ok(undo.ipam.clone())
 }
 
 /// As the peer's cache tells it. One that is about nothing any more is removed.
 pub fn find_unrecorded(
     dirs: &Dirs,
-    key: &Key,
+    key: &AttachmentKey,
     files: &Files,
-    scene: &mut Scene,
+    context: &mut UndoContext,
 ) -> Result<Option<Box<VfUndo>>, Error> {
-    match peer::find(dirs, key, files, scene)? {
-        peer::Found::Nothing => Ok(None),
-        peer::Found::Stale => {
+    match sriov_cni::find(dirs, key, files, context)? {
+        sriov_cni::Found::Nothing => Ok(None),
+        sriov_cni::Found::Stale => {
             if let Some(id) = files.forget_all(dirs)? {
                 owner::release(dirs, &id, key)?;
             }
             Ok(None)
         }
-        peer::Found::Undo(undo) => Ok(Some(undo)),
+        sriov_cni::Found::Undo(undo) => Ok(Some(undo)),
     }
 }
 
@@ -90,7 +90,7 @@ fn collect_caches(
     valid: &ValidAttachments,
 ) -> Result<Vec<Error>, Error> {
     let mut errors = Vec::new();
-    for (path, cache) in peer::caches(dirs, plugin.name)? {
+    for (path, cache) in sriov_cni::caches(dirs, plugin.name)? {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if cache.name != network || is_valid(name, valid) {
             continue;
@@ -105,8 +105,8 @@ fn collect_caches(
 fn collect_cache(
     dirs: &Dirs,
     plugin: Plugin,
-    key: &Key,
-    cache: &Cache,
+    key: &AttachmentKey,
+    cache: &SriovCniCache,
     name: &str,
 ) -> Result<Vec<Error>, Error> {
     let mut files = Files {
@@ -116,9 +116,9 @@ fn collect_cache(
         ..Files::default()
     };
     files.netns = files.user(dirs, &cache.device)?.unwrap_or_default();
-    let mut scene = Scene::at(Some(&files.netns))?;
+    let mut context = UndoContext::at(Some(&files.netns))?;
     let mut errors = Vec::new();
-    unrecorded(dirs, key, &files, &mut scene, &mut errors)?;
+    unrecorded(dirs, key, &files, &mut context, &mut errors)?;
     Ok(errors)
 }
 

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::path::Path;
 
-use netlink::{Link, Route};
+use netlink::{Link, Rtnetlink};
 use sysfs::{Bdf, Root};
 
 use super::Error;
@@ -142,7 +142,7 @@ impl Device {
     }
 
     /// Its interface in the host's namespace. A name in sysfs is good for a moment only, an index for longer.
-    pub fn link(&self, host: &mut Route) -> Result<Option<Link>, attach::Error> {
+    pub fn link(&self, host: &mut Rtnetlink) -> Result<Option<Link>, attach::Error> {
         let index = self.sysfs.netdev().and_then(|netdev| netdev.map(|netdev| netdev.ifindex()).transpose());
         match index {
             Ok(Some(index)) => Ok(host.link_by_index(index)?),
@@ -154,7 +154,7 @@ impl Device {
     }
 
     /// Its interface, for an ADD; `None` with a user space driver.
-    pub fn require_link(&self, host: &mut Route) -> Result<Option<Link>, attach::Error> {
+    pub fn require_link(&self, host: &mut Rtnetlink) -> Result<Option<Link>, attach::Error> {
         match self.link(host)? {
             Some(link) => Ok(Some(link)),
             None if self.is_userspace() => Ok(None),
@@ -193,7 +193,7 @@ impl Device {
 
 impl Pf {
     /// The PF's interface in the host's namespace.
-    pub fn link(&self, device: &Id, host: &mut Route) -> Result<Link, attach::Error> {
+    pub fn link(&self, device: &Id, host: &mut Rtnetlink) -> Result<Link, attach::Error> {
         let away = || Error::PfAway { device: device.to_string(), pf: self.function.bdf().to_string() };
         let netdev = self.function.netdev()?.ok_or_else(away)?;
         Ok(host.link_by_index(netdev.ifindex()?)?.ok_or_else(away)?)

@@ -16,6 +16,6 @@ pub(super) fn acquire(dirs: &Dirs, folder: &str, id: &Id) -> Result<Lock, Error>
 
 /// The same, to be taken.
 pub(super) fn file(dirs: &Dirs, folder: &str, id: &Id) -> Result<LockFile, Error> {
-    let directory = dirs.peer.create(&[folder, "pci", "vf_lock"])?;
+    let directory = dirs.upstream.create(&[folder, "pci", "vf_lock"])?;
     Ok(LockFile { path: directory.join(format!("{id}.lock")), shared: false, patience: PATIENCE })
 }

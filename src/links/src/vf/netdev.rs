@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use attach::{Failure, Pod, Scene, wait};
-use netlink::{HwAddr, Link, LinkChange, Route};
+use attach::{Failure, Pod, UndoContext, wait};
+use netlink::{HwAddr, Link, LinkChange, Rtnetlink};
 use netns::NetNs;
 use serde::{Deserialize, Serialize};
 
@@ -33,7 +33,7 @@ pub struct Netdev {
 
 /// What a pod's interface is to be, beyond what it is.
 #[derive(Clone, Debug, Default)]
-pub struct Arrival<'a> {
+pub struct Placement<'a> {
     /// Its name there.
     pub ifname: &'a str,
     /// Its MTU, if it is to change.
@@ -53,23 +53,28 @@ impl Netdev {
     }
 
     /// Out of the pod, if both are still there.
-    pub(crate) fn leave(
+    pub(crate) fn move_to_host(
         &self,
         device: &Id,
         index: Option<u32>,
         ifname: &str,
-        scene: &mut Scene,
+        context: &mut UndoContext,
     ) -> Result<(), attach::Error> {
-        scene.host()?;
-        let Scene { pod: Some(pod), host: Some(host) } = scene else { return Ok(()) };
-        match in_pod(&mut pod.route, device, index, ifname)? {
-            Some(link) => self.bring_home(pod, &link, host),
+        context.host()?;
+        let UndoContext { pod: Some(pod), host: Some(host) } = context else { return Ok(()) };
+        match in_pod(&mut pod.netlink, device, index, ifname)? {
+            Some(link) => self.move_link_to_host(pod, &link, host),
             None => Ok(()),
         }
     }
 
     /// Brings the interface back to the host from a pod, under its own name unless another one took that meanwhile.
-    pub fn bring_home(&self, pod: &mut Pod, link: &Link, host: &mut Route) -> Result<(), attach::Error> {
+    pub fn move_link_to_host(
+        &self,
+        pod: &mut Pod,
+        link: &Link,
+        host: &mut Rtnetlink,
+    ) -> Result<(), attach::Error> {
         let taken = host.link_by_name(&self.name)?.is_some();
         if taken {
             tracing::warn!(
@@ -79,22 +84,22 @@ impl Netdev {
         }
         for alt_name in &link.alt_names {
             if *alt_name == self.name || host.link_by_name(alt_name)?.is_some() {
-                pod.route.delete_alt_name(link.index, alt_name)?;
+                pod.netlink.delete_alt_name(link.index, alt_name)?;
             }
         }
-        let home = NetNs::current()?;
+        let host_netns = NetNs::current()?;
         let name = if taken { SPARE_NAME } else { &self.name };
         let change =
-            LinkChange { netns: Some(home.fd()), name: Some(name.to_owned()), ..LinkChange::default() };
-        match retry(|| pod.route.set_link(link.index, &change)) {
+            LinkChange { netns: Some(host_netns.fd()), name: Some(name.to_owned()), ..LinkChange::default() };
+        match retry(|| pod.netlink.set_link(link.index, &change)) {
             // Before Linux 6.6 the interface is home by then, and only its new name was refused.
-            Err(error) if error.is_exists() && pod.route.link_by_index(link.index)?.is_none() => Ok(()),
+            Err(error) if error.is_exists() && pod.netlink.link_by_index(link.index)?.is_none() => Ok(()),
             other => Ok(other?),
         }
     }
 
     /// Makes the interface on the host what it was: address, MTU, flags, names, state.
-    pub fn restore(&self, host: &mut Route, link: &Link) -> Vec<attach::Error> {
+    pub fn restore(&self, host: &mut Rtnetlink, link: &Link) -> Vec<attach::Error> {
         let mut errors = Vec::new();
         errors.extend(self.restore_name(host, link).err());
         errors.extend(self.restore_mac(host, link).err());
@@ -120,7 +125,7 @@ impl Netdev {
         }
     }
 
-    fn restore_mac(&self, host: &mut Route, link: &Link) -> Result<(), attach::Error> {
+    fn restore_mac(&self, host: &mut Rtnetlink, link: &Link) -> Result<(), attach::Error> {
         match self.mac.filter(|mac| link.address != Some(*mac)) {
             Some(mac) => set_own_mac(&NetNs::current()?, host, link, mac),
             None => Ok(()),
@@ -128,7 +133,7 @@ impl Netdev {
     }
 
     /// Only here is an interface renamed on the host: the kernel itself brought it back under a foreign name.
-    fn restore_name(&self, host: &mut Route, link: &Link) -> Result<(), attach::Error> {
+    fn restore_name(&self, host: &mut Rtnetlink, link: &Link) -> Result<(), attach::Error> {
         if link.name != self.name && !self.rename(host, link)? {
             tracing::warn!(
                 ifname = link.name,
@@ -152,7 +157,7 @@ impl Netdev {
     }
 
     /// Gives it its name again; false if another interface has that name, or has it as an alternative one.
-    pub(crate) fn rename(&self, host: &mut Route, link: &Link) -> Result<bool, attach::Error> {
+    pub(crate) fn rename(&self, host: &mut Rtnetlink, link: &Link) -> Result<bool, attach::Error> {
         if link.alt_names.contains(&self.name) {
             host.delete_alt_name(link.index, &self.name)?;
         }
@@ -167,9 +172,14 @@ impl Netdev {
     }
 }
 
-impl Arrival<'_> {
+impl Placement<'_> {
     /// Moves an interface from the host to the pod, named and sized by the same request.
-    pub fn enter(&self, host: &mut Route, link: &Link, pod: &mut Pod) -> Result<Link, attach::Error> {
+    pub fn move_to_pod(
+        &self,
+        host: &mut Rtnetlink,
+        link: &Link,
+        pod: &mut Pod,
+    ) -> Result<Link, attach::Error> {
         let change = LinkChange {
             netns: Some(pod.netns.fd()),
             name: Some(self.ifname.to_owned()),
@@ -177,14 +187,14 @@ impl Arrival<'_> {
             ..LinkChange::default()
         };
         retry(|| host.set_link(link.index, &change))?;
-        let arrived = pod.route.link_by_name(self.ifname)?;
+        let arrived = pod.netlink.link_by_name(self.ifname)?;
         arrived.ok_or_else(|| Failure::Vanished { ifname: self.ifname.to_owned() }.into())
     }
 }
 
 /// A device's interface in a pod, whatever the workload calls it.
 pub fn in_pod(
-    pod: &mut Route,
+    pod: &mut Rtnetlink,
     device: &Id,
     index: Option<u32>,
     ifname: &str,
@@ -202,9 +212,9 @@ pub fn in_pod(
 }
 
 /// Waits until the device's interface is on the host: a dying namespace, or a driver that starts, hands it over late.
-pub fn await_home(device: &Device, host: &mut Route) -> Result<Link, attach::Error> {
+pub fn await_on_host(device: &Device, host: &mut Rtnetlink) -> Result<Link, attach::Error> {
     let start = Instant::now();
-    let home = wait::here(RETURN, || device.link(host))?;
+    let found = wait::here(RETURN, || device.link(host))?;
     let away = || Error::Away { device: device.id().to_string(), waited_ms: wait::millis(start) };
-    Ok(home.ok_or_else(away)?)
+    Ok(found.ok_or_else(away)?)
 }

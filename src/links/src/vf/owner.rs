@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use attach::claim::{Claimant, Claims, Evicted};
+use attach::claim::{Claimant, Claims, Reclaimed};
 use netns::NetNs;
-use state::{Dirs, Key};
+use state::{AttachmentKey, Dirs};
 
 use super::device::Id;
-use super::peer::{self, Allocation};
+use super::sriov_cni::{self, Allocation};
 use super::{Error, VfUndo};
 
 /// Whether an undo may touch the device.
@@ -22,7 +22,12 @@ fn claims(dirs: &Dirs) -> Claims<'_> {
 }
 
 /// Ours, unless a claim or the peer's allocation file names another pod that lives.
-pub(super) fn judge(dirs: &Dirs, id: &Id, key: &Key, files: &peer::Files) -> Result<Verdict, attach::Error> {
+pub(super) fn judge(
+    dirs: &Dirs,
+    id: &Id,
+    key: &AttachmentKey,
+    files: &sriov_cni::Files,
+) -> Result<Verdict, attach::Error> {
     if let Some(owner) = claims(dirs).owner(id)?.filter(|owner| owner.key != *key) {
         return Ok(Verdict::Other(owner.key.to_string()));
     }
@@ -35,24 +40,29 @@ pub(super) fn judge(dirs: &Dirs, id: &Id, key: &Key, files: &peer::Files) -> Res
 pub(crate) fn judge_chained(
     dirs: &Dirs,
     id: &Id,
-    key: &Key,
+    key: &AttachmentKey,
     netns: PathBuf,
 ) -> Result<Verdict, attach::Error> {
-    let files =
-        peer::Files { folder: "sriov".to_owned(), allocations: true, netns, ..peer::Files::default() };
+    let files = sriov_cni::Files {
+        folder: "sriov".to_owned(),
+        allocations: true,
+        netns,
+        ..sriov_cni::Files::default()
+    };
     judge(dirs, id, key, &files)
 }
 
 /// Makes way for a new owner: what a pod had that is gone is put back, one that lives is an error. The caller has the
 /// lock, and writes its record before it takes the device.
-pub(super) fn vacate(dirs: &Dirs, id: &Id, files: &peer::Files) -> Result<(), attach::Error> {
-    let evicted = claims(dirs).evict::<VfUndo>(id, |undo, scene| undo.undo_locked(dirs, id, scene))?;
-    if let Evicted::Alive(owner) = evicted {
+pub(super) fn reclaim(dirs: &Dirs, id: &Id, files: &sriov_cni::Files) -> Result<(), attach::Error> {
+    let reclaimed =
+        claims(dirs).reclaim::<VfUndo>(id, |undo, context| undo.undo_locked(dirs, id, context))?;
+    if let Reclaimed::Alive(owner) = reclaimed {
         return Err(allocated(id, owner.key.to_string(), owner.netns()));
     }
     match Allocation::of(dirs, files, id)?.user()? {
         Some(netns) if is_alive(&netns) => Err(allocated(id, "a pod".to_owned(), netns)),
-        Some(_) => peer::repair(dirs, files, id),
+        Some(_) => sriov_cni::repair(dirs, files, id),
         None => Ok(()),
     }
 }
@@ -62,14 +72,14 @@ pub(super) fn take(
     claimant: &Claimant<'_>,
     id: &Id,
     pod: &NetNs,
-    files: &peer::Files,
+    files: &sriov_cni::Files,
 ) -> Result<(), attach::Error> {
     claims(claimant.dirs).take(claimant, id, pod)?;
     Allocation::of(claimant.dirs, files, id)?.take(pod.path())
 }
 
 /// Gives the device up, if it is still `key`'s.
-pub(super) fn release(dirs: &Dirs, id: &Id, key: &Key) -> Result<(), attach::Error> {
+pub(super) fn release(dirs: &Dirs, id: &Id, key: &AttachmentKey) -> Result<(), attach::Error> {
     claims(dirs).release(id, key)
 }
 

@@ -1,20 +1,20 @@
-use attach::{Error, Scene, Undo};
-use netlink::Route;
+use attach::{Error, Undo, UndoContext};
+use netlink::Rtnetlink;
 use serde::{Deserialize, Serialize};
-use state::{Dirs, Key, Lock};
+use state::{AttachmentKey, Dirs, Lock};
 use sysfs::Root;
 
 use super::apply::Admin;
 use super::device::{Device, Id};
-use super::netdev::{Netdev, await_home};
+use super::netdev::{Netdev, await_on_host};
 use super::owner::{self, Verdict};
-use super::{Attributes, lock, peer};
+use super::{Attributes, lock, sriov_cni};
 
 /// Everything about a VF as it was before a pod got it, from which it can be put back without the pod.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct VfUndo {
     /// `CNI_CONTAINERID` and the like: the owner.
-    pub key: Key,
+    pub key: AttachmentKey,
     /// PCI address, or name of the auxiliary device.
     pub device: String,
     /// The driver; a workload may have unbound it.
@@ -33,37 +33,42 @@ pub struct VfUndo {
     /// The IPAM plugin that gave its addresses.
     pub ipam: Option<String>,
     /// The files that the plugin which ours replaces would have written.
-    pub peer: peer::Files,
+    pub peer: sriov_cni::Files,
     /// The lock that an ADD under way has; an undo from a record takes its own.
     #[serde(skip)]
     pub lock: Option<Lock>,
 }
 
 impl Undo for VfUndo {
-    fn undo(&self, scene: &mut Scene) -> Vec<Error> {
-        self.undo_with_lock(scene).unwrap_or_else(|error| vec![error])
+    fn undo(&self, context: &mut UndoContext) -> Vec<Error> {
+        self.undo_with_lock(context).unwrap_or_else(|error| vec![error])
     }
 }
 
 impl VfUndo {
-    fn undo_with_lock(&self, scene: &mut Scene) -> Result<Vec<Error>, Error> {
+    fn undo_with_lock(&self, context: &mut UndoContext) -> Result<Vec<Error>, Error> {
         let dirs = Dirs::from_env()?;
         let id = Id::parse(&self.device)?;
         let _lock = match self.lock {
             Some(_) => None,
             None => Some(lock::acquire(&dirs, &self.peer.folder, &id)?),
         };
-        self.undo_locked(&dirs, &id, scene)
+        self.undo_locked(&dirs, &id, context)
     }
 
     /// The undo, by someone who has the VF's lock.
-    pub(super) fn undo_locked(&self, dirs: &Dirs, id: &Id, scene: &mut Scene) -> Result<Vec<Error>, Error> {
+    pub(super) fn undo_locked(
+        &self,
+        dirs: &Dirs,
+        id: &Id,
+        context: &mut UndoContext,
+    ) -> Result<Vec<Error>, Error> {
         if let Verdict::Other(owner) = owner::judge(dirs, id, &self.key, &self.peer)? {
             tracing::warn!(device = self.device, owner, "left alone: it belongs to another pod now");
             self.peer.forget_cache(dirs)?;
             return Ok(Vec::new());
         }
-        let errors = Device::find(&Root::system(), id)?.map(|device| self.put_back(&device, scene));
+        let errors = Device::find(&Root::system(), id)?.map(|device| self.put_back(&device, context));
         if errors.is_none() {
             tracing::warn!(device = self.device, "the device is gone, and with it all that was changed");
         }
@@ -76,25 +81,25 @@ impl VfUndo {
     }
 
     /// The interface leaves the pod before the PF takes the pod's VLAN from it.
-    fn put_back(&self, device: &Device, scene: &mut Scene) -> Vec<Error> {
+    fn put_back(&self, device: &Device, context: &mut UndoContext) -> Vec<Error> {
         let mut errors = Vec::new();
-        errors.extend(self.leave_pod(device.id(), scene).err());
-        errors.extend(self.restore_attributes(device, scene).err());
+        errors.extend(self.move_to_host(device.id(), context).err());
+        errors.extend(self.restore_attributes(device, context).err());
         // Without its driver it has no interface.
-        match self.restore_driver(device).and_then(|()| self.restore_netdev(device, scene)) {
+        match self.restore_driver(device).and_then(|()| self.restore_netdev(device, context)) {
             Ok(more) => errors.extend(more),
             Err(error) => errors.push(error),
         }
         errors
     }
 
-    fn leave_pod(&self, id: &Id, scene: &mut Scene) -> Result<(), Error> {
+    fn move_to_host(&self, id: &Id, context: &mut UndoContext) -> Result<(), Error> {
         let Some(netdev) = &self.netdev else { return Ok(()) };
-        netdev.leave(id, self.index, &self.ifname, scene)
+        netdev.move_to_host(id, self.index, &self.ifname, context)
     }
 
-    fn restore_attributes(&self, device: &Device, scene: &mut Scene) -> Result<(), Error> {
-        self.before.as_ref().map_or(Ok(()), |before| Admin::restore(device, before, scene.host()?))
+    fn restore_attributes(&self, device: &Device, context: &mut UndoContext) -> Result<(), Error> {
+        self.before.as_ref().map_or(Ok(()), |before| Admin::restore(device, before, context.host()?))
     }
 
     /// A workload that was allowed to may have unbound it, or given it to vfio-pci.
@@ -102,10 +107,10 @@ impl VfUndo {
         device.restore_driver(self.driver.as_deref(), self.driver_override.as_deref())
     }
 
-    fn restore_netdev(&self, device: &Device, scene: &mut Scene) -> Result<Vec<Error>, Error> {
+    fn restore_netdev(&self, device: &Device, context: &mut UndoContext) -> Result<Vec<Error>, Error> {
         let Some(netdev) = &self.netdev else { return Ok(Vec::new()) };
-        let host: &mut Route = scene.host()?;
-        let link = await_home(device, host)?;
+        let host: &mut Rtnetlink = context.host()?;
+        let link = await_on_host(device, host)?;
         Ok(netdev.restore(host, &link))
     }
 }

@@ -3,7 +3,7 @@ use netlink_packet_core::{NLA_F_NESTED, NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL};
 use super::{IFLA_ALT_IFNAME, encode};
 use crate::body::{self, Body};
 use crate::error::Error;
-use crate::handle::Route;
+use crate::handle::Rtnetlink;
 use crate::message::Request;
 
 // Not in the C library yet (include/uapi/linux/rtnetlink.h, Linux 5.5).
@@ -11,7 +11,7 @@ const RTM_NEWLINKPROP: u16 = 108;
 const RTM_DELLINKPROP: u16 = 109;
 const IFLA_PROP_LIST: u16 = 52;
 
-impl Route {
+impl Rtnetlink {
     /// Gives a link one more name; [`Error::is_exists`] if any link has it.
     pub fn add_alt_name(&mut self, index: u32, name: &str) -> Result<(), Error> {
         self.execute(&add(index, name))

@@ -31,7 +31,7 @@ pub(crate) use decode::decode;
 use crate::batch::Batch;
 use crate::body::{self, Body};
 use crate::error::Error;
-use crate::handle::Route;
+use crate::handle::Rtnetlink;
 use crate::message::Request;
 
 /// Longest `IFLA_IFNAME`; what is longer can only be an alternative name.
@@ -40,7 +40,7 @@ const LONGEST_ALT_NAME: usize = 127;
 // Not in the C library yet (include/uapi/linux/if_link.h, Linux 5.5).
 const IFLA_ALT_IFNAME: u16 = 53;
 
-impl Route {
+impl Rtnetlink {
     /// The link of that name or alternative name. Asks for the one link, never for all, and never for VFs.
     pub fn link_by_name(&mut self, name: &str) -> Result<Option<Link>, Error> {
         if name.is_empty() || name.len() > LONGEST_ALT_NAME || name.contains('\0') {
@@ -111,22 +111,22 @@ impl Route {
 }
 
 impl Batch<'_> {
-    /// See [`Route::set_link`].
+    /// See [`Rtnetlink::set_link`].
     pub fn set_link(&mut self, index: u32, change: &LinkChange<'_>) -> &mut Self {
         self.push(change::request(index, change))
     }
 
-    /// See [`Route::set_up`].
+    /// See [`Rtnetlink::set_up`].
     pub fn set_up(&mut self, index: u32) -> &mut Self {
         self.set_link(index, &LinkChange::UP)
     }
 
-    /// See [`Route::create_link`]; does not return the link.
+    /// See [`Rtnetlink::create_link`]; does not return the link.
     pub fn create_link(&mut self, link: &NewLink<'_>) -> &mut Self {
         self.push(new::request(link, 0))
     }
 
-    /// See [`Route::delete_link`].
+    /// See [`Rtnetlink::delete_link`].
     pub fn delete_link(&mut self, index: u32) -> &mut Self {
         self.push(delete(index))
     }

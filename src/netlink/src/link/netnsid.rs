@@ -6,14 +6,14 @@ use nix::libc::{RTM_GETNSID, RTM_NEWNSID};
 
 use crate::attr::Attributes;
 use crate::error::Error;
-use crate::handle::Route;
+use crate::handle::Rtnetlink;
 use crate::message::{Message, Request};
 
 const HEADER: usize = 4;
 // NETNSA_NSID (include/uapi/linux/net_namespace.h)
 const NSID: u16 = 1;
 
-impl Route {
+impl Rtnetlink {
     /// The id that the socket's namespace has for `netns`, as in [`crate::Link::parent_netnsid`]; `None` if it has none.
     pub fn netns_id(&mut self, netns: &NetNs) -> Result<Option<i32>, Error> {
         let message = message(netns);

@@ -35,7 +35,7 @@ pub struct NewLink<'a> {
     pub mtu: Option<u32>,
     /// Hardware address; `None` for a random one.
     pub address: Option<HwAddr>,
-    /// Group, for [`crate::Route::delete_group`].
+    /// Group, for [`crate::Rtnetlink::delete_group`].
     pub group: Option<u32>,
     /// Length of the transmit queue.
     pub tx_queue_len: Option<u32>,

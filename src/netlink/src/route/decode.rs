@@ -7,7 +7,7 @@ use nix::libc::{
     RTM_DELROUTE, RTM_NEWROUTE,
 };
 
-use super::{NextHop, RouteSpec};
+use super::{NextHop, Route};
 use crate::attr::{Attribute, Attributes, u16_at, u32_at};
 use crate::handle::Family;
 use crate::message::Message;
@@ -22,13 +22,13 @@ const RTAX_ADVMSS: u16 = 8;
 const ONLINK: u8 = 4;
 
 /// The route of an `RTM_NEWROUTE` or `RTM_DELROUTE`; `None` for families other than IPv4 and IPv6.
-pub(crate) fn decode(message: &Message<'_>) -> Option<RouteSpec> {
+pub(crate) fn decode(message: &Message<'_>) -> Option<Route> {
     if !matches!(message.kind, RTM_NEWROUTE | RTM_DELROUTE) {
         return None;
     }
     let &[family, dst_len, _, _, table, protocol, scope, kind, ..] = message.payload else { return None };
     let family = Family::from_raw(family)?;
-    let mut route = RouteSpec::new(IpNet::new(unspecified(family), dst_len).ok()?);
+    let mut route = Route::new(IpNet::new(unspecified(family), dst_len).ok()?);
     route.table = table.into();
     route.protocol = protocol;
     route.scope = Some(scope);
@@ -48,7 +48,7 @@ fn unspecified(family: Family) -> IpAddr {
     }
 }
 
-fn read(route: &mut RouteSpec, attribute: Attribute<'_>) -> Option<()> {
+fn read(route: &mut Route, attribute: Attribute<'_>) -> Option<()> {
     match attribute.kind {
         RTA_DST => route.dst = IpNet::new(attribute.ip()?, route.dst.prefix_len()).ok()?,
         RTA_TABLE => route.table = attribute.u32()?,
@@ -71,7 +71,7 @@ fn gateway(attribute: Attribute<'_>) -> Option<IpAddr> {
     }
 }
 
-fn metrics(route: &mut RouteSpec, metrics: Attributes<'_>) {
+fn metrics(route: &mut Route, metrics: Attributes<'_>) {
     for metric in metrics {
         match metric.kind {
             RTAX_MTU => route.mtu = metric.u32(),

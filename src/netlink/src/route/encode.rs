@@ -4,13 +4,13 @@ use netlink_packet_route::route::{
     RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteMetric, RouteScope, RouteType,
 };
 
-use super::{RouteFilter, RouteLookup, RouteSpec, scope};
+use super::{Route, RouteFilter, RouteLookup, scope};
 use crate::handle::Family;
 
 /// `RT_TABLE_COMPAT`: the table is in `RTA_TABLE`.
 const COMPAT: u8 = 252;
 
-pub(super) fn route(route: &RouteSpec) -> RouteMessage {
+pub(super) fn route(route: &Route) -> RouteMessage {
     let mut message = common(route);
     message.header.protocol = route.protocol.into();
     message.header.kind = route.kind;
@@ -24,7 +24,7 @@ pub(super) fn route(route: &RouteSpec) -> RouteMessage {
 }
 
 /// The kernel deletes a route that differs from the request in nothing that the request says.
-pub(super) fn deletion(route: &RouteSpec) -> RouteMessage {
+pub(super) fn deletion(route: &Route) -> RouteMessage {
     let mut message = common(route);
     message.header.protocol = route.protocol.into();
     message.header.kind = route.kind;
@@ -60,7 +60,7 @@ pub(super) fn lookup(packet: &RouteLookup) -> RouteMessage {
     message
 }
 
-fn common(route: &RouteSpec) -> RouteMessage {
+fn common(route: &Route) -> RouteMessage {
     let mut message = RouteMessage::default();
     let header: &mut RouteHeader = &mut message.header;
     header.address_family = AddressFamily::from(Family::from(route.dst.addr()));
@@ -88,7 +88,7 @@ fn set_table(message: &mut RouteMessage, table: u32) {
 }
 
 /// As `ip route` does: what has no gateway is on the link, and what the host itself answers is on the host.
-fn effective_scope(route: &RouteSpec) -> u8 {
+fn effective_scope(route: &Route) -> u8 {
     let derived = match (route.kind, route.gateway) {
         (RouteType::Local | RouteType::Nat, _) => scope::HOST,
         (RouteType::Unicast | RouteType::Broadcast | RouteType::Multicast | RouteType::Anycast, None) => {

@@ -27,8 +27,8 @@ const DEFAULT_V6: &str =
     "4c000000180005068496036b000000000a00000065030001000000001400010000000000000000000000000000
     00000014000500fd0000000000000000000000000000fe0800040003000000";
 
-fn full() -> RouteSpec {
-    RouteSpec {
+fn full() -> Route {
+    Route {
         source: Some("10.1.0.9".parse().unwrap()),
         priority: Some(30),
         protocol: 211,
@@ -39,18 +39,14 @@ fn full() -> RouteSpec {
     }
 }
 
-fn via(dst: &str, gateway: &str) -> RouteSpec {
-    RouteSpec {
-        gateway: Some(gateway.parse().unwrap()),
-        oif: Some(3),
-        ..RouteSpec::new(dst.parse().unwrap())
-    }
+fn via(dst: &str, gateway: &str) -> Route {
+    Route { gateway: Some(gateway.parse().unwrap()), oif: Some(3), ..Route::new(dst.parse().unwrap()) }
 }
 
 #[test]
 fn requests_are_those_of_ip() {
-    let connected = RouteSpec { oif: Some(3), table: 100, ..RouteSpec::new("10.1.0.0/24".parse().unwrap()) };
-    let onlink = RouteSpec { onlink: true, ..via("10.7.0.0/24", "192.0.2.1") };
+    let connected = Route { oif: Some(3), table: 100, ..Route::new("10.1.0.0/24".parse().unwrap()) };
+    let onlink = Route { onlink: true, ..via("10.7.0.0/24", "192.0.2.1") };
     let second = via("10.7.0.0/24", "10.1.0.3");
     for (request, hex) in [
         (add(&connected), CONNECTED),
@@ -64,13 +60,13 @@ fn requests_are_those_of_ip() {
 
 #[test]
 fn bytes_become_the_route() {
-    let universe = |spec: RouteSpec| RouteSpec { scope: Some(scope::UNIVERSE), ..spec };
+    let universe = |spec: Route| Route { scope: Some(scope::UNIVERSE), ..spec };
     assert_eq!(first(FULL, decode), Some(universe(full())));
     assert_eq!(
         first(ONLINK, decode),
-        Some(universe(RouteSpec { onlink: true, ..via("10.7.0.0/24", "192.0.2.1") }))
+        Some(universe(Route { onlink: true, ..via("10.7.0.0/24", "192.0.2.1") }))
     );
-    let default = RouteSpec { table: 101, ..via("::/0", "fd00::fe") };
+    let default = Route { table: 101, ..via("::/0", "fd00::fe") };
     assert_eq!(first(DEFAULT_V6, decode), Some(universe(default)));
     assert_eq!(first(CONNECTED, decode).unwrap().scope, Some(scope::LINK));
 }

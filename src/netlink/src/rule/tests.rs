@@ -8,8 +8,8 @@ const FULL: &str = "68000000200005066b96036b000000000210200000000001020000000800
 const V6: &str = "38000000200005066b96036b000000000a008000660000010000000014000200fd0000000000000000000000000000020800060076
     270000";
 
-fn full() -> RuleSpec {
-    RuleSpec {
+fn full() -> Rule {
+    Rule {
         priority: Some(10_101),
         from: Some("10.1.0.2/32".parse().unwrap()),
         to: Some("10.8.0.0/16".parse().unwrap()),
@@ -18,7 +18,7 @@ fn full() -> RuleSpec {
         oif: Some("net1".into()),
         invert: true,
         protocol: 211,
-        ..RuleSpec::new(Family::V4, 1000)
+        ..Rule::new(Family::V4, 1000)
     }
 }
 
@@ -31,14 +31,11 @@ fn request_is_that_of_ip() {
 fn bytes_become_the_rule() {
     assert_eq!(first(FULL, decode), Some(full()));
     let from = Some("fd00::2/128".parse().unwrap());
-    assert_eq!(
-        first(V6, decode),
-        Some(RuleSpec { priority: Some(10_102), from, ..RuleSpec::new(Family::V6, 102) })
-    );
+    assert_eq!(first(V6, decode), Some(Rule { priority: Some(10_102), from, ..Rule::new(Family::V6, 102) }));
 }
 
 #[test]
 fn reads_like_ip_rule() {
     assert_eq!(full().to_string(), "10101: not from 10.1.0.2/32 to 10.8.0.0/16 lookup 1000");
-    assert_eq!(RuleSpec::new(Family::V6, 254).to_string(), "from all lookup 254");
+    assert_eq!(Rule::new(Family::V6, 254).to_string(), "from all lookup 254");
 }

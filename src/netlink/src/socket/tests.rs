@@ -5,11 +5,11 @@ use nix::sched::{CloneFlags, unshare};
 
 use super::*;
 use crate::link::{NewKind, VethPeer};
-use crate::{Link, NewLink, Route, link};
+use crate::{Link, NewLink, Rtnetlink, link};
 
-struct Rtnetlink;
+struct RouteProtocol;
 
-impl Family for Rtnetlink {
+impl Family for RouteProtocol {
     const PROTOCOL: isize = NETLINK_ROUTE;
     const NAME: &'static str = "NETLINK_ROUTE";
 }
@@ -20,9 +20,9 @@ fn pair(number: u32) -> NewLink<'static> {
 }
 
 /// A namespace whose list of links takes several reads, and another socket in it.
-fn crowded() -> Route {
+fn crowded() -> Rtnetlink {
     unshare(CloneFlags::CLONE_NEWNET).expect("the tests of this crate need root");
-    let mut route = Route::open().unwrap();
+    let mut route = Rtnetlink::open().unwrap();
     for number in 0..20 {
         let made = route.create_link(&pair(number)).unwrap().unwrap();
         for alt in 0..30 {
@@ -34,7 +34,7 @@ fn crowded() -> Route {
 
 /// Lists the links, while `disturb` happens at the first link of each of the first `times` attempts.
 fn list(times: u32, mut disturb: impl FnMut(u32)) -> Result<Vec<Link>, Error> {
-    let mut socket = Socket::<Rtnetlink>::open().unwrap();
+    let mut socket = Socket::<RouteProtocol>::open().unwrap();
     let mut message = LinkMessage::default();
     message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
     let request = Request::new("list links", "here", RTM_GETLINK, 0, &message);
@@ -78,7 +78,7 @@ fn dump_gives_up_after_five_attempts() {
 
 #[test]
 fn what_no_kernel_knows_is_refused() {
-    let mut socket = Socket::<Rtnetlink>::open().unwrap();
+    let mut socket = Socket::<RouteProtocol>::open().unwrap();
     let request = Request::new("do", "this", 4711, 0, &LinkMessage::default());
     let error = socket.transact(&request, |_| {}).unwrap_err();
     assert!(error.is_unsupported(), "{error}");

@@ -2,7 +2,7 @@
 
 use ipnet::IpNet;
 use netlink::link::{MacVlanMode, Macvlan, NewKind};
-use netlink::{Address, Family, NewLink, Route, RouteFilter, RouteSpec, RuleSpec};
+use netlink::{Address, Family, NewLink, Route, RouteFilter, Rtnetlink, Rule};
 
 use crate::world;
 
@@ -18,17 +18,16 @@ fn a_rail_in_one_commit() {
     let kind = NewKind::Macvlan(Macvlan::new(MacVlanMode::Bridge));
     let new = NewLink { parent: Some(master), netns: Some(pod.fd()), ..NewLink::new("net1", kind) };
     host.create_link(&new).unwrap();
-    let mut route = Route::open_in(&pod).unwrap();
+    let mut route = Rtnetlink::open_in(&pod).unwrap();
     let index = route.link_by_name("net1").unwrap().unwrap().index;
 
-    let default = RouteSpec {
+    let default = Route {
         gateway: Some("10.1.0.254".parse().unwrap()),
         oif: Some(index),
         table: 101,
-        ..RouteSpec::new(net("0.0.0.0/0"))
+        ..Route::new(net("0.0.0.0/0"))
     };
-    let rule =
-        RuleSpec { from: Some(net("10.1.0.2/32")), priority: Some(10_101), ..RuleSpec::new(Family::V4, 101) };
+    let rule = Rule { from: Some(net("10.1.0.2/32")), priority: Some(10_101), ..Rule::new(Family::V4, 101) };
     route
         .batch()
         .add_address(&Address::new(index, net("10.1.0.2/24")))
@@ -81,7 +80,7 @@ fn hundreds_of_requests_outgrow_no_buffer() {
     let spec = |n: u16| {
         let [high, low] = n.to_be_bytes();
         let dst = net(&format!("10.{high}.{low}.0/24"));
-        RouteSpec { oif: Some(index), table: 500, protocol: 211, ..RouteSpec::new(dst) }
+        Route { oif: Some(index), table: 500, protocol: 211, ..Route::new(dst) }
     };
     let mut batch = route.batch();
     for n in 0..600 {

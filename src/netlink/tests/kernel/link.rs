@@ -2,7 +2,7 @@
 use std::os::fd::AsFd;
 
 use netlink::link::{LinkKind, MacVlanMode, Macvlan, NewKind, VethPeer};
-use netlink::{HwAddr, Ipv4Conf, LinkChange, NewLink, Route};
+use netlink::{HwAddr, Ipv4Conf, LinkChange, NewLink, Rtnetlink};
 use serde_json::json;
 
 use crate::world;
@@ -82,7 +82,7 @@ fn macvlan_is_created_complete_in_another_namespace() {
     assert_eq!(host.create_link(&new).unwrap(), None, "it is not in this namespace");
     assert_eq!(host.link_by_name("net1").unwrap(), None);
 
-    let mut route = Route::open_in(&pod).unwrap();
+    let mut route = Rtnetlink::open_in(&pod).unwrap();
     let link = route.link_by_name("net1").unwrap().unwrap();
     assert_eq!(link.kind, LinkKind::Macvlan(Macvlan { mode: MacVlanMode::Vepa, bc_queue_len: Some(500) }));
     assert_eq!((link.parent, link.mtu, link.address), (Some(master), 1400, Some(address)));
@@ -185,7 +185,7 @@ fn link_moves_and_takes_its_name_in_one_message() {
     let change = LinkChange { netns: Some(pod.as_fd()), name: Some("net1".into()), ..LinkChange::default() };
     route.set_link(index, &change).unwrap();
     assert_eq!(route.link_by_name("m0").unwrap(), None);
-    assert!(Route::open_in(&pod).unwrap().link_by_name("net1").unwrap().is_some());
+    assert!(Rtnetlink::open_in(&pod).unwrap().link_by_name("net1").unwrap().is_some());
 }
 
 #[test]
@@ -225,9 +225,9 @@ fn group_does_not_reach_into_other_namespaces() {
         host.create_link(&NewLink { group: Some(5), netns: Some(pod.as_fd()), ..macvlan("net1", master) })
             .unwrap();
     }
-    Route::open_in(&pods[0]).unwrap().delete_group(5).unwrap();
-    assert_eq!(Route::open_in(&pods[0]).unwrap().link_by_name("net1").unwrap(), None);
-    assert!(Route::open_in(&pods[1]).unwrap().link_by_name("net1").unwrap().is_some());
+    Rtnetlink::open_in(&pods[0]).unwrap().delete_group(5).unwrap();
+    assert_eq!(Rtnetlink::open_in(&pods[0]).unwrap().link_by_name("net1").unwrap(), None);
+    assert!(Rtnetlink::open_in(&pods[1]).unwrap().link_by_name("net1").unwrap().is_some());
 }
 
 #[test]
@@ -260,7 +260,7 @@ fn a_veth_pair_appears_complete_on_both_sides() {
     };
     route.create_link(&pair).unwrap();
     let near_end = route.link_by_name("veth0123456789a").unwrap().unwrap();
-    let far_end = Route::open_in(&pod).unwrap().link_by_name("veth0").unwrap().unwrap();
+    let far_end = Rtnetlink::open_in(&pod).unwrap().link_by_name("veth0").unwrap().unwrap();
     for (end, address, peer) in [(&near_end, near, &far_end), (&far_end, far, &near_end)] {
         assert_eq!((end.mtu, end.address, end.parent), (1400, Some(address), Some(peer.index)));
         assert!(end.parent_netnsid.is_some());

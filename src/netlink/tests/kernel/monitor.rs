@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
-use netlink::{Address, AddressFlags, Error, Event, Group, LinkChange, Monitor, Route};
+use netlink::{Address, AddressFlags, Error, Event, Group, LinkChange, Monitor, Rtnetlink};
 
 use crate::world;
 
@@ -16,7 +16,12 @@ fn net(text: &str) -> IpNet {
 }
 
 /// Until no address of the link is tentative; those that are duplicates.
-fn duplicates(route: &mut Route, monitor: &mut Monitor, index: u32, deadline: Instant) -> Option<Vec<IpNet>> {
+fn duplicates(
+    route: &mut Rtnetlink,
+    monitor: &mut Monitor,
+    index: u32,
+    deadline: Instant,
+) -> Option<Vec<IpNet>> {
     let read = || -> Result<_, Error> {
         let addresses = route.addresses(Some(index))?;
         if addresses.iter().any(Address::is_tentative) {
@@ -105,7 +110,7 @@ fn duplicate_address_is_reported() {
     let pod = world::another();
     let m1 = route.link_by_name("m1").unwrap().unwrap().index;
     route.set_link(m1, &LinkChange { netns: Some(pod.fd()), ..LinkChange::default() }).unwrap();
-    let mut other = Route::open_in(&pod).unwrap();
+    let mut other = Rtnetlink::open_in(&pod).unwrap();
     let taken = net("fd00::2/64");
     let m1 = other.link_by_name("m1").unwrap().unwrap().index;
     other

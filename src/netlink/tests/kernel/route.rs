@@ -1,7 +1,7 @@
 //! Routes.
 
 use ipnet::IpNet;
-use netlink::{Address, Family, Route, RouteFilter, RouteKind, RouteLookup, RouteSpec, scope};
+use netlink::{Address, Family, Route, RouteFilter, RouteKind, RouteLookup, Rtnetlink, scope};
 use serde_json::json;
 
 use crate::world;
@@ -11,7 +11,7 @@ fn net(text: &str) -> IpNet {
 }
 
 /// `m0` with an address of each family.
-fn rail() -> (Route, u32) {
+fn rail() -> (Rtnetlink, u32) {
     let mut route = world::enter();
     let index = world::master(&mut route);
     route.add_address(&Address::new(index, net("10.1.0.2/24"))).unwrap();
@@ -19,18 +19,18 @@ fn rail() -> (Route, u32) {
     (route, index)
 }
 
-fn via(index: u32, dst: &str, gateway: &str) -> RouteSpec {
-    RouteSpec { gateway: Some(gateway.parse().unwrap()), oif: Some(index), ..RouteSpec::new(net(dst)) }
+fn via(index: u32, dst: &str, gateway: &str) -> Route {
+    Route { gateway: Some(gateway.parse().unwrap()), oif: Some(index), ..Route::new(net(dst)) }
 }
 
-fn listed(route: &mut Route, filter: &RouteFilter) -> Vec<String> {
+fn listed(route: &mut Rtnetlink, filter: &RouteFilter) -> Vec<String> {
     route.routes(filter).unwrap().iter().map(ToString::to_string).collect()
 }
 
 #[test]
 fn routes_read_back_as_added() {
     let (mut route, index) = rail();
-    let v4 = RouteSpec {
+    let v4 = Route {
         source: Some("10.1.0.2".parse().unwrap()),
         scope: Some(scope::UNIVERSE),
         priority: Some(30),
@@ -40,7 +40,7 @@ fn routes_read_back_as_added() {
         table: 1000,
         ..via(index, "10.8.0.0/16", "10.1.0.254")
     };
-    let v6 = RouteSpec {
+    let v6 = Route {
         priority: Some(1024),
         protocol: 211,
         mtu: Some(1400),
@@ -65,7 +65,7 @@ fn routes_read_back_as_added() {
 fn tables_have_thirty_two_bits() {
     let (mut route, index) = rail();
     for table in [1, 251, 252, 255, 256, 100_000, u32::MAX] {
-        let spec = RouteSpec { table, ..via(index, "10.7.0.0/24", "10.1.0.1") };
+        let spec = Route { table, ..via(index, "10.7.0.0/24", "10.1.0.1") };
         route.add_route(&spec).unwrap();
         let filter = RouteFilter { table: Some(table), family: Some(Family::V4), ..RouteFilter::default() };
         assert!(listed(&mut route, &filter).contains(&spec.to_string()), "{table}");
@@ -76,9 +76,9 @@ fn tables_have_thirty_two_bits() {
 #[test]
 fn connected_default_and_blackhole() {
     let (mut route, index) = rail();
-    let connected = RouteSpec { oif: Some(index), table: 100, ..RouteSpec::new(net("10.1.0.0/24")) };
-    let default = RouteSpec { table: 100, ..via(index, "0.0.0.0/0", "10.1.0.254") };
-    let hole = RouteSpec { table: 100, kind: RouteKind::BlackHole, ..RouteSpec::new(net("10.66.0.0/16")) };
+    let connected = Route { oif: Some(index), table: 100, ..Route::new(net("10.1.0.0/24")) };
+    let default = Route { table: 100, ..via(index, "0.0.0.0/0", "10.1.0.254") };
+    let hole = Route { table: 100, kind: RouteKind::BlackHole, ..Route::new(net("10.66.0.0/16")) };
     for spec in [&connected, &default, &hole] {
         route.add_route(spec).unwrap();
     }
@@ -107,7 +107,7 @@ fn onlink_gateway_needs_no_route() {
     let spec = via(index, "10.7.0.0/24", "192.0.2.1");
     let error = route.add_route(&spec).unwrap_err();
     assert!(error.to_string().contains("the kernel says: Nexthop has invalid gateway"), "{error}");
-    let onlink = RouteSpec { onlink: true, ..spec };
+    let onlink = Route { onlink: true, ..spec };
     route.add_route(&onlink).unwrap();
     let filter = RouteFilter { oif: Some(index), family: Some(Family::V4), ..RouteFilter::default() };
     assert!(route.routes(&filter).unwrap().iter().any(|listed| listed.onlink && listed.dst == onlink.dst));
@@ -118,8 +118,8 @@ fn add_replace_append_and_delete() {
     let (mut route, index) = rail();
     for (dst, first, second) in [("10.7.0.0/24", "10.1.0.1", "10.1.0.3"), ("fd07::/64", "fd00::1", "fd00::3")]
     {
-        let one = RouteSpec { protocol: 211, ..via(index, dst, first) };
-        let two = RouteSpec { protocol: 211, ..via(index, dst, second) };
+        let one = Route { protocol: 211, ..via(index, dst, first) };
+        let two = Route { protocol: 211, ..via(index, dst, second) };
         route.add_route(&one).unwrap();
         assert!(route.add_route(&one).unwrap_err().is_exists());
         route.append_route(&two).unwrap();
@@ -139,10 +139,10 @@ fn add_replace_append_and_delete() {
 #[test]
 fn delete_leaves_what_somebody_else_added() {
     let (mut route, index) = rail();
-    let ours = RouteSpec { protocol: 211, ..via(index, "10.7.0.0/24", "10.1.0.1") };
+    let ours = Route { protocol: 211, ..via(index, "10.7.0.0/24", "10.1.0.1") };
     world::ip("route add 10.7.0.0/24 via 10.1.0.1 dev m0 proto static");
     assert!(route.delete_route(&ours).unwrap_err().is_gone());
-    route.append_route(&RouteSpec { priority: Some(5), ..ours.clone() }).unwrap();
+    route.append_route(&Route { priority: Some(5), ..ours.clone() }).unwrap();
     route.delete_route(&ours).unwrap();
     assert!(world::ip("route show 10.7.0.0/24").contains("proto static"));
 }
@@ -150,14 +150,10 @@ fn delete_leaves_what_somebody_else_added() {
 #[test]
 fn filters_are_the_kernels() {
     let (mut route, index) = rail();
-    route
-        .add_route(&RouteSpec { protocol: 211, table: 300, ..via(index, "10.7.0.0/24", "10.1.0.1") })
-        .unwrap();
-    route
-        .add_route(&RouteSpec { protocol: 212, table: 300, ..via(index, "10.7.1.0/24", "10.1.0.1") })
-        .unwrap();
+    route.add_route(&Route { protocol: 211, table: 300, ..via(index, "10.7.0.0/24", "10.1.0.1") }).unwrap();
+    route.add_route(&Route { protocol: 212, table: 300, ..via(index, "10.7.1.0/24", "10.1.0.1") }).unwrap();
     let by = |filter: RouteFilter| RouteFilter { family: Some(Family::V4), ..filter };
-    let count = |route: &mut Route, filter| listed(route, &by(filter)).len();
+    let count = |route: &mut Rtnetlink, filter| listed(route, &by(filter)).len();
     assert_eq!(count(&mut route, RouteFilter { table: Some(300), ..Default::default() }), 2);
     assert_eq!(count(&mut route, RouteFilter { protocol: Some(211), ..Default::default() }), 1);
     assert_eq!(count(&mut route, RouteFilter { table: Some(300), oif: Some(1), ..Default::default() }), 0);
@@ -199,7 +195,7 @@ fn gateway_of_the_other_family_is_read() {
 #[test]
 fn lookup_takes_source_and_mark_into_account() {
     let (mut route, index) = rail();
-    route.add_route(&RouteSpec { table: 150, ..via(index, "0.0.0.0/0", "10.1.0.254") }).unwrap();
+    route.add_route(&Route { table: 150, ..via(index, "0.0.0.0/0", "10.1.0.254") }).unwrap();
     world::ip("rule add from 10.1.0.2 lookup 150 priority 1000");
     world::ip("rule add fwmark 7 lookup 150 priority 1001");
     let to = RouteLookup::new("8.8.8.8".parse().unwrap());

@@ -1,13 +1,13 @@
 //! Rules.
 
-use netlink::{Family, RuleAction, RuleSpec};
+use netlink::{Family, Rule, RuleAction};
 
 use crate::world;
 
 #[test]
 fn rules_read_back_as_added() {
     let mut route = world::enter();
-    let v4 = RuleSpec {
+    let v4 = Rule {
         priority: Some(10_101),
         from: Some("10.1.0.2/32".parse().unwrap()),
         to: Some("10.8.0.0/16".parse().unwrap()),
@@ -15,13 +15,13 @@ fn rules_read_back_as_added() {
         iif: Some("lo".into()),
         oif: Some("net1".into()),
         protocol: 211,
-        ..RuleSpec::new(Family::V4, 1000)
+        ..Rule::new(Family::V4, 1000)
     };
-    let v6 = RuleSpec {
+    let v6 = Rule {
         priority: Some(10_102),
         from: Some("fd00::2/128".parse().unwrap()),
         protocol: 211,
-        ..RuleSpec::new(Family::V6, 102)
+        ..Rule::new(Family::V6, 102)
     };
     for rule in [&v4, &v6] {
         route.add_rule(rule).unwrap();
@@ -43,16 +43,14 @@ fn rules_read_back_as_added() {
 #[test]
 fn invert_suppress_and_other_actions() {
     let mut route = world::enter();
-    let not_to = RuleSpec {
+    let not_to = Rule {
         priority: Some(2000),
         to: Some("172.16.0.0/16".parse().unwrap()),
         invert: true,
-        ..RuleSpec::new(Family::V4, 254)
+        ..Rule::new(Family::V4, 254)
     };
-    let suppress =
-        RuleSpec { priority: Some(2001), suppress_prefix_len: Some(0), ..RuleSpec::new(Family::V4, 254) };
-    let hole =
-        RuleSpec { priority: Some(2002), action: RuleAction::Blackhole, ..RuleSpec::new(Family::V4, 0) };
+    let suppress = Rule { priority: Some(2001), suppress_prefix_len: Some(0), ..Rule::new(Family::V4, 254) };
+    let hole = Rule { priority: Some(2002), action: RuleAction::Blackhole, ..Rule::new(Family::V4, 0) };
     for rule in [&not_to, &suppress, &hole] {
         route.add_rule(rule).unwrap();
         assert!(route.rules(Family::V4).unwrap().contains(rule), "{rule}");
@@ -70,7 +68,7 @@ fn invert_suppress_and_other_actions() {
 #[test]
 fn priority_is_the_kernels_unless_given() {
     let mut route = world::enter();
-    let rule = RuleSpec { from: Some("10.1.0.2/32".parse().unwrap()), ..RuleSpec::new(Family::V4, 100) };
+    let rule = Rule { from: Some("10.1.0.2/32".parse().unwrap()), ..Rule::new(Family::V4, 100) };
     route.add_rule(&rule).unwrap();
     let listed = route.rules(Family::V4).unwrap();
     let priorities: Vec<_> = listed.iter().map(|rule| rule.priority.unwrap()).collect();
@@ -80,11 +78,11 @@ fn priority_is_the_kernels_unless_given() {
 #[test]
 fn delete_takes_only_a_rule_that_agrees() {
     let mut route = world::enter();
-    let ours = RuleSpec {
+    let ours = Rule {
         priority: Some(10_101),
         from: Some("10.1.0.2/32".parse().unwrap()),
         protocol: 211,
-        ..RuleSpec::new(Family::V4, 101)
+        ..Rule::new(Family::V4, 101)
     };
     world::ip("rule add from 10.1.0.2 lookup 101 priority 10101 protocol static");
     assert!(route.delete_rule(&ours).unwrap_err().is_gone());

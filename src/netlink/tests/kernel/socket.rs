@@ -1,6 +1,6 @@
 //! What all operations rest on.
 
-use netlink::{NewLink, Route, RouteFilter, link};
+use netlink::{NewLink, RouteFilter, Rtnetlink, link};
 
 use crate::world;
 
@@ -9,7 +9,7 @@ fn socket_stays_in_its_namespace() {
     let mut host = world::enter();
     world::master(&mut host);
     let pod = world::another();
-    let mut inside = Route::open_in(&pod).unwrap();
+    let mut inside = Rtnetlink::open_in(&pod).unwrap();
     assert_eq!(inside.links().unwrap().len(), 1);
     assert_eq!(pod.run(|| host.links().unwrap().len()).unwrap(), 3);
 }
@@ -19,7 +19,7 @@ fn socket_stays_in_its_namespace() {
 fn answers_for_another_socket_are_passed_over() {
     let mut host = world::enter();
     let pod = world::another();
-    let mut inside = Route::open_in(&pod).unwrap();
+    let mut inside = Rtnetlink::open_in(&pod).unwrap();
     let peer = link::VethPeer { netns: Some(pod.fd()), ..link::VethPeer::new("m1") };
     for n in 0..20 {
         let made = host.create_link(&NewLink::new("m0", link::NewKind::Veth(peer.clone()))).unwrap().unwrap();
@@ -50,7 +50,7 @@ fn dumps_in_many_pieces_are_whole() {
     for n in 0..3000_u16 {
         let [high, low] = n.to_be_bytes();
         let dst = format!("10.{high}.{low}.0/24").parse().unwrap();
-        batch.add_route(&netlink::RouteSpec { oif: Some(1), table: 77, ..netlink::RouteSpec::new(dst) });
+        batch.add_route(&netlink::Route { oif: Some(1), table: 77, ..netlink::Route::new(dst) });
     }
     batch.commit().unwrap();
     let filter = RouteFilter { table: Some(77), ..RouteFilter::default() };

@@ -2,16 +2,16 @@
 
 use std::process::Command;
 
-use netlink::{NewLink, Route, link};
+use netlink::{NewLink, Rtnetlink, link};
 use netns::NetNs;
 use nix::sched::{CloneFlags, unshare};
 use serde_json::Value;
 
 /// Moves the calling thread into a fresh namespace; the thread's end is the namespace's end.
-pub(crate) fn enter() -> Route {
+pub(crate) fn enter() -> Rtnetlink {
     unshare(CloneFlags::CLONE_NEWNET).expect("the tests of this crate need root");
     ip("link set lo up");
-    Route::open().unwrap()
+    Rtnetlink::open().unwrap()
 }
 
 /// A further namespace, alive through the handle alone.
@@ -25,7 +25,7 @@ pub(crate) fn another() -> NetNs {
 }
 
 /// A veth pair `m0`-`m1`, both up: the master of the tests. Returns the index of `m0`.
-pub(crate) fn master(route: &mut Route) -> u32 {
+pub(crate) fn master(route: &mut Rtnetlink) -> u32 {
     let peer = link::VethPeer::new("m1");
     let m0 = route.create_link(&NewLink::new("m0", link::NewKind::Veth(peer))).unwrap().unwrap();
     ip("link set m0 up");

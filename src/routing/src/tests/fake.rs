@@ -1,7 +1,7 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use state::{Key, Netns};
+use state::{AttachmentKey, Netns};
 
 use crate::changes::{Change, LinkSetting, Place};
 use crate::config::{Mode, Settings, Wish};
@@ -41,8 +41,8 @@ pub(super) fn settings() -> Settings {
         mac_prefix: None,
         mode: Mode::Auto,
         host_table: Some(500),
-        uplink_mtu: 1500,
-        uplink_address: None,
+        veth_mtu: 1500,
+        veth_address: None,
     }
 }
 
@@ -213,7 +213,7 @@ impl Fake {
 
 pub(super) fn undo(ifname: &str, plan: &Plan) -> Undo {
     Undo {
-        key: Key::new("rails", "cid", ifname).unwrap(),
+        key: AttachmentKey::new("rails", "cid", ifname).unwrap(),
         netns: Netns { dev: 4, ino: 1, cookie: 0, path: "/run/netns/pod".into() },
         own: Some(plan.parts[0].own.clone()),
         pair: None,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Key, Record, VERSION};
+use super::{AttachmentKey, Record, VERSION};
 use crate::{BootId, Error};
 
 /// What there is at the place of a record.
@@ -46,14 +46,14 @@ pub enum Entry<T> {
     /// A record of this plugin, with the key from its file name.
     Ours {
         /// From the file name.
-        key: Key,
+        key: AttachmentKey,
         /// Never `Absent`.
         loaded: Loaded<T>,
     },
     /// A record of this plugin that could not be read.
     Unreadable {
         /// From the file name.
-        key: Key,
+        key: AttachmentKey,
         /// Why.
         error: Error,
     },
@@ -108,7 +108,7 @@ impl Write for Text {
 pub(super) fn decode<T: DeserializeOwned>(
     bytes: &[u8],
     plugin: &str,
-    key: &Key,
+    key: &AttachmentKey,
     boot_id: &BootId,
 ) -> Result<Loaded<T>, Damage> {
     let json = latest(bytes).ok_or(Damage::Checksum)?;

@@ -8,7 +8,7 @@ use crate::name::{self, NAME_MAX};
 
 /// Which attachment: what CNI tells one from another by.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
-pub struct Key {
+pub struct AttachmentKey {
     /// The config's `name`.
     pub network: String,
     /// `CNI_CONTAINERID`.
@@ -17,7 +17,7 @@ pub struct Key {
     pub ifname: String,
 }
 
-impl Key {
+impl AttachmentKey {
     /// Refuses what CNI and the kernel do not allow, so that every key can name a file.
     pub fn new(network: &str, container_id: &str, ifname: &str) -> Result<Self, Error> {
         let key = Self {
@@ -54,7 +54,7 @@ impl Key {
     }
 }
 
-impl fmt::Display for Key {
+impl fmt::Display for AttachmentKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}/{}", self.network, self.container_id, self.ifname)
     }

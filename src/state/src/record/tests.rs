@@ -12,8 +12,8 @@ struct Undo {
     text: String,
 }
 
-fn key(container_id: &str) -> Key {
-    Key::new("rail-1", container_id, "net1").unwrap()
+fn key(container_id: &str) -> AttachmentKey {
+    AttachmentKey::new("rail-1", container_id, "net1").unwrap()
 }
 
 fn undo(text: &str) -> Undo {
@@ -40,7 +40,7 @@ impl Node {
     }
 }
 
-fn save(records: &Records, key: Key, text: &str) -> Record<Undo> {
+fn save(records: &Records, key: AttachmentKey, text: &str) -> Record<Undo> {
     let netns = Netns { dev: 4, ino: 4_026_531_840, cookie: 0, path: "/run/netns/pod".into() };
     let record = records.draft(key, Some(netns), undo(text));
     records.save(&record).unwrap();
@@ -272,10 +272,10 @@ fn a_key_that_cannot_name_a_file_is_refused_before_any_path_is_built() {
     for (network, container_id, ifname) in
         [("..", "c", "e"), ("n", "../c", "e"), ("n", "c", "../e"), ("n", "", "e")]
     {
-        assert!(matches!(Key::new(network, container_id, ifname), Err(Error::Name { .. })));
+        assert!(matches!(AttachmentKey::new(network, container_id, ifname), Err(Error::Name { .. })));
     }
     let node = Node::new();
-    let long = Key::new("n", &"c".repeat(250), "net1").unwrap();
+    let long = AttachmentKey::new("n", &"c".repeat(250), "net1").unwrap();
     let said = node.records("macvlan").load::<Undo>(&long).unwrap_err().to_string();
     assert!(said.ends_with("250 bytes at most, together with plugin and interface name"), "{said}");
 }
@@ -289,13 +289,13 @@ proptest! {
         plugin in "[a-z][a-z-]{0,20}",
         ifname in "[a-z,@][a-z,@.0-9]{0,14}",
     ) {
-        let key = Key::new("net", &container_id, &ifname).unwrap();
-        prop_assert_eq!(Key::parse("net", &key.file_name(&plugin).unwrap()), Some((plugin, key)));
+        let key = AttachmentKey::new("net", &container_id, &ifname).unwrap();
+        prop_assert_eq!(AttachmentKey::parse("net", &key.file_name(&plugin).unwrap()), Some((plugin, key)));
     }
 
     #[test]
     fn any_file_name_is_read_without_panic(file_name in ".{0,40}") {
-        let parsed = Key::parse("net", &file_name);
+        let parsed = AttachmentKey::parse("net", &file_name);
         prop_assert!(parsed.is_none_or(|(plugin, key)| key.file_name(&plugin).unwrap() == file_name));
     }
 }

@@ -38,7 +38,7 @@ fn an_ipvlan_passes_over_what_others_have() {
 #[test]
 fn an_ipvlan_whose_gateway_is_silent() {
     let stage = Stage::new();
-    stage.vacate("172.16.1.254/24");
+    stage.remove_address("172.16.1.254/24");
     let before = stage.picture();
     let error = stage.world.plugin("ipvlan").netns(stage.pod.path()).add(&ipvlan(&json!({}))).error();
     assert_eq!(error.code, 103, "{error:?}");

@@ -8,7 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 use state::record::Loaded;
-use state::{Dirs, Key, Records};
+use state::{AttachmentKey, Dirs, Records};
 use testkit::Space;
 use vm::lab::{crictl_folder, engine, run, until};
 
@@ -137,7 +137,7 @@ fn says(text: &str, words: &[&str]) {
 #[track_caller]
 fn put_an_hour_back(container: &str, ifname: &str, plugins: &[&str]) -> Space {
     let dirs = Dirs::under("/run/world".as_ref());
-    let key = Key::new("rail1", container, ifname).expect("a key");
+    let key = AttachmentKey::new("rail1", container, ifname).expect("a key");
     let mut netns = None;
     for plugin in plugins {
         let records = Records::open(&dirs, plugin).expect("records");

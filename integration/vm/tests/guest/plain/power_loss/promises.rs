@@ -118,7 +118,7 @@ impl History {
         let next = self.0.get(last.unwrap_or(0) + 1);
         let looked = store.view(&mut |leases| {
             for (owner, ip) in &promised.owners {
-                let stuck = leases.stuck(owner, POOL)?;
+                let stuck = leases.sticky_binding(owner, POOL)?;
                 let newer = next.and_then(|next| next.owners.get(owner));
                 assert!(
                     stuck == Some(*ip) || (stuck.is_some() && stuck.as_ref() == newer),
@@ -144,7 +144,7 @@ impl History {
         let written = store.update(&mut |_| Ok(vec![next.clone(), quarantine.clone()]));
         written.unwrap_or_else(|error| panic!("{what}, and the next ADD: {error}"));
         let looked = store.view(&mut |leases| {
-            assert_eq!(leases.stuck("next", POOL)?, Some(ip), "{what}, and the next ADD");
+            assert_eq!(leases.sticky_binding("next", POOL)?, Some(ip), "{what}, and the next ADD");
             Ok(())
         });
         looked.unwrap_or_else(|error| panic!("{what}, and the next ADD: {error}"));

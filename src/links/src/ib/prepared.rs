@@ -1,18 +1,18 @@
 use std::time::{Duration, Instant};
 
 use attach::Pod;
-use attach::claim::{Claimant, Evicted};
+use attach::claim::{Claimant, Reclaimed};
 use attach::wait::{here as wait_here, millis};
 use cni::{Interface, Request};
-use netlink::{Link, LinkChange, Rdma, Route};
-use state::{Dirs, Key};
+use netlink::{Link, LinkChange, Rdma, Rtnetlink};
+use state::{AttachmentKey, Dirs};
 use sysfs::Root;
 
 use super::rebind::{RdmaBefore, guid_of, rdma_of, rebind};
 use super::undo::claims;
-use super::{Error, IbUndo, Wanted, peer};
+use super::{Error, IbSpec, IbUndo, ib_sriov_cni};
 use crate::rdma::immovable;
-use crate::vf::{self, Admin, Arrival, Attributes, Device, Id, Netdev, in_pod};
+use crate::vf::{self, Admin, Attributes, Device, Id, Netdev, Placement, in_pod};
 
 /// `ARPHRD_INFINIBAND` (`include/uapi/linux/if_arp.h`)
 const INFINIBAND: u16 = 32;
@@ -22,8 +22,8 @@ const REBUILD: Duration = Duration::from_secs(10);
 /// A VF that was found fit for an ADD, whose caller has its PF's lock: the steps, in their order, of every plugin that
 /// attaches one.
 #[derive(Debug)]
-pub struct Ready<'a> {
-    wanted: &'a Wanted,
+pub struct PreparedIb<'a> {
+    wanted: &'a IbSpec,
     device: Device,
     driver_override: Option<String>,
     link: Option<Link>,
@@ -32,10 +32,10 @@ pub struct Ready<'a> {
     rdma: Option<RdmaBefore>,
 }
 
-impl<'a> Ready<'a> {
+impl<'a> PreparedIb<'a> {
     /// Puts back what a pod that is gone had, and looks at the device.
-    pub fn find(dirs: &Dirs, wanted: &'a Wanted, host: &mut Route) -> Result<Self, attach::Error> {
-        vacate(dirs, &wanted.device)?;
+    pub fn find(dirs: &Dirs, wanted: &'a IbSpec, host: &mut Rtnetlink) -> Result<Self, attach::Error> {
+        reclaim(dirs, &wanted.device)?;
         let device = Device::require(&Root::system(), &wanted.device)?;
         let id = device.id().to_string();
         if wanted.vfio && !device.is_userspace() {
@@ -81,8 +81,8 @@ impl<'a> Ready<'a> {
         }
     }
 
-    /// To be written down before [`enter`](Self::enter). Only what is to change is put back.
-    pub fn undo(&self, request: &Request, key: Key) -> IbUndo {
+    /// To be written down before [`move_to_pod`](Self::move_to_pod). Only what is to change is put back.
+    pub fn undo(&self, request: &Request, key: AttachmentKey) -> IbUndo {
         let before = self.before.map(|before| Attributes {
             link_state: before.link_state.filter(|_| self.change.link_state.is_some()),
             node_guid: before.node_guid.filter(|_| self.change.node_guid.is_some()),
@@ -108,10 +108,10 @@ impl<'a> Ready<'a> {
     }
 
     /// Takes the device and moves it into the pod. Moving the RDMA device builds its interface anew, so that goes second.
-    pub fn enter(
+    pub fn move_to_pod(
         &self,
         claimant: &Claimant<'_>,
-        host: &mut Route,
+        host: &mut Rtnetlink,
         pod: &mut Pod,
     ) -> Result<Option<Link>, attach::Error> {
         let id = self.device.id();
@@ -132,24 +132,24 @@ impl<'a> Ready<'a> {
                 Rebuilt::InPod(link) => return Ok(Some(link)),
             };
         }
-        let arrival = Arrival { ifname: &claimant.key.ifname, mtu: None };
-        arrival.enter(host, &link, pod).map(Some)
+        let placement = Placement { ifname: &claimant.key.ifname, mtu: None };
+        placement.move_to_pod(host, &link, pod).map(Some)
     }
 
     /// Waits for the interface of an RDMA device that has moved, which from Linux 6.17 on `ib_ipoib` builds where the device
     /// is. There it has a name of the kernel's choice.
-    fn rebuilt(&self, ifname: &str, host: &mut Route, pod: &mut Pod) -> Result<Rebuilt, attach::Error> {
+    fn rebuilt(&self, ifname: &str, host: &mut Rtnetlink, pod: &mut Pod) -> Result<Rebuilt, attach::Error> {
         match await_either(&self.device, host, pod)? {
             Rebuilt::InPod(link) if link.name != ifname => {
                 let name = Some(ifname.to_owned());
-                pod.route.set_link(link.index, &LinkChange { name, ..LinkChange::default() })?;
+                pod.netlink.set_link(link.index, &LinkChange { name, ..LinkChange::default() })?;
                 Ok(Rebuilt::InPod(Link { name: ifname.to_owned(), ..link }))
             }
             found => Ok(found),
         }
     }
 
-    fn administer(&self, host: &mut Route) -> Result<(), attach::Error> {
+    fn administer(&self, host: &mut Rtnetlink) -> Result<(), attach::Error> {
         let (Some(pf), Some(before)) = (self.device.pf(), &self.before) else { return Ok(()) };
         let admin = Admin::open(self.device.id(), pf, host)?;
         admin.apply(host, &self.change, before)
@@ -173,13 +173,13 @@ impl<'a> Ready<'a> {
         dirs: &Dirs,
         request: &Request,
         undo: &IbUndo,
-        host: &mut Route,
+        host: &mut Rtnetlink,
     ) -> Result<(), attach::Error> {
         let pf = match self.device.pf() {
             Some(pf) => Some((pf.link(self.device.id(), host)?.name, pf.vf)),
             None => None,
         };
-        peer::save(dirs, request, self.wanted, undo, pf)
+        ib_sriov_cni::save(dirs, request, self.wanted, undo, pf)
     }
 }
 
@@ -189,33 +189,34 @@ enum Rebuilt {
     InPod(Link),
 }
 
-fn await_either(device: &Device, host: &mut Route, pod: &mut Pod) -> Result<Rebuilt, attach::Error> {
+fn await_either(device: &Device, host: &mut Rtnetlink, pod: &mut Pod) -> Result<Rebuilt, attach::Error> {
     let start = Instant::now();
     let found = wait_here(REBUILD, || match device.link(host)? {
         Some(link) => Ok(Some(Rebuilt::OnHost(link))),
-        None => Ok(in_pod(&mut pod.route, device.id(), None, "")?.map(Rebuilt::InPod)),
+        None => Ok(in_pod(&mut pod.netlink, device.id(), None, "")?.map(Rebuilt::InPod)),
     })?;
     let away = || vf::Error::Away { device: device.id().to_string(), waited_ms: millis(start) };
     Ok(found.ok_or_else(away)?)
 }
 
-fn vacate(dirs: &Dirs, id: &Id) -> Result<(), attach::Error> {
-    let evicted = claims(dirs).evict::<IbUndo>(id, |undo, scene| undo.undo_locked(dirs, id, scene))?;
-    match evicted {
-        Evicted::Free => Ok(()),
-        Evicted::Alive(owner) => {
+fn reclaim(dirs: &Dirs, id: &Id) -> Result<(), attach::Error> {
+    let reclaimed =
+        claims(dirs).reclaim::<IbUndo>(id, |undo, context| undo.undo_locked(dirs, id, context))?;
+    match reclaimed {
+        Reclaimed::Free => Ok(()),
+        Reclaimed::Alive(owner) => {
             let (name, netns) = (owner.key.to_string(), owner.netns());
             Err(vf::Error::Allocated { device: id.to_string(), owner: name, netns }.into())
         }
     }
 }
 
-fn change(wanted: &Wanted) -> Attributes {
+fn change(wanted: &IbSpec) -> Attributes {
     let guid = wanted.guid;
     Attributes { link_state: wanted.link_state, node_guid: guid, port_guid: guid, ..Attributes::default() }
 }
 
-fn require_guid(wanted: &Wanted, device: &Device, link: Option<&Link>) -> Result<(), Error> {
+fn require_guid(wanted: &IbSpec, device: &Device, link: Option<&Link>) -> Result<(), Error> {
     let own = link.and_then(guid_of).filter(|guid| guid.is_reserved());
     match (wanted.guid, own) {
         (None, Some(guid)) => Err(Error::NoGuid { device: device.id().to_string(), guid: guid.to_string() }),

@@ -1,15 +1,15 @@
 use attach::Pod;
 use attach::claim::Claimant;
 use cni::{Interface, Request};
-use netlink::{HwAddr, Link, Route};
-use state::{Dirs, Key};
+use netlink::{HwAddr, Link, Rtnetlink};
+use state::{AttachmentKey, Dirs};
 use sysfs::Root;
 
 use super::apply::{Admin, set_own_mac};
 use super::device::Device;
-use super::netdev::{Arrival, Netdev};
-use super::peer::{Cache, Files};
-use super::{Attributes, Error, VfUndo, Wanted, owner};
+use super::netdev::{Netdev, Placement};
+use super::sriov_cni::{Files, SriovCniCache};
+use super::{Attributes, Error, VfSpec, VfUndo, owner};
 
 /// `ARPHRD_INFINIBAND` (`include/uapi/linux/if_arp.h`)
 const INFINIBAND: u16 = 32;
@@ -17,8 +17,8 @@ const INFINIBAND: u16 = 32;
 /// A VF that was found fit for an ADD, whose caller has its lock: the steps, in their order, of every plugin that
 /// attaches one.
 #[derive(Debug)]
-pub struct Ready<'a> {
-    wanted: &'a Wanted,
+pub struct PreparedVf<'a> {
+    wanted: &'a VfSpec,
     peer: Files,
     device: Device,
     driver_override: Option<String>,
@@ -29,15 +29,15 @@ pub struct Ready<'a> {
     pf: Option<Link>,
 }
 
-impl<'a> Ready<'a> {
+impl<'a> PreparedVf<'a> {
     /// Puts back what a pod that is gone had, and looks at the device.
     pub fn find(
         dirs: &Dirs,
-        wanted: &'a Wanted,
+        wanted: &'a VfSpec,
         peer: Files,
-        host: &mut Route,
+        host: &mut Rtnetlink,
     ) -> Result<Self, attach::Error> {
-        owner::vacate(dirs, &wanted.device, &peer)?;
+        owner::reclaim(dirs, &wanted.device, &peer)?;
         let device = Device::require(&Root::system(), &wanted.device)?;
         let link = device.require_link(host)?;
         if let Some(link) = &link {
@@ -60,8 +60,8 @@ impl<'a> Ready<'a> {
         &self.device
     }
 
-    /// To be written down before [`enter`](Self::enter).
-    pub fn undo(&self, request: &Request, key: Key) -> VfUndo {
+    /// To be written down before [`move_to_pod`](Self::move_to_pod).
+    pub fn undo(&self, request: &Request, key: AttachmentKey) -> VfUndo {
         VfUndo {
             device: self.device.id().to_string(),
             driver: self.device.driver().map(str::to_owned),
@@ -78,18 +78,18 @@ impl<'a> Ready<'a> {
     }
 
     /// Takes the device, tells its PF what is to differ, and moves its interface into the pod.
-    pub fn enter(
+    pub fn move_to_pod(
         &self,
         claimant: &Claimant<'_>,
-        host: &mut Route,
+        host: &mut Rtnetlink,
         pod: &mut Pod,
     ) -> Result<Option<Link>, attach::Error> {
         owner::take(claimant, self.device.id(), &pod.netns, &self.peer)?;
         self.administer(host)?;
-        self.link.as_ref().map(|link| self.arrive(link, &claimant.key.ifname, host, pod)).transpose()
+        self.link.as_ref().map(|link| self.move_link(link, &claimant.key.ifname, host, pod)).transpose()
     }
 
-    fn administer(&self, host: &mut Route) -> Result<(), attach::Error> {
+    fn administer(&self, host: &mut Rtnetlink) -> Result<(), attach::Error> {
         let (Some(pf), Some(link), Some(before)) = (self.device.pf(), &self.pf, &self.before) else {
             return Ok(());
         };
@@ -98,16 +98,16 @@ impl<'a> Ready<'a> {
         admin.settle(host, self.wanted.attributes.mac.filter(|mac| before.mac != Some(*mac)))
     }
 
-    fn arrive(
+    fn move_link(
         &self,
         link: &Link,
         ifname: &str,
-        host: &mut Route,
+        host: &mut Rtnetlink,
         pod: &mut Pod,
     ) -> Result<Link, attach::Error> {
-        let mut link = Arrival { ifname, mtu: self.wanted.mtu }.enter(host, link, pod)?;
+        let mut link = Placement { ifname, mtu: self.wanted.mtu }.move_to_pod(host, link, pod)?;
         if let Some(mac) = self.wanted.mac {
-            set_own_mac(&pod.netns, &mut pod.route, &link, mac)?;
+            set_own_mac(&pod.netns, &mut pod.netlink, &link, mac)?;
             link.address = Some(mac);
         }
         Ok(link)
@@ -132,18 +132,18 @@ impl<'a> Ready<'a> {
     /// Writes the peer's cache: what is left to go by when the record is lost.
     pub fn save(&self, dirs: &Dirs, request: &Request, undo: &VfUndo) -> Result<(), attach::Error> {
         let pf = self.pf.as_ref().zip(self.device.pf()).map(|(link, pf)| (link.name.as_str(), pf.vf));
-        undo.peer.save(dirs, &Cache::of(request, undo, self.wanted.mac, pf)?)
+        undo.peer.save(dirs, &SriovCniCache::of(request, undo, self.wanted.mac, pf)?)
     }
 }
 
-fn without_pf(device: &Device, wanted: &Wanted) -> Result<(), Error> {
+fn without_pf(device: &Device, wanted: &VfSpec) -> Result<(), Error> {
     match wanted.attributes.first_option() {
         Some(option) => Err(Error::NoPf { device: device.id().to_string(), option }),
         None => Ok(()),
     }
 }
 
-fn check_mtu(wanted: &Wanted, limit: Option<&Link>) -> Result<(), Error> {
+fn check_mtu(wanted: &VfSpec, limit: Option<&Link>) -> Result<(), Error> {
     match (wanted.mtu, limit) {
         (Some(mtu), Some(pf)) if mtu > pf.mtu => Err(Error::Mtu { mtu, pf: pf.name.clone(), pf_mtu: pf.mtu }),
         _ => Ok(()),

@@ -4,15 +4,15 @@ use std::path::PathBuf;
 
 use attach::Error;
 use serde::{Deserialize, Serialize};
-use state::{BootId, Dirs, Key, file};
+use state::{AttachmentKey, BootId, Dirs, file};
 
 use super::{NAME, RdmaUndo};
-use crate::vf::peer::written_since_boot;
+use crate::vf::sriov_cni::written_since_boot;
 
 /// What the peer keeps, and what it ignores.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Cache {
+pub(super) struct RdmaCniCache {
     #[serde(default)]
     version: String,
     #[serde(rename = "deviceID")]
@@ -27,39 +27,39 @@ pub(super) struct Cache {
 #[serde(rename_all = "camelCase")]
 struct Ours {
     boot_id: BootId,
-    key: Key,
+    key: AttachmentKey,
 }
 
-pub(super) fn path(dirs: &Dirs, key: &Key) -> Result<PathBuf, Error> {
+pub(super) fn path(dirs: &Dirs, key: &AttachmentKey) -> Result<PathBuf, Error> {
     let name = format!("{}-{}-{}", key.network, key.container_id, key.ifname);
-    Ok(dirs.peer.path(&[NAME])?.join(name))
+    Ok(dirs.upstream.path(&[NAME])?.join(name))
 }
 
 pub(super) fn save(dirs: &Dirs, undo: &RdmaUndo) -> Result<(), Error> {
-    let cache = Cache {
+    let cache = RdmaCniCache {
         version: "1.0".to_owned(),
         device: undo.device.clone(),
         sandbox_rdma_dev_name: undo.name.clone(),
         container_rdma_dev_name: undo.pod_name.clone(),
         railcni: Some(Ours { boot_id: BootId::current()?, key: undo.key.clone() }),
     };
-    dirs.peer.create(&[NAME])?;
+    dirs.upstream.create(&[NAME])?;
     let path = path(dirs, &undo.key)?;
     let encode =
         |error: serde_json::Error| state::Error::Encode { path: path.clone(), reason: error.to_string() };
     Ok(file::replace(&path, &serde_json::to_vec(&cache).map_err(encode)?)?)
 }
 
-pub(super) fn forget(dirs: &Dirs, key: &Key) -> Result<(), Error> {
+pub(super) fn forget(dirs: &Dirs, key: &AttachmentKey) -> Result<(), Error> {
     file::remove(&path(dirs, key)?)?;
     Ok(())
 }
 
 /// The undo that a cache allows; `None` if there is none, if it is torn, or of an older boot.
-pub(crate) fn find(dirs: &Dirs, key: &Key, netns: PathBuf) -> Result<Option<RdmaUndo>, Error> {
+pub(crate) fn find(dirs: &Dirs, key: &AttachmentKey, netns: PathBuf) -> Result<Option<RdmaUndo>, Error> {
     let path = path(dirs, key)?;
     let Some(bytes) = file::read(&path)? else { return Ok(None) };
-    let Ok(cache) = serde_json::from_slice::<Cache>(&bytes) else {
+    let Ok(cache) = serde_json::from_slice::<RdmaCniCache>(&bytes) else {
         tracing::warn!(path = %path.display(), "this cache cannot be read");
         return Ok(None);
     };
@@ -70,8 +70,8 @@ pub(crate) fn find(dirs: &Dirs, key: &Key, netns: PathBuf) -> Result<Option<Rdma
     Ok(current.then(|| cache.undo(key.clone(), netns)))
 }
 
-impl Cache {
-    fn undo(self, key: Key, netns: PathBuf) -> RdmaUndo {
+impl RdmaCniCache {
+    fn undo(self, key: AttachmentKey, netns: PathBuf) -> RdmaUndo {
         RdmaUndo {
             key,
             device: self.device,
@@ -86,12 +86,12 @@ impl Cache {
 
 /// The keys of the caches of `network`. Where a part of a peer's file name ends, only the list of valid attachments
 /// could tell; interfaces' names seldom have a dash.
-pub(super) fn keys(dirs: &Dirs, network: &str) -> Result<Vec<Key>, Error> {
-    let entries = std::fs::read_dir(dirs.peer.path(&[NAME])?).into_iter().flatten().flatten();
+pub(super) fn keys(dirs: &Dirs, network: &str) -> Result<Vec<AttachmentKey>, Error> {
+    let entries = std::fs::read_dir(dirs.upstream.path(&[NAME])?).into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
     let key = |name: String| {
         let (container, ifname) = name.strip_prefix(network)?.strip_prefix('-')?.rsplit_once('-')?;
-        Key::new(network, container, ifname).ok()
+        AttachmentKey::new(network, container, ifname).ok()
     };
     let mut keys: Vec<_> = names.filter_map(key).collect();
     keys.sort_unstable();
@@ -106,13 +106,13 @@ mod tests {
 
     const GO: &str = r#"{"version":"1.0","deviceID":"0000:3b:02.5","sandboxRdmaDevName":"mlx5_7","containerRdmaDevName":"mlx5_7"}"#;
 
-    fn key() -> Key {
-        Key::new("rail1", "c0ffee", "net1").unwrap()
+    fn key() -> AttachmentKey {
+        AttachmentKey::new("rail1", "c0ffee", "net1").unwrap()
     }
 
     #[expect(clippy::disallowed_methods, reason = "the peer writes its caches in place")]
     fn peer_wrote(dirs: &Dirs, text: &str) {
-        dirs.peer.create(&[NAME]).unwrap();
+        dirs.upstream.create(&[NAME]).unwrap();
         std::fs::write(path(dirs, &key()).unwrap(), text).unwrap();
     }
 

@@ -6,7 +6,7 @@ use cni::{Request, lenient};
 use netlink::HwAddr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use state::{BootId, Key};
+use state::{AttachmentKey, BootId};
 
 use crate::vf::attributes::{LinkState, Rate, Vlan};
 use crate::vf::device::Id;
@@ -17,7 +17,7 @@ use crate::vf::{Attributes, VfUndo};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[expect(missing_docs, reason = "the names are the peer's")]
-pub struct Cache {
+pub struct SriovCniCache {
     #[serde(rename = "cniVersion", skip_serializing_if = "String::is_empty")]
     pub cni_version: String,
     pub name: String,
@@ -100,7 +100,7 @@ pub struct Ours {
     /// Of the boot in which it was written.
     pub boot_id: BootId,
     /// The attachment: the file's name alone does not tell where the container's ID ends.
-    pub key: Key,
+    pub key: AttachmentKey,
     /// The VF as it was, as far as the peer's keys cannot say it.
     pub alt_names: Vec<String>,
     /// The driver.
@@ -109,7 +109,7 @@ pub struct Ours {
     pub up: bool,
 }
 
-impl Cache {
+impl SriovCniCache {
     /// The cache of an attachment; `undo` knows what was, the config what was asked for.
     pub fn of(
         request: &Request,
@@ -151,7 +151,7 @@ impl Cache {
     }
 
     /// The undo that it allows.
-    pub(super) fn undo(&self, key: Key, id: &Id, files: super::Files) -> VfUndo {
+    pub(super) fn undo(&self, key: AttachmentKey, id: &Id, files: super::Files) -> VfUndo {
         let ours = self.railcni.as_ref();
         VfUndo {
             ifname: key.ifname.clone(),

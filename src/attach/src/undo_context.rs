@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use netlink::Route;
+use netlink::Rtnetlink;
 use netns::NetNs;
 use state::Netns;
 
@@ -9,14 +9,14 @@ use crate::{Error, Pod};
 
 /// Where an undo happens: the host, and the pod's namespace if it is still the one that the record is about.
 #[derive(Debug, Default)]
-pub struct Scene {
+pub struct UndoContext {
     /// `None` when the namespace is gone, and with it all that was in it.
     pub pod: Option<Pod>,
     /// rtnetlink on the host, once it was needed.
-    pub host: Option<Route>,
+    pub host: Option<Rtnetlink>,
 }
 
-impl Scene {
+impl UndoContext {
     /// Looks for the record's namespace at `CNI_NETNS` and at the path of ADD. Neither need exist; another namespace
     /// at the same path is a newer pod's and is left alone.
     pub fn of(recorded: Option<&Netns>, cni_netns: Option<&Path>) -> Result<Self, Error> {
@@ -24,9 +24,9 @@ impl Scene {
         for path in cni_netns.into_iter().chain([recorded.path.as_path()]) {
             match NetNs::open(path) {
                 Ok(netns) if may_be(&netns, recorded) => {
-                    let scene = Self::with(netns)?;
-                    if scene.is_of(recorded) {
-                        return Ok(scene);
+                    let context = Self::with(netns)?;
+                    if context.is_of(recorded) {
+                        return Ok(context);
                     }
                 }
                 Err(error) if !error.is_gone() => return Err(error.into()),
@@ -46,10 +46,10 @@ impl Scene {
     }
 
     /// rtnetlink in the namespace that the plugin runs in.
-    pub fn host(&mut self) -> Result<&mut Route, Error> {
+    pub fn host(&mut self) -> Result<&mut Rtnetlink, Error> {
         match &mut self.host {
             Some(host) => Ok(host),
-            empty => Ok(empty.insert(Route::open()?)),
+            empty => Ok(empty.insert(Rtnetlink::open()?)),
         }
     }
 

@@ -7,17 +7,17 @@ use cni::{Request, ValidAttachments, lenient};
 use netlink::Guid;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use state::{Dirs, Key, file};
+use state::{AttachmentKey, Dirs, file};
 
 use super::rebind::RdmaBefore;
-use super::{IbUndo, NAME, Wanted};
-use crate::vf::peer::written_since_boot;
+use super::{IbSpec, IbUndo, NAME};
+use crate::vf::sriov_cni::written_since_boot;
 use crate::vf::{Attributes, LinkState, Netdev};
 
 /// The peer's keys, as far as an undo needs them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-struct Cache {
+struct IbSriovCniCache {
     #[serde(rename = "cniVersion", skip_serializing_if = "String::is_empty")]
     cni_version: String,
     name: String,
@@ -71,15 +71,15 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
-fn path(dirs: &Dirs, key: &Key) -> Result<PathBuf, Error> {
-    Ok(dirs.peer.path(&[NAME])?.join(format!("{}-{}", key.container_id, key.ifname)))
+fn path(dirs: &Dirs, key: &AttachmentKey) -> Result<PathBuf, Error> {
+    Ok(dirs.upstream.path(&[NAME])?.join(format!("{}-{}", key.container_id, key.ifname)))
 }
 
 /// Writes the cache, so that the peer can detach what was attached here.
 pub(super) fn save(
     dirs: &Dirs,
     request: &Request,
-    wanted: &Wanted,
+    wanted: &IbSpec,
     undo: &IbUndo,
     pf: Option<(String, u32)>,
 ) -> Result<(), Error> {
@@ -90,7 +90,7 @@ pub(super) fn save(
         host_name: rdma.name.clone(),
         pod_name: rdma.name.clone(),
     });
-    let cache = Cache {
+    let cache = IbSriovCniCache {
         cni_version: request.config.cni_version.to_string(),
         name: request.config.name.clone(),
         plugin: NAME.to_owned(),
@@ -108,20 +108,20 @@ pub(super) fn save(
         vfio: wanted.vfio,
     };
     let path = path(dirs, &undo.key)?;
-    dirs.peer.create(&[NAME])?;
+    dirs.upstream.create(&[NAME])?;
     let encode =
         |error: serde_json::Error| state::Error::Encode { path: path.clone(), reason: error.to_string() };
     Ok(file::replace(&path, &serde_json::to_vec(&cache).map_err(encode)?)?)
 }
 
 /// Removes the cache.
-pub(super) fn forget(dirs: &Dirs, key: &Key) -> Result<(), Error> {
+pub(super) fn forget(dirs: &Dirs, key: &AttachmentKey) -> Result<(), Error> {
     file::remove(&path(dirs, key)?)?;
     Ok(())
 }
 
 /// What the peer attached since the machine started.
-pub fn find(dirs: &Dirs, key: &Key) -> Result<Option<IbUndo>, Error> {
+pub fn find(dirs: &Dirs, key: &AttachmentKey) -> Result<Option<IbUndo>, Error> {
     let path = path(dirs, key)?;
     let Some(bytes) = file::read(&path)? else { return Ok(None) };
     if !written_since_boot(&path) {
@@ -132,12 +132,12 @@ pub fn find(dirs: &Dirs, key: &Key) -> Result<Option<IbUndo>, Error> {
 
 /// The peer's attachments of `network` that are not valid any more. Names of interfaces seldom have a dash.
 pub(super) fn stale(dirs: &Dirs, network: &str, valid: &ValidAttachments) -> Result<Vec<IbUndo>, Error> {
-    let entries = std::fs::read_dir(dirs.peer.path(&[NAME])?).into_iter().flatten().flatten();
+    let entries = std::fs::read_dir(dirs.upstream.path(&[NAME])?).into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
     let mut found = Vec::new();
     for name in names {
         let Some((container, ifname)) = name.rsplit_once('-') else { continue };
-        let Ok(key) = Key::new(network, container, ifname) else { continue };
+        let Ok(key) = AttachmentKey::new(network, container, ifname) else { continue };
         // What an older boot wrote, no VF has any more.
         if !written_since_boot(&path(dirs, &key)?) {
             continue;
@@ -150,14 +150,14 @@ pub(super) fn stale(dirs: &Dirs, network: &str, valid: &ValidAttachments) -> Res
 }
 
 /// `None` if it is torn, or does not say which device it is about.
-fn parse(bytes: &[u8]) -> Option<Cache> {
+fn parse(bytes: &[u8]) -> Option<IbSriovCniCache> {
     let value: Value = serde_json::from_slice(bytes).ok()?;
-    lenient::from_value::<Cache>(&value).ok().filter(|cache| !cache.device.is_empty())
+    lenient::from_value::<IbSriovCniCache>(&value).ok().filter(|cache| !cache.device.is_empty())
 }
 
-impl Cache {
+impl IbSriovCniCache {
     /// The peer keeps no link state from before, and resets it to auto; a GUID that it did not set it does not reset.
-    fn undo(&self, key: Key) -> IbUndo {
+    fn undo(&self, key: AttachmentKey) -> IbUndo {
         let guid = self.guid.parse::<Guid>().ok();
         let before = Attributes {
             link_state: (!self.link_state.is_empty()).then_some(LinkState::Auto),
@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_cache_of_the_peer_is_an_undo() {
-        let key = Key::new("ib", "c0ffee", "net1").unwrap();
+        let key = AttachmentKey::new("ib", "c0ffee", "net1").unwrap();
         let undo = parse(GO.as_bytes()).unwrap().undo(key);
         assert_eq!((undo.device.as_str(), undo.isolated), ("0000:3b:00.3", true));
         assert_eq!(undo.netdev.unwrap().name, "ibp3s0v2");

@@ -1,11 +1,11 @@
 use std::path::{Path, PathBuf};
 
-use attach::{Error, Failure, Scene};
-use netlink::Route;
-use state::{Dirs, Key, file};
+use attach::{Error, Failure, UndoContext};
+use netlink::Rtnetlink;
+use state::{AttachmentKey, Dirs, file};
 use sysfs::Root;
 
-use super::{Allocation, Cache, Files};
+use super::{Allocation, Files, SriovCniCache};
 use crate::vf::VfUndo;
 use crate::vf::device::{Device, Id};
 use crate::vf::netdev::{Netdev, in_pod};
@@ -22,12 +22,17 @@ pub enum Found {
 }
 
 /// Looks for the cache of `key`, which an older release may have left without the VF's fields, and a crash torn.
-pub fn find(dirs: &Dirs, key: &Key, files: &Files, scene: &mut Scene) -> Result<Found, Error> {
+pub fn find(
+    dirs: &Dirs,
+    key: &AttachmentKey,
+    files: &Files,
+    context: &mut UndoContext,
+) -> Result<Found, Error> {
     let path = files.cache_path(dirs)?;
     let Some(bytes) = file::read(&path)? else { return Ok(Found::Nothing) };
-    let Some(cache) = Cache::parse(&bytes) else {
+    let Some(cache) = SriovCniCache::parse(&bytes) else {
         tracing::warn!(path = %path.display(), "this cache does not say which device it is about");
-        return guess(dirs, key, files, scene);
+        return guess(dirs, key, files, context);
     };
     if !cache.is_of_this_boot(&path)? {
         return Ok(Found::Stale);
@@ -38,15 +43,15 @@ pub fn find(dirs: &Dirs, key: &Key, files: &Files, scene: &mut Scene) -> Result<
 
 /// The device that is allocated to the pod and whose interface has the pod's name: what it was called on the host,
 /// nobody knows.
-fn guess(dirs: &Dirs, key: &Key, files: &Files, scene: &mut Scene) -> Result<Found, Error> {
+fn guess(dirs: &Dirs, key: &AttachmentKey, files: &Files, context: &mut UndoContext) -> Result<Found, Error> {
     for id in allocated(dirs, files)? {
         let Some(device) = Device::find(&Root::system(), &id)? else { continue };
-        if !is_called(&device, &key.ifname, scene)? {
+        if !is_called(&device, &key.ifname, context)? {
             continue;
         }
-        let name = default_name(&device, scene.host()?)?;
+        let name = default_name(&device, context.host()?)?;
         let netdev = Netdev { name, alt_names: Vec::new(), mac: None, mtu: None, up: false };
-        let mut undo = Cache::default().undo(key.clone(), &id, files.clone());
+        let mut undo = SriovCniCache::default().undo(key.clone(), &id, files.clone());
         undo.netdev = Some(netdev);
         return Ok(Found::Undo(Box::new(undo)));
     }
@@ -54,16 +59,16 @@ fn guess(dirs: &Dirs, key: &Key, files: &Files, scene: &mut Scene) -> Result<Fou
 }
 
 /// In the pod or, when that is gone, back on the host.
-fn is_called(device: &Device, ifname: &str, scene: &mut Scene) -> Result<bool, Error> {
-    let link = match &mut scene.pod {
-        Some(pod) => in_pod(&mut pod.route, device.id(), None, ifname)?,
-        None => device.link(scene.host()?)?,
+fn is_called(device: &Device, ifname: &str, context: &mut UndoContext) -> Result<bool, Error> {
+    let link = match &mut context.pod {
+        Some(pod) => in_pod(&mut pod.netlink, device.id(), None, ifname)?,
+        None => device.link(context.host()?)?,
     };
     Ok(link.is_some_and(|link| link.name == ifname))
 }
 
 /// As most drivers and rules name a VF.
-fn default_name(device: &Device, host: &mut Route) -> Result<String, Error> {
+fn default_name(device: &Device, host: &mut Rtnetlink) -> Result<String, Error> {
     match device.pf() {
         Some(pf) => Ok(format!("{}v{}", pf.link(device.id(), host)?.name, pf.vf)),
         None => Ok("dev%d".to_owned()),
@@ -71,7 +76,7 @@ fn default_name(device: &Device, host: &mut Route) -> Result<String, Error> {
 }
 
 fn allocated(dirs: &Dirs, files: &Files) -> Result<Vec<Id>, Error> {
-    let ids = names(&dirs.peer.path(&[&files.folder, "pci"])?);
+    let ids = names(&dirs.upstream.path(&[&files.folder, "pci"])?);
     let ids = ids.iter().filter_map(|name| Id::parse(name).ok());
     let mut ours = Vec::new();
     for id in ids {
@@ -93,7 +98,7 @@ pub(in crate::vf) fn repair(dirs: &Dirs, files: &Files, id: &Id) -> Result<(), E
         tracing::info!(device = %id, cache = name, "putting back what a pod that is gone had");
         let netns = Allocation::of(dirs, files, id)?.user()?.unwrap_or_default();
         let files = Files { cache: name.to_owned(), netns, ..files.clone() };
-        let errors = cache.undo(key.clone(), id, files).undo_locked(dirs, id, &mut Scene::default())?;
+        let errors = cache.undo(key.clone(), id, files).undo_locked(dirs, id, &mut UndoContext::default())?;
         if let Some(error) = Error::join(errors) {
             return Err(Failure::Leftover { key, source: error }.into());
         }
@@ -102,13 +107,13 @@ pub(in crate::vf) fn repair(dirs: &Dirs, files: &Files, id: &Id) -> Result<(), E
 }
 
 /// All caches of a folder that can be read, with their paths.
-pub fn caches(dirs: &Dirs, folder: &str) -> Result<Vec<(PathBuf, Cache)>, Error> {
-    let directory = dirs.peer.path(&[folder])?;
+pub fn caches(dirs: &Dirs, folder: &str) -> Result<Vec<(PathBuf, SriovCniCache)>, Error> {
+    let directory = dirs.upstream.path(&[folder])?;
     let mut found = Vec::new();
     for name in names(&directory) {
         let path = directory.join(name);
         if path.is_file()
-            && let Some(cache) = file::read(&path)?.as_deref().and_then(Cache::parse)
+            && let Some(cache) = file::read(&path)?.as_deref().and_then(SriovCniCache::parse)
         {
             found.push((path, cache));
         }
@@ -124,13 +129,13 @@ fn names(directory: &Path) -> Vec<String> {
     names
 }
 
-impl Cache {
+impl SriovCniCache {
     /// Whose it is. The peer's file name is `<container>-<ifname>`, and names of interfaces seldom have a dash.
-    pub fn key(&self, file_name: &str) -> Option<Key> {
+    pub fn key(&self, file_name: &str) -> Option<AttachmentKey> {
         if let Some(ours) = &self.railcni {
             return Some(ours.key.clone());
         }
         let (container, ifname) = file_name.rsplit_once('-')?;
-        Key::new(&self.name, container, ifname).ok()
+        AttachmentKey::new(&self.name, container, ifname).ok()
     }
 }

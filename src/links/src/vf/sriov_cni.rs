@@ -15,7 +15,7 @@ use state::{Dirs, file};
 
 pub(super) use allocation::Allocation;
 pub(crate) use cache::written_since_boot;
-pub use cache::{Cache, Ours};
+pub use cache::{Ours, SriovCniCache};
 pub(super) use find::repair;
 pub use find::{Found, caches, find};
 
@@ -48,13 +48,13 @@ impl Files {
 
     /// The cache as the peer names it.
     pub fn cache_path(&self, dirs: &Dirs) -> Result<PathBuf, Error> {
-        Ok(dirs.peer.path(&[&self.folder])?.join(&self.cache))
+        Ok(dirs.upstream.path(&[&self.folder])?.join(&self.cache))
     }
 
     /// Writes the cache.
-    pub fn save(&self, dirs: &Dirs, cache: &Cache) -> Result<(), Error> {
+    pub fn save(&self, dirs: &Dirs, cache: &SriovCniCache) -> Result<(), Error> {
         let path = self.cache_path(dirs)?;
-        dirs.peer.create(&[&self.folder])?;
+        dirs.upstream.create(&[&self.folder])?;
         let encode =
             |error: serde_json::Error| state::Error::Encode { path: path.clone(), reason: error.to_string() };
         Ok(file::replace(&path, &serde_json::to_vec(cache).map_err(encode)?)?)
@@ -68,7 +68,7 @@ impl Files {
 
     /// Removes a stale cache, and the allocation of the device that it may name, which is returned.
     pub(super) fn forget_all(&self, dirs: &Dirs) -> Result<Option<Id>, Error> {
-        let cache = file::read(&self.cache_path(dirs)?)?.as_deref().and_then(Cache::parse);
+        let cache = file::read(&self.cache_path(dirs)?)?.as_deref().and_then(SriovCniCache::parse);
         let id = cache.and_then(|cache| Id::parse(&cache.device).ok());
         match &id {
             Some(id) => self.forget(dirs, id)?,

@@ -15,7 +15,7 @@ pub(in crate::vf) struct Allocation {
 
 impl Allocation {
     pub(in crate::vf) fn of(dirs: &Dirs, files: &Files, id: &Id) -> Result<Self, Error> {
-        let directory = files.allocations.then(|| dirs.peer.path(&[&files.folder, "pci"])).transpose()?;
+        let directory = files.allocations.then(|| dirs.upstream.path(&[&files.folder, "pci"])).transpose()?;
         Ok(Self { path: directory.map(|directory| directory.join(id.to_string())) })
     }
 

@@ -1,10 +1,10 @@
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
-use attach::Scene;
+use attach::UndoContext;
 use cni::{CniArgs, Command, Config, Env, Request};
 use serde_json::{Value, json};
-use state::{Dirs, Key};
+use state::{AttachmentKey, Dirs};
 
 use super::*;
 use crate::vf::{Attributes, Id, LinkState, Netdev, Rate, VfUndo, Vlan};
@@ -24,8 +24,8 @@ fn golden() -> Value {
     })
 }
 
-fn key() -> Key {
-    Key::new("rail1", "c0ffee", "net1").unwrap()
+fn key() -> AttachmentKey {
+    AttachmentKey::new("rail1", "c0ffee", "net1").unwrap()
 }
 
 fn files() -> Files {
@@ -40,7 +40,7 @@ fn files() -> Files {
 fn dirs() -> (tempfile::TempDir, Dirs) {
     let base = tempfile::tempdir().unwrap();
     let dirs = Dirs::under(base.path());
-    dirs.peer.create(&["sriov", "pci"]).unwrap();
+    dirs.upstream.create(&["sriov", "pci"]).unwrap();
     (base, dirs)
 }
 
@@ -50,7 +50,7 @@ fn peer_wrote(path: &Path, text: &str) {
 }
 
 fn found(dirs: &Dirs) -> Found {
-    find(dirs, &key(), &files(), &mut Scene::default()).unwrap()
+    find(dirs, &key(), &files(), &mut UndoContext::default()).unwrap()
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn torn_empty_and_field_less_caches_leave_only_the_file() {
 fn a_cache_of_an_older_boot_speaks_of_a_kernel_that_is_gone() {
     let (_base, dirs) = dirs();
     let path = files().cache_path(&dirs).unwrap();
-    let allocation = dirs.peer.as_path().join("sriov/pci/0000:3b:02.5");
+    let allocation = dirs.upstream.as_path().join("sriov/pci/0000:3b:02.5");
     peer_wrote(&path, &golden().to_string());
     peer_wrote(&allocation, "/run/netns/gone");
     let file = std::fs::File::options().write(true).open(&path).unwrap();
@@ -132,7 +132,7 @@ fn a_cache_of_an_older_boot_speaks_of_a_kernel_that_is_gone() {
 fn an_allocation_of_another_pod_stays() {
     let (_base, dirs) = dirs();
     let id = Id::parse("0000:3b:02.5").unwrap();
-    let allocation = dirs.peer.as_path().join("sriov/pci/0000:3b:02.5");
+    let allocation = dirs.upstream.as_path().join("sriov/pci/0000:3b:02.5");
     peer_wrote(&allocation, "/run/netns/b");
     files().forget(&dirs, &id).unwrap();
     assert_eq!(std::fs::read_to_string(&allocation).unwrap(), "/run/netns/b");
@@ -150,7 +150,8 @@ fn the_peer_finds_in_a_cache_of_ours_all_that_it_puts_there_itself() {
     });
     let request = request(&config);
     let cache =
-        Cache::of(&request, &undo(), Some([2, 0, 0x5e, 0x10, 0, 1].into()), Some(("ens1f0", 3))).unwrap();
+        SriovCniCache::of(&request, &undo(), Some([2, 0, 0x5e, 0x10, 0, 1].into()), Some(("ens1f0", 3)))
+            .unwrap();
     let written = serde_json::to_value(&cache).unwrap();
     let golden = golden();
     for key in [

@@ -4,15 +4,15 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
 
-use attach::{Error, Pod, Scene, sysctl};
+use attach::{Error, Pod, UndoContext, sysctl};
 use netlink::link::{LinkKind, NewKind, VethPeer};
 use netlink::nft::{Chain, ChainKind, Ct, Expr, Hook, Meta, Nft, Table};
-use netlink::{Group, HwAddr, Link, Monitor, NewLink, Route};
+use netlink::{Group, HwAddr, Link, Monitor, NewLink, Rtnetlink};
 use serde::{Deserialize, Serialize};
-use state::Key;
+use state::AttachmentKey;
 
 use super::Failure;
-use super::model::UPLINK;
+use super::model::POD_VETH;
 
 /// Marks connections that came in by the pair, and the packets that answer. A bit that no well-known user of marks has.
 pub(super) const MARK: u32 = 0x2000_0000;
@@ -36,19 +36,19 @@ pub(super) struct Pair {
 }
 
 impl Pair {
-    pub(super) fn new(key: &Key, mtu: u32) -> Self {
+    pub(super) fn new(key: &AttachmentKey, mtu: u32) -> Self {
         let id: String = key.container_id.chars().take(ID).collect();
         let (node_mac, pod_mac) = (mac(key, "node"), mac(key, "pod"));
         Self { on_node: format!("veth{id}"), node_mac, pod_mac, mtu }
     }
 
     /// Neither end is in the way of another link.
-    pub(super) fn require_free(&self, host: &mut Route, pod: &mut Pod) -> Result<(), Error> {
-        if pod.route.link_by_name(UPLINK)?.is_some() {
-            return Err(attach::Failure::IfnameTaken { ifname: UPLINK.to_owned() }.into());
+    pub(super) fn require_free(&self, host: &mut Rtnetlink, pod: &mut Pod) -> Result<(), Error> {
+        if pod.netlink.link_by_name(POD_VETH)?.is_some() {
+            return Err(attach::Failure::IfnameTaken { ifname: POD_VETH.to_owned() }.into());
         }
         if host.link_by_name(&self.on_node)?.is_some() {
-            return Err(Failure::UplinkTaken { ifname: self.on_node.clone() }.into());
+            return Err(Failure::HostVethTaken { ifname: self.on_node.clone() }.into());
         }
         let nft = Nft::open_in(&pod.netns).and_then(|mut nft| nft.table(TABLE));
         match nft.map_err(|source| Failure::Marks { source })? {
@@ -59,12 +59,12 @@ impl Pair {
 
     /// Both ends in one request, the pod's in the pod. Addresses of their own keep systemd-udevd from choosing others
     /// (`MACAddressPolicy`) after the neighbours know them.
-    pub(super) fn create(&self, host: &mut Route, pod: &mut Pod, has_v6: bool) -> Result<(), Error> {
+    pub(super) fn create(&self, host: &mut Rtnetlink, pod: &mut Pod, has_v6: bool) -> Result<(), Error> {
         let peer = VethPeer {
             netns: Some(pod.netns.fd()),
             mtu: Some(self.mtu),
             address: Some(HwAddr::from(self.pod_mac)),
-            ..VethPeer::new(UPLINK)
+            ..VethPeer::new(POD_VETH)
         };
         host.create_link(&NewLink {
             mtu: Some(self.mtu),
@@ -81,7 +81,7 @@ impl Pair {
 
     /// Waits for the node's end: its carrier comes with the other end, but it sends nothing before a worker of the kernel
     /// has taken notice.
-    pub(super) fn wait(&self, host: &mut Route) -> Result<(), Error> {
+    pub(super) fn wait(&self, host: &mut Rtnetlink) -> Result<(), Error> {
         let mut monitor = Monitor::subscribe(&[Group::Link])?;
         let running = || -> Result<_, Error> {
             Ok(host.link_by_name(&self.on_node)?.is_some_and(|link| link.is_running()).then_some(()))
@@ -93,13 +93,13 @@ impl Pair {
     }
 
     /// Whatever is left of it.
-    pub(super) fn undo(&self, scene: &mut Scene) -> Vec<Error> {
-        let marks = scene.pod.as_ref().map_or(Ok(()), remove_marks);
-        [marks, self.delete(scene)].into_iter().filter_map(Result::err).collect()
+    pub(super) fn undo(&self, context: &mut UndoContext) -> Vec<Error> {
+        let marks = context.pod.as_ref().map_or(Ok(()), remove_marks);
+        [marks, self.delete(context)].into_iter().filter_map(Result::err).collect()
     }
 
-    fn delete(&self, scene: &mut Scene) -> Result<(), Error> {
-        let host = scene.host()?;
+    fn delete(&self, context: &mut UndoContext) -> Result<(), Error> {
+        let host = context.host()?;
         let Some(link) = host.link_by_name(&self.on_node)?.filter(|link| self.is_end(link)) else {
             return Ok(());
         };
@@ -114,12 +114,12 @@ impl Pair {
     }
 
     /// For CHECK.
-    pub(super) fn differences(&self, host: &mut Route, pod: &mut Pod) -> Result<Vec<String>, Error> {
+    pub(super) fn differences(&self, host: &mut Rtnetlink, pod: &mut Pod) -> Result<Vec<String>, Error> {
         let mut found = Vec::new();
         let on_node = host.link_by_name(&self.on_node)?.filter(|link| self.is_end(link));
-        let in_pod = pod.route.link_by_name(UPLINK)?;
+        let in_pod = pod.netlink.link_by_name(POD_VETH)?;
         for (link, name, place) in
-            [(on_node, self.on_node.as_str(), "on the node"), (in_pod, UPLINK, "in the pod")]
+            [(on_node, self.on_node.as_str(), "on the node"), (in_pod, POD_VETH, "in the pod")]
         {
             match link {
                 None => found.push(format!("{name} is missing {place}")),
@@ -142,7 +142,7 @@ impl Pair {
 }
 
 /// The same for every try of an attachment, and another for every container; unicast, administered locally.
-fn mac(key: &Key, end: &str) -> [u8; 6] {
+fn mac(key: &AttachmentKey, end: &str) -> [u8; 6] {
     let mut hasher = DefaultHasher::new();
     (&key.container_id, end).hash(&mut hasher);
     let [first, rest @ ..] = hasher.finish().to_be_bytes();
@@ -151,7 +151,7 @@ fn mac(key: &Key, end: &str) -> [u8; 6] {
 
 /// A runtime may have turned IPv6 off for links to come.
 fn enable_v6() -> Result<(), Error> {
-    let path = sysctl::of_interface("ipv6", UPLINK, "disable_ipv6");
+    let path = sysctl::of_interface("ipv6", POD_VETH, "disable_ipv6");
     if sysctl::read(&path)? == "0" { Ok(()) } else { sysctl::write(&path, "0") }
 }
 
@@ -161,7 +161,7 @@ fn marks() -> Table {
     let set_bit = Expr::Bits { mask: !MARK, xor: MARK };
     let remember = vec![
         Expr::LoadMeta(Meta::Iifname),
-        Expr::is_link(true, UPLINK),
+        Expr::is_link(true, POD_VETH),
         Expr::LoadCt(Ct::State),
         Expr::Bits { mask: Ct::NEW, xor: 0 },
         Expr::is_number(false, 0),
@@ -180,7 +180,7 @@ fn marks() -> Table {
         Expr::SetMeta(Meta::Mark),
     ];
     let forwarded =
-        [vec![Expr::LoadMeta(Meta::Iifname), Expr::is_link(false, UPLINK)], answer.clone()].concat();
+        [vec![Expr::LoadMeta(Meta::Iifname), Expr::is_link(false, POD_VETH)], answer.clone()].concat();
     let chain =
         |name: &str, kind, hook, rules| Chain { name: name.to_owned(), kind, hook, priority: MANGLE, rules };
     Table {

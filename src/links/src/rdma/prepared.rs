@@ -1,37 +1,37 @@
-use attach::claim::{Claimant, Evicted};
+use attach::claim::{Claimant, Reclaimed};
 use attach::{Pod, Undo};
 use netlink::{Rdma, RdmaDevice};
-use state::{Dirs, Key};
+use state::{AttachmentKey, Dirs};
 
 use super::undo::claims;
-use super::{Error, Node, RdmaUndo, Wanted, device_info, peer};
+use super::{Error, Node, RdmaSpec, RdmaUndo, device_info, rdma_cni};
 use crate::vf::{self, Device, Id};
 
 /// The RDMA device of a VF, found fit for an ADD, whose caller has the VF's lock: the steps, in their order, of every
 /// plugin that moves one.
 #[derive(Debug)]
-pub struct Ready<'a> {
-    wanted: &'a Wanted,
+pub struct PreparedRdma<'a> {
+    wanted: &'a RdmaSpec,
     device: Device,
     rdma: RdmaDevice,
 }
 
-impl<'a> Ready<'a> {
+impl<'a> PreparedRdma<'a> {
     /// Puts back what a pod that is gone had, and looks for the one RDMA device.
     pub fn find(
         dirs: &Dirs,
         device: Device,
-        wanted: &'a Wanted,
+        wanted: &'a RdmaSpec,
         node: &mut Node,
     ) -> Result<Self, attach::Error> {
-        evict(dirs, device.id())?;
+        reclaim(dirs, device.id())?;
         let rdma = only_device(&device, node)?;
         warn_of_guid(&rdma);
         Ok(Self { wanted, device, rdma })
     }
 
-    /// To be written down before [`enter`](Self::enter).
-    pub fn undo(&self, key: Key, pod: &Pod) -> RdmaUndo {
+    /// To be written down before [`move_to_pod`](Self::move_to_pod).
+    pub fn undo(&self, key: AttachmentKey, pod: &Pod) -> RdmaUndo {
         RdmaUndo {
             key,
             device: self.device.id().to_string(),
@@ -48,7 +48,7 @@ impl<'a> Ready<'a> {
     }
 
     /// Takes the device and moves it into the pod, after its interface. True if the device information file is new.
-    pub fn enter(&self, claimant: &Claimant<'_>, pod: &Pod) -> Result<bool, attach::Error> {
+    pub fn move_to_pod(&self, claimant: &Claimant<'_>, pod: &Pod) -> Result<bool, attach::Error> {
         let (rdma, name) = (&self.rdma, self.pod_name());
         claims(claimant.dirs).take(claimant, self.device.id(), &pod.netns)?;
         let moved = Rdma::open()?.move_device(rdma.index, pod.netns.fd());
@@ -66,14 +66,14 @@ impl<'a> Ready<'a> {
 
     /// Writes the peer's cache: what is left to go by when the record is lost.
     pub fn save(dirs: &Dirs, undo: &RdmaUndo) -> Result<(), attach::Error> {
-        peer::save(dirs, undo)
+        rdma_cni::save(dirs, undo)
     }
 }
 
-fn evict(dirs: &Dirs, id: &Id) -> Result<(), attach::Error> {
-    match claims(dirs).evict::<RdmaUndo>(id, |undo, scene| Ok(undo.undo(scene)))? {
-        Evicted::Free => Ok(()),
-        Evicted::Alive(owner) => {
+fn reclaim(dirs: &Dirs, id: &Id) -> Result<(), attach::Error> {
+    match claims(dirs).reclaim::<RdmaUndo>(id, |undo, context| Ok(undo.undo(context)))? {
+        Reclaimed::Free => Ok(()),
+        Reclaimed::Alive(owner) => {
             let (name, netns) = (owner.key.to_string(), owner.netns());
             Err(vf::Error::Allocated { device: id.to_string(), owner: name, netns }.into())
         }
