@@ -1,16 +1,14 @@
 //! What the commands print: aligned tables for people, JSON and YAML for programs.
 
-mod yaml;
-
 use std::io::Write;
 
 use anyhow::Result;
 use clap::builder::styling::{AnsiColor, Style};
 use serde::Serialize;
 
-use crate::cli::Format;
-
 pub(crate) use yaml::to_yaml;
+
+use crate::cli::Format;
 
 /// Headings.
 pub(crate) const STRONG: Style = Style::new().bold();

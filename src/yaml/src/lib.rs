@@ -1,10 +1,14 @@
 //! YAML documents as JSON values (core schema, YAML 1.2.2 section 10.3), so that one decoder with good paths serves both.
 //! Anchors, tags of one's own and keys that are no strings have no place in a config and are refused.
 
+mod write;
+
 use std::borrow::Cow;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
 use serde_json::{Map, Number, Value};
+
+pub use write::to_yaml;
 
 const DEEPEST: usize = 32;
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 /// The document, ending in a newline.
-pub(crate) fn to_yaml(value: &Value) -> String {
+pub fn to_yaml(value: &Value) -> String {
     let mut text = String::new();
     block(&mut text, value, 0);
     text.trim_start().to_owned()
@@ -68,7 +68,7 @@ mod tests {
             "name": "rail1", "empty": {}, "none": [], "null": null, "word": "yes", "number": "12", "time": "12:30:00",
             "list": [1, "a b", {"x": 1, "y": [true, "- z"]}, ["nested", [2]]], "map": {"k: v": "#", "": "\n"},
         });
-        assert_eq!(::yaml::documents(&to_yaml(&value)).unwrap(), [value]);
+        assert_eq!(crate::documents(&to_yaml(&value)).unwrap(), [value]);
     }
 
     #[test]

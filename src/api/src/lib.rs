@@ -1,0 +1,30 @@
+//! The cluster's objects as types: what stands in them, what is meant where nothing stands. No client and no I/O, so that
+//! plugins, planner, controller and webhook share one definition. The feature `schema` adds the CRD files.
+
+mod block;
+#[cfg(feature = "schema")]
+pub mod crd;
+mod fabric;
+mod meta;
+mod multus_config;
+mod node;
+mod pool;
+
+pub use block::{RailBlock, RailBlockSpec};
+pub use fabric::{
+    Addressing, Fabric, FabricSpec, FabricStatus, Host, LinkKind, PerNode, Rail, RdmaMode, Resources, Shared,
+};
+pub use meta::{Condition, Kind, LabelSelector, Metadata, Object, Requirement};
+pub use multus_config::{
+    Bond, Child, CniType, Coordinator, DetectOptions, IbSriov, IpPools, Ipoib, Ovs, SpiderMultusConfig,
+    SpiderMultusConfigSpec, Sriov, Trunk, Vlan,
+};
+pub use node::{NodePool, PoolUse, RailNode, RailNodeSpec, RailNodeStatus};
+pub use pool::{
+    Route, SpiderIPPool, SpiderIPPoolSpec, SpiderIPPoolStatus, SpiderReservedIP, SpiderReservedIPSpec,
+};
+
+/// The group of the guides' own objects.
+pub const SPIDERPOOL: &str = "spiderpool.spidernet.io";
+/// The group of our own.
+pub const RAILCNI: &str = "railcni.dev";
