@@ -91,7 +91,7 @@ fn chained(request: &Request) -> Result<&CniResult, Error> {
 }
 
 fn netns(request: &Request) -> Result<&Path, Error> {
-    request.env.netns.as_deref().ok_or_else(|| Error::netns("CNI_NETNS is empty"))
+    request.env.require_netns()
 }
 
 fn key_of(request: &Request) -> Result<AttachmentKey, Error> {

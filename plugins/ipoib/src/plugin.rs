@@ -2,6 +2,7 @@ use attach::Pod;
 use cni::{CniResult, Error, Plugin, Request, ValidAttachments};
 use links::child::{self, Child, Kind, Master, Parent, parent};
 use links::pkey::Pkey;
+use netlink::link::arphrd::INFINIBAND;
 use netlink::link::{self, LinkKind, NewKind};
 use netlink::{Link, Rtnetlink};
 
@@ -9,8 +10,6 @@ use crate::conf::Conf;
 
 /// The CNI type, the file name, and the kernel's name of the link.
 const NAME: &str = "ipoib";
-/// `ARPHRD_INFINIBAND` (`include/uapi/linux/if_arp.h`)
-const INFINIBAND: u16 = 32;
 
 /// The plugin.
 #[derive(Debug)]

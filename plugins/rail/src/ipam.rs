@@ -1,14 +1,9 @@
-use attach::ipam::{Delegated, Ipam};
+use attach::ipam::{Delegated, Ipam, is_ours};
 use cni::{CniResult, Error, Plugin, Request, ValidAttachments};
 use rail_ipam::RailIpam;
 
 /// Our own IPAM without a process of its own, and any other as its plugin.
 pub(crate) struct Addresses;
-
-/// By both of the names that it is installed under.
-fn is_ours(plugin: &str) -> bool {
-    ["rail-ipam", "spiderpool"].contains(&plugin)
-}
 
 impl Ipam for Addresses {
     fn require(&self, request: &Request, plugin: &str) -> Result<(), Error> {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use attach::{Error, Pod, sysctl};
 use cni::CniResult;
+use netlink::link::arphrd::{ETHER, INFINIBAND};
 use netlink::{Group, Ipv4Conf, Link, LinkChange, Monitor, Rtnetlink};
 
 use crate::Failure;
@@ -22,10 +23,6 @@ const CARRIER: Duration = Duration::from_millis(200);
 const CARRIER_TO_ASK: Duration = Duration::from_secs(5);
 /// A subnet manager that is there lets a port into its groups within milliseconds.
 const JOINED: Duration = Duration::from_secs(1);
-/// `ARPHRD_ETHER` (`include/uapi/linux/if_arp.h`)
-const ETHERNET: u16 = 1;
-/// `ARPHRD_INFINIBAND`
-const INFINIBAND: u16 = 32;
 
 /// Has the kernel announce the IPv4 addresses of links from now on.
 pub(crate) fn enable<'a>(pod: &mut Rtnetlink, links: impl Iterator<Item = &'a Link>) {
@@ -54,7 +51,7 @@ pub(crate) fn enable_ipv6(ifname: &str) {
 /// is no reason for ADD to fail.
 pub fn repeat(pod: &mut Pod, links: &[(&Link, &CniResult)]) {
     let of_type = |kind: u16| links.iter().copied().filter(move |(link, _)| link.hardware_type == kind);
-    let ethernet: Vec<_> = of_type(ETHERNET).map(|(link, _)| link).collect();
+    let ethernet: Vec<_> = of_type(ETHER).map(|(link, _)| link).collect();
     let infiniband: Vec<_> = of_type(INFINIBAND).collect();
     for failed in
         [try_repeat(pod, &ethernet), ask_for_own(pod, &infiniband)].into_iter().filter_map(Result::err)

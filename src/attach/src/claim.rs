@@ -103,9 +103,7 @@ impl Claims<'_> {
         };
         self.dirs.state.create(&[self.folder])?;
         let path = self.path(id)?;
-        let encode =
-            |error: serde_json::Error| state::Error::Encode { path: path.clone(), reason: error.to_string() };
-        Ok(file::replace(&path, &serde_json::to_vec(&owner).map_err(encode)?)?)
+        Ok(file::replace_json(&path, &owner)?)
     }
 
     /// Gives the device up, if it is still `key`'s.

@@ -50,8 +50,8 @@ impl Ipam for Delegated {
 /// DEL quarantine them, and ADD gives others instead.
 pub const DECLINED: &str = "declinedIPs";
 
-/// Whether the plugin knows that key: ours does, by both of the names that it is installed under.
-pub fn declines(plugin: &str) -> bool {
+/// Whether the plugin is ours, by either of the names that it is installed under; no other knows [`DECLINED`].
+pub fn is_ours(plugin: &str) -> bool {
     ["rail-ipam", "spiderpool"].contains(&plugin)
 }
 

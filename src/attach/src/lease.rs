@@ -45,7 +45,7 @@ impl<'a> Lease<'a> {
         let failed = || cni::Error::new(conflict.code(), conflict.to_string());
         self.declined.push(ip);
         let plugin = self.request.config.ipam_type.as_deref();
-        let Some(plugin) = plugin.filter(|plugin| self.held && ipam::declines(plugin)) else {
+        let Some(plugin) = plugin.filter(|plugin| self.held && ipam::is_ours(plugin)) else {
             return Err(failed());
         };
         tracing::warn!(%conflict, "asking the IPAM for another address");

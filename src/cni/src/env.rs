@@ -2,7 +2,7 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::{CniArgs, Error, Version};
@@ -82,6 +82,11 @@ impl FromStr for Command {
 }
 
 impl Env {
+    /// `CNI_NETNS`, for the verbs that cannot do without.
+    pub fn require_netns(&self) -> Result<&Path, Error> {
+        self.netns.as_deref().ok_or_else(|| Error::netns("CNI_NETNS is empty"))
+    }
+
     /// The six variables of a call with this verb, for a delegate or by a driver.
     pub fn variables(&self, command: Command) -> Vec<(String, OsString)> {
         let netns = self.netns.as_ref().map(|path| path.clone().into_os_string());

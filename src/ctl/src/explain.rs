@@ -1,5 +1,6 @@
 //! What an ADD of a network of `rail` would do, in its order, and what DEL undoes: from the config alone.
 
+use attach::ipam::is_ours;
 use std::fmt::Write as _;
 
 use addresses::detect;
@@ -83,7 +84,7 @@ fn of_ipam(rail: &Rail) -> String {
     let ifname = &rail.request.env.ifname;
     match rail.request.config.ipam_type.as_deref() {
         None => format!("{ifname}: none, it works on layer 2"),
-        Some("rail-ipam" | "spiderpool") => format!("{ifname}: a lease of rail-ipam, in the same process"),
+        Some(plugin) if is_ours(plugin) => format!("{ifname}: a lease of rail-ipam, in the same process"),
         Some(other) => format!("{ifname}: from plugin {other}"),
     }
 }

@@ -14,7 +14,7 @@ use super::{Made, PLUGIN, Rail, Site, Step, detection, require_rdma};
 
 /// ADD of all rails, or of none.
 pub fn add(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<CniResult, cni::Error> {
-    let netns = request.env.netns.as_deref().ok_or_else(|| cni::Error::netns("CNI_NETNS is empty"))?;
+    let netns = request.env.require_netns()?;
     let detection = detection(rails)?;
     let pod = Pod::open(netns)?;
     let host = Rtnetlink::open().map_err(Error::from)?;

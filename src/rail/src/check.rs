@@ -10,7 +10,7 @@ use super::{Made, PLUGIN, Rail, Site, detection, require_rdma};
 
 /// CHECK of all rails: the kernel against config, record and `prevResult`, then the IPAM's own CHECK.
 pub fn check(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<(), cni::Error> {
-    let netns = request.env.netns.as_deref().ok_or_else(|| cni::Error::netns("CNI_NETNS is empty"))?;
+    let netns = request.env.require_netns()?;
     let previous = request.config.require_prev_result()?;
     detection(rails)?;
     let pod = Pod::open(netns)?;

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
+use serde::Serialize;
+
 use crate::Error;
 
 /// What [`replace`] puts before the name until the file is whole. There is one such name for a path, so that whatever a
@@ -56,6 +58,13 @@ pub(crate) fn contents(file: &mut File, path: &Path, limit: u64) -> Result<Vec<u
 /// Writers of one path take turns.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     place(path, bytes).map(drop)
+}
+
+/// As [`replace`], with `value` as JSON.
+pub fn replace_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {
+    let encode =
+        |error: serde_json::Error| Error::Encode { path: path.to_path_buf(), reason: error.to_string() };
+    replace(path, &serde_json::to_vec(value).map_err(encode)?)
 }
 
 /// As [`replace`]; the new file stays open for writing.

@@ -3,9 +3,8 @@
 use std::net::Ipv4Addr;
 
 use netlink::HwAddr;
+use netlink::link::arphrd::INFINIBAND;
 
-/// `ARPHRD_INFINIBAND` (`include/uapi/linux/if_arp.h`)
-const INFINIBAND: u16 = 32;
 const ETHERTYPE_ARP: [u8; 2] = [0x08, 0x06];
 const ETHERTYPE_IPV4: [u8; 2] = [0x08, 0x00];
 const REQUEST: [u8; 2] = [0, 1];

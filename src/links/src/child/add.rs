@@ -14,7 +14,7 @@ pub fn add(
     plan: impl FnOnce(&mut Rtnetlink, &mut Pod) -> Result<Child, cni::Error>,
 ) -> Result<CniResult, cni::Error> {
     let env = &request.env;
-    let netns = env.netns.as_deref().ok_or_else(|| cni::Error::netns("CNI_NETNS is empty"))?;
+    let netns = env.require_netns()?;
     let detection = detect::Settings::of(&request.config)?;
     let mut pod = Pod::open(netns)?;
     let mut host = Rtnetlink::open().map_err(Error::from)?;

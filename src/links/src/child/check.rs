@@ -14,7 +14,7 @@ pub fn check(
     plan: impl FnOnce(&mut Rtnetlink, &mut Pod) -> Result<Child, cni::Error>,
     diff: impl FnOnce(&Child, &Link) -> Option<String>,
 ) -> Result<(), cni::Error> {
-    let netns = request.env.netns.as_deref().ok_or_else(|| cni::Error::netns("CNI_NETNS is empty"))?;
+    let netns = request.env.require_netns()?;
     request.config.require_prev_result()?;
     detect::Settings::of(&request.config)?;
     let mut pod = Pod::open(netns)?;

@@ -3,14 +3,11 @@
 use attach::Pod;
 use cni::{Error, code};
 use netlink::link::LinkKind;
+use netlink::link::arphrd::{INFINIBAND, LOOPBACK};
 use netlink::{Family, Link, RouteFilter, Rtnetlink};
 use serde::Deserialize;
 
 const MAIN: u32 = 254;
-/// `ARPHRD_INFINIBAND` (`include/uapi/linux/if_arp.h`)
-const INFINIBAND: u16 = 32;
-/// `ARPHRD_LOOPBACK`
-const LOOPBACK: u16 = 772;
 
 /// A parent as it was found.
 #[derive(Clone, Debug)]

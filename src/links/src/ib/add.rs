@@ -15,7 +15,7 @@ use crate::vf::Device;
 /// ADD of an InfiniBand VF. The lock is held while devices change, and not while the IPAM works.
 pub fn add(request: &Request, wanted: &IbSpec) -> Result<CniResult, cni::Error> {
     let env = &request.env;
-    let netns = env.netns.as_deref().ok_or_else(|| cni::Error::netns("CNI_NETNS is empty"))?;
+    let netns = env.require_netns()?;
     let detection = detect::Settings::of(&request.config)?;
     let mut pod = Pod::open(netns)?;
     if wanted.isolation {

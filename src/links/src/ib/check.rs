@@ -12,7 +12,7 @@ use crate::vf::{Admin, Attributes, Device, device_difference, in_pod};
 
 /// CHECK of an InfiniBand VF: what PF and pod have against config, record and `prevResult`, then the IPAM's own CHECK.
 pub fn check(request: &Request, wanted: &IbSpec) -> Result<(), cni::Error> {
-    let netns = request.env.netns.as_deref().ok_or_else(|| cni::Error::netns("CNI_NETNS is empty"))?;
+    let netns = request.env.require_netns()?;
     request.config.require_prev_result()?;
     detect::Settings::of(&request.config)?;
     let mut pod = Pod::open(netns)?;

@@ -109,9 +109,7 @@ pub(super) fn save(
     };
     let path = path(dirs, &undo.key)?;
     dirs.upstream.create(&[NAME])?;
-    let encode =
-        |error: serde_json::Error| state::Error::Encode { path: path.clone(), reason: error.to_string() };
-    Ok(file::replace(&path, &serde_json::to_vec(&cache).map_err(encode)?)?)
+    Ok(file::replace_json(&path, &cache)?)
 }
 
 /// Removes the cache.

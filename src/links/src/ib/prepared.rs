@@ -4,6 +4,7 @@ use attach::Pod;
 use attach::claim::{Claimant, Reclaimed};
 use attach::wait::{here as wait_here, millis};
 use cni::{Interface, Request};
+use netlink::link::arphrd::INFINIBAND;
 use netlink::{Link, LinkChange, Rdma, Rtnetlink};
 use state::{AttachmentKey, Dirs};
 use sysfs::Root;
@@ -14,8 +15,6 @@ use super::{Error, IbSpec, IbUndo, ib_sriov_cni};
 use crate::rdma::immovable;
 use crate::vf::{self, Admin, Attributes, Device, Id, Netdev, Placement, in_pod};
 
-/// `ARPHRD_INFINIBAND` (`include/uapi/linux/if_arp.h`)
-const INFINIBAND: u16 = 32;
 /// As for an interface that comes home.
 const REBUILD: Duration = Duration::from_secs(10);
 

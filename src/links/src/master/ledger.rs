@@ -119,9 +119,7 @@ impl Ledger {
 
     pub(super) fn save(&self, dirs: &Dirs) -> Result<(), Error> {
         let path = path(dirs, &self.name)?;
-        let encode =
-            |error: serde_json::Error| state::Error::Encode { path: path.clone(), reason: error.to_string() };
-        Ok(file::replace(&path, &serde_json::to_vec(self).map_err(encode)?)?)
+        Ok(file::replace_json(&path, self)?)
     }
 
     pub(super) fn remove(&self, dirs: &Dirs) -> Result<(), Error> {

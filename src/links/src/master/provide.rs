@@ -1,11 +1,9 @@
+use netlink::link::arphrd::INFINIBAND;
 use netlink::{Link, LinkChange, Rtnetlink};
 use state::Dirs;
 
 use super::ledger::{Ledger, User};
 use super::{Error, MasterSpec, bond, lock, release, vlan};
-
-/// `ARPHRD_INFINIBAND` (`include/uapi/linux/if_arp.h`)
-const INFINIBAND: u16 = 32;
 
 /// Has the masters in place for `user`. Nothing is changed that does not fit; what this call made is undone if it fails.
 pub fn provide(dirs: &Dirs, wanted: &MasterSpec, user: &User) -> Result<(), attach::Error> {

@@ -37,7 +37,7 @@ pub struct RdmaSpec {
 /// ADD: the RDMA device follows the interface of the previous result, which is passed on as it is.
 pub fn add(request: &Request, wanted: &RdmaSpec) -> Result<CniResult, cni::Error> {
     let result = request.config.require_prev_result()?.clone();
-    let netns = request.env.netns.as_deref().ok_or_else(|| cni::Error::netns("CNI_NETNS is empty"))?;
+    let netns = request.env.require_netns()?;
     let mut pod = Pod::open(netns)?;
     if !require_exclusive(wanted.policy)? {
         return Ok(result);

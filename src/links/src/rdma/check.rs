@@ -7,7 +7,7 @@ use super::{NAME, Policy, RdmaSpec, RdmaUndo, require_exclusive};
 
 /// CHECK: the device is in the pod, under the name of the record.
 pub fn check(request: &Request, wanted: &RdmaSpec) -> Result<(), cni::Error> {
-    let netns = request.env.netns.as_deref().ok_or_else(|| cni::Error::netns("CNI_NETNS is empty"))?;
+    let netns = request.env.require_netns()?;
     request.config.require_prev_result()?;
     let pod = Pod::open(netns)?;
     if !require_exclusive(wanted.policy)? {

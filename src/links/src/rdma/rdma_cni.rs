@@ -45,9 +45,7 @@ pub(super) fn save(dirs: &Dirs, undo: &RdmaUndo) -> Result<(), Error> {
     };
     dirs.upstream.create(&[NAME])?;
     let path = path(dirs, &undo.key)?;
-    let encode =
-        |error: serde_json::Error| state::Error::Encode { path: path.clone(), reason: error.to_string() };
-    Ok(file::replace(&path, &serde_json::to_vec(&cache).map_err(encode)?)?)
+    Ok(file::replace_json(&path, &cache)?)
 }
 
 pub(super) fn forget(dirs: &Dirs, key: &AttachmentKey) -> Result<(), Error> {

@@ -15,7 +15,7 @@ use super::{Plugin, VfSpec, VfUndo, lock};
 /// ADD of an Ethernet VF or SF.
 pub fn add(request: &Request, plugin: Plugin, wanted: &VfSpec) -> Result<CniResult, cni::Error> {
     let env = &request.env;
-    let netns = env.netns.as_deref().ok_or_else(|| cni::Error::netns("CNI_NETNS is empty"))?;
+    let netns = env.require_netns()?;
     let detection = detect::Settings::of(&request.config)?;
     let mut pod = Pod::open(netns)?;
     let host = Rtnetlink::open().map_err(attach::Error::from)?;

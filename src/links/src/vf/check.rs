@@ -12,7 +12,7 @@ use super::{Plugin, VfSpec, VfUndo};
 
 /// CHECK of a VF: what the PF and the pod have against config, record and `prevResult`, then the IPAM's own CHECK.
 pub fn check(request: &Request, plugin: Plugin, wanted: &VfSpec) -> Result<(), cni::Error> {
-    let netns = request.env.netns.as_deref().ok_or_else(|| cni::Error::netns("CNI_NETNS is empty"))?;
+    let netns = request.env.require_netns()?;
     request.config.require_prev_result()?;
     detect::Settings::of(&request.config)?;
     let mut pod = Pod::open(netns)?;

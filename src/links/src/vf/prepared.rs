@@ -1,6 +1,7 @@
 use attach::Pod;
 use attach::claim::Claimant;
 use cni::{Interface, Request};
+use netlink::link::arphrd::INFINIBAND;
 use netlink::{HwAddr, Link, Rtnetlink};
 use state::{AttachmentKey, Dirs};
 use sysfs::Root;
@@ -10,9 +11,6 @@ use super::device::Device;
 use super::netdev::{Netdev, Placement};
 use super::sriov_cni::{Files, SriovCniCache};
 use super::{Attributes, Error, VfSpec, VfUndo, owner};
-
-/// `ARPHRD_INFINIBAND` (`include/uapi/linux/if_arp.h`)
-const INFINIBAND: u16 = 32;
 
 /// A VF that was found fit for an ADD, whose caller has its lock: the steps, in their order, of every plugin that
 /// attaches one.

@@ -55,9 +55,7 @@ impl Files {
     pub fn save(&self, dirs: &Dirs, cache: &SriovCniCache) -> Result<(), Error> {
         let path = self.cache_path(dirs)?;
         dirs.upstream.create(&[&self.folder])?;
-        let encode =
-            |error: serde_json::Error| state::Error::Encode { path: path.clone(), reason: error.to_string() };
-        Ok(file::replace(&path, &serde_json::to_vec(cache).map_err(encode)?)?)
+        Ok(file::replace_json(&path, cache)?)
     }
 
     /// Removes the cache, and the allocation if it is still this attachment's.

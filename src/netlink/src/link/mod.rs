@@ -1,6 +1,7 @@
 //! Links: looking one up, creating, changing and deleting it.
 
 mod altname;
+pub mod arphrd;
 mod change;
 mod decode;
 pub(crate) mod encode;

@@ -17,7 +17,7 @@ pub struct Link {
     pub alias: Option<String>,
     /// What it is.
     pub kind: LinkKind,
-    /// `ARPHRD_*`: 1 is Ethernet, 32 InfiniBand, 772 loopback.
+    /// One of [`arphrd`](super::arphrd).
     pub hardware_type: u16,
     /// MTU in bytes.
     pub mtu: u32,
