@@ -1,6 +1,6 @@
 //! Running a program to its end, with what it said in the error.
 
-use std::io::Write;
+use std::io::{Seek, Write};
 use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -12,23 +12,15 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     judged(&shown, &result)
 }
 
-/// As [`output`], with `input` on standard input.
+/// As [`output`], with `input` on standard input: by a file, as a thread in the process namespace of others cannot start one
+/// that would write to a pipe.
 pub(crate) fn fed(command: &mut Command, input: &str) -> Result<String> {
+    let mut file = tempfile::tempfile().context("make a temporary file")?;
+    file.write_all(input.as_bytes())?;
+    file.rewind()?;
     let shown = shown(command);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().with_context(|| format!("run {shown}"))?;
-    let mut stdin = child.stdin.take().context("no pipe to write to")?;
-    // Both at once: a program may say much before it has read all.
-    let (written, result) = std::thread::scope(|scope| {
-        let writer = scope.spawn(move || stdin.write_all(input.as_bytes()));
-        let result = child.wait_with_output();
-        (writer.join(), result)
-    });
-    let text = judged(&shown, &result.with_context(|| format!("wait for {shown}"))?)?;
-    if let Ok(written) = written {
-        written.with_context(|| format!("write to {shown}"))?;
-    }
-    Ok(text)
+    let result = command.stdin(file).output().with_context(|| format!("run {shown}"))?;
+    judged(&shown, &result)
 }
 
 fn judged(shown: &str, result: &Output) -> Result<String> {

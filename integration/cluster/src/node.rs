@@ -116,7 +116,9 @@ impl Node {
             cache["ifName"] == "eth0" && arg("K8S_POD_NAMESPACE", namespace) && arg("K8S_POD_NAME", pod)
         };
         let cache = caches.find(of_pod).with_context(|| format!("no {namespace}/{pod} on {}", self.name))?;
-        Ok(self.path(cache["netns"].as_str().context("a cached result without netns")?))
+        let netns = cache["netns"].as_str().context("a cached result without netns")?;
+        // /var/run is a link to /run, of whoever follows it.
+        Ok(self.path(netns.strip_prefix("/var").unwrap_or(netns)))
     }
 
     /// The names of the network namespaces of its pods.
@@ -177,10 +179,13 @@ impl Node {
 
     /// Makes an image known to the node, from a tar.
     pub fn import(&self, tar: &Path) -> Result<()> {
+        // The machine's /run is not the node's.
+        let inside = self.path("run/image.tar");
+        fs::copy(tar, &inside).with_context(|| format!("copy {}", tar.display()))?;
         let mut ctr = Command::new(self.programs.path("ctr"));
         ctr.args(["--address", "/run/containerd/containerd.sock", "-n", "k8s.io", "images", "import"]);
-        self.output(ctr.arg("--local").arg(tar)).context("import an image")?;
-        Ok(())
+        self.output(ctr.args(["--local", "/run/image.tar"])).context("import an image")?;
+        fs::remove_file(inside).context("remove the copy of an image")
     }
 
     /// The kubeconfig of its kubelet, and that of Multus.
