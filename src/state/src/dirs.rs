@@ -119,11 +119,25 @@ impl Root {
 impl Root {
     /// Takes the lock on `file` in the directory of `names`, which is made when it is missing: once per boot.
     pub fn lock(&self, names: &[&str], file: &str, timeout: Duration) -> Result<Lock, Error> {
+        self.locked(names, file, |path| Lock::acquire(path, timeout))
+    }
+
+    /// The same for one of the locks that share `file`.
+    pub fn lock_slot(&self, names: &[&str], file: &str, slot: u32, timeout: Duration) -> Result<Lock, Error> {
+        self.locked(names, file, |path| Lock::acquire_slot(path, slot, timeout))
+    }
+
+    fn locked(
+        &self,
+        names: &[&str],
+        file: &str,
+        acquire: impl Fn(&Path) -> Result<Lock, Error>,
+    ) -> Result<Lock, Error> {
         let path = self.path(names)?.join(file);
-        match Lock::acquire(&path, timeout) {
+        match acquire(&path) {
             Err(Error::Io { errno: Errno::ENOENT, .. }) => {
                 self.create(names)?;
-                Lock::acquire(&path, timeout)
+                acquire(&path)
             }
             other => other,
         }

@@ -1,3 +1,5 @@
+mod slot;
+
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::fd::AsFd;
@@ -19,8 +21,8 @@ use crate::{Error, file};
 /// among 128 processes on two CPUs takes a fifth less time than to queue at once, where each has to be woken in turn.
 const TURNS: u32 = 30;
 
-/// An exclusive flock(2), released on drop and by the kernel when the process dies. It meets the locks that other
-/// programs take with flock on the same file, whose contents it neither reads nor writes.
+/// An exclusive lock, released on drop and by the kernel when the process dies. One of a whole file is flock(2)'s:
+/// it meets those that other programs take, and the file's contents are neither read nor written.
 #[derive(Debug)]
 #[must_use = "the lock is released when it is dropped"]
 pub struct Lock {
@@ -31,44 +33,81 @@ impl Lock {
     /// Takes the lock on `path`, a file that nobody renames or removes; made when missing, in a directory that exists.
     /// A timeout of zero tries once.
     pub fn acquire(path: &Path, timeout: Duration) -> Result<Self, Error> {
-        Self::acquire_by(path, timeout, File::try_lock, File::lock)
+        Self::acquire_by(path, timeout, &Flock { attempt: File::try_lock, wait: File::lock })
     }
 
     /// The same, together with other shared holders: keeps away whoever wants the lock for himself.
     pub fn acquire_shared(path: &Path, timeout: Duration) -> Result<Self, Error> {
-        Self::acquire_by(path, timeout, File::try_lock_shared, File::lock_shared)
+        Self::acquire_by(path, timeout, &Flock { attempt: File::try_lock_shared, wait: File::lock_shared })
     }
 
-    fn acquire_by(
-        path: &Path,
-        timeout: Duration,
-        attempt: fn(&File) -> Result<(), TryLockError>,
-        wait: fn(&File) -> io::Result<()>,
-    ) -> Result<Self, Error> {
-        let file = file::open(path, OpenOptions::new().read(true), OFlag::O_CREAT)?;
+    /// Takes one of the locks that share a file, told apart by a number: of what comes and goes, nothing is left.
+    pub fn acquire_slot(path: &Path, slot: u32, timeout: Duration) -> Result<Self, Error> {
+        Self::acquire_by(path, timeout, &slot::Slot(slot))
+    }
+
+    fn acquire_by(path: &Path, timeout: Duration, kind: &impl Kind) -> Result<Self, Error> {
+        let file = file::open(path, kind.open(&mut OpenOptions::new()), OFlag::O_CREAT)?;
         let start = Instant::now();
         let failed = |error: &io::Error| Error::io("lock", path, error);
         let turns = if timeout.is_zero() { 0 } else { TURNS };
         for turn in 0..=turns {
-            match attempt(&file) {
+            match kind.attempt(&file) {
                 Ok(()) => return Ok(Self { _file: file }),
                 Err(TryLockError::WouldBlock) if turn < turns => thread::yield_now(),
                 Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(error)) => return Err(failed(&error)),
             }
         }
-        let locked = if timeout.is_zero() { Ok(None) } else { wait_for(&file, timeout, wait) };
+        let locked = if timeout.is_zero() { Ok(None) } else { wait_for(&file, timeout, kind.waiter()) };
         if let Some(file) = locked.map_err(|error| failed(&error))? {
             return Ok(Self { _file: file });
         }
         let (path, waited) = (path.to_path_buf(), start.elapsed());
-        Err(Error::Timeout { path, waited, holder: holder(&file) })
+        Err(Error::Timeout { path, waited, holder: kind.holder(&file) })
+    }
+}
+
+type Wait = Box<dyn FnOnce(&File) -> io::Result<()> + Send>;
+
+/// How a lock is taken.
+trait Kind {
+    fn open<'a>(&self, options: &'a mut OpenOptions) -> &'a mut OpenOptions;
+    fn attempt(&self, file: &File) -> Result<(), TryLockError>;
+    /// Blocks until the lock is there.
+    fn waiter(&self) -> Wait;
+    /// The kernel's word on who has it, which cannot be stale.
+    fn holder(&self, file: &File) -> Option<u32>;
+}
+
+struct Flock {
+    attempt: fn(&File) -> Result<(), TryLockError>,
+    wait: fn(&File) -> io::Result<()>,
+}
+
+impl Kind for Flock {
+    fn open<'a>(&self, options: &'a mut OpenOptions) -> &'a mut OpenOptions {
+        options.read(true)
+    }
+
+    fn attempt(&self, file: &File) -> Result<(), TryLockError> {
+        (self.attempt)(file)
+    }
+
+    fn waiter(&self) -> Wait {
+        Box::new(self.wait)
+    }
+
+    /// Right for locks of other programs, too.
+    fn holder(&self, file: &File) -> Option<u32> {
+        let inode = inode(file)?;
+        fs::read_to_string("/proc/locks").ok()?.lines().find_map(|line| flock_pid(line, &inode))
     }
 }
 
 /// Waits in the kernel's own queue, where the lock goes from hand to hand with nobody asleep in between. flock(2) knows
 /// no deadline, so a thread waits in our place: too late, it finds nobody to give the lock to, and lets it go.
-fn wait_for(file: &File, timeout: Duration, wait: fn(&File) -> io::Result<()>) -> io::Result<Option<File>> {
+fn wait_for(file: &File, timeout: Duration, wait: Wait) -> io::Result<Option<File>> {
     let waiting = file.try_clone()?;
     let (done, ends) = io::pipe()?;
     let thread = thread::Builder::new().spawn(move || {
@@ -94,12 +133,11 @@ fn closes(pipe: &io::PipeReader, timeout: Duration) -> io::Result<bool> {
     }
 }
 
-/// The kernel's word, which is right for locks of other programs too and cannot be stale.
-fn holder(file: &File) -> Option<u32> {
+/// As `proc_locks(5)` has it.
+fn inode(file: &File) -> Option<String> {
     let status = file.metadata().ok()?;
     let device = status.dev();
-    let inode = format!("{:02x}:{:02x}:{}", major(device), minor(device), status.ino());
-    fs::read_to_string("/proc/locks").ok()?.lines().find_map(|line| flock_pid(line, &inode))
+    Some(format!("{:02x}:{:02x}:{}", major(device), minor(device), status.ino()))
 }
 
 /// One line of `proc_locks(5)`: `1: FLOCK  ADVISORY  WRITE 4711 00:1a:42 0 EOF`.

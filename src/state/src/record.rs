@@ -11,7 +11,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,7 @@ pub use entry::{Damage, Entry, Loaded};
 pub use key::AttachmentKey;
 pub use netns::Netns;
 
-use crate::{BootId, Dirs, Error, Root, file, name};
+use crate::{BootId, Dirs, Error, Lock, Root, file, name};
 
 const VERSION: u32 = 1;
 const FOLDER: &str = "attachments";
@@ -114,6 +114,11 @@ impl Records {
         file::append(&saved.file, &saved.path, saved.end, &bytes)?;
         saved.end = end;
         Ok(())
+    }
+
+    /// Keeps others from adding or undoing the attachment, until it is dropped. No file is left of it.
+    pub fn lock(&self, key: &Key, timeout: Duration) -> Result<Lock, Error> {
+        self.root.lock_slot(&["locks"], FOLDER, key.slot(&self.plugin), timeout)
     }
 
     /// What is known of the attachment.

@@ -54,6 +54,52 @@ fn the_deadline_is_kept_and_the_holder_named() {
     Lock::acquire(&path, Duration::ZERO).unwrap_err();
 }
 
+/// A process that has one slot of the file until it is killed: a test of this binary, run by its name.
+fn slot_holder(path: &Path, slot: u32) -> Child {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "holds_a_slot", "--nocapture"]);
+    command.env("HELD_FILE", path).env("HELD_SLOT", slot.to_string());
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let held =
+        BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok).any(|line| line == "held");
+    assert!(held, "the other process has not got the slot");
+    child
+}
+
+/// On its own, this test has nothing to hold.
+#[test]
+fn holds_a_slot() {
+    let Some(path) = std::env::var_os("HELD_FILE") else { return };
+    let slot = std::env::var("HELD_SLOT").unwrap().parse().unwrap();
+    let _lock = Lock::acquire_slot(Path::new(&path), slot, LONG).unwrap();
+    println!("\nheld");
+    std::io::stdin().read_line(&mut String::new()).unwrap();
+}
+
+#[test]
+fn slots_of_one_file_are_locks_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("attachments");
+    let mut other = slot_holder(&path, 7);
+    let _eight = Lock::acquire_slot(&path, 8, Duration::ZERO).unwrap();
+    let error = Lock::acquire_slot(&path, 7, Duration::from_millis(80)).unwrap_err();
+    let Error::Timeout { holder, .. } = &error else { panic!("{error:?}") };
+    assert_eq!(*holder, Some(other.id()), "{error}");
+    // In the time that it takes to wait, the holder is killed: the kernel gives the lock on.
+    let waits = std::thread::spawn({
+        let path = path.clone();
+        move || Lock::acquire_slot(&path, 7, LONG)
+    });
+    other.kill().unwrap();
+    other.wait().unwrap();
+    let seven = waits.join().unwrap().unwrap();
+    assert!(Lock::acquire_slot(&path, 7, Duration::ZERO).is_err(), "a second one in the same process");
+    drop(seven);
+    let _again = Lock::acquire_slot(&path, 7, Duration::ZERO).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "one file, whoever comes and goes");
+}
+
 #[test]
 fn a_killed_holder_releases_it_to_the_one_who_waits() {
     let folder = tempfile::tempdir().unwrap();

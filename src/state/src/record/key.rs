@@ -39,6 +39,11 @@ impl AttachmentKey {
         Err(Error::Name { what: "container ID", value, allowed })
     }
 
+    /// The number of its lock. Two attachments in 2^32 have to take turns.
+    pub(super) fn slot(&self, plugin: &str) -> u32 {
+        crc32fast::hash(format!("{},{},{plugin},{}", self.network, self.container_id, self.ifname).as_bytes())
+    }
+
     /// Plugin and key from the name of a file.
     pub(super) fn parse(network: &str, file_name: &str) -> Option<(String, Self)> {
         let mut parts = file_name.splitn(3, ',');
