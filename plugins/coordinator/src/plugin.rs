@@ -29,6 +29,7 @@ impl Plugin for Coordinator {
     fn del(&self, request: &Request) -> Result<(), Error> {
         let attachments = Attachments::open(&dirs()?, PLUGIN)?;
         let key = key_of(request)?;
+        let _lock = attachments.lock(&key)?;
         let (undo, netns) = match attachments.find::<Undo>(&key)? {
             // A killed ADD may have left half a record under a temporary name.
             Found::Nothing => return Ok(attachments.forget(&key)?),

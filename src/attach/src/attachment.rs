@@ -5,15 +5,19 @@ mod collect;
 mod tests;
 
 use std::num::NonZeroU64;
+use std::time::Duration;
 
 use cni::Request;
 use netns::NetNs;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use state::record::{Damage, Loaded};
-use state::{AttachmentKey, Dirs, Netns, Record, Records, Saved};
+use state::{AttachmentKey, Dirs, Lock, Netns, Record, Records, Saved};
 
 use crate::{Error, Failure, UndoContext};
+
+/// How long an ADD, or a DEL, waits for another of the same attachment: longer than detection and IPAM take.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a plugin writes down before it acts, and can put back from that alone.
 pub trait Undo: Serialize + DeserializeOwned {
@@ -50,6 +54,7 @@ pub struct Prepared {
     key: AttachmentKey,
     netns: Netns,
     superseded: bool,
+    lock: Lock,
 }
 
 /// An ADD under way: call [`Adding::attached`] at its end, or [`Adding::fail`].
@@ -59,6 +64,7 @@ pub struct Adding<T> {
     records: Records,
     record: Record<Held<T>>,
     saved: Saved,
+    _lock: Lock,
 }
 
 /// What DEL and CHECK found at the place of a record.
@@ -99,10 +105,22 @@ impl Attachments {
     }
 
     /// Makes way for an ADD: what one of the same key left behind when it was killed is undone now. An attachment that
-    /// stands is an error, because CNI has no second ADD without a DEL.
+    /// stands is an error, because CNI has no second ADD without a DEL. Until the ADD ends, no other ADD or DEL of the
+    /// attachment begins.
     pub fn prepare<T: Undo>(self, key: AttachmentKey, pod: &NetNs) -> Result<Prepared, Error> {
+        let lock = self.records.lock(&key, PATIENCE)?;
         let superseded = self.clear::<T>(&key, pod)?;
-        Ok(Prepared { records: self.records, key, netns: identity(pod), superseded })
+        Ok(Prepared { records: self.records, key, netns: identity(pod), superseded, lock })
+    }
+
+    /// For a DEL, from before it looks to its end: waits for an ADD that is under way. `None` where there cannot be one: before
+    /// the first ADD, and on a disk that takes nothing more.
+    pub fn lock(&self, key: &AttachmentKey) -> Result<Option<Lock>, Error> {
+        self.lock_within(key, PATIENCE)
+    }
+
+    fn lock_within(&self, key: &AttachmentKey, patience: Duration) -> Result<Option<Lock>, Error> {
+        self.records.lock_known(key, patience).or_else(|error| despite_disk(error).map(|()| None))
     }
 
     /// The attachment of `key` as its record has it.
@@ -125,8 +143,7 @@ impl Attachments {
 
     /// Removes the record, whatever it says, and what a writer that was killed left of one.
     pub fn forget(&self, key: &AttachmentKey) -> Result<(), Error> {
-        self.records.remove(key)?;
-        Ok(())
+        self.records.remove(key).map(drop).or_else(despite_disk)
     }
 
     /// Whether an unfinished ADD had to be undone.
@@ -169,7 +186,7 @@ impl Prepared {
     pub fn begin<T: Undo>(self, undo: T) -> Result<Adding<T>, Error> {
         let record = self.records.draft(self.key, Some(self.netns), Held { phase: Phase::Adding, undo });
         let saved = self.records.save(&record)?;
-        Ok(Adding { records: self.records, record, saved })
+        Ok(Adding { records: self.records, record, saved, _lock: self.lock })
     }
 }
 
@@ -206,7 +223,7 @@ impl<T: Undo> Adding<T> {
     }
 
     /// Undoes the ADD. Returns what could not be undone; the record then stays, and DEL tries again.
-    pub fn fail(self) -> Vec<Error> {
+    pub fn fail(&mut self) -> Vec<Error> {
         let mut context = match UndoContext::of(self.record.netns.as_ref(), None) {
             Ok(context) => context,
             Err(error) => return vec![error],
@@ -217,6 +234,16 @@ impl<T: Undo> Adding<T> {
         }
         errors
     }
+}
+
+/// For an undo: that the disk is full or read-only is no reason to leave the pod as it is.
+pub fn despite_disk(error: impl Into<Error>) -> Result<(), Error> {
+    let error = error.into();
+    if !matches!(error.failure(), Failure::State(error) if error.is_of_disk()) {
+        return Err(error);
+    }
+    tracing::warn!(%error, "going on without: what is to be undone comes first");
+    Ok(())
 }
 
 /// The name of the attachment that a request is about.

@@ -6,7 +6,7 @@ use cni::{CniResult, Dns, Request, delegate};
 use serde_json::json;
 
 use crate::ipam::{self, Delegated, Ipam};
-use crate::{Error, merge_dns};
+use crate::{Attachments, Error, key_of, merge_dns};
 
 /// What the IPAM holds for an ADD under way.
 pub struct Lease<'a> {
@@ -113,11 +113,15 @@ pub fn roll_back<'a>(
 }
 
 /// A DEL: `give_back` undoes what the plugin did, goes on after errors, and knows the IPAM plugin of the record, for a
-/// config that names none any more. The IPAM's DEL always runs, last: the link goes before its addresses are free.
+/// config that names none any more. The IPAM's DEL always runs, last: the link goes before its addresses are free. Only
+/// while an ADD of the attachment is under way nothing is done, and the runtime has to try again.
 pub fn end(
     request: &Request,
+    attachments: &Attachments,
     give_back: impl FnOnce(&mut Vec<Error>) -> Result<Option<String>, Error>,
 ) -> Result<(), cni::Error> {
+    // What is no key has no record.
+    let _lock = key_of(request).map_or(Ok(None), |key| attachments.lock(&key))?;
     let mut errors = Vec::new();
     let recorded = match give_back(&mut errors) {
         Ok(recorded) => recorded,

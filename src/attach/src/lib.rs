@@ -18,7 +18,7 @@ mod undo_context;
 mod verdict;
 pub mod wait;
 
-pub use attachment::{Adding, Attachments, Found, Prepared, Undo, identity, key_of};
+pub use attachment::{Adding, Attachments, Found, Prepared, Undo, despite_disk, identity, key_of};
 pub use dns::merge_dns;
 pub use error::{Coded, Error, Failure};
 pub use pod::{Pod, require_free};

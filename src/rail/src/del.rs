@@ -14,6 +14,7 @@ pub fn del(request: &Request, rails: &[Request], ipam: &dyn Ipam) -> Result<(), 
     let dirs = Dirs::from_env().map_err(Error::from)?;
     let attachments = Attachments::open(&dirs, PLUGIN)?;
     let key = key_of(request)?;
+    let _lock = attachments.lock(&key)?;
     let (made, errors) = match undo(&dirs, &attachments, request, &key, rails) {
         Ok((made, errors)) => (made.rails, errors),
         Err(error) => (Vec::new(), vec![error]),

@@ -163,7 +163,7 @@ fn node_end(
 }
 
 /// The first error is what the caller has to know; what could not be undone stays on record.
-fn roll_back(adding: Adding<Undo>, error: cni::Error) -> cni::Error {
+fn roll_back(mut adding: Adding<Undo>, error: cni::Error) -> cni::Error {
     let left: Vec<String> = adding.fail().iter().map(ToString::to_string).collect();
     if left.is_empty() {
         error

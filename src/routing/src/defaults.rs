@@ -29,6 +29,16 @@ impl Defaults {
         }
     }
 
+    /// Takes in what another record of the same main table has: what either has moved is to be put back.
+    pub(super) fn absorb(&mut self, other: Self) {
+        for entry in other.0 {
+            match self.position(&entry.route) {
+                Some(known) => self.0[known].moved |= entry.moved,
+                None => self.0.push(entry),
+            }
+        }
+    }
+
     pub(super) fn has(&self, dev: u32, is_v6: bool) -> bool {
         self.of(dev).any(|route| route.is_v6() == is_v6)
     }

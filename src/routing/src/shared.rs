@@ -73,6 +73,20 @@ impl Shared {
         self.members.retain(|member| !member.is(network, ifname));
     }
 
+    /// Takes in the other half of a pod's record, of which older versions had one for each container ID.
+    pub(super) fn absorb(&mut self, other: Self) {
+        let Self { members, first_nic, defaults, first, detours, rp_filter_was, hosts, arp } = other;
+        if self.members.is_empty() {
+            (self.first_nic, self.first) = (first_nic, first);
+        }
+        self.members.extend(members);
+        self.defaults.absorb(defaults);
+        extend_by_new(&mut self.detours, detours);
+        extend_by_new(&mut self.hosts, hosts);
+        extend_by_new(&mut self.arp, arp);
+        self.rp_filter_was = self.rp_filter_was.take().or(rp_filter_was);
+    }
+
     /// The rules and routes that the members there are now need.
     pub(super) fn wanted(&self, view: &View) -> Made {
         let mut wanted = if self.tuned().next().is_some() { self.first.clone() } else { Made::default() };
@@ -248,6 +262,14 @@ impl Shared {
 impl Member {
     fn is(&self, network: &str, ifname: &str) -> bool {
         self.network == network && self.ifname == ifname
+    }
+}
+
+fn extend_by_new<T: PartialEq>(known: &mut Vec<T>, more: Vec<T>) {
+    for item in more {
+        if !known.contains(&item) {
+            known.push(item);
+        }
     }
 }
 

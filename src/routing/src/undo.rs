@@ -1,4 +1,4 @@
-use attach::{Error, UndoContext};
+use attach::{Error, UndoContext, despite_disk, identity};
 use serde::{Deserialize, Serialize};
 use state::{AttachmentKey, Dirs, Netns};
 
@@ -137,7 +137,10 @@ fn put_back(
     stays: impl Fn(&Link) -> bool,
 ) -> Result<Vec<Error>, Error> {
     let dirs = Dirs::from_env()?;
-    let mut record = PodRecord::lock(&dirs, &first.key.container_id, &first.netns)?;
+    // A record of an older version holds no cookie.
+    let seen = context.pod.as_ref().map(|pod| identity(&pod.netns));
+    let netns = seen.as_ref().unwrap_or(&first.netns);
+    let mut record = PodRecord::lock_to_undo(&dirs, &first.key.container_id, netns)?;
     let on_node: Vec<OnNode> = undos.iter().filter_map(|undo| undo.on_node(record.shared())).collect();
     let mut errors =
         if on_node.is_empty() { Vec::new() } else { node::remove(&dirs, context.host()?, &on_node) };
@@ -146,7 +149,7 @@ fn put_back(
             for Undo { key, .. } in undos {
                 record.shared().remove(&key.network, &key.ifname);
             }
-            record.store()?;
+            record.store().or_else(despite_disk)?;
         }
         return Ok(errors);
     };
@@ -154,13 +157,13 @@ fn put_back(
     view.links.retain(stays);
     let changes = plan::leave(&view, record.shared(), undos);
     if !changes.is_empty() {
-        record.save()?;
+        record.save().or_else(despite_disk)?;
     }
     errors.extend(kernel::undo(pod, &changes)?);
     errors.extend(kernel::set_rp_filter(pod, &view, record.shared().rp_filter(&view)).err());
     if errors.is_empty() {
         record.shared().reconciled(&view);
-        record.store()?;
+        record.store().or_else(despite_disk)?;
     }
     Ok(errors)
 }

@@ -40,6 +40,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the file system takes nothing more: it is full or read-only. From a full one, files are removed as ever.
+    pub fn is_of_disk(&self) -> bool {
+        match self {
+            Self::Io { errno: Errno::ENOSPC | Errno::EDQUOT, op, .. } => *op != "remove",
+            Self::Io { errno: Errno::EROFS, .. } => true,
+            _ => false,
+        }
+    }
+
     pub(crate) fn io(op: &'static str, path: &Path, error: &io::Error) -> Self {
         let errno = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
         Self::errno(op, path, errno)

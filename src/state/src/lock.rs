@@ -46,8 +46,19 @@ impl Lock {
         Self::acquire_by(path, timeout, &slot::Slot(slot))
     }
 
+    /// The same where the file exists; `None` where nobody has ever had such a lock.
+    pub fn acquire_known_slot(path: &Path, slot: u32, timeout: Duration) -> Result<Option<Self>, Error> {
+        let kind = slot::Slot(slot);
+        let file = file::open(path, kind.open(&mut OpenOptions::new()), OFlag::empty());
+        file::absent_as_none(file)?.map(|file| Self::of(file, path, timeout, &kind)).transpose()
+    }
+
     fn acquire_by(path: &Path, timeout: Duration, kind: &impl Kind) -> Result<Self, Error> {
         let file = file::open(path, kind.open(&mut OpenOptions::new()), OFlag::O_CREAT)?;
+        Self::of(file, path, timeout, kind)
+    }
+
+    fn of(file: File, path: &Path, timeout: Duration, kind: &impl Kind) -> Result<Self, Error> {
         let start = Instant::now();
         let failed = |error: &io::Error| Error::io("lock", path, error);
         let turns = if timeout.is_zero() { 0 } else { TURNS };

@@ -117,8 +117,14 @@ impl Records {
     }
 
     /// Keeps others from adding or undoing the attachment, until it is dropped. No file is left of it.
-    pub fn lock(&self, key: &Key, timeout: Duration) -> Result<Lock, Error> {
+    pub fn lock(&self, key: &AttachmentKey, timeout: Duration) -> Result<Lock, Error> {
         self.root.lock_slot(&["locks"], FOLDER, key.slot(&self.plugin), timeout)
+    }
+
+    /// The same for who only undoes: `None` where no ADD of this boot has ever got as far as its lock.
+    pub fn lock_known(&self, key: &AttachmentKey, timeout: Duration) -> Result<Option<Lock>, Error> {
+        let path = self.root.folder(&["locks"])?.join(FOLDER);
+        Lock::acquire_known_slot(&path, key.slot(&self.plugin), timeout)
     }
 
     /// What is known of the attachment.
@@ -140,6 +146,13 @@ impl Records {
             entries.extend(self.entry(network, &folder, &file_name));
         }
         Ok(entries)
+    }
+
+    /// The keys of this plugin's records in the network's folder, by the names of their files alone.
+    pub fn keys(&self, network: &str) -> Result<Vec<AttachmentKey>, Error> {
+        let names = file::names(&self.root.folder(&[FOLDER, network])?)?;
+        let parsed = names.iter().filter_map(|name| AttachmentKey::parse(network, name.to_str()?));
+        Ok(parsed.filter(|(plugin, _)| *plugin == self.plugin).map(|(_, key)| key).collect())
     }
 
     /// The networks that have, or had, a record in this boot, by name.

@@ -144,14 +144,16 @@ fn a_held_lock_is_try_again_later() {
     scene.add(1, &json!({}));
     scene.del(1);
     let before = scene.world.snapshot();
-    let (_, ino) = scene.pod.id();
+    let slot = u32::try_from(scene.pod.id().1).unwrap();
     let locks = scene.world.dirs().state.join("locks");
-    let mut lock = std::fs::read_dir(&locks).unwrap().map(|entry| entry.unwrap().path());
-    let lock = lock.find(|path| path.to_string_lossy().ends_with(&ino.to_string())).unwrap();
-    let file = std::fs::File::open(lock).unwrap();
-    file.lock().unwrap();
+    let lock = state::Lock::acquire_slot(&locks.join("pods"), slot, std::time::Duration::ZERO).unwrap();
     let error = scene.plugin("net1").add(&scene.config(&scene.rails[0], &json!({}))).error();
     assert_eq!(error.code, 11, "{error:?}");
-    drop(file);
+    drop(lock);
     assert_same(&before, &scene.world.snapshot());
+    assert_eq!(
+        std::fs::read_dir(&locks).unwrap().count(),
+        2,
+        "one file for all attachments, and one for all pods"
+    );
 }

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use cni::ValidAttachments;
 use state::record::{Damage, Entry, Loaded};
 use state::{AttachmentKey, Record};
@@ -17,9 +19,12 @@ impl Attachments {
         for entry in self.records.list::<Held<T>>(network)? {
             match entry {
                 Entry::Ours { key, .. } if valid.contains(&key.container_id, &key.ifname) => (),
-                Entry::Ours { key, loaded } => match self.collect_one(&key, loaded) {
-                    failed if failed.is_empty() => released.push(key),
-                    failed => errors.extend(failed),
+                Entry::Ours { key, .. } => match self.collect_one::<T>(&key) {
+                    Ok(true) => released.push(key),
+                    Ok(false) => {
+                        tracing::info!(attachment = %key, "left alone: an ADD or a DEL of it is under way");
+                    }
+                    Err(failed) => errors.extend(failed),
                 },
                 Entry::Unreadable { error, .. } => errors.push(error.into()),
                 Entry::Foreign { path } => {
@@ -42,7 +47,19 @@ impl Attachments {
         Ok(self.records.list::<Held<T>>(network)?.into_iter().filter_map(whole).collect())
     }
 
-    fn collect_one<T: Undo>(&self, key: &AttachmentKey, loaded: Loaded<Held<T>>) -> Vec<Error> {
+    /// False for one that somebody is at.
+    fn collect_one<T: Undo>(&self, key: &AttachmentKey) -> Result<bool, Vec<Error>> {
+        let _lock = match self.lock_within(key, Duration::ZERO) {
+            Err(error) if error.code() == cni::code::TRY_AGAIN => return Ok(false),
+            lock => lock.map_err(|error| vec![error])?,
+        };
+        // As it is now that nobody changes it.
+        let loaded = self.records.load::<Held<T>>(key).map_err(|error| vec![error.into()])?;
+        let failed = self.collect_loaded(key, loaded);
+        if failed.is_empty() { Ok(true) } else { Err(failed) }
+    }
+
+    fn collect_loaded<T: Undo>(&self, key: &AttachmentKey, loaded: Loaded<Held<T>>) -> Vec<Error> {
         match loaded {
             Loaded::Present(record) => self.undo_record(&record),
             // Nothing of it is in the kernel, or another file has it whole.

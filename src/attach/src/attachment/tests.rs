@@ -77,6 +77,44 @@ fn a_leftover_that_cannot_be_undone_stops_the_add_and_stays() {
     assert!(matches!(place.attachments().find::<Marked>(&key()).unwrap(), Found::Attached { .. }));
 }
 
+/// Two ADDs of one key, or an ADD that a restarted runtime has forgotten beside its DEL.
+#[test]
+fn until_an_add_ends_no_other_add_or_del_of_the_attachment_begins() {
+    let place = Place::new();
+    let attachments = place.attachments();
+    let adding = place.begin(false).unwrap();
+    let busy = attachments.lock_within(&key(), Duration::from_millis(50)).unwrap_err();
+    assert_eq!(busy.code(), cni::code::TRY_AGAIN, "{busy}");
+    let other = AttachmentKey::new("rail1", "c", "net2").unwrap();
+    assert!(
+        attachments.lock_within(&other, Duration::ZERO).unwrap().is_some(),
+        "another interface has its own"
+    );
+    drop(adding);
+    let _deleting = attachments.lock_within(&key(), Duration::ZERO).unwrap().unwrap();
+    let locks = std::fs::read_dir(place.dir.path().join("state/locks")).unwrap();
+    assert_eq!(locks.count(), 1, "one file for all");
+}
+
+#[test]
+fn a_failed_add_keeps_others_away_until_its_lease_is_given_back_too() {
+    let place = Place::new();
+    let mut adding = place.begin(false).unwrap();
+    assert!(adding.fail().is_empty());
+    place.attachments().lock_within(&key(), Duration::ZERO).unwrap_err();
+}
+
+#[test]
+fn gc_leaves_an_attachment_alone_that_somebody_is_at() {
+    let place = Place::new();
+    let adding = place.begin(false).unwrap();
+    let collect = || place.attachments().collect::<Marked>("rail1", &[].into_iter().collect()).unwrap();
+    let (released, errors) = collect();
+    assert!(released.is_empty() && errors.is_empty() && !place.undone());
+    drop(adding);
+    assert_eq!(collect().0, [key()]);
+}
+
 #[test]
 fn a_failed_add_undoes_itself_and_forgets() {
     let place = Place::new();

@@ -7,7 +7,8 @@ use super::{PodLink, link};
 
 /// DEL of a child link of that kind. The IPAM's DEL always runs, after the link is gone.
 pub fn del(request: &Request, plugin: &str, kind: &str) -> Result<(), cni::Error> {
-    lease::end(request, |errors| delete_link(request, plugin, kind, errors))
+    let attachments = Attachments::open(&Dirs::from_env().map_err(Error::from)?, plugin)?;
+    lease::end(request, &attachments, |errors| delete_link(request, &attachments, kind, errors))
 }
 
 /// Interface groups of links that are on their way out: a number of our own and the first link's index.
@@ -53,11 +54,10 @@ fn delete_together(indexes: &[u32], route: &mut Rtnetlink) -> Result<(), Error> 
 /// Returns the IPAM plugin of the record, for a config that names none any more.
 fn delete_link(
     request: &Request,
-    plugin: &str,
+    attachments: &Attachments,
     kind: &str,
     errors: &mut Vec<Error>,
 ) -> Result<Option<String>, Error> {
-    let attachments = Attachments::open(&Dirs::from_env()?, plugin)?;
     let key = key_of(request)?;
     let cni_netns = request.env.netns.as_deref();
     match attachments.find::<PodLink>(&key)? {

@@ -7,13 +7,18 @@ use super::{IbUndo, NAME, ib_sriov_cni};
 /// DEL of an InfiniBand VF, by its record or else the peer's cache. The IPAM's DEL always runs, after the interface has
 /// gone; a VF with a user space driver never had addresses.
 pub fn del(request: &Request) -> Result<(), cni::Error> {
-    lease::end(request, |errors| give_back(request, errors))
+    let dirs = Dirs::from_env().map_err(Error::from)?;
+    let attachments = Attachments::open(&dirs, NAME)?;
+    lease::end(request, &attachments, |errors| give_back(request, &dirs, &attachments, errors))
 }
 
 /// Returns the IPAM plugin of the record, for a config that names none any more.
-fn give_back(request: &Request, errors: &mut Vec<Error>) -> Result<Option<String>, Error> {
-    let dirs = Dirs::from_env()?;
-    let attachments = Attachments::open(&dirs, NAME)?;
+fn give_back(
+    request: &Request,
+    dirs: &Dirs,
+    attachments: &Attachments,
+    errors: &mut Vec<Error>,
+) -> Result<Option<String>, Error> {
     let key = key_of(request)?;
     let cni_netns = request.env.netns.as_deref();
     match attachments.find::<IbUndo>(&key)? {
@@ -27,12 +32,12 @@ fn give_back(request: &Request, errors: &mut Vec<Error>) -> Result<Option<String
         }
         Found::Nothing => (),
     }
-    let cached = ib_sriov_cni::find(&dirs, &key)?;
+    let cached = ib_sriov_cni::find(dirs, &key)?;
     if let Some(undo) = &cached {
         errors.extend(undo.undo(&mut UndoContext::at(cni_netns)?));
     }
     if errors.is_empty() {
-        ib_sriov_cni::forget(&dirs, &key)?;
+        ib_sriov_cni::forget(dirs, &key)?;
         attachments.forget(&key)?;
     }
     Ok(cached.and_then(|undo| undo.ipam))

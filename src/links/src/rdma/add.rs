@@ -112,7 +112,7 @@ pub fn require_shared() -> Result<(), attach::Error> {
     }
 }
 
-fn roll_back(adding: Adding<RdmaUndo>, error: attach::Error) -> cni::Error {
+fn roll_back(mut adding: Adding<RdmaUndo>, error: attach::Error) -> cni::Error {
     let error = cni::Error::from(error);
     match attach::Error::join(adding.fail()) {
         None => error,

@@ -16,6 +16,7 @@ fn give_back(request: &Request) -> Result<Vec<Error>, Error> {
     let dirs = Dirs::from_env()?;
     let attachments = Attachments::open(&dirs, NAME)?;
     let key = key_of(request)?;
+    let _lock = attachments.lock(&key)?;
     let cni_netns = request.env.netns.as_deref();
     match attachments.find::<RdmaUndo>(&key)? {
         Found::Attached { undo, netns } => {

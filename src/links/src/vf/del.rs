@@ -9,13 +9,19 @@ use super::{Plugin, VfUndo, owner};
 
 /// DEL of a VF, by its record or else the peer's cache. The IPAM's DEL always runs, after the interface has gone.
 pub fn del(request: &Request, plugin: Plugin) -> Result<(), cni::Error> {
-    lease::end(request, |errors| give_back(request, plugin, errors))
+    let dirs = Dirs::from_env().map_err(Error::from)?;
+    let attachments = Attachments::open(&dirs, plugin.name)?;
+    lease::end(request, &attachments, |errors| give_back(request, plugin, &dirs, &attachments, errors))
 }
 
 /// Returns the IPAM plugin of the record, for a config that names none any more.
-fn give_back(request: &Request, plugin: Plugin, errors: &mut Vec<Error>) -> Result<Option<String>, Error> {
-    let dirs = Dirs::from_env()?;
-    let attachments = Attachments::open(&dirs, plugin.name)?;
+fn give_back(
+    request: &Request,
+    plugin: Plugin,
+    dirs: &Dirs,
+    attachments: &Attachments,
+    errors: &mut Vec<Error>,
+) -> Result<Option<String>, Error> {
     let key = key_of(request)?;
     let cni_netns = request.env.netns.as_deref();
     match attachments.find::<VfUndo>(&key)? {
@@ -30,7 +36,7 @@ fn give_back(request: &Request, plugin: Plugin, errors: &mut Vec<Error>) -> Resu
         Found::Nothing => (),
     }
     let files = Files::of(plugin.name, request, cni_netns.unwrap_or(Path::new("")));
-    let recorded = unrecorded(&dirs, &key, &files, &mut UndoContext::at(cni_netns)?, errors)?;
+    let recorded = unrecorded(dirs, &key, &files, &mut UndoContext::at(cni_netns)?, errors)?;
     if errors.is_empty() {
         attachments.forget(&key)?;
     }

@@ -13,6 +13,10 @@ use super::{Kind, Wait, inode};
 pub(super) struct Slot(pub(super) u32);
 
 impl Slot {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the C library has these constants as int, and the field as short"
+    )]
     fn request(self) -> libc::flock {
         libc::flock {
             l_type: libc::F_WRLCK as libc::c_short,

@@ -1,0 +1,244 @@
+//! Whose it is: by the cookie of a namespace, by its record, and by one lock for each attachment.
+
+#[path = "identity/disk.rs"]
+mod disk;
+#[path = "identity/turns.rs"]
+mod turns;
+
+use std::path::Path;
+use std::time::Duration;
+
+use ipam::{JournalStore, Store};
+use netns_tests::suite::{Binary, with};
+use serde_json::{Value, json};
+use state::Dirs;
+use testkit::{Outcome, Plugin, Space, World, assert_same, binary};
+
+/// A host with rails 1 and 2.
+fn world() -> World {
+    let world = World::new();
+    drop((world.rail(1), world.rail(2)));
+    world.host().set_sysctl("net/ipv6/conf/default/accept_dad", "0");
+    world
+}
+
+fn pod(world: &World, name: &str) -> Space {
+    let pod = world.bare_pod(name);
+    pod.set_sysctl("net/ipv6/conf/default/accept_dad", "0");
+    pod
+}
+
+/// `macvlan` on a rail, with a pool of its own.
+fn macvlan(rail: u8) -> Value {
+    let subnet = format!("172.16.{rail}.0/24");
+    let range = json!({ "subnet": subnet, "rangeStart": format!("172.16.{rail}.10"), "rangeEnd": format!("172.16.{rail}.20"),
+                        "gateway": format!("172.16.{rail}.254") });
+    json!({ "cniVersion": "1.1.0", "name": format!("rail{rail}"), "type": "macvlan", "master": format!("rail{rail}"),
+            "ipam": { "type": "rail-ipam", "ranges": [[range]] } })
+}
+
+fn rail(number: u8) -> Value {
+    with(macvlan(number), &json!({ "type": "rail" }))
+}
+
+fn coordinator(rail: u8) -> Value {
+    with(Binary::named("coordinator").config(), &json!({ "name": format!("rail{rail}") }))
+}
+
+/// One network of a pod: a link, and perhaps a coordinator after it.
+#[derive(Clone)]
+struct Network {
+    link: Plugin,
+    config: Value,
+    routing: Option<(Plugin, Value)>,
+}
+
+impl Network {
+    fn of(world: &World, pod: &Space, container: &str, ifname: &str, config: Value) -> Self {
+        let name = config["type"].as_str().unwrap_or_default().to_owned();
+        let link = world.plugin(&name).netns(pod.path()).container(container).ifname(ifname);
+        Self { link, config, routing: None }
+    }
+
+    fn coordinated(self, world: &World, pod: &Space, container: &str, ifname: &str, rail: u8) -> Self {
+        let plugin = world.plugin("coordinator").netns(pod.path()).container(container).ifname(ifname);
+        Self { routing: Some((plugin, coordinator(rail))), ..self }
+    }
+
+    #[track_caller]
+    fn add(&self) -> Value {
+        let result = self.link.add(&self.config).success();
+        let Some((plugin, config)) = &self.routing else { return result };
+        plugin.add(&with(config.clone(), &json!({ "prevResult": result }))).success()
+    }
+
+    #[track_caller]
+    fn check(&self, result: &Value) {
+        if let Some((plugin, config)) = &self.routing {
+            plugin.check(&with(config.clone(), &json!({ "prevResult": result }))).success();
+        }
+        self.link.check(&with(self.config.clone(), &json!({ "prevResult": result }))).success();
+    }
+
+    #[track_caller]
+    fn del(&self) {
+        if let Some((plugin, config)) = &self.routing {
+            plugin.del(config).success();
+        }
+        self.link.del(&self.config).success();
+    }
+}
+
+/// The three ways to attach that this kernel has all of.
+fn networks(world: &World, pod: &Space, container: &str) -> [Network; 3] {
+    let of = |config| Network::of(world, pod, container, "net1", config);
+    [of(macvlan(1)), of(macvlan(1)).coordinated(world, pod, container, "net1", 1), of(rail(1))]
+}
+
+/// Ends a namespace and makes others at its path, until the kernel gives one the inode again.
+fn with_the_same_inode(world: &World, old: Space) -> Space {
+    let (name, id) = (old.name().to_owned(), old.id());
+    world.remove_pod(&name);
+    drop(old);
+    for _ in 0..2_000 {
+        let new = pod(world, &name);
+        if new.id() == id {
+            return new;
+        }
+        world.remove_pod(&name);
+    }
+    panic!("the kernel does not give the inode {id:?} out again");
+}
+
+#[test]
+fn a_late_del_leaves_a_later_pod_with_the_same_inode_alone() {
+    for way in 0..3 {
+        let world = world();
+        let old = pod(&world, "a");
+        let first = networks(&world, &old, "first")[way].clone();
+        first.add();
+        let new = with_the_same_inode(&world, old);
+        let second = networks(&world, &new, "second")[way].clone();
+        let result = second.add();
+        let kernel = || world.snapshot().without("file ").without("lease ");
+        let before = kernel();
+        first.del();
+        assert_same(&before, &kernel());
+        assert_eq!(leases(&world), ["second"]);
+        second.check(&result);
+        second.del();
+        assert!(!new.has_link("net1"));
+    }
+}
+
+#[test]
+fn an_add_of_the_same_id_in_a_later_namespace_with_the_same_inode_attaches() {
+    for way in 0..3 {
+        let world = world();
+        let old = pod(&world, "a");
+        networks(&world, &old, "cid")[way].add();
+        let new = with_the_same_inode(&world, old);
+        let network = networks(&world, &new, "cid")[way].clone();
+        let result = network.add();
+        network.check(&result);
+        network.del();
+    }
+}
+
+#[test]
+fn gc_releases_an_earlier_pod_whose_inode_a_living_one_has() {
+    let world = world();
+    let old = pod(&world, "a");
+    Network::of(&world, &old, "first", "net1", macvlan(1)).add();
+    let new = with_the_same_inode(&world, old);
+    Network::of(&world, &new, "second", "net1", macvlan(1)).add();
+    let said = railctl(&world, &["gc", "--apply"]);
+    assert!(said.contains("rail1/first/net1") && said.contains("1 left over, 1 alive"), "{said}");
+    assert!(new.has_link("net1"));
+}
+
+fn railctl(world: &World, args: &[&str]) -> String {
+    let program = binary("railctl");
+    let mut command = std::process::Command::new(&program);
+    command.args(args).envs(world.dirs().env()).env("CNI_PATH", program.parent().unwrap_or(Path::new("/")));
+    let output = command.output().expect("run railctl");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    said
+}
+
+/// Multus' hot plug has an ID of its own.
+#[test]
+fn interfaces_that_two_container_ids_attach_to_one_namespace_share_what_a_pod_shares() {
+    let world = world();
+    let pod = world.pod("a");
+    pod.set_sysctl("net/ipv6/conf/default/accept_dad", "0");
+    let node = json!({ "hijackCIDR": ["10.96.0.0/12"] });
+    let of = |container: &str, ifname: &str, rail: u8| {
+        let network = Network::of(&world, &pod, container, ifname, macvlan(rail));
+        let mut network = network.coordinated(&world, &pod, container, ifname, rail);
+        if let Some((_, config)) = &mut network.routing {
+            *config = with(config.clone(), &node);
+        }
+        network
+    };
+    let before = world.snapshot().without("file ");
+    let (one, two) = (of("sandbox1", "net1", 1), of("container7", "net2", 2));
+    let result = one.add();
+    let alone = world.snapshot().without("file ");
+    two.add();
+    let rules_of_eth0 = pod.ip(&["rule", "show"]).as_array().expect("rules").clone();
+    let to_100 = rules_of_eth0.iter().filter(|rule| rule["table"] == "100").count();
+    assert_eq!(to_100, 1, "eth0 has one table: {rules_of_eth0:?}");
+    two.del();
+    assert_same(&alone, &world.snapshot().without("file "));
+    one.check(&result);
+    one.del();
+    assert_same(&before, &world.snapshot().without("file "));
+    let left: Vec<_> = world
+        .snapshot()
+        .to_string()
+        .lines()
+        .filter(|line| line.contains("/pods/"))
+        .map(str::to_owned)
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+/// The version before counted by container ID, and had no cookies.
+#[test]
+fn a_pod_whose_record_an_older_version_wrote_keeps_what_its_interfaces_share() {
+    let world = world();
+    let pod = world.pod("a");
+    pod.set_sysctl("net/ipv6/conf/default/accept_dad", "0");
+    let of = |ifname: &str, rail: u8| {
+        Network::of(&world, &pod, "cid", ifname, macvlan(rail)).coordinated(&world, &pod, "cid", ifname, rail)
+    };
+    let before = world.snapshot().without("file ");
+    let (one, two) = (of("net1", 1), of("net2", 2));
+    let result = one.add();
+    let alone = world.snapshot().without("file ");
+    disk::as_an_older_version_left_it(&world, "cid");
+    two.add();
+    one.check(&result);
+    two.del();
+    assert_same(&alone, &world.snapshot().without("file "));
+    one.del();
+    assert_same(&before, &world.snapshot().without("file "));
+}
+
+/// The containers that hold leases.
+fn leases(world: &World) -> Vec<String> {
+    let dirs = Dirs::under(world.dirs().state.parent().unwrap_or(Path::new("/")));
+    let mut keys = Vec::new();
+    let look = &mut |leases: &dyn ipam::Leases| {
+        keys.extend(leases.all()?.into_iter().map(|lease| lease.key.container_id));
+        Ok(())
+    };
+    JournalStore::new(&dirs, Duration::ZERO).expect("a store").view(look).expect("leases");
+    keys
+}
+
+fn said(outcome: &Outcome) -> String {
+    format!("{outcome}")
+}

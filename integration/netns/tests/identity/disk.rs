@@ -1,0 +1,76 @@
+//! DEL on a disk that takes nothing more, and records as an older version left them.
+
+use std::fs;
+use std::path::Path;
+
+use nix::mount::{MsFlags, mount};
+use serde_json::Value;
+use state::record::Loaded;
+use state::{AttachmentKey, Dirs, Records};
+use testkit::{World, assert_same};
+
+use super::{networks, pod, world};
+
+/// The state directory on a file system of its own, in the world's own mounts.
+fn mount_state(world: &World) {
+    let state = world.dirs().state.as_path();
+    mount(Some("state"), state, Some("tmpfs"), MsFlags::empty(), Some("size=1m,mode=0700")).expect("a tmpfs");
+}
+
+fn remount_read_only(world: &World) {
+    let state = world.dirs().state.as_path();
+    let flags = MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
+    mount(None::<&str>, state, None::<&str>, flags, Some("size=1m,mode=0700")).expect("a read-only tmpfs");
+}
+
+#[expect(clippy::disallowed_methods, reason = "what fills the disk is nobody's state")]
+fn fill(world: &World) {
+    let full = fs::write(world.dirs().state.join("filler"), vec![0_u8; 2 << 20]).expect_err("a full disk");
+    assert_eq!(full.raw_os_error(), Some(nix::libc::ENOSPC));
+}
+
+#[test]
+fn del_takes_the_pod_apart_though_no_record_can_be_saved() {
+    for block in [fill, remount_read_only] {
+        for way in 0..3 {
+            let world = world();
+            mount_state(&world);
+            let pod = pod(&world, "a");
+            let kernel = || world.snapshot().without("file ").without("lease ");
+            let before = kernel();
+            let network = networks(&world, &pod, "cid")[way].clone();
+            network.add();
+            block(&world);
+            if let Some((plugin, config)) = &network.routing {
+                plugin.del(config).success();
+            }
+            // The lease is a matter of its store, which can only say that it cannot write.
+            let outcome = network.link.del(&network.config);
+            assert!(!pod.has_link("net1"), "{outcome}");
+            assert_same(&before, &kernel());
+            assert_eq!(super::leases(&world).is_empty(), outcome.status.success(), "{outcome}");
+            if !outcome.status.success() {
+                let said = outcome.error().msg;
+                assert!(said.contains("ENOSPC") || said.contains("EROFS"), "{said}");
+            }
+        }
+    }
+}
+
+/// By container ID, and without a cookie.
+pub(super) fn as_an_older_version_left_it(world: &World, container: &str) {
+    let root = Dirs::under(Path::new("/run/world"));
+    assert_eq!(root.state.as_path(), world.dirs().state);
+    let records = Records::open(&root, "coordinator-pod").expect("records");
+    for key in records.keys("pods").expect("the records of pods") {
+        let Loaded::Present(mut record) = records.load::<Value>(&key).expect("a record") else {
+            panic!("no record of {key}");
+        };
+        records.remove(&key).expect("removed");
+        record.key = AttachmentKey::new("pods", container, "all").expect("a key");
+        if let Some(netns) = &mut record.netns {
+            netns.cookie = 0;
+        }
+        records.save(&record).expect("saved");
+    }
+}
