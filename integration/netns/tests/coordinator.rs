@@ -8,6 +8,8 @@ mod chain;
 mod check;
 #[path = "coordinator/defaults.rs"]
 mod defaults;
+#[path = "coordinator/hostile.rs"]
+mod hostile;
 #[path = "coordinator/input.rs"]
 mod input;
 #[path = "coordinator/node.rs"]

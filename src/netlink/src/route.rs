@@ -103,6 +103,8 @@ pub struct RouteLookup {
     pub oif: Option<u32>,
     /// Its firewall mark.
     pub mark: Option<u32>,
+    /// Answer with the route itself, whose destination is a prefix, not with what becomes of the packet.
+    pub as_listed: bool,
 }
 
 impl Route {
@@ -151,7 +153,7 @@ impl fmt::Display for Route {
 impl RouteLookup {
     /// A packet to `dst`.
     pub fn new(dst: IpAddr) -> Self {
-        Self { dst, source: None, oif: None, mark: None }
+        Self { dst, source: None, oif: None, mark: None, as_listed: false }
     }
 }
 

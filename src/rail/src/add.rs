@@ -153,12 +153,13 @@ impl Rail {
     fn nic(&self, result: &CniResult) -> Option<Result<Attachment<'_>, Error>> {
         let settings = self.routing.as_ref()?;
         let gateways = result::gateways(result, self.ifname());
-        Some(key_of(&self.request).map(|key| Attachment { key, gateways, settings }))
+        Some(key_of(&self.request).map(|key| Attachment { key, addresses, gateways, settings }))
     }
 }
 
 /// Beside other rails a route without a next hop would take whichever gateway comes first.
 fn name_gateways(result: &mut CniResult) {
+    let addresses = result::addresses(result, self.ifname());
     let mut routes = std::mem::take(&mut result.routes);
     for route in routes.iter_mut().filter(|route| route.scope != Some(netlink::scope::LINK)) {
         route.gw = route.gw.or_else(|| addresses::gateway_for(route.dst.addr(), result));

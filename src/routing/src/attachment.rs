@@ -1,10 +1,12 @@
 use std::net::IpAddr;
 
 use attach::{Adding, Attachments, Error, Pod, identity};
+use ipnet::IpNet;
 use state::{AttachmentKey, Dirs};
 
 use super::config::Settings;
 use super::model::{NodeEnd, View};
+use super::node::Claim;
 use super::plan::{self, Newcomer, Outcome, Plan};
 use super::record::PodRecord;
 use super::shared::Shared;
@@ -17,7 +19,9 @@ use super::{PLUGIN, kernel, node};
 pub struct Attachment<'a> {
     /// Network, container and interface.
     pub key: AttachmentKey,
-    /// Gateways of the NIC's addresses: the default routes of its table if it has none in main.
+    /// The NIC's addresses, as the plugin that made it says: what the pod itself adds is nothing to the node.
+    pub addresses: Vec<IpNet>,
+    /// Their gateways: the default routes of its table if it has none in main.
     pub gateways: Vec<IpAddr>,
     /// What is to be done.
     pub settings: &'a Settings,
@@ -121,9 +125,10 @@ impl Joining {
     fn run(self, host: &mut netlink::Rtnetlink, pod: &mut Pod) -> Result<Vec<Outcome>, cni::Error> {
         let Self { dirs, mut record, view, plan, .. } = self;
         record.save()?;
+        let owns = plan.parts.iter().map(|part| &part.own);
+        let on_node = owns.filter_map(|own| Claim::of(own.node.as_ref()?, own.index, pod).transpose());
+        node::add(&dirs, host, &mut on_node.collect::<Result<Vec<_>, _>>()?)?;
         kernel::apply(pod, &plan.changes)?;
-        let on_node: Vec<_> = plan.parts.iter().filter_map(|part| part.own.node.clone()).collect();
-        node::add(&dirs, host, &on_node)?;
         kernel::set_rp_filter(pod, &view, record.shared().rp_filter(&view))?;
         let before = record.shared().clone();
         record.shared().reconciled(&view);
@@ -139,6 +144,7 @@ impl Attachment<'_> {
         Newcomer {
             network: &self.key.network,
             ifname: &self.key.ifname,
+            addresses: &self.addresses,
             gateways: &self.gateways,
             settings: self.settings,
         }

@@ -1,7 +1,12 @@
+use std::net::IpAddr;
+
 use attach::Coded;
 use cni::code;
 
-/// Why the pod's way to its node cannot be made.
+/// An address is somebody else's, as for those who detect that.
+const CONFLICT: u32 = 102;
+
+/// Why a pod's routing, or its way to its node, cannot be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "each variant is described by its message")]
@@ -11,6 +16,16 @@ pub enum Failure {
          begins alike, or something else left it; remove it if no pod uses it"
     )]
     HostVethTaken { ifname: String },
+    #[error(
+        "{address} cannot be the pod's: {whose}; give the pod another one (ips or excludeIPs of its pool), or hostRuleTable 0 to leave \
+         the node's way to it alone"
+    )]
+    NotThePods { address: IpAddr, whose: String },
+    #[error(
+        "hostRuleTable {table} is a table of the node's own, which all its traffic would follow (it has {route}): take the number of \
+         one that is empty"
+    )]
+    NodesTable { table: u32, route: String },
     #[error(
         "the pod has a table inet {table} of nftables already, which is to mark what comes in from the node: remove it"
     )]
@@ -24,6 +39,10 @@ pub enum Failure {
 
 impl Coded for Failure {
     fn code(&self) -> u32 {
-        code::INTERNAL
+        match self {
+            Self::NotThePods { .. } => CONFLICT,
+            Self::NodesTable { .. } => code::INVALID_CONFIG,
+            Self::HostVethTaken { .. } | Self::MarksTaken { .. } | Self::Marks { .. } => code::INTERNAL,
+        }
     }
 }

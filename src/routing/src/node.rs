@@ -2,18 +2,23 @@
 //! the pod's veth pair: a table with a route per address, a rule before main that leads there, and permanent
 //! neighbours, because the pod need not answer for the address on that link.
 
+mod claim;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
 use attach::{Error, Pod};
 use ipnet::IpNet;
 use netlink::link::LinkKind;
-use netlink::{Family, HwAddr, Neighbour, RouteFilter, RouteLookup, scope};
+use netlink::{Family, HwAddr, Neighbour, RouteFilter, scope};
 use serde::{Deserialize, Serialize};
 use state::{Dirs, Lock};
 
 use super::hosts;
 use super::model::{Link, NodeEnd, PROTOCOL, View};
+use crate::Failure;
+
+pub(super) use claim::Claim;
 
 /// Where Spiderpool has its rule: before main, and after what a main CNI puts in front of everything.
 const RULE_PRIORITY: u32 = 1000;
@@ -33,9 +38,14 @@ pub(super) struct OnNode {
 }
 
 impl OnNode {
-    pub(super) fn new(table: u32, end: &NodeEnd, addresses: impl Iterator<Item = IpNet>) -> Self {
+    pub(super) fn new(table: u32, end: &NodeEnd, addresses: &[IpNet]) -> Self {
         let (index, ifname, mac) = (end.index, end.ifname.clone(), end.pod_mac);
-        Self { table, index, ifname, mac, addresses: addresses.map(|net| net.addr()).collect() }
+        Self { table, index, ifname, mac, addresses: addresses.iter().map(IpNet::addr).collect() }
+    }
+
+    /// Whether it is this that makes the node send `address` to its link `index`.
+    pub(super) fn leads(&self, address: IpAddr, index: u32) -> bool {
+        self.index == index && self.addresses.contains(&address)
     }
 
     fn route(&self, address: IpAddr) -> netlink::Route {
@@ -90,24 +100,23 @@ pub(super) fn look(
     Ok(Some(NodeEnd { index: end.index, ifname: end.name, mac, pod_mac, hosts }))
 }
 
-/// Makes the node's side of NICs. Entries for their addresses that lead elsewhere are those of pods that are gone:
-/// an address has one owner at a time.
-pub(super) fn add(dirs: &Dirs, host: &mut netlink::Rtnetlink, parts: &[OnNode]) -> Result<(), Error> {
-    if parts.is_empty() {
+/// Makes the node's side of NICs, once every address has been found to be the pod's to have.
+pub(super) fn add(dirs: &Dirs, host: &mut netlink::Rtnetlink, claims: &mut [Claim<'_>]) -> Result<(), Error> {
+    if claims.is_empty() {
         return Ok(());
     }
     let _lock = lock(dirs)?;
-    drop_stale_neighbours(host, parts)?;
-    let mut rules = host.batch();
-    for part in parts {
-        for family in part.families() {
-            rules.add_rule(&rule(family, part.table));
-        }
+    let mut stale = Vec::new();
+    for claim in claims.iter_mut() {
+        stale.extend(claim.judge(dirs, host)?);
     }
-    // Spiderpool's own, or that of an earlier pod, serves as well.
-    let refused = rules.outcomes()?.into_iter().filter_map(Result::err).find(|error| !error.is_exists());
-    refused.map_or(Ok(()), Err)?;
+    let parts: Vec<&OnNode> = claims.iter().map(|claim| claim.part).collect();
+    let missing = missing_rules(host, &parts)?;
+    drop_stale_neighbours(host, &stale)?;
     let mut batch = host.batch();
+    for (family, table) in missing {
+        batch.add_rule(&rule(family, table));
+    }
     for part in parts {
         for &address in &part.addresses {
             batch.replace_route(&part.route(address)).replace_neighbour(&part.neighbour(address));
@@ -116,17 +125,48 @@ pub(super) fn add(dirs: &Dirs, host: &mut netlink::Rtnetlink, parts: &[OnNode]) 
     Ok(batch.commit()?)
 }
 
-fn drop_stale_neighbours(host: &mut netlink::Rtnetlink, parts: &[OnNode]) -> Result<(), Error> {
-    for (part, &address) in parts.iter().flat_map(|part| part.addresses.iter().map(move |ip| (part, ip))) {
-        let Some(route) = host.route_to(&RouteLookup::new(address))? else { continue };
-        let Some(other) = route.oif.filter(|oif| *oif != part.index && route.gateway.is_none()) else {
+/// The rules that nobody has made yet: Spiderpool's own, or that of an earlier pod, serves as well.
+fn missing_rules(host: &mut netlink::Rtnetlink, parts: &[&OnNode]) -> Result<Vec<(Family, u32)>, Error> {
+    let mut missing = Vec::new();
+    for family in Family::BOTH {
+        let mut tables: Vec<u32> = parts
+            .iter()
+            .filter(|part| part.families().any(|of| of == family))
+            .map(|part| part.table)
+            .collect();
+        tables.sort_unstable();
+        tables.dedup();
+        if tables.is_empty() {
             continue;
-        };
-        if route.table == part.table {
-            let by = host.link_by_index(other)?.map(|link| link.name).unwrap_or_default();
-            tracing::warn!(%address, by, table = part.table, "another pod has or had this address: the node reaches this one from now on");
         }
-        match host.delete_neighbour(other, address) {
+        let present = host.rules(family)?;
+        tables.retain(|table| !present.iter().any(|rule| leads_there(rule, *table)));
+        for table in tables {
+            require_free_table(host, family, table)?;
+            missing.push((family, table));
+        }
+    }
+    Ok(missing)
+}
+
+fn leads_there(rule: &netlink::Rule, table: u32) -> bool {
+    rule.table == table && rule.from.is_none() && rule.priority == Some(RULE_PRIORITY)
+}
+
+/// Everything that the node sends is going to look there first: a table of its own would get it all.
+fn require_free_table(host: &mut netlink::Rtnetlink, family: Family, table: u32) -> Result<(), Error> {
+    let filter = RouteFilter { family: Some(family), table: Some(table), ..RouteFilter::default() };
+    let is_wide = |route: &&netlink::Route| route.dst.prefix_len() < route.dst.max_prefix_len();
+    match host.routes(&filter)?.iter().find(is_wide) {
+        None => Ok(()),
+        Some(route) => Err(Failure::NodesTable { table, route: route.to_string() }.into()),
+    }
+}
+
+/// Of owners that are gone, on the links that the table still leads to.
+fn drop_stale_neighbours(host: &mut netlink::Rtnetlink, stale: &[(u32, IpAddr)]) -> Result<(), Error> {
+    for &(index, address) in stale {
+        match host.delete_neighbour(index, address) {
             Err(error) if !error.is_gone() => return Err(error.into()),
             _ => (),
         }
@@ -198,10 +238,7 @@ pub(super) fn differences(host: &mut netlink::Rtnetlink, part: &OnNode) -> Resul
         }
     }
     for family in part.families() {
-        let leads_there = |rule: &netlink::Rule| {
-            rule.table == *table && rule.from.is_none() && rule.priority == Some(RULE_PRIORITY)
-        };
-        if !host.rules(family)?.iter().any(leads_there) {
+        if !host.rules(family)?.iter().any(|rule| leads_there(rule, *table)) {
             found.push(format!(
                 "the node's rule {RULE_PRIORITY}: from all lookup {table} ({family:?}) is missing"
             ));

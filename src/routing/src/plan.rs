@@ -17,7 +17,9 @@ use super::{nic, table};
 pub(super) struct Newcomer<'a> {
     pub(super) network: &'a str,
     pub(super) ifname: &'a str,
-    /// Of the NIC's addresses, as the previous plugin says.
+    /// As the previous plugin says.
+    pub(super) addresses: &'a [IpNet],
+    /// Of these addresses.
     pub(super) gateways: &'a [IpAddr],
     pub(super) settings: &'a Settings,
 }
@@ -180,7 +182,9 @@ fn member(view: &View, shared: &Shared, newcomer: &Newcomer<'_>, index: u32, tab
     let spare = |gateway: &IpAddr| nic::route_via(view, index, MAIN, any_of(gateway.is_ipv6()), *gateway);
     let wish = settings.wish.clone().filter(|_| table.is_some() || newcomer.is_first());
     let own_table = settings.host_table.zip(view.node.as_ref());
-    let node = own_table.map(|(table, end)| OnNode::new(table, end, view.addresses_of(index)));
+    let node = own_table
+        .filter(|_| !newcomer.addresses.is_empty())
+        .map(|(table, end)| OnNode::new(table, end, newcomer.addresses));
     let hosts = if node.is_some() || view.pod_veth().is_some() { shared.hosts.as_slice() } else { &[] };
     let hosts = hosts.iter().filter(|host| !newcomer.gateways.contains(host)).map(|&host| IpNet::from(host));
     if wish.is_none() && settings.wish.is_some() {

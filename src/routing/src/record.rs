@@ -4,7 +4,8 @@ use attach::{Error, despite_disk};
 use state::record::{Entry, Loaded};
 use state::{AttachmentKey, Dirs, Lock, Netns, Record, Records};
 
-use super::shared::Shared;
+use super::node::OnNode;
+use super::shared::{Member, Shared};
 
 const PLUGIN: &str = "coordinator-pod";
 /// Stand in for network and interface: the record is about all of them.
@@ -124,6 +125,21 @@ pub fn forget_older_boots(dirs: &Dirs) -> Vec<Error> {
         Ok(keys.filter_map(|key| records.remove(&key).err()).map(Error::from).collect())
     };
     forget().unwrap_or_else(|error| vec![error])
+}
+
+/// Interface and namespace of the NIC that a pod's record says is led to on the node so.
+pub(super) fn owner(dirs: &Dirs, leads: impl Fn(&OnNode) -> bool) -> Result<Option<String>, Error> {
+    for entry in Records::open(dirs, PLUGIN)?.list::<Shared>(WHOLE_POD.0)? {
+        let Entry::Ours { loaded: Loaded::Present(record), .. } = entry else { continue };
+        let pod = record.netns.map(|netns| netns.path).unwrap_or_default();
+        let mut members = record.undo.members.iter();
+        if let Some(Member { network, ifname, .. }) =
+            members.find(|member| member.node.as_ref().is_some_and(&leads))
+        {
+            return Ok(Some(format!("{ifname} of network {network} in {}", pod.display())));
+        }
+    }
+    Ok(None)
 }
 
 fn load(records: &Records, key: &AttachmentKey) -> Result<Option<Record<Shared>>, Error> {

@@ -3,9 +3,17 @@
 use std::net::IpAddr;
 
 use cni::{CniResult, IpConfig, Route};
+use ipnet::IpNet;
 use netlink::HwAddr;
 
 use super::Outcome;
+use super::model::is_link_local;
+
+/// The interface's addresses that are more than link-local.
+pub fn addresses(previous: &CniResult, ifname: &str) -> Vec<IpNet> {
+    let of_nic = previous.ips.iter().filter(|ip| is_of(previous, ip, ifname)).map(|ip| ip.address);
+    of_nic.filter(|net| !is_link_local(net.addr())).collect()
+}
 
 /// The gateways of the interface's addresses, one per family.
 pub fn gateways(previous: &CniResult, ifname: &str) -> Vec<IpAddr> {

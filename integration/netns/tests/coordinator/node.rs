@@ -10,7 +10,7 @@ use testkit::{Ping, assert_same};
 use crate::pod::{Scene, Stack, lines, merge, previous};
 
 /// What a command prints on the node.
-fn on_node(scene: &Scene, command: &str) -> Vec<String> {
+pub(crate) fn on_node(scene: &Scene, command: &str) -> Vec<String> {
     let words: Vec<&str> = command.split(' ').collect();
     let run = || Command::new(words[0]).args(&words[1..]).output().unwrap();
     let output = scene.world.host().run(run);
@@ -185,50 +185,6 @@ fn the_rule_goes_with_the_last_pod_and_another_owners_stays() {
     scene.add(1, &json!({}));
     scene.del(1);
     assert_same(&before, &scene.snapshot());
-}
-
-/// Two live pods with one address, of networks that do not know of each other: the node can reach one of them only. The
-/// later one is it, and ADD says whose route it took; neither DEL takes what is the other's.
-#[test]
-fn of_two_pods_with_one_address_the_later_is_reached_and_each_del_takes_its_own() {
-    let scene = Scene::new(1, Stack::V4);
-    let later = scene.world.pod("b");
-    let other_fabric = testkit::Rail { number: 1, ..scene.world.rail(2) };
-    crate::pod::add_nic(&scene.world, &later, &other_fabric, "net1", Stack::V4);
-    let previous = previous(&later, &other_fabric, "net1", Stack::V4);
-    let config =
-        json!({ "cniVersion": "1.1.0", "name": "other", "type": "coordinator", "prevResult": previous });
-    let plugin = scene.world.plugin("coordinator").netns(later.path()).container("later").ifname("net1");
-    let before = scene.snapshot();
-    let reached_by = || on_node(&scene, "ip route show table 500");
-    let by = |pod: &testkit::Pod| vec![format!("172.16.1.10 dev {} proto 211 scope link", pod.host_veth())];
-    for first_to_go in ["the later", "the earlier"] {
-        let result = scene.add(1, &json!({}));
-        assert_eq!(reached_by(), by(&scene.pod));
-        let outcome = plugin.add(&config);
-        let warning =
-            outcome.stderr.lines().find(|line| line.contains("another pod has or had this address"));
-        assert!(
-            warning.is_some_and(|line| line.contains(&format!("by={:?}", scene.pod.host_veth()))),
-            "{outcome}"
-        );
-        let mut checked = config.clone();
-        checked["prevResult"] = outcome.success();
-        assert_eq!(reached_by(), by(&later));
-        let said = scene.check(1, &json!({}), &result);
-        assert!(said.contains("the node's route 172.16.1.10"), "who lost it can see that: {said}");
-        if first_to_go == "the later" {
-            plugin.del(&config).success();
-            assert_eq!(reached_by(), [""; 0]);
-            scene.del(1);
-        } else {
-            scene.del(1);
-            assert_eq!(reached_by(), by(&later), "its route is the later's");
-            plugin.check(&checked).success();
-            plugin.del(&config).success();
-        }
-        assert_same(&before, &scene.snapshot());
-    }
 }
 
 /// A namespace that is gone takes its end of the pair with it, and the rule goes by the record.

@@ -50,6 +50,7 @@ pub(super) fn lookup(packet: &RouteLookup) -> RouteMessage {
     message.header.destination_prefix_length = length;
     // Without it, IPv4 names the main table whichever it took; IPv6 tells anyway, and refuses the flag.
     message.header.flags.set(RouteFlags::LookupTable, packet.dst.is_ipv4());
+    message.header.flags.set(RouteFlags::FibMatch, packet.as_listed);
     message.attributes = vec![RouteAttribute::Destination(packet.dst.into())];
     if let Some(source) = packet.source {
         message.header.source_prefix_length = length;

@@ -212,3 +212,21 @@ fn lookup_takes_source_and_mark_into_account() {
     assert_eq!(route.route_to(&v6).unwrap().unwrap().oif, Some(index));
     assert_eq!(route.route_to(&RouteLookup::new("fd99::9".parse().unwrap())).unwrap(), None);
 }
+
+#[test]
+fn lookup_as_listed_tells_the_prefix_that_matched() {
+    let (mut route, index) = rail();
+    route.add_route(&Route { table: 150, ..via(index, "172.16.0.0/16", "10.1.0.254") }).unwrap();
+    world::ip("rule add from all lookup 150 priority 1000");
+    for (to, prefix, table) in [
+        ("172.16.9.9", "172.16.0.0/16", 150),
+        ("10.1.0.7", "10.1.0.0/24", 254),
+        ("fd00::9", "fd00::/64", 254),
+    ] {
+        let packet = RouteLookup { as_listed: true, ..RouteLookup::new(to.parse().unwrap()) };
+        let taken = route.route_to(&packet).unwrap().unwrap();
+        assert_eq!((taken.dst, taken.table), (net(prefix), table));
+    }
+    let own = RouteLookup { as_listed: true, ..RouteLookup::new("10.1.0.2".parse().unwrap()) };
+    assert_eq!(route.route_to(&own).unwrap().unwrap().kind, netlink::RouteKind::Local);
+}

@@ -133,7 +133,10 @@ impl Fake {
         settings: &Settings,
         gateways: &[IpAddr],
     ) -> Result<Plan, String> {
-        let newcomer = Newcomer { network: "rails", ifname, gateways, settings };
+        let index = self.view.link(ifname).map(|link| link.index);
+        let addresses: Vec<IpNet> =
+            index.into_iter().flat_map(|index| self.view.addresses_of(index)).collect();
+        let newcomer = Newcomer { network: "rails", ifname, addresses: &addresses, gateways, settings };
         plan::join(&self.view, &mut self.shared, &[newcomer])
     }
 
