@@ -113,7 +113,8 @@ pub fn roll_back<'a>(
 }
 
 /// A DEL: `give_back` undoes what the plugin did, goes on after errors, and knows the IPAM plugin of the record, for a
-/// config that names none any more. The IPAM's DEL always runs, last: the link goes before its addresses are free. Only
+/// config that names none any more. The IPAM's DEL comes last: the link goes before its addresses are free,
+/// and while it may still answer for them they stay taken. Only
 /// while an ADD of the attachment is under way nothing is done, and the runtime has to try again.
 pub fn end(
     request: &Request,
@@ -131,6 +132,10 @@ pub fn end(
         }
     };
     let ipam = request.config.ipam_type.clone().or(recorded);
+    if !errors.is_empty() && ipam.is_some() {
+        tracing::warn!("the addresses stay taken until the interface is seen to be gone: DEL has to be repeated");
+        return join(errors, None);
+    }
     join(errors, ipam.and_then(|ipam| delegate::del(request, &ipam).err()))
 }
 

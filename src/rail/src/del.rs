@@ -20,7 +20,11 @@ pub fn del(request: &Request, rails: &[Request], ipam: &dyn Ipam) -> Result<(), 
         Err(error) => (Vec::new(), vec![error]),
     };
     let mut errors: Vec<_> = errors.into_iter().map(cni::Error::from).collect();
-    errors.extend(leases(request, rails, &made).filter_map(|(of, plugin)| ipam.del(&of, &plugin).err()));
+    if errors.is_empty() {
+        errors.extend(leases(request, rails, &made).filter_map(|(of, plugin)| ipam.del(&of, &plugin).err()));
+    } else {
+        tracing::warn!("the addresses stay taken until the interfaces are seen to be gone: DEL has to be repeated");
+    }
     if errors.is_empty() {
         attachments.forget(&key)?;
     }

@@ -45,12 +45,18 @@ pub(super) fn apply(pod: &mut Pod, changes: &[Change]) -> Result<(), Error> {
     Ok(batch(pod, changes).commit()?)
 }
 
-/// Makes the changes of a DEL. What is gone already is as it should be; everything else is returned.
-pub(super) fn undo(pod: &mut Pod, changes: &[Change]) -> Result<Vec<Error>, Error> {
+/// Makes the changes of a DEL. What is gone already is as it should be. What the kernel refuses is the pod's doing, which
+/// may have taken an address or a name that it had, and goes with the pod: no DEL may depend on that.
+pub(super) fn undo(pod: &mut Pod, changes: &[Change]) -> Result<(), Error> {
     let outcomes = changes.iter().zip(batch(pod, changes).outcomes()?);
     let failed = outcomes.filter_map(|(change, outcome)| Some((change, outcome.err()?)));
-    let failed = failed.filter(|(change, error)| !error.is_gone() && !lost_its_way(change, error));
-    Ok(failed.map(|(_, error)| error.into()).collect())
+    for (_, error) in failed.filter(|(change, error)| !error.is_gone() && !lost_its_way(change, error)) {
+        if error.errno().is_none() {
+            return Err(error.into());
+        }
+        tracing::warn!(%error, "left as it is in the pod, which has changed it");
+    }
+    Ok(())
 }
 
 /// A route cannot be put back once the address that led to its gateway is taken away, and it would have gone with it.

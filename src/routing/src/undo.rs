@@ -159,7 +159,7 @@ fn put_back(
     if !changes.is_empty() {
         record.save().or_else(despite_disk)?;
     }
-    errors.extend(kernel::undo(pod, &changes)?);
+    errors.extend(kernel::undo(pod, &changes).err());
     errors.extend(kernel::set_rp_filter(pod, &view, record.shared().rp_filter(&view)).err());
     if errors.is_empty() {
         record.shared().reconciled(&view);

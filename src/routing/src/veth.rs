@@ -199,7 +199,11 @@ fn remove_marks(pod: &Pod) -> Result<(), Error> {
         other => other?,
     };
     match nft.delete(TABLE) {
-        Err(error) if !error.is_gone() && !error.is_unsupported() => Err(error.into()),
-        _ => Ok(()),
+        Err(error) if error.is_gone() || error.is_unsupported() => Ok(()),
+        Err(error) if error.errno().is_some() => {
+            tracing::warn!(%error, "left as it is in the pod, which has made it its own");
+            Ok(())
+        }
+        other => Ok(other?),
     }
 }

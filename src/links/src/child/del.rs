@@ -26,7 +26,12 @@ pub fn delete_all<'a>(links: impl Iterator<Item = &'a PodLink>, context: &mut Un
             Err(error) => errors.push(error),
         }
     }
-    errors.extend(delete_together(&indexes, &mut pod.netlink).err());
+    let route = &mut pod.netlink;
+    if let Err(error) = delete_together(&indexes, route) {
+        // The pod may have put into the group what cannot be deleted, such as its lo.
+        tracing::warn!(%error, "the links of the pod cannot be deleted together: one by one");
+        errors.extend(indexes.into_iter().filter_map(|index| link::delete(index, route).err()));
+    }
     errors
 }
 
