@@ -1,8 +1,20 @@
+use std::net::IpAddr;
+use std::path::Path;
+
 use attach::{Error, Pod};
 use cni::{CniResult, Request};
 use netlink::{Link, Route, RouteFilter};
+use netns::NetNs;
 
 use crate::routes;
+
+/// A route of a result, and what the result itself says of it. A plugin of an older library, later in the chain, has dropped the
+/// table: then any will do.
+struct Wanted<'a> {
+    spec: &'a Route,
+    table: Option<u32>,
+    priority: Option<u32>,
+}
 
 /// What of a result is not on the link any more, a line each; `mine` picks the result's addresses that are the link's.
 ///
@@ -16,9 +28,10 @@ pub fn differences(
 ) -> Result<Vec<String>, Error> {
     let mut found = missing_addresses(pod, link, result, mine)?;
     let present = pod.netlink.routes(&RouteFilter { oif: Some(link.index), ..RouteFilter::default() })?;
-    for wanted in routes(link.index, result).iter().filter(|route| reaches(result, mine, route)) {
-        if !present.iter().any(|route| covers(route, wanted)) {
-            found.push(format!("route {wanted} is missing on {}", link.name));
+    for (spec, route) in routes(link.index, result).iter().zip(&result.routes) {
+        let wanted = Wanted { spec, table: route.table, priority: route.priority };
+        if reaches(result, mine, spec) && !present.iter().any(|route| covers(route, &wanted, link.index)) {
+            found.push(format!("route {spec} is missing on {}", link.name));
         }
     }
     Ok(found)
@@ -44,23 +57,31 @@ fn reaches(result: &CniResult, mine: usize, route: &Route) -> bool {
     !result.ips.iter().any(of_other)
 }
 
-fn covers(present: &Route, wanted: &Route) -> bool {
-    present.dst == wanted.dst
-        && present.table == wanted.table
-        && (wanted.gateway.is_none() || present.gateway == wanted.gateway)
-        && (wanted.priority.is_none() || present.priority == wanted.priority)
+/// IPv6 may have made a branch of it, of a route that leaves by others as well.
+fn covers(present: &Route, wanted: &Wanted<'_>, link: u32) -> bool {
+    let Wanted { spec, table, priority } = wanted;
+    let leads = |gateway: Option<IpAddr>| spec.gateway.is_none() || gateway == spec.gateway;
+    present.dst == spec.dst
+        && table.is_none_or(|table| present.table == table)
+        && priority.is_none_or(|priority| present.priority == Some(priority))
+        && (present.oif == Some(link) && leads(present.gateway)
+            || present.next_hops.iter().any(|hop| hop.oif == link && leads(hop.gateway)))
 }
 
 /// What of `prevResult` is not in the pod any more, as far as it is about that link.
 pub fn result_differences(request: &Request, pod: &mut Pod, link: &Link) -> Result<Vec<String>, cni::Error> {
     let result = request.config.require_prev_result()?;
-    let sandbox = pod.netns.path().display().to_string();
-    let is_ours =
-        |i: &cni::Interface| i.name == link.name && i.sandbox.as_deref().is_some_and(|path| path == sandbox);
+    let is_ours = |i: &cni::Interface| {
+        i.name == link.name && i.sandbox.as_deref().is_some_and(|path| leads_to(&pod.netns, path))
+    };
     let Some(mine) = result.interfaces.iter().position(is_ours) else {
+        let sandbox = pod.netns.path().display();
         return Ok(vec![format!("prevResult has no interface {} in {sandbox}", link.name)]);
     };
     let mut found = Vec::new();
+    if let Some(expected) = result.interfaces[mine].mtu.filter(|mtu| *mtu != link.mtu) {
+        found.push(format!("its MTU is {}, expected {expected}", link.mtu));
+    }
     let mac = link.address.map(|address| address.to_string());
     if let Some(expected) =
         result.interfaces[mine].mac.as_ref().filter(|expected| mac.as_ref() != Some(expected))
@@ -69,4 +90,15 @@ pub fn result_differences(request: &Request, pod: &mut Pod, link: &Link) -> Resu
     }
     found.extend(differences(pod, link, result, mine)?);
     Ok(found)
+}
+
+/// Several paths lead to one namespace, and that of ADD may be gone by now: then the record says whose it is.
+fn leads_to(pod: &NetNs, sandbox: &str) -> bool {
+    if Path::new(sandbox) == pod.path() {
+        return true;
+    }
+    match NetNs::open(Path::new(sandbox)) {
+        Ok(other) => other.id() == pod.id(),
+        Err(error) => error.is_gone() && !sandbox.is_empty(),
+    }
 }

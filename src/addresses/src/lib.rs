@@ -118,13 +118,21 @@ fn spec(index: u32, route: &cni::Route, result: &CniResult) -> Route {
     spec.oif = Some(index);
     spec.protocol = PROTOCOL;
     spec.scope = route.scope;
-    spec.priority = route.priority;
+    spec.priority = route.priority.or_else(|| route.dst.addr().is_ipv6().then(|| metric(index)));
     spec.mtu = route.mtu;
     spec.advmss = route.advmss;
     if let Some(table) = route.table {
         spec.table = table;
     }
     spec
+}
+
+/// Of IPv6 routes that come without one. Equal ones of several links would be one route to the kernel, over which it spreads
+/// the traffic; with these the link that came first counts, as in IPv4.
+pub fn metric(index: u32) -> u32 {
+    /// `IP6_RT_PRIO_USER`: that of everybody who says nothing.
+    const USUAL: u32 = 1024;
+    USUAL.saturating_add(index)
 }
 
 /// CNI: a route without a next hop takes the gateway of an address of its family.

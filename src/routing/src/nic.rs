@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use super::changes::Made;
 use super::config::PolicyRoute;
 use super::model::{MAIN, PROTOCOL, Route, Rule, View};
+use addresses::metric;
 
 /// `RT_SCOPE_UNIVERSE`
 const UNIVERSE: u8 = 0;
@@ -57,6 +58,13 @@ pub(super) fn route_via(view: &View, index: u32, table: u32, dst: IpNet, gateway
 }
 
 /// The `policyRoutes` of the families that the NIC has; the error says which gateway is out of its reach.
+/// The same for main, where NICs have their own metrics.
+pub(super) fn in_main(view: &View, index: u32, dst: IpNet, gateway: IpAddr) -> Route {
+    let route = route_via(view, index, MAIN, dst, gateway);
+    let priority = if route.is_v6() { metric(index) } else { route.priority };
+    Route { priority, ..route }
+}
+
 pub(super) fn policy_routes(
     view: &View,
     index: u32,
@@ -66,7 +74,10 @@ pub(super) fn policy_routes(
     let has_family = |is_v4: bool| view.addresses_of(index).any(|net| net.addr().is_ipv4() == is_v4);
     let mut routes = Vec::new();
     for PolicyRoute { dst, gw } in wanted.iter().filter(|route| has_family(route.gw.is_ipv4())) {
-        let route = route_via(view, index, table, *dst, *gw);
+        let route = match table {
+            MAIN => in_main(view, index, *dst, *gw),
+            _ => route_via(view, index, table, *dst, *gw),
+        };
         if route.onlink && has_subnet(view, index, *gw) {
             return Err(out_of_reach(view, index, *gw));
         }

@@ -179,7 +179,7 @@ fn member(view: &View, shared: &Shared, newcomer: &Newcomer<'_>, index: u32, tab
     let settings = newcomer.settings;
     let has_default = |is_v6| view.main_defaults().any(|route| route.dev == index && route.is_v6() == is_v6);
     let without = newcomer.gateways.iter().filter(|gateway| !has_default(gateway.is_ipv6()));
-    let spare = |gateway: &IpAddr| nic::route_via(view, index, MAIN, any_of(gateway.is_ipv6()), *gateway);
+    let spare = |gateway: &IpAddr| nic::in_main(view, index, any_of(gateway.is_ipv6()), *gateway);
     let wish = settings.wish.clone().filter(|_| table.is_some() || newcomer.is_first());
     let own_table = settings.host_table.zip(view.node.as_ref());
     let node = own_table
