@@ -22,6 +22,8 @@ struct Keys {
     // Read by attach.
     #[serde(rename = "detection")]
     _detection: IgnoredAny,
+    #[serde(rename = "acceptRA")]
+    _accept_ra: IgnoredAny,
 }
 
 /// Keys of other plugins and guides that are written by mistake, and what they mean here.

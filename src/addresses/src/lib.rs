@@ -1,5 +1,6 @@
 //! The addresses and routes of a result, on a link in the pod.
 
+pub mod advertisements;
 pub mod announce;
 mod busy;
 mod check;

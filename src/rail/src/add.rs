@@ -1,3 +1,4 @@
+use addresses::advertisements;
 use addresses::detect::{self, Candidate};
 use attach::ipam::Ipam;
 use attach::lease::{self, Lease};
@@ -16,6 +17,8 @@ use super::{Made, PLUGIN, Rail, Site, Step, detection, require_rdma};
 pub fn add(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<CniResult, cni::Error> {
     let netns = request.env.require_netns()?;
     let detection = detection(rails)?;
+    let accept_ra = rails.iter().map(|rail| advertisements::asked_for(&rail.request.config));
+    let accept_ra = accept_ra.collect::<Result<Vec<_>, _>>()?;
     let pod = Pod::open(netns)?;
     let host = Rtnetlink::open().map_err(Error::from)?;
     let dirs = Dirs::from_env().map_err(Error::from)?;
@@ -35,7 +38,7 @@ pub fn add(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<CniResu
     let made = rails.iter().zip(&steps).map(|(rail, step)| rail.planned(step.as_ref())).collect();
     let adding = prepared.begin(Made { rails: made, ..Made::default() })?;
     let leases = rails.iter().map(|rail| Lease::from(&rail.request, ipam)).collect();
-    Build { rails, detection, site, steps, leases }.run(adding)
+    Build { rails, detection, accept_ra, site, steps, leases }.run(adding)
 }
 
 impl Rail {
@@ -56,6 +59,7 @@ impl Rail {
 struct Build<'a> {
     rails: &'a [Rail],
     detection: Vec<Option<detect::Settings>>,
+    accept_ra: Vec<bool>,
     site: Site,
     steps: Vec<Box<dyn Step + 'a>>,
     leases: Vec<Lease<'a>>,
@@ -73,6 +77,8 @@ impl Build<'_> {
     fn build(&mut self, adding: &mut Adding<Made>) -> Result<CniResult, cni::Error> {
         let mut results = self.leases.iter_mut().map(Lease::take).collect::<Result<Vec<_>, _>>()?;
         let links = self.links(adding)?;
+        let hearing: Vec<_> = links.iter().zip(self.accept_ra.iter().copied()).collect();
+        advertisements::set(&self.site.pod, &hearing)?;
         self.avoid_conflicts(&links, &mut results)?;
         for ((step, link), result) in self.steps.iter().zip(&links).zip(&mut results) {
             result.interfaces = vec![step.interface(link, &self.site)];
@@ -80,6 +86,7 @@ impl Build<'_> {
         }
         let configured: Vec<_> = links.iter().zip(&results).collect();
         addresses::configure_all(&mut self.site.pod, &configured)?;
+        advertisements::wait(&mut self.site.pod, &hearing)?;
         let asked: Vec<_> =
             configured.iter().zip(&self.detection).map(|(&(link, result), of)| (link, result, *of)).collect();
         detect::require_gateways(&mut self.site.pod, &asked)?;

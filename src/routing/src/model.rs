@@ -15,8 +15,12 @@ pub(super) const PRIORITY_BASE: u32 = 10_000;
 /// The pod's end of its own veth pair with the node (mode underlay); the name that Spiderpool gives it, too.
 pub(super) const POD_VETH: &str = "veth0";
 
-/// `RTPROT_REDIRECT` and `RTPROT_RA`: the kernel renews and expires these itself.
-const KERNELS_OWN: [u8; 2] = [1, 9];
+/// `RTPROT_REDIRECT`
+const REDIRECT: u8 = 1;
+/// `RTPROT_RA`
+const ADVERTISED: u8 = 9;
+/// The kernel renews and expires these itself.
+const KERNELS_OWN: [u8; 2] = [REDIRECT, ADVERTISED];
 
 /// A unicast route with one nexthop. Equal in every field means the same route in the kernel.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -120,11 +124,19 @@ impl Route {
 
     /// Neither the kernel's own business nor bound to the link by its nature.
     pub(super) fn is_movable(&self) -> bool {
-        let local = match self.dst {
+        !self.is_bound() && !KERNELS_OWN.contains(&self.protocol)
+    }
+
+    /// A router has said so. It stays in main, for the kernel to renew, and counts in its link's table as any other.
+    pub(super) fn is_advertised(&self) -> bool {
+        !self.is_bound() && self.protocol == ADVERTISED
+    }
+
+    fn is_bound(&self) -> bool {
+        match self.dst {
             IpNet::V4(net) => net.addr().is_multicast(),
             IpNet::V6(net) => net.addr().is_unicast_link_local() || net.addr().is_multicast(),
-        };
-        !local && !KERNELS_OWN.contains(&self.protocol)
+        }
     }
 
     /// The same, as ours, in another table.

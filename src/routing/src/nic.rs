@@ -22,10 +22,11 @@ pub(super) fn table_of<'a>(
     table: u32,
     defaults: impl Iterator<Item = &'a Route>,
 ) -> Made {
-    let of_link = |route: &&Route| route.dev == index && route.table == MAIN && route.is_movable();
-    let others = view.routes.iter().filter(of_link).filter(|route| !route.is_default());
-    let mut routes: Vec<Route> = others.map(|route| route.copy_to(table)).collect();
-    routes.extend(defaults.map(|route| route.copy_to(table)));
+    let of_link = |route: &&Route| route.dev == index && route.table == MAIN;
+    let others = view.routes.iter().filter(of_link);
+    let others = others.filter(|route| route.is_advertised() || (route.is_movable() && !route.is_default()));
+    let mut routes: Vec<Route> = defaults.map(|route| route.copy_to(table)).collect();
+    routes.extend(others.map(|route| route.copy_to(table)));
     put_in_order(&mut routes);
     let mut addresses: Vec<IpAddr> = view.addresses_of(index).map(|net| net.addr()).collect();
     addresses.sort_unstable();
@@ -57,7 +58,6 @@ pub(super) fn route_via(view: &View, index: u32, table: u32, dst: IpNet, gateway
     }
 }
 
-/// The `policyRoutes` of the families that the NIC has; the error says which gateway is out of its reach.
 /// The same for main, where NICs have their own metrics.
 pub(super) fn in_main(view: &View, index: u32, dst: IpNet, gateway: IpAddr) -> Route {
     let route = route_via(view, index, MAIN, dst, gateway);
@@ -65,6 +65,7 @@ pub(super) fn in_main(view: &View, index: u32, dst: IpNet, gateway: IpAddr) -> R
     Route { priority, ..route }
 }
 
+/// The `policyRoutes` of the families that the NIC has; the error says which gateway is out of its reach.
 pub(super) fn policy_routes(
     view: &View,
     index: u32,

@@ -1,3 +1,4 @@
+use addresses::advertisements;
 use addresses::detect::{self, Candidate};
 use attach::lease::{self, Lease};
 use attach::{Adding, Attachments, Error, Pod, key_of, merge_dns, require_free};
@@ -16,6 +17,7 @@ pub fn add(
     let env = &request.env;
     let netns = env.require_netns()?;
     let detection = detect::Settings::of(&request.config)?;
+    let accept_ra = advertisements::asked_for(&request.config)?;
     let mut pod = Pod::open(netns)?;
     let mut host = Rtnetlink::open().map_err(Error::from)?;
     let child = plan(&mut host, &mut pod)?;
@@ -31,12 +33,13 @@ pub fn add(
     }
     let adding =
         prepared.begin(PodLink::planned(&key, child.kind.name(), request.config.ipam_type.clone()))?;
-    Build { request, detection, pod, host, child, lease: Lease::of(request) }.run(adding)
+    Build { request, detection, accept_ra, pod, host, child, lease: Lease::of(request) }.run(adding)
 }
 
 struct Build<'a> {
     request: &'a Request,
     detection: Option<detect::Settings>,
+    accept_ra: bool,
     pod: Pod,
     host: Rtnetlink,
     child: Child,
@@ -56,6 +59,7 @@ impl Build<'_> {
         let ifname = &self.request.env.ifname;
         let link = self.child.create(&mut self.host, &mut self.pod, ifname, adding)?;
         adding.set(|undo| undo.made(&link));
+        advertisements::set(&self.pod, &[(&link, self.accept_ra)])?;
         let mut result = self.addresses()?;
         result.interfaces = vec![interface(&link, self.request)];
         let candidate = Candidate {
@@ -66,6 +70,7 @@ impl Build<'_> {
             result: &mut result,
         };
         detect::configure(&mut self.pod, candidate)?;
+        advertisements::wait(&mut self.pod, &[(&link, self.accept_ra)])?;
         Ok(result)
     }
 

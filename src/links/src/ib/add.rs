@@ -1,3 +1,4 @@
+use addresses::advertisements;
 use addresses::detect::{self, Candidate};
 use attach::claim::Claimant;
 use attach::lease::{self, Lease};
@@ -17,6 +18,7 @@ pub fn add(request: &Request, wanted: &IbSpec) -> Result<CniResult, cni::Error> 
     let env = &request.env;
     let netns = env.require_netns()?;
     let detection = detect::Settings::of(&request.config)?;
+    let accept_ra = advertisements::asked_for(&request.config)?;
     let mut pod = Pod::open(netns)?;
     if wanted.isolation {
         require_exclusive(Policy::Exclusive)?;
@@ -40,7 +42,7 @@ pub fn add(request: &Request, wanted: &IbSpec) -> Result<CniResult, cni::Error> 
     let attached = vf.move_to_pod(&claimant, &mut host, &mut pod);
     drop(lock);
     let mut lease = Lease::of(request);
-    let mut build = Build { request, detection, dirs: &dirs, pod, host };
+    let mut build = Build { request, detection, accept_ra, dirs: &dirs, pod, host };
     let outcome = attached
         .map_err(cni::Error::from)
         .and_then(|link| build.finish(&vf, link.as_ref(), &mut lease, &mut adding));
@@ -50,6 +52,7 @@ pub fn add(request: &Request, wanted: &IbSpec) -> Result<CniResult, cni::Error> 
 struct Build<'a> {
     request: &'a Request,
     detection: Option<detect::Settings>,
+    accept_ra: bool,
     dirs: &'a Dirs,
     pod: Pod,
     host: Rtnetlink,
@@ -71,7 +74,9 @@ impl Build<'_> {
         result.interfaces = vec![vf.interface(&self.request.env.ifname, link, &self.pod)];
         if let Some(link) = link {
             let (settings, result) = (self.detection, &mut result);
+            advertisements::set(&self.pod, &[(link, self.accept_ra)])?;
             detect::configure(&mut self.pod, Candidate { link, parent: None, settings, lease, result })?;
+            advertisements::wait(&mut self.pod, &[(link, self.accept_ra)])?;
         }
         vf.save(self.dirs, self.request, adding.undo(), &mut self.host)?;
         adding.attached()?;

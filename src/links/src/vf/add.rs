@@ -1,3 +1,4 @@
+use addresses::advertisements;
 use addresses::detect::{self, Candidate};
 use attach::claim::Claimant;
 use attach::lease::{self, Lease};
@@ -17,6 +18,7 @@ pub fn add(request: &Request, plugin: Plugin, wanted: &VfSpec) -> Result<CniResu
     let env = &request.env;
     let netns = env.require_netns()?;
     let detection = detect::Settings::of(&request.config)?;
+    let accept_ra = advertisements::asked_for(&request.config)?;
     let mut pod = Pod::open(netns)?;
     let host = Rtnetlink::open().map_err(attach::Error::from)?;
     let dirs = Dirs::from_env().map_err(attach::Error::from)?;
@@ -27,7 +29,7 @@ pub fn add(request: &Request, plugin: Plugin, wanted: &VfSpec) -> Result<CniResu
         lease::release(request)?;
     }
     let lease = Lease::of(request);
-    let build = Build { request, plugin, wanted, detection, dirs, key, pod, host, lease };
+    let build = Build { request, plugin, wanted, detection, accept_ra, dirs, key, pod, host, lease };
     build.run(prepared)
 }
 
@@ -36,6 +38,7 @@ struct Build<'a> {
     plugin: Plugin,
     wanted: &'a VfSpec,
     detection: Option<detect::Settings>,
+    accept_ra: bool,
     dirs: Dirs,
     key: AttachmentKey,
     pod: Pod,
@@ -69,7 +72,9 @@ impl Build<'_> {
         result.interfaces = vec![vf.interface(&request.env.ifname, arrived.as_ref(), pod)];
         if let Some(link) = &arrived {
             let (settings, lease, result) = (self.detection, &mut self.lease, &mut result);
+            advertisements::set(pod, &[(link, self.accept_ra)])?;
             detect::configure(pod, Candidate { link, parent: None, settings, lease, result })?;
+            advertisements::wait(pod, &[(link, self.accept_ra)])?;
         }
         vf.save(dirs, request, adding.undo())?;
         Ok(result)
