@@ -18,6 +18,7 @@ struct Keys {
     flag: Option<String>,
     mtu: Option<i64>,
     link_in_container: bool,
+    require_master_up: bool,
     // Read by attach.
     #[serde(rename = "detection")]
     _detection: IgnoredAny,
@@ -49,6 +50,8 @@ pub struct Conf {
     /// `None`: the master's.
     pub(crate) mtu: Option<u32>,
     pub(crate) link_in_container: bool,
+    /// A master that is down is an error, rather than a link that waits for it.
+    pub(crate) require_master_up: bool,
 }
 
 impl Conf {
@@ -62,6 +65,7 @@ impl Conf {
             flags: flags(keys.flag.as_deref().unwrap_or_default())?,
             mtu: parse_mtu(keys.mtu.unwrap_or_default())?,
             link_in_container: keys.link_in_container,
+            require_master_up: keys.require_master_up,
         })
     }
 

@@ -64,7 +64,10 @@ impl Kind for Conf {
 
     fn require_parent(&self, host: &mut Rtnetlink) -> Result<(), Error> {
         match master(self).find_on_host(host)? {
-            Some(link) => parent::require_ethernet(NAME, &link, host),
+            Some(link) => {
+                parent::require_ethernet(NAME, &link, host)?;
+                parent::require_up(&link)
+            }
             None => Ok(()),
         }
     }
@@ -73,6 +76,7 @@ impl Kind for Conf {
 /// What the link is to be on that parent, if it can be.
 fn plan(conf: &Conf, parent: Parent, host: &mut Rtnetlink, pod: &mut Pod) -> Result<Child, Error> {
     parent::require_ethernet(NAME, &parent.link, if parent.in_pod { &mut pod.netlink } else { host })?;
+    parent::expect_up(&parent.link, conf.require_master_up)?;
     parent::check_mtu(conf.mtu, &parent.link)?;
     Ok(Child { parent, kind: NewKind::Ipvlan(conf.kind()), mtu: conf.mtu, address: None, inherited: None })
 }

@@ -21,6 +21,7 @@ struct Keys {
     mac: Option<String>,
     link_in_container: bool,
     bcqueuelen: Option<u32>,
+    require_master_up: bool,
     // Read by attach.
     #[serde(rename = "detection")]
     _detection: IgnoredAny,
@@ -49,6 +50,8 @@ pub struct Conf {
     /// `None`: a random one, by the kernel.
     pub(crate) mac: Option<HwAddr>,
     pub(crate) link_in_container: bool,
+    /// A master that is down is an error, rather than a link that waits for it.
+    pub(crate) require_master_up: bool,
     pub(crate) bc_queue_len: Option<u32>,
 }
 
@@ -65,6 +68,7 @@ impl Conf {
             mtu: parse_mtu(keys.mtu.unwrap_or_default())?,
             mac: mac(request)?,
             link_in_container: keys.link_in_container,
+            require_master_up: keys.require_master_up,
             bc_queue_len: keys.bcqueuelen.filter(|&length| length > 0),
         })
     }

@@ -53,7 +53,10 @@ impl Kind for Conf {
 
     fn require_parent(&self, host: &mut Rtnetlink) -> Result<(), Error> {
         match master(self).find_on_host(host)? {
-            Some(link) => parent::require_ethernet(NAME, &link, host),
+            Some(link) => {
+                parent::require_ethernet(NAME, &link, host)?;
+                parent::require_up(&link)
+            }
             None => Ok(()),
         }
     }
@@ -63,6 +66,7 @@ impl Kind for Conf {
 fn plan(conf: &Conf, host: &mut Rtnetlink, pod: &mut Pod) -> Result<Child, Error> {
     let parent = master(conf).find(host, pod)?;
     parent::require_ethernet(NAME, &parent.link, if parent.in_pod { &mut pod.netlink } else { host })?;
+    parent::expect_up(&parent.link, conf.require_master_up)?;
     parent::check_mtu(conf.mtu, &parent.link)?;
     Ok(Child {
         parent,

@@ -10,6 +10,8 @@ use crate::link::{self, Link};
 
 /// Keys of `rail` itself; all others are the link plugin's.
 const OWN: [&str; 7] = ["link", "rails", "routing", "rdma", "ifname", "prevResult", "type"];
+/// Of the link plugins, where it is off.
+const REQUIRE_MASTER_UP: &str = "requireMasterUp";
 /// What the rails of a network have in common.
 const COMMON: [&str; 4] = ["link", "rails", "routing", "rdma"];
 
@@ -225,6 +227,12 @@ fn derive(
     }
     if link.is_vf() {
         raw.retain(|key, _| !key.eq_ignore_ascii_case("master"));
+    }
+    // A pod that waits for one of its rails would hold up the job on all others.
+    if matches!(link, Link::Macvlan | Link::Ipvlan)
+        && !raw.keys().any(|key| key.eq_ignore_ascii_case(REQUIRE_MASTER_UP))
+    {
+        raw.insert(REQUIRE_MASTER_UP.to_owned(), true.into());
     }
     raw.insert("type".to_owned(), link.plugin().into());
     let config = Config::from_value(Value::Object(raw), request.env.command)?;

@@ -133,7 +133,9 @@ pub fn end(
     };
     let ipam = request.config.ipam_type.clone().or(recorded);
     if !errors.is_empty() && ipam.is_some() {
-        tracing::warn!("the addresses stay taken until the interface is seen to be gone: DEL has to be repeated");
+        tracing::warn!(
+            "the addresses stay taken until the interface is seen to be gone: DEL has to be repeated"
+        );
         return join(errors, None);
     }
     join(errors, ipam.and_then(|ipam| delegate::del(request, &ipam).err()))

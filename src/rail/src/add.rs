@@ -159,6 +159,7 @@ impl Build<'_> {
 impl Rail {
     fn nic(&self, result: &CniResult) -> Option<Result<Attachment<'_>, Error>> {
         let settings = self.routing.as_ref()?;
+        let addresses = result::addresses(result, self.ifname());
         let gateways = result::gateways(result, self.ifname());
         Some(key_of(&self.request).map(|key| Attachment { key, addresses, gateways, settings }))
     }
@@ -166,7 +167,6 @@ impl Rail {
 
 /// Beside other rails a route without a next hop would take whichever gateway comes first.
 fn name_gateways(result: &mut CniResult) {
-    let addresses = result::addresses(result, self.ifname());
     let mut routes = std::mem::take(&mut result.routes);
     for route in routes.iter_mut().filter(|route| route.scope != Some(netlink::scope::LINK)) {
         route.gw = route.gw.or_else(|| addresses::gateway_for(route.dst.addr(), result));
@@ -180,7 +180,11 @@ fn together(results: &[CniResult]) -> CniResult {
         all.interfaces.extend(result.interfaces.iter().cloned());
         let ips = result.ips.iter().cloned();
         all.ips.extend(ips.map(|ip| cni::IpConfig { interface: Some(position), ..ip }));
-        let is_new = |route: &&cni::Route| !all.routes.contains(route);
+        // Whoever reads the result takes every default route for one of each interface, whatever its table: a rail's own is
+        // in the record.
+        let of_own = |route: &cni::Route| route.dst.prefix_len() == 0 && route.table.is_some();
+        let is_new =
+            |route: &&cni::Route| !(all.routes.contains(route) || results.len() > 1 && of_own(route));
         let routes: Vec<_> = result.routes.iter().filter(is_new).cloned().collect();
         all.routes.extend(routes);
         all.dns = merge_dns(all.dns, result.dns.clone());

@@ -92,7 +92,8 @@ fn part_of(previous: &CniResult, recorded: &CniResult) -> CniResult {
     part.ips.retain(|ip| previous.ips.iter().any(|other| other.address == ip.address));
     // What is not printed cannot have been taken out, and an older library drops the table of what is.
     let same = |route: &cni::Route, other: &cni::Route| {
-        (route.dst, route.gw) == (other.dst, other.gw) && (other.table.is_none() || other.table == route.table)
+        (route.dst, route.gw) == (other.dst, other.gw)
+            && (other.table.is_none() || other.table == route.table)
     };
     part.routes.retain(|route| {
         (route.dst.prefix_len() == 0 && route.table.is_some())

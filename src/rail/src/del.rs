@@ -23,7 +23,9 @@ pub fn del(request: &Request, rails: &[Request], ipam: &dyn Ipam) -> Result<(), 
     if errors.is_empty() {
         errors.extend(leases(request, rails, &made).filter_map(|(of, plugin)| ipam.del(&of, &plugin).err()));
     } else {
-        tracing::warn!("the addresses stay taken until the interfaces are seen to be gone: DEL has to be repeated");
+        tracing::warn!(
+            "the addresses stay taken until the interfaces are seen to be gone: DEL has to be repeated"
+        );
     }
     if errors.is_empty() {
         attachments.forget(&key)?;

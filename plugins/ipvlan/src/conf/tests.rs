@@ -41,6 +41,7 @@ fn everything_has_a_default() {
         flags: IpVlanFlags::empty(),
         mtu: None,
         link_in_container: false,
+        require_master_up: false,
     };
     assert_eq!(conf(&json!({})), expected);
     assert_eq!(conf(&json!({ "master": "", "mode": "", "flag": "", "mtu": 0 })), expected);

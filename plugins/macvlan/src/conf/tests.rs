@@ -36,6 +36,7 @@ fn everything_has_a_default() {
         mtu: None,
         mac: None,
         link_in_container: false,
+        require_master_up: false,
         bc_queue_len: None,
     };
     assert_eq!(conf(&json!({})), expected);

@@ -113,7 +113,7 @@ fn by_default_route(namespace: &mut Rtnetlink) -> Result<Link, Error> {
     Err(Error::invalid_config("no default route interface found: name the `master`"))
 }
 
-/// Refuses what the kernel would refuse a macvlan or ipvlan with a bare EINVAL, EBUSY or ENETDOWN, and says what to do.
+/// Refuses what the kernel would refuse a macvlan or ipvlan with a bare EINVAL or EBUSY, and says what to do.
 pub fn require_ethernet(plugin: &str, link: &Link, namespace: &mut Rtnetlink) -> Result<(), Error> {
     let name = &link.name;
     match link.hardware_type {
@@ -132,7 +132,18 @@ pub fn require_ethernet(plugin: &str, link: &Link, namespace: &mut Rtnetlink) ->
             "master \"{name}\" is a port of {port_of}, which takes all its packets: use {port_of} as the master"
         )));
     }
-    require_up(link)
+    Ok(())
+}
+
+/// A link on a master that is down waits for it, as with the reference plugins; `required` is to refuse that.
+pub fn expect_up(link: &Link, required: bool) -> Result<(), Error> {
+    match require_up(link) {
+        Err(error) if !required => {
+            tracing::warn!("{}; the pod's interface has no carrier until then", error.msg);
+            Ok(())
+        }
+        other => other,
+    }
 }
 
 /// Code 11: someone may bring it up yet.
