@@ -3,3 +3,4 @@
 pub(crate) mod capture;
 pub(crate) mod echo;
 pub(crate) mod ping;
+pub(crate) mod router;

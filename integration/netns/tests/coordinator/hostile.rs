@@ -1,4 +1,4 @@
-//! A pod that is not to be trusted: it has CAP_NET_ADMIN in its namespace, and acts while a plugin does.
+//! A pod that is not to be trusted: it has `CAP_NET_ADMIN` in its namespace, and acts while a plugin does.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,6 +32,7 @@ fn ways(scene: &Scene, victims: &[String]) -> Vec<String> {
         .iter()
         .flat_map(|ip| on_node(scene, &format!("ip route get {ip}")))
         .filter(|line| !line.contains("cache"))
+        .map(|line| line.replace(" table local", ""))
         .collect()
 }
 
