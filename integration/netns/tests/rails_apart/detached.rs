@@ -51,6 +51,7 @@ fn a_mac_that_the_pod_has_taken_does_not_keep_the_nic() {
     assert!(outcome.stderr.contains("left as it is in the pod"), "{outcome}");
     outcome.success();
     scene.plugin("macvlan", 1).del(&link).success();
+    scene.pod.ip_do("link del thief");
     assert_same(&before, &scene.kernel());
 }
 
