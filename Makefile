@@ -12,7 +12,7 @@ ARCH := $(if $(filter aarch64,$(shell uname -m)),arm64,amd64)
 VM ?= 1
 CARGO ?= cargo
 
-.PHONY: build demo fuzz test torture lint bench install setup vm-test vm-matrix vm-shell vm-bench cluster-test cluster-shell cluster-down image clean help
+.PHONY: build demo fuzz t test torture lint bench install setup vm-test vm-matrix vm-shell vm-bench cluster-test cluster-shell cluster-down image clean help
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / - /'
@@ -31,6 +31,10 @@ demo: build ## a pod with eight rails on this machine: no hardware, no Kubernete
 test: build ## everything: unit, protocol, namespaces, crash, cluster, VM lab
 	@scripts/setup test
 	@DIST=$(abspath $(DIST)) CARGO=$(CARGO) VM=$(VM) scripts/as-root scripts/test
+
+t: ## one test of whatever kind, by its name or a part of it: make t T=NAME
+	@scripts/setup test
+	@CARGO=$(CARGO) scripts/as-root scripts/t $(T)
 
 torture: build ## the matrices in full, power loss, crowds: three quarters of an hour on 2 CPUs (RAILCNI_TORTURE=all for every failure in the VM lab, too)
 	@scripts/setup test

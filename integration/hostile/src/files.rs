@@ -32,7 +32,7 @@ pub(crate) fn pools(bytes: &[u8]) {
     catalog.pools().for_each(|pool| assert!(!pool.name.is_empty()));
 }
 
-/// An attachment's record as a power cut or a stranger left it: whatever is there, it is judged and not believed.
+/// An attachment's record as a power cut or somebody else left it: whatever is there, it is judged and not believed.
 pub(crate) fn record(bytes: &[u8]) {
     let records =
         Records::open_at_boot(&Dirs::under(&base()), "macvlan", BootId::new("boot")).expect("records");

@@ -19,7 +19,7 @@ fn rounds() -> u64 {
     wanted.map(number).map_or(40, |rounds: u64| (rounds / SHARE).max(1))
 }
 
-/// Exit 0, or 1 with an error object that speaks of no defect of ours.
+/// Exit 0, or 1 with an error object that refers to no defect of ours.
 #[track_caller]
 fn sane(what: &str, input: &[u8], outcome: &Outcome) {
     let object: Value = serde_json::from_str(&outcome.stdout).unwrap_or_default();

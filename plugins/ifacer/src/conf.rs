@@ -78,7 +78,9 @@ fn check_names(interfaces: &[String]) -> Result<(), Error> {
     for (position, name) in interfaces.iter().enumerate() {
         valid("interfaces", name)?;
         if interfaces[..position].contains(name) {
-            return Err(Error::invalid_config(format!("interfaces: \"{name}\" stands there twice")));
+            return Err(Error::invalid_config(format!(
+                "interfaces: \"{name}\" is listed twice: write it once"
+            )));
         }
     }
     Ok(())

@@ -100,7 +100,7 @@ fn within(place: &str, mut error: Error) -> Error {
     error
 }
 
-/// The runtime and the pod speak of one interface, and several cannot have the same MAC, GUID or address.
+/// The runtime and the pod refer to one interface, and several cannot have the same MAC, GUID or address.
 fn refuse_what_one_rail_has(request: &Request, rails: usize) -> Result<(), Error> {
     if rails == 1 {
         return Ok(());

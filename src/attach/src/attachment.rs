@@ -104,7 +104,7 @@ impl Attachments {
         Ok(Self { records: Records::open(dirs, plugin)? })
     }
 
-    /// Makes way for an ADD: what one of the same key left behind when it was killed is undone now. An attachment that
+    /// Prepares an ADD: what one of the same key left behind when it was killed is undone now. An attachment that
     /// stands is an error, because CNI has no second ADD without a DEL. Until the ADD ends, no other ADD or DEL of the
     /// attachment begins.
     pub fn prepare<T: Undo>(self, key: AttachmentKey, pod: &NetNs) -> Result<Prepared, Error> {

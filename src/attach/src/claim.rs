@@ -84,7 +84,7 @@ impl Owner {
 }
 
 impl Claims<'_> {
-    /// The owner; what an older boot wrote, or nobody can read, speaks of none.
+    /// The owner; what an older boot wrote, or nobody can read, refers to none.
     pub fn owner(&self, id: &impl Display) -> Result<Option<Owner>, Error> {
         let Some(bytes) = file::read(&self.path(id)?)? else { return Ok(None) };
         let current = BootId::current()?;

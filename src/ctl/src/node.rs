@@ -71,7 +71,7 @@ fn show(format: cli::Format) -> Result<()> {
 /// As a person would write it, each list with where it is from.
 fn text(found: &Found) -> String {
     let mut text =
-        "# Defaults of this node for every network that coordinates; a network's own key counts more.\n\
+        "# Defaults of this node for every network that coordinates; a network's own key takes precedence.\n\
                     coordinator:\n"
             .to_owned();
     for (key, cidrs) in

@@ -1,4 +1,4 @@
-//! Which pod a command speaks of: its network namespace and its container ID.
+//! Which pod a command refers to: its network namespace and its container ID.
 
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,7 @@
 //! A VF of an InfiniBand PF that ADD takes from the host and DEL brings back: GUIDs, link state, the `IPoIB` interface and,
 //! if wished, the RDMA device.
 //!
-//! A GUID takes effect when the driver is bound anew. That makes the kernel build RDMA device and interface again, so it
+//! A GUID takes effect when the driver is rebound. That makes the kernel build RDMA device and interface again, so it
 //! is done only when the GUID really changes, and what comes back is waited for and compared with what went.
 
 mod add;

@@ -57,7 +57,7 @@ pub enum Event {
     Neighbour(Neighbour),
     /// A neighbour has been deleted.
     NeighbourGone(Neighbour),
-    /// Events have been lost: read anew whatever is waited for.
+    /// Events have been lost: read again whatever is waited for.
     Lost,
 }
 

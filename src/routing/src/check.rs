@@ -74,7 +74,7 @@ fn link(view: &View, own: &Own, ifname: &str) -> Vec<String> {
     };
     let mut found = Vec::new();
     if link.index != own.index {
-        found.push(format!("{ifname} has index {}, expected {}: it was made anew", link.index, own.index));
+        found.push(format!("{ifname} has index {}, expected {}: it was made again", link.index, own.index));
     }
     if let Some(mac) = own.mac.filter(|mac| link.mac != Some(mac.to)) {
         let present = link.mac.map(|mac| HwAddr::from(mac).to_string()).unwrap_or_default();

@@ -70,7 +70,7 @@ pub enum Mode {
 pub struct Wish {
     /// It may be attached later.
     pub nic: String,
-    /// The pod said so itself (`args.cni`, `CNI_ARGS`), which counts more than the network's config.
+    /// The pod said so itself (`args.cni`, `CNI_ARGS`), which takes precedence over the network's config.
     pub from_pod: bool,
 }
 

@@ -47,7 +47,7 @@ impl Defaults {
         self.0.iter().map(|entry| &entry.route).filter(move |route| route.dev == dev)
     }
 
-    /// Drops what speaks of links that are gone, and what somebody else removed.
+    /// Drops what refers to links that are gone, and what somebody else removed.
     pub(super) fn forget(&mut self, present: &[Route], exists: impl Fn(u32) -> bool) {
         self.0.retain(|entry| exists(entry.route.dev) && (entry.moved || present.contains(&entry.route)));
     }
@@ -83,7 +83,7 @@ impl Defaults {
         changes.push(Change::AddRoute(route.clone(), if leads { Place::First } else { Place::Last }));
     }
 
-    /// The kernel can add at an end only: what has to follow is taken out and added anew. Looks only at what was put
+    /// The kernel can add at an end only: what has to follow is taken out and added again. Looks only at what was put
     /// back, now or by a try that was cut short; an order that somebody else made stays.
     fn put_in_order(
         &mut self,

@@ -98,7 +98,7 @@ pub(super) struct View {
     /// All tables; routes that are equal but for the nexthop in the kernel's order.
     pub(super) routes: Vec<Route>,
     pub(super) rules: Vec<Rule>,
-    /// Tables that rules and routes of other forms speak of.
+    /// Tables that rules and routes of other forms refer to.
     pub(super) other_tables: Vec<u32>,
     /// `net.ipv4.conf.all.rp_filter`
     pub(super) rp_filter: String,

@@ -147,7 +147,7 @@ fn load(records: &Records, key: &AttachmentKey) -> Result<Option<Record<Shared>>
         Loaded::Present(record) => Some(record),
         Loaded::Absent | Loaded::Void(_) => None,
         Loaded::Damaged(damage) => {
-            tracing::warn!(pod = key.container_id, %damage, "the pod's record is started anew");
+            tracing::warn!(pod = key.container_id, %damage, "the pod's record is started again");
             None
         }
     })

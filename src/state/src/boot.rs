@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, file};
 
-/// The kernel's id of the running boot; what an older boot wrote speaks of kernel objects that are gone.
+/// The kernel's id of the running boot; what an older boot wrote refers to kernel objects that are gone.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct BootId(String);
 

@@ -171,7 +171,7 @@ fn a_link_is_refused() {
     assert!(!folder.path().join("elsewhere").exists());
 }
 
-/// Ours in threads (each opens the file anew, so flock excludes them too) and flock(1) in processes count together.
+/// Ours in threads (each opens the file again, so flock excludes them too) and flock(1) in processes count together.
 #[test]
 fn nobody_counts_at_the_same_time() {
     let folder = tempfile::tempdir().unwrap();

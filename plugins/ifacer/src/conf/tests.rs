@@ -72,7 +72,7 @@ fn what_is_wrong_is_named() {
     for (config, named) in [
         (json!({}), "interfaces"),
         (json!({ "interfaces": [] }), "at least one"),
-        (json!({ "interfaces": ["a", "a"] }), "\"a\" stands there twice"),
+        (json!({ "interfaces": ["a", "a"] }), "\"a\" is listed twice: write it once"),
         (json!({ "interfaces": ["a/b"] }), "a/b"),
         (json!({ "interfaces": ["a"], "vlanID": 4095 }), "vlanID 4095"),
         (json!({ "interfaces": ["a"], "vlanID": -1 }), "vlanID -1"),

@@ -91,7 +91,7 @@ impl Cache {
         Ok(file::replace(&path, &serde_json::to_vec(entry)?)?)
     }
 
-    /// `None` when nothing is cached; a file that is damaged, or speaks of something else, is an error.
+    /// `None` when nothing is cached; a file that is damaged, or refers to something else, is an error.
     pub(crate) fn load(&self, network: &str, runtime: &Runtime) -> Result<Option<Entry>> {
         let path = self.path(network, &runtime.container_id, &runtime.ifname)?;
         let Some(bytes) = file::read(&path)? else { return Ok(None) };

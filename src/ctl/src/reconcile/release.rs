@@ -22,7 +22,7 @@ pub(super) fn attachment(
 ) -> Result<()> {
     let now = records::of(dirs, &attachment.key)?;
     if (&now.netns, now.created) != (&attachment.netns, attachment.created) {
-        bail!("it was attached anew meanwhile, and is left alone");
+        bail!("it was attached again meanwhile, and is left alone");
     }
     let took_part = |plugin: &&str| {
         let has_record = |list: &[String]| list.iter().any(|name| name == plugin);

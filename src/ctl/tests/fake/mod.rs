@@ -99,7 +99,7 @@ impl Fake {
         folders.iter().map(|folder| Call::read(folder)).collect()
     }
 
-    /// As [`Fake::calls`], which begin anew after it.
+    /// As [`Fake::calls`], which begin again after it.
     pub(crate) fn take_calls(&self) -> Vec<Call> {
         let calls = self.calls();
         fs::remove_dir_all(self.path("calls")).unwrap();
@@ -107,7 +107,7 @@ impl Fake {
         calls
     }
 
-    /// `ADD a`, `ADD b`, ... of all calls, which begin anew after it.
+    /// `ADD a`, `ADD b`, ... of all calls, which begin again after it.
     pub(crate) fn order(&self) -> Vec<String> {
         self.take_calls().into_iter().map(|call| call.what).collect()
     }

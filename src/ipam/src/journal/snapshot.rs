@@ -47,7 +47,7 @@ impl<'a> Snapshot<'a> {
                 (lease.ip, Slot::Leased(lease))
             }
             Change::Release(cooling_down) => (cooling_down.ip, Slot::CoolingDown(cooling_down)),
-            // Kept elsewhere, and read anew by the next process.
+            // Kept elsewhere, and read again by the next process.
             Change::Stick { .. } | Change::Quarantine { .. } => return,
         };
         self.map.insert(number::of(ip));

@@ -18,19 +18,17 @@ pub enum Error {
     NotVfio { device: String, driver: String },
     #[error(
         "the GUID of {device} is {guid}, which no port may have: give one by `guid`, `args.cni.guid` or \
-         runtimeConfig.infinibandGUID (ib-kubernetes does), or set one on the host and bind the driver anew"
+         runtimeConfig.infinibandGUID (ib-kubernetes does), or set one on the host and rebind the driver"
     )]
     NoGuid { device: String, guid: String },
     #[error("device {device} has {count} RDMA devices, where rdmaIsolation needs one: {names}")]
     RdmaDevices { device: String, count: usize, names: String },
     #[error(
-        "device {device} has lost its driver: {driver} was bound anew for a GUID and does not take it again ({source}); the \
+        "device {device} has lost its driver: {driver} was rebound for a GUID and does not take it again ({source}); the \
          kernel's log may tell why"
     )]
     Unbound { device: String, driver: String, source: Box<sysfs::Error> },
-    #[error(
-        "device {device} has not come back with GUID {guid} {waited_ms} ms after its driver was bound anew"
-    )]
+    #[error("device {device} has not come back with GUID {guid} {waited_ms} ms after its driver was rebound")]
     Rebind { device: String, guid: String, waited_ms: u64 },
 }
 

@@ -106,7 +106,7 @@ impl<'a> PreparedIb<'a> {
         }
     }
 
-    /// Takes the device and moves it into the pod. Moving the RDMA device builds its interface anew, so that goes second.
+    /// Takes the device and moves it into the pod. Moving the RDMA device builds its interface again, so that goes second.
     pub fn move_to_pod(
         &self,
         claimant: &Claimant<'_>,

@@ -67,7 +67,7 @@ pub(super) fn rdma_of(device: &Device) -> Result<RdmaDevice, attach::Error> {
     Ok(found.ok_or_else(|| Error::RdmaDevices { device: id, count, names: names.join(", ") })?)
 }
 
-/// Binds the driver anew, and waits until interface and RDMA device are back, with that GUID.
+/// Binds the driver again, and waits until interface and RDMA device are back, with that GUID.
 pub(super) fn rebind(
     dirs: &Dirs,
     id: &Id,

@@ -93,13 +93,13 @@ impl IbUndo {
         claims(dirs).release(id, &self.key)
     }
 
-    /// The interface leaves the pod before the RDMA device does, whose move builds it anew.
+    /// The interface leaves the pod before the RDMA device does, whose move builds it again.
     fn put_back(&self, dirs: &Dirs, device: &Device, context: &mut UndoContext) -> Vec<Error> {
         let mut errors = Vec::new();
         errors.extend(self.move_to_host(device.id(), context).err());
         errors.extend(self.move_rdma_to_host(context).err());
         let administered = self.restore_attributes(device, context);
-        // Bound anew before that, it would have the pod's GUID again, and its own would be waited for in vain.
+        // Bound again before that, it would have the pod's GUID again, and its own would be waited for in vain.
         let guid = self.guid.filter(|_| administered.is_ok());
         errors.extend(administered.err());
         // Without its driver it has no interface.
@@ -158,8 +158,8 @@ impl IbUndo {
 }
 
 /// `ib_ipoib` gives each interface the first name that is free, and a namespace that ends gives back several, one after
-/// another: one that is still to be put back may have the name of this one, and when it makes way, the next to arrive may
-/// have it before this one does. False if it is the name of a stranger.
+/// another: one that is still to be put back may have the name of this one, and when that gives it up, the next to arrive may
+/// have it before this one does. False if a foreign interface has the name.
 fn rename_when_free(dirs: &Dirs, netdev: &Netdev, link: &Link, host: &mut Rtnetlink) -> Result<bool, Error> {
     let renamed = wait_here(ARRIVALS, || {
         if !free_name(dirs, &netdev.name, host)? {

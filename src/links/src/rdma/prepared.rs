@@ -114,7 +114,7 @@ fn warn_of_guid(rdma: &RdmaDevice) {
         tracing::warn!(
             rdma = rdma.name,
             node_guid = %rdma.node_guid,
-            "RDMA CM does not work with this GUID: give the VF a MAC through its PF, then bind its driver anew"
+            "RDMA CM does not work with this GUID: give the VF a MAC through its PF, then rebind its driver"
         );
     }
 }

@@ -52,7 +52,7 @@ pub(crate) fn judge_chained(
     judge(dirs, id, key, &files)
 }
 
-/// Makes way for a new owner: what a pod had that is gone is put back, one that lives is an error. The caller has the
+/// Reclaims the device for a new owner: what a pod had that is gone is put back, one that lives is an error. The caller has the
 /// lock, and writes its record before it takes the device.
 pub(super) fn reclaim(dirs: &Dirs, id: &Id, files: &sriov_cni::Files) -> Result<(), attach::Error> {
     let reclaimed =

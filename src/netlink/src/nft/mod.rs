@@ -60,7 +60,7 @@ pub struct Chain {
 pub enum ChainKind {
     /// Looks at packets and marks them.
     Filter,
-    /// The same, and the packet is routed anew when its mark has changed; hook output only.
+    /// The same, and the packet is routed again when its mark has changed; hook output only.
     Route,
 }
 

@@ -1,5 +1,5 @@
 //! `node.yaml` of the config directory (/etc/railcni): what is the same for every network of a node. A key of the
-//! network's own config counts more.
+//! network's own config takes precedence.
 
 use std::path::{Path, PathBuf};
 

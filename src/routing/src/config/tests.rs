@@ -143,7 +143,7 @@ fn node(text: &str) -> Result<Map<String, Value>, String> {
     NodeFile::parse(Path::new("/etc/railcni/node.yaml"), text.as_bytes()).map_err(|error| error.msg.clone())
 }
 
-/// V00007: the network's own key counts more than the node's, whatever its case, and null is no key.
+/// V00007: the network's own key takes precedence over the node's, whatever its case, and null is no key.
 #[test]
 fn the_nodes_defaults_fill_what_the_network_leaves_open() {
     let defaults = node(

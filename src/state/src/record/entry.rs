@@ -14,7 +14,7 @@ pub enum Loaded<T> {
     Absent,
     /// A whole record of this boot.
     Present(Record<T>),
-    /// A record of the older boot named: the kernel objects it speaks of are gone, only the file is left to remove.
+    /// A record of the older boot named: the kernel objects it refers to are gone, only the file is left to remove.
     Void(BootId),
     /// What it says cannot be trusted; the file name still gives the key.
     Damaged(Damage),
@@ -24,7 +24,7 @@ pub enum Loaded<T> {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Damage {
     /// Its writer was killed, before the first change to the kernel or after the last.
-    #[error("it was never written to its end")]
+    #[error("it is incomplete: its writer was killed")]
     Unfinished,
     /// Cut short, or changed by someone else.
     #[error("its checksum is wrong or missing")]

@@ -92,7 +92,7 @@ fn an_rdma_device_with_a_name_of_its_own_keeps_it_and_its_number() {
     assert_eq!(picture(&vf), before);
 }
 
-/// It would not come back: a driver that is bound anew takes the GUID that the PF has.
+/// It would not come back: a driver that is rebound takes the GUID that the PF has.
 #[test]
 fn a_del_whose_guid_is_refused_does_not_wait_for_it_and_is_finished_by_the_next() {
     let (vf, pod) = (vf(2, 3), Pod::new());

@@ -124,7 +124,7 @@ fn another_interface_has_taken_the_name_meanwhile() {
     assert_eq!(picture(&vf), before);
 }
 
-/// As when a namespace gives back one after another: what has the name makes way, and the next to arrive has it.
+/// As when a namespace gives back one after another: what has the name gives it up, and the next to arrive has it.
 #[test]
 fn another_one_that_comes_home_takes_the_name_that_was_made_free() {
     let vfs: Vec<_> = (5..RAILS).map(|rail| vf(rail, 0)).collect();

@@ -291,7 +291,7 @@ fn a_kill_between_bond_and_vlan_is_undone_by_del() {
 
 /// N00006
 #[test]
-fn after_a_reboot_it_is_made_anew() {
+fn after_a_reboot_it_is_made_again() {
     for conf in [vlan(&json!({ "cleanup": true })), bonded(&json!({}))] {
         let world = world();
         let made = if conf["bond"].is_null() { vec!["rail1.100"] } else { vec!["bond0.100", "bond0"] };

@@ -142,7 +142,7 @@ impl SriovCniCache {
         lenient::from_value::<Self>(&value).ok().filter(|cache| !cache.device.is_empty())
     }
 
-    /// Whether the kernel that it speaks of still runs. Of the peer's own caches only the file's age tells.
+    /// Whether the kernel that it refers to still runs. Of the peer's own caches only the file's age tells.
     pub(super) fn is_of_this_boot(&self, path: &Path) -> Result<bool, Error> {
         match &self.railcni {
             Some(ours) => Ok(ours.boot_id == BootId::current()?),

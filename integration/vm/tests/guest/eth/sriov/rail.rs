@@ -114,7 +114,7 @@ fn the_next_pod_gets_a_vf_of_a_dead_one_and_keeps_it() {
     assert_all_untouched(&vfs, &before);
 }
 
-/// The name is put back when the second rail makes way for itself: after devices have been listed for the first.
+/// The name is put back when the second rail needs it: after devices have been listed for the first.
 #[test]
 fn the_next_pod_gets_all_rails_of_a_dead_one_that_renamed_a_device() {
     let (vfs, dead) = (vfs(3), pod());

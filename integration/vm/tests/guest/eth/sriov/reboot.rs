@@ -1,4 +1,4 @@
-//! A node whose state lies on a disk lost its power: what is on record of VFs that have been made anew counts for nothing.
+//! A node whose state lies on a disk lost its power: what is on record of VFs that have been made again counts for nothing.
 
 use std::fs::File;
 use std::io::Write;
@@ -10,7 +10,7 @@ use super::call::{Call, ipam, sriov};
 use super::reconcile::{chain, rail};
 use super::state::{State, assert_untouched};
 
-/// VFs come up anew, namespaces are gone, and the kernel is another one; /run and /var are as they were.
+/// VFs come up again, namespaces are gone, and the kernel is another one; /run and /var are as they were.
 fn reboot(vf: &Vf, pod: Pod) {
     drop(pod);
     super::state::returned(vf);
