@@ -7,6 +7,7 @@ BINARIES := $(PLUGINS) railctl railcni-install
 DIST ?= dist
 CNI_BIN_DIR ?= /opt/cni/bin
 SBIN_DIR ?= /usr/local/bin
+UNIT_DIR ?= /usr/local/lib/systemd/system
 ARCH := $(if $(filter aarch64,$(shell uname -m)),arm64,amd64)
 # VM=0 leaves out the VM lab; the run then says so at its end.
 VM ?= 1
@@ -88,6 +89,7 @@ image: build ## an OCI image of the plugins, in $(DIST)/railcni.tar and $(DIST)/
 install: build ## into $(DESTDIR)$(CNI_BIN_DIR); every file replaced atomically
 	@scripts/install $(DIST) "$(DESTDIR)$(CNI_BIN_DIR)" $(PLUGINS)
 	@scripts/install $(DIST) "$(DESTDIR)$(SBIN_DIR)" railctl
+	@scripts/install-units deploy/systemd "$(DESTDIR)$(UNIT_DIR)" $(SBIN_DIR)
 
 clean: ## what building left
 	rm -rf target $(DIST)

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
-use image::{Archive, Entry, Image};
+use anyhow::{Context, Result};
+use image::{Archive, Entry, Image, check_program};
+use testkit::binary;
 
 use crate::file::put;
+use crate::suite::plugins;
 
 /// A shell with the usual small programs, as pods name it.
 pub const BUSYBOX: &str = "railcni.test/busybox:1";
@@ -17,7 +19,8 @@ const PAUSE: &str = "railcni.test/pause:1";
 pub(crate) fn write(dir: &Path) -> Result<[PathBuf; 2]> {
     let busybox = ["/usr/bin/busybox", "/bin/busybox"].into_iter().find_map(|path| fs::read(path).ok());
     let busybox = busybox.context("no busybox: `make setup` installs Debian's busybox-static")?;
-    ensure!(is_static(&busybox), "busybox is not static: install Debian's busybox-static in its place");
+    check_program(architecture(), &busybox)
+        .context("busybox: install Debian's busybox-static in the place of this one")?;
     let pause = dir.join("pause.tar");
     write_one(&pause, PAUSE, &busybox, &["/bin/busybox", "sleep", "2147483647"])?;
     let shell = dir.join("busybox.tar");
@@ -35,10 +38,31 @@ fn write_one(path: &Path, name: &str, busybox: &[u8], entrypoint: &[&str]) -> Re
     put(path, Archive::new(name, &[image])?.tar()?)
 }
 
-/// A dynamic program names its interpreter.
-fn is_static(program: &[u8]) -> bool {
-    let head = &program[..program.len().min(4096)];
-    !head.windows(7).any(|window| window == b"ld-linu" || window == b"ld-musl")
+/// The image of the plugins under test, of which `change` makes what the image has of each.
+pub fn suite_image(dir: &Path, name: &str, change: impl Fn(&str, Vec<u8>) -> Vec<u8>) -> Result<PathBuf> {
+    let installer = read_static("railcni-install")?;
+    let mut files = BTreeMap::from([("railcni-install".to_owned(), Entry::File(0o755, installer))]);
+    for plugin in plugins()?.into_iter().chain(["railctl".to_owned()]) {
+        let program = change(&plugin, read_static(&plugin)?);
+        files.insert(format!("usr/bin/{plugin}"), Entry::File(0o755, program));
+    }
+    let image = Image {
+        architecture: architecture().into(),
+        files,
+        entrypoint: vec!["/railcni-install".into()],
+        labels: BTreeMap::new(),
+    };
+    let path = dir.join("suite.tar");
+    put(&path, Archive::new(name, &[image])?.tar()?)?;
+    Ok(path)
+}
+
+fn read_static(name: &str) -> Result<Vec<u8>> {
+    let path = binary(name);
+    let program = fs::read(&path).with_context(|| format!("read {}", path.display()))?;
+    check_program(architecture(), &program)
+        .with_context(|| format!("{}: RAILCNI_BIN_DIR has to name what `make build` left", path.display()))?;
+    Ok(program)
 }
 
 /// As Go calls that of this machine.

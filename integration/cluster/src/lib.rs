@@ -23,7 +23,7 @@ mod users;
 pub use api::{Api, Saved};
 pub use cluster::Cluster;
 pub use fabric::{RAILS, nic};
-pub use images::BUSYBOX;
+pub use images::{BUSYBOX, suite_image};
 pub use kubectl::Kubectl;
 pub use node::Node;
 pub use suite::{RAILS_NAMESPACE, network, plugins};

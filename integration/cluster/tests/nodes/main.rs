@@ -4,6 +4,8 @@
 
 #![expect(clippy::unwrap_used, reason = "the functions between the tests are tests too")]
 
+mod broken;
+mod install;
 mod life;
 mod pods;
 mod rails;

@@ -2,8 +2,7 @@
 
 use crate::cluster;
 use crate::pods::{delete_all, eight_networks, node, sleeper, start};
-use crate::verdict::{addresses, await_clean, check_pod};
-use std::collections::BTreeSet;
+use crate::verdict::{await_clean, check_distinct, check_pod};
 
 #[test]
 fn eight_networks_of_the_examples_give_eight_rails_and_leave_nothing() {
@@ -39,10 +38,7 @@ fn sixty_pods_at_once_on_one_node_have_480_addresses_and_leave_none() {
     let pods: Vec<_> =
         names.iter().enumerate().map(|(number, name)| sleeper(name, "node1", &networks(number))).collect();
     start(&cluster, &pods).unwrap();
-    let node = node(&cluster, "node1");
-    let all: Vec<_> = names.iter().flat_map(|name| addresses(node, name).unwrap()).collect();
-    let distinct: BTreeSet<_> = all.iter().collect();
-    assert_eq!((all.len(), distinct.len()), (480, 480), "addresses, and different ones");
+    check_distinct(node(&cluster, "node1"), &names).unwrap();
     delete_all(&cluster, &[]).unwrap();
     await_clean(&cluster).unwrap();
 }

@@ -6,7 +6,7 @@ use crate::pods::network_status;
 use anyhow::{Context, Result, bail, ensure};
 use cluster::{Cluster, Node, RAILS, RAILS_NAMESPACE};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use std::time::Duration;
 use testkit::{binary, eventually, pause};
@@ -21,6 +21,33 @@ pub(crate) fn address(node: &Node, pod: &str, ifname: &str) -> Result<String> {
     Ok(address.with_context(|| format!("{pod} has no address at {ifname}: {links}"))?.to_owned())
 }
 
+/// Every rail has one address, of its own subnet.
+pub(crate) fn check_addresses(node: &Node, pod: &str) -> Result<()> {
+    for rail in 1..=RAILS {
+        let ifname = format!("net{rail}");
+        let links = node.ip_of_pod(RAILS_NAMESPACE, pod, &["-4", "addr", "show", "dev", &ifname])?;
+        let all: Vec<_> = links[0]["addr_info"].as_array().into_iter().flatten().collect();
+        let net = format!("172.16.{}.", 10 + rail);
+        let right = |address: &Value| {
+            address["prefixlen"] == 24 && address["local"].as_str().is_some_and(|text| text.starts_with(&net))
+        };
+        ensure!(all.len() == 1 && right(all[0]), "{pod} has at {ifname}: {links}");
+    }
+    Ok(())
+}
+
+/// No two rails of these pods have the same address.
+pub(crate) fn check_distinct<S: AsRef<str>>(node: &Node, pods: &[S]) -> Result<()> {
+    let mut owners = BTreeMap::new();
+    for pod in pods.iter().map(AsRef::as_ref) {
+        for address in addresses(node, pod)? {
+            let other = owners.insert(address.clone(), pod);
+            ensure!(other.is_none(), "{address} is of {pod} and of {other:?}");
+        }
+    }
+    Ok(())
+}
+
 /// The addresses of all rails of a pod.
 pub(crate) fn addresses(node: &Node, pod: &str) -> Result<Vec<String>> {
     (1..=RAILS).map(|rail| address(node, pod, &format!("net{rail}"))).collect()
@@ -31,6 +58,7 @@ pub(crate) fn check_pod(cluster: &Cluster, node: &Node, pod: &str) -> Result<()>
     let rules = node.ip_of_pod(RAILS_NAMESPACE, pod, &["rule"])?;
     let main = node.ip_of_pod(RAILS_NAMESPACE, pod, &["route", "show", "table", "main"])?;
     check_main(&main)?;
+    check_addresses(node, pod)?;
     let status = network_status(cluster, pod)?;
     for rail in 1..=RAILS {
         let ifname = format!("net{rail}");
