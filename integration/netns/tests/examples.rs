@@ -29,6 +29,7 @@ const SHARED: &str = "pools/rails-shared-subnet.yaml";
 const UNDERLAY: &str = "underlay/default-network.conflist";
 const NODE_YAML: &str = "underlay/node.yaml";
 const OF_RAIL: &str = "rail/rails.conflist";
+const FABRIC: &str = "fabric/macvlan-shared.yaml";
 const RENDERED: &str = "spiderpool/sriov-rail1.yaml";
 const ONE: Example = Example {
     file: "macvlan/rail1.conflist",
@@ -262,6 +263,30 @@ fn a_rendered_network_of_spiderpool_is_attached() {
     node.railctl(&["detach", file, netns]);
 }
 
+/// From one page to a pod with eight rails, without a cluster: the pools and the network that the plan has for a node.
+#[test]
+fn a_planned_fabric_is_attached() {
+    let node = Node::new();
+    let (pod, plan) = (node.world.pod("pod"), node.world.dirs().scratch.join("plan"));
+    let nodes = node.world.file("nodes.yaml", "kind: Node\nmetadata: {name: node2}\n");
+    // But for its RDMA devices, which this kernel may lack.
+    let page = fs::read_to_string(folder().join(FABRIC)).unwrap().replace("  rdma: shared\n", "");
+    let page = node.world.file("fabric.yaml", page);
+    let before = node.world.snapshot().without("file ");
+    let [page, nodes, out] = [&page, &nodes, &plan].map(|path| path.to_str().unwrap());
+    node.railctl(&["plan", page, "--nodes", nodes, "-o", out]);
+    let own = plan.join("nodes/node2");
+    fs::copy(own.join("pools.d/gpu.yaml"), node.world.dirs().config.join("pools.d/pools.yaml")).unwrap();
+    let network = own.join("net.d/gpu.conflist");
+    let (network, netns) = (network.to_str().unwrap(), pod.path().to_str().unwrap());
+    let result: Value = serde_json::from_str(&node.railctl(&["attach", network, netns])).unwrap();
+    let addresses: Vec<_> = result["ips"].as_array().unwrap().iter().map(|ip| &ip["address"]).collect();
+    assert_eq!((addresses.len(), addresses[7]), (8, &json!("172.16.18.1/24")));
+    node.railctl(&["check", network, netns]);
+    node.railctl(&["detach", network, netns]);
+    assert_same(&before, &node.world.snapshot().without("file "));
+}
+
 /// The VM lab runs the same chain as `sriov/per-node.conflist` and `sriov/mtu-4200.conflist`.
 #[test]
 fn a_rendered_network_on_vfs_is_the_chain_that_the_guides_mean() {
@@ -349,11 +374,13 @@ fn every_file_has_its_test() {
         .map(str::to_owned)
         .chain(rails)
         .chain(["README.md", OF_RAIL, RENDERED].map(str::to_owned))
-        .chain(["README.md", OF_RAIL, UNDERLAY, NODE_YAML].map(str::to_owned))
+        .chain(["README.md", OF_RAIL, UNDERLAY, NODE_YAML, FABRIC].map(str::to_owned))
         .collect();
-    // These need a NIC with VFs, or links that this kernel may lack: the VM lab runs them.
+    // These need a NIC with VFs, or links that this kernel may lack: the VM lab runs them. Fabrics of VFs are planned by the tests of
+    // `src/fabric`.
     let elsewhere = |file: &String| {
-        ["sriov/", "infiniband/", "shared-masters/"].iter().any(|folder| file.starts_with(folder))
+        let folders = ["sriov/", "infiniband/", "shared-masters/", "fabric/sriov-", "fabric/infiniband"];
+        folders.iter().any(|folder| file.starts_with(folder))
     };
     let here: BTreeSet<_> = files().into_iter().filter(|file| !elsewhere(file)).collect();
     assert_eq!(here, known);

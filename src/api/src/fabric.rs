@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::pool::is_false;
-use crate::{Condition, Kind, LabelSelector, Object, RAILCNI, Route};
+use crate::{Condition, Kind, LabelSelector, Object, RAILCNI};
 
 /// The rails of a set of nodes.
 pub type Fabric = Object<FabricSpec, FabricStatus>;
@@ -43,9 +43,9 @@ pub struct FabricSpec {
     pub rails: Vec<Rail>,
     /// Where addresses come from.
     pub addressing: Addressing,
-    /// Beside the connected and the default route, on every rail.
+    /// Beside the connected and the default route of each rail.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub routes: Vec<Route>,
+    pub routes: Vec<FabricRoute>,
     /// What device plugins call the rails.
     #[serde(default)]
     pub resources: Resources,
@@ -98,6 +98,19 @@ pub struct Rail {
     /// The subnet of this rail, in place of one counted from `addressing`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subnet: Option<String>,
+}
+
+/// A route by the gateway of a rail.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(rename_all = "camelCase", default)]
+pub struct FabricRoute {
+    /// The destination, never a default route.
+    pub dst: String,
+    /// Which rail has it, from 1 (all).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 64)))]
+    pub rail: Option<u32>,
 }
 
 /// Where addresses come from: one of these.

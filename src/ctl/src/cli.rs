@@ -43,6 +43,9 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Turn SpiderMultusConfigs into networks that need no Spiderpool
     Render(Render),
+    /// Turn a Fabric into pools, networks and the operators' objects; with neither -o nor --explain, show its rails
+    #[command(after_long_help = PLAN_HELP)]
+    Plan(Plan),
     /// Look after node.yaml, the defaults of this node for all networks
     #[command(subcommand)]
     Node(Node),
@@ -59,6 +62,11 @@ const GC_HELP: &str = "\
 With --dry-run or --apply no network is named and no runtime is needed: what is on record of this node is compared with \
 the network namespaces that are alive, and with the pods of every container runtime that listens (by crictl; \
 CONTAINER_RUNTIME_ENDPOINT names one at an unusual socket). Each leftover is released by the DEL of the plugins that made it.";
+
+const PLAN_HELP: &str = "\
+The plan is a function of the Fabric, of the nodes that --nodes names, and of the slices that an earlier plan in the directory of \
+-o gave: nodes keep theirs, whoever comes and goes. In the directory are objects for kubectl, and below nodes/ what each node needs \
+where there is no API server: pools.d for /etc/railcni, net.d for /etc/cni.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Node {
@@ -225,6 +233,41 @@ pub(crate) enum RenderAs {
     Nad,
     /// Network config lists, one JSON object after the other
     Conflist,
+}
+
+#[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub(crate) struct Plan {
+    /// YAML or JSON with a document of kind Fabric
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The nodes: a file of what `kubectl get nodes -o json` (and sriovnetworknodestates) prints, or `kubectl` to have it asked
+    #[arg(long, value_name = "FILE|kubectl")]
+    pub(crate) nodes: Option<PathBuf>,
+    /// Write the plan into this directory
+    #[arg(short = 'o', long = "output-dir", value_name = "DIR", conflicts_with_all = ["explain", "check"])]
+    pub(crate) directory: Option<PathBuf>,
+    /// Namespace of networks and of the operator's objects
+    #[arg(short, long, default_value = "default")]
+    pub(crate) namespace: String,
+    /// One network for all rails (child links), in place of one per rail
+    #[arg(long)]
+    pub(crate) one_network: bool,
+    /// No pool objects for slices of nodes
+    #[arg(long)]
+    pub(crate) no_pools: bool,
+    /// No SR-IOV network operator: write the device plugin's own config
+    #[arg(long)]
+    pub(crate) no_operator: bool,
+    /// Say which node and rail this address is of, or which subnets this node has
+    #[arg(long, value_name = "ADDRESS|NODE", conflicts_with = "check")]
+    pub(crate) explain: Option<String>,
+    /// Compare with what is in the cluster, by kubectl, and say each difference
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// How the rails are printed
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) output: Format,
 }
 
 #[derive(Args, Debug)]

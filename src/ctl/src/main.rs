@@ -7,6 +7,7 @@ mod explain;
 mod network;
 mod node;
 mod output;
+mod plan;
 mod pod;
 mod pools;
 mod quarantine;
@@ -55,6 +56,7 @@ fn run(command: Command) -> Result<()> {
         Command::Quarantine(args) => quarantine::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Render(args) => render::run(&args),
+        Command::Plan(args) => plan::run(&args),
         Command::Node(command) => node::run(&command),
         Command::Demo(args) => demo::run(&args),
         Command::Completion { shell } => {

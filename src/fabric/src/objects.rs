@@ -1,0 +1,76 @@
+//! The objects of a plan, for kubectl or a repository.
+
+mod files;
+mod networks;
+mod operator;
+mod pools;
+mod sample;
+
+use serde_json::Value;
+
+use crate::plan::{Plan, PlannedRail};
+use crate::verify::is_vf;
+
+pub use files::NodeFile;
+pub use networks::Networks;
+
+/// What is wanted beside the fabric itself.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Options {
+    /// Of networks and of the operator's objects.
+    pub namespace: String,
+    /// The form of the networks.
+    pub networks: Networks,
+    /// `SpiderIPPool`s for what a node gets by slices, too. Without them the controller hands slices out by `RailNode`s.
+    pub pools: bool,
+    /// Objects of the SR-IOV network operator; without it, the device plugin's own config.
+    pub operator: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { namespace: "default".to_owned(), networks: Networks::PerRail, pools: true, operator: true }
+    }
+}
+
+impl Plan {
+    /// Each object under the name of the file that it belongs into. The order is that in which they are to be applied.
+    pub fn objects(&self, options: &Options) -> Vec<(String, Vec<Value>)> {
+        let mut files = Vec::new();
+        let mut add = |name: &str, objects: Vec<Value>| {
+            if !objects.is_empty() {
+                files.push((name.to_owned(), objects));
+            }
+        };
+        if is_vf(self.spec.link) && options.operator {
+            add("10-sriov-policies.yaml", self.policies(&options.namespace));
+        } else {
+            add("10-device-plugin.yaml", vec![self.device_plugin(&options.namespace)]);
+        }
+        add("20-pools.yaml", self.pools(options.pools));
+        add("30-networks.yaml", self.networks(options));
+        add("40-sample.yaml", vec![self.sample(options)]);
+        files
+    }
+
+    /// `gpu-rail1`: of its network, and of the pool that all nodes share.
+    pub(crate) fn object_name(&self, rail: &PlannedRail) -> String {
+        format!("{}-{}", self.name, rail.name)
+    }
+
+    /// `gpu_rail1`, as device plugins take it.
+    pub(crate) fn resource_name(&self, rail: &PlannedRail) -> String {
+        let first = self.spec.resources.name.as_deref().unwrap_or(&self.name);
+        format!("{first}_{}", rail.name).replace('-', "_")
+    }
+
+    /// In front of the slash.
+    pub(crate) fn resource_prefix(&self) -> &str {
+        self.spec.resources.prefix.as_deref().unwrap_or("railcni.dev")
+    }
+
+    /// `railcni.dev/gpu_rail1`
+    pub(crate) fn resource(&self, rail: &PlannedRail) -> String {
+        format!("{}/{}", self.resource_prefix(), self.resource_name(rail))
+    }
+}

@@ -1,0 +1,99 @@
+//! What of a fabric contradicts itself, before anybody looks at nodes.
+
+use api::{Fabric, FabricSpec, LinkKind, RdmaMode};
+use ipnet::IpNet;
+
+use crate::error::Problems;
+use crate::subnets::{Scheme, schemes};
+use crate::{names, rails};
+
+/// All that is wrong with the document itself; its addressing where nothing is.
+pub(crate) fn verify(fabric: &Fabric, problems: &mut Problems) -> Vec<Scheme> {
+    let spec = &fabric.spec;
+    if !names::is_label(&fabric.metadata.name) || fabric.metadata.name.len() > 40 {
+        let problem = "of metadata.name must be lower-case letters, digits and inner hyphens, 40 at most: names of pools and networks begin with it";
+        problems.add("name", Some(&fabric.metadata.name), problem);
+    }
+    rails::verify(&spec.rails, problems);
+    link(spec, problems);
+    routes(spec, problems);
+    resources(spec, problems);
+    schemes(spec, problems)
+}
+
+/// Whether a pod's interface is a VF.
+pub(crate) fn is_vf(link: LinkKind) -> bool {
+    matches!(link, LinkKind::Sriov | LinkKind::IbSriov)
+}
+
+fn link(spec: &FabricSpec, problems: &mut Problems) {
+    let vf = is_vf(spec.link);
+    if vf && spec.vfs.is_none() {
+        problems.add("vfs", None, "is missing: how many VFs each PF gets, one per pod");
+    }
+    if let Some(vfs) = spec.vfs.filter(|_| !vf) {
+        problems.add("vfs", Some(&vfs.to_string()), "goes with link sriov or ib-sriov only");
+    }
+    if !vf && spec.rdma == Some(RdmaMode::Exclusive) {
+        let problem =
+            "needs VFs (link sriov or ib-sriov): a child link has no RDMA device of its own; write shared";
+        problems.add("rdma", Some("exclusive"), problem);
+    }
+    if let Some(vlan) = spec.vlan.filter(|_| spec.link != LinkKind::Sriov) {
+        let problem = "goes with link sriov only: for a child link, name the VLAN's interface as the rail's, such as ens1f0.100";
+        problems.add("vlan", Some(&vlan.to_string()), problem);
+    }
+    if let Some(pkey) = &spec.pkey {
+        partition(spec.link, pkey, problems);
+    }
+}
+
+fn partition(link: LinkKind, pkey: &str, problems: &mut Problems) {
+    if !matches!(link, LinkKind::IbSriov | LinkKind::Ipoib) {
+        problems.add("pkey", Some(pkey), "goes with link ib-sriov or ipoib only");
+    }
+    let number = pkey.strip_prefix("0x").and_then(|digits| u16::from_str_radix(digits, 16).ok());
+    if number.is_none_or(|number| number.trailing_zeros() >= 15) {
+        problems.add("pkey", Some(pkey), "must be 0x and up to four hexadecimal digits, such as 0x8001");
+    }
+}
+
+fn routes(spec: &FabricSpec, problems: &mut Problems) {
+    for (index, route) in spec.routes.iter().enumerate() {
+        let field = |key: &str| format!("routes[{index}].{key}");
+        match route.dst.parse::<IpNet>() {
+            Ok(net) if net.prefix_len() == 0 => {
+                problems.add(
+                    field("dst"),
+                    Some(&route.dst),
+                    "is a default route, which each rail has in its own table anyway",
+                );
+            }
+            Ok(net) if net.addr() != net.network() => {
+                problems.add(
+                    field("dst"),
+                    Some(&route.dst),
+                    format!("has bits behind its length; write {}", net.trunc()),
+                );
+            }
+            Ok(_) => {}
+            Err(_) => problems.add(field("dst"), Some(&route.dst), "is no ADDRESS/LENGTH"),
+        }
+        if let Some(rail) = route.rail.filter(|&rail| rail == 0 || rail as usize > spec.rails.len()) {
+            let problem = format!("is no rail: there are {}, counted from 1", spec.rails.len());
+            problems.add(field("rail"), Some(&rail.to_string()), problem);
+        }
+    }
+}
+
+fn resources(spec: &FabricSpec, problems: &mut Problems) {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let (prefix, name) = (text(&spec.resources.prefix), text(&spec.resources.name));
+    if spec.resources.prefix.is_some() && !prefix.split('.').all(names::is_label) {
+        problems.add("resources.prefix", Some(&prefix), "must be a DNS name, such as spidernet.io");
+    }
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    if spec.resources.name.is_some() && !(name.bytes().all(fits) && (1..=40).contains(&name.len())) {
+        problems.add("resources.name", Some(&name), "must be letters, digits and _, 40 at most");
+    }
+}
