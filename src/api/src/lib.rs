@@ -12,7 +12,8 @@ mod pool;
 
 pub use block::{RailBlock, RailBlockSpec};
 pub use fabric::{
-    Addressing, Fabric, FabricRoute, FabricSpec, FabricStatus, Host, LinkKind, PerNode, Rail, RdmaMode, Resources, Shared,
+    Addressing, Fabric, FabricRoute, FabricSpec, FabricStatus, Host, LinkKind, PerNode, Rail, RdmaMode,
+    Resources, Shared,
 };
 pub use meta::{Condition, Kind, LabelSelector, Metadata, Object, Requirement};
 pub use multus_config::{
