@@ -82,6 +82,9 @@ pub struct RailNodeStatus {
     pub epoch: i64,
     /// Of the agent's life: what an earlier one wrote and the network still holds, the API server refuses.
     pub life: String,
+    /// The agent has no memory of an earlier life and hands nothing out before it has seen a newer spec.
+    #[serde(skip_serializing_if = "is_false")]
+    pub waits: bool,
     /// By pool.
     #[cfg_attr(feature = "schema", schemars(extend("x-kubernetes-list-type" = "atomic")))]
     pub pools: Vec<PoolUse>,

@@ -1,0 +1,319 @@
+//! A block of the ledger, read from its strings and written back.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use api::RailBlockSpec;
+use ipam::{Range, RangeSet};
+use ipnet::IpNet;
+
+use crate::mask::{BLOCK, Mask};
+
+/// Nodes and their places on one rail.
+pub(crate) type Owners = BTreeMap<String, Mask>;
+
+/// Some indices of all rails of a group.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Block {
+    /// The fabric, or the pool that stands alone.
+    pub group: String,
+    /// The first index.
+    pub first: u64,
+    /// Grows with every change.
+    pub epoch: i64,
+    /// In their order.
+    pub rails: Vec<Rail>,
+    /// The epoch in which each owner last got an address here.
+    pub since: BTreeMap<String, i64>,
+}
+
+/// One rail of a block.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Rail {
+    /// The pool.
+    pub pool: String,
+    /// The subnet that indices count in; none where the group has no such rail.
+    pub subnet: Option<IpNet>,
+    /// Whose is what.
+    pub owners: BTreeMap<String, Mask>,
+}
+
+impl Block {
+    /// A block in which everything is free.
+    pub fn new(group: &str, number: u64) -> Self {
+        let first = number * u64::from(BLOCK);
+        Self { group: group.to_owned(), first, epoch: 0, rails: Vec::new(), since: BTreeMap::new() }
+    }
+
+    /// `gpu-0`: unique, for a group's name and the number are told apart by the last dash.
+    pub fn name(&self) -> String {
+        name(&self.group, self.first / u64::from(BLOCK))
+    }
+
+    /// Reads the object. What cannot be read decides nothing: its addresses stay where they are.
+    pub fn read(spec: &RailBlockSpec) -> Result<Self, String> {
+        let first = u64::try_from(spec.first).map_err(|_| format!("first {} is negative", spec.first))?;
+        if spec.count != i64::from(BLOCK) || first % u64::from(BLOCK) != 0 {
+            return Err(format!(
+                "first {first} and count {} are not those of a block of {BLOCK}",
+                spec.count
+            ));
+        }
+        if spec.pools.len() != spec.rails.len() || spec.subnets.len() != spec.rails.len() {
+            return Err("pools, subnets and rails are not of the same length".to_owned());
+        }
+        let rails = spec.rails.iter().zip(&spec.pools).zip(&spec.subnets);
+        let rail = |((owners, pool), subnet): ((&String, &String), &String)| {
+            let subnet = match subnet.as_str() {
+                "" => None,
+                text => Some(text.parse().map_err(|_| format!("subnet {text:?} is none"))?),
+            };
+            Ok(Rail { pool: pool.clone(), subnet, owners: owners_of(owners)? })
+        };
+        let block = Self {
+            group: spec.group.clone(),
+            first,
+            epoch: spec.epoch,
+            rails: rails.map(rail).collect::<Result<_, String>>()?,
+            since: pairs(&spec.since, |epoch| {
+                epoch.parse().map_err(|_| format!("since: {epoch:?} is no epoch"))
+            })?,
+        };
+        let owners = block.rails.iter().flat_map(|rail| rail.owners.keys());
+        match owners.into_iter().find(|owner| !block.since.contains_key(*owner)) {
+            Some(owner) => Err(format!("{owner} owns addresses since no epoch")),
+            None => Ok(block),
+        }
+    }
+
+    /// The object's spec.
+    pub fn spec(&self) -> RailBlockSpec {
+        let subnet = |rail: &Rail| rail.subnet.map_or(String::new(), |subnet| subnet.to_string());
+        RailBlockSpec {
+            group: self.group.clone(),
+            first: i64::try_from(self.first).unwrap_or(i64::MAX),
+            count: BLOCK.into(),
+            epoch: self.epoch,
+            pools: self.rails.iter().map(|rail| rail.pool.clone()).collect(),
+            subnets: self.rails.iter().map(subnet).collect(),
+            rails: self.rails.iter().map(|rail| text_of(&rail.owners)).collect(),
+            since: text_of(&self.since),
+        }
+    }
+
+    /// Whether the node has an address here.
+    pub fn has(&self, node: &str) -> bool {
+        self.rails.iter().any(|rail| rail.owners.contains_key(node))
+    }
+
+    /// The epoch in which the node last got an address here.
+    pub fn since(&self, node: &str) -> i64 {
+        self.since.get(node).copied().unwrap_or(0)
+    }
+
+    /// The rail of a pool. A pool of the same name and another subnet is another pool.
+    pub fn rail_of(&self, pool: &str, subnet: &IpNet) -> Option<usize> {
+        self.rails.iter().position(|rail| rail.pool == pool && rail.subnet == Some(*subnet))
+    }
+}
+
+impl Rail {
+    /// Every place that has an owner.
+    pub fn owned(&self) -> Mask {
+        self.owners.values().fold(Mask::default(), |all, own| all.or(*own))
+    }
+
+    /// Adds places to those of a node.
+    pub fn give(&mut self, node: &str, places: Mask) {
+        if !places.is_empty() {
+            let own = self.owners.entry(node.to_owned()).or_default();
+            *own = own.or(places);
+        }
+    }
+
+    /// Takes places from all owners that are meant.
+    pub fn take_from(&mut self, places: Mask, meant: impl Fn(&str) -> bool) {
+        let owners = self.owners.keys().filter(|owner| meant(owner)).cloned().collect::<Vec<_>>();
+        for owner in owners {
+            self.take(&owner, places);
+        }
+    }
+
+    /// Takes places from a node.
+    pub fn take(&mut self, node: &str, places: Mask) {
+        if let Some(own) = self.owners.get_mut(node) {
+            *own = own.without(places);
+            if own.is_empty() {
+                self.owners.remove(node);
+            }
+        }
+    }
+}
+
+/// The object's name.
+pub(crate) fn name(group: &str, number: u64) -> String {
+    format!("{group}-{number}")
+}
+
+/// `worker-1=0-7,16;worker-2=8-15`
+pub fn owners_of(text: &str) -> Result<BTreeMap<String, Mask>, String> {
+    let owners: Owners = pairs(text, str::parse)?;
+    let mut seen = Mask::default();
+    for (node, places) in &owners {
+        if !seen.and(*places).is_empty() {
+            return Err(format!("{node} and another node both own place {}", seen.and(*places)));
+        }
+        seen = seen.or(*places);
+    }
+    Ok(owners)
+}
+
+/// The same as text.
+pub(crate) fn text_of<T: ToString>(owners: &BTreeMap<String, T>) -> String {
+    let entries = owners.iter().map(|(node, places)| format!("{node}={}", places.to_string()));
+    entries.collect::<Vec<_>>().join(";")
+}
+
+fn pairs<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<BTreeMap<String, T>, String> {
+    let mut all = BTreeMap::new();
+    for entry in text.split(';').filter(|entry| !entry.is_empty()) {
+        let (node, value) = entry.split_once('=').ok_or_else(|| format!("{entry:?} is not NODE=PLACES"))?;
+        if node.is_empty() || all.insert(node.to_owned(), parse(value)?).is_some() {
+            return Err(format!("{entry:?}: the node is missing, or stands here twice"));
+        }
+    }
+    Ok(all)
+}
+
+/// The number of an address; families are never mixed, for a subnet has one.
+fn number(ip: IpAddr) -> u128 {
+    match ip {
+        IpAddr::V4(ip) => u32::from(ip).into(),
+        IpAddr::V6(ip) => ip.into(),
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a number of the family that the subnet is of")]
+fn address(subnet: &IpNet, number: u128) -> IpAddr {
+    match subnet {
+        IpNet::V4(_) => IpAddr::V4((number as u32).into()),
+        IpNet::V6(_) => IpAddr::V6(number.into()),
+    }
+}
+
+/// An address's place in its subnet; none beyond what a ledger can count.
+pub(crate) fn index(subnet: &IpNet, ip: IpAddr) -> Option<u64> {
+    let offset = number(ip).checked_sub(number(subnet.network()))?;
+    u64::try_from(offset).ok().filter(|index| *index < 1 << 62)
+}
+
+/// The part of these addresses that is in the block, as places.
+pub(crate) fn places(subnet: &IpNet, first: u64, addresses: &RangeSet) -> Mask {
+    let Some(within) = within(subnet, first) else { return Mask::default() };
+    let mut all = Mask::default();
+    for range in addresses.common(&within.into()).ranges() {
+        let place = |ip| index(subnet, ip).and_then(|index| u32::try_from(index - first).ok());
+        if let (Some(from), Some(until)) = (place(range.first()), place(range.last())) {
+            all = all.or(Mask::range(from, until));
+        }
+    }
+    all
+}
+
+/// The addresses of places.
+pub(crate) fn addresses(subnet: &IpNet, first: u64, places: Mask) -> impl Iterator<Item = Range> + use<> {
+    let base = number(subnet.network()) + u128::from(first);
+    let last = number(subnet.broadcast());
+    let subnet = *subnet;
+    places.runs().filter_map(move |(from, until)| {
+        let (from, until) = (base + u128::from(from), (base + u128::from(until)).min(last));
+        Range::new(address(&subnet, from), address(&subnet, until)).ok()
+    })
+}
+
+/// The addresses that a block of the subnet covers.
+fn within(subnet: &IpNet, first: u64) -> Option<Range> {
+    let base = number(subnet.network()) + u128::from(first);
+    let last = (base + u128::from(BLOCK) - 1).min(number(subnet.broadcast()));
+    (base <= last).then(|| Range::new(address(subnet, base), address(subnet, last)).ok())?
+}
+
+/// The numbers of the blocks that hold these addresses, in order; it ends only where the addresses do.
+pub(crate) fn numbers(subnet: &IpNet, addresses: &RangeSet) -> impl Iterator<Item = u64> {
+    let mut next = 0;
+    let spans = addresses.ranges().iter().filter_map(|range| {
+        let first = index(subnet, range.first())?;
+        let last = index(subnet, range.last()).unwrap_or((1 << 62) - 1);
+        Some((first / u64::from(BLOCK), last / u64::from(BLOCK)))
+    });
+    spans.collect::<Vec<_>>().into_iter().flat_map(move |(first, last)| {
+        let from = first.max(next);
+        next = last + 1;
+        from..=last
+    })
+}
+
+/// `172.16.1.1-172.16.1.8,172.16.1.17`
+pub fn ranges_of(text: &str) -> Result<RangeSet, String> {
+    let parts = text.split(',').filter(|part| !part.is_empty());
+    parts.map(|part| part.parse::<Range>().map_err(|error| error.to_string())).collect()
+}
+
+/// The same as text.
+pub fn ranges_text(ranges: &RangeSet) -> String {
+    ranges.ranges().iter().map(Range::to_string).collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(text: &str) -> RangeSet {
+        ranges_of(text).unwrap()
+    }
+
+    #[test]
+    fn owners_as_text_and_back() {
+        let text = "worker-1=0-7,16;worker-2=8-15";
+        assert_eq!(text_of(&owners_of(text).unwrap()), text);
+        assert_eq!(owners_of("").unwrap(), Owners::new());
+    }
+
+    #[test]
+    fn owners_that_make_no_sense_are_refused() {
+        for text in ["worker-1", "=1", "a=1;a=2", "a=1;b=0-3", "a=128", "a=x"] {
+            assert!(owners_of(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn places_and_addresses_agree() {
+        let subnet: IpNet = "172.16.0.0/16".parse().unwrap();
+        let pool = set("172.16.0.120-172.16.1.5,172.16.1.9");
+        assert_eq!(numbers(&subnet, &pool).collect::<Vec<_>>(), [0, 1, 2]);
+        let back: RangeSet = [0, 128, 256]
+            .into_iter()
+            .flat_map(|first| addresses(&subnet, first, places(&subnet, first, &pool)).collect::<Vec<_>>())
+            .collect();
+        assert_eq!(back, pool);
+    }
+
+    #[test]
+    fn a_whole_64_is_counted_without_being_enumerated() {
+        let subnet: IpNet = "fd00::/64".parse().unwrap();
+        let pool = RangeSet::from(Range::subnet(&subnet));
+        assert_eq!(numbers(&subnet, &pool).take(3).collect::<Vec<_>>(), [0, 1, 2]);
+        assert_eq!(places(&subnet, 128, &pool).len(), BLOCK);
+    }
+
+    #[test]
+    fn a_block_as_an_object_and_back() {
+        let mut block = Block::new("gpu", 3);
+        let subnet = "172.16.1.0/24".parse().ok();
+        block.rails.push(Rail { pool: "rail1".to_owned(), subnet, owners: owners_of("a=0-3").unwrap() });
+        assert!(Block::read(&block.spec()).is_err(), "nobody knows since when");
+        block.since.insert("a".to_owned(), 12);
+        assert_eq!(block.name(), "gpu-3");
+        assert_eq!(Block::read(&block.spec()), Ok(block));
+    }
+}

@@ -1,0 +1,468 @@
+//! The controller without its client: it is told what the API server shows and answers, and says what to ask next.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use api::{RailBlock, RailBlockSpec, RailNode, RailNodeSpec, SpiderIPPool, SpiderReservedIP};
+
+use crate::block::Block;
+use crate::plan::{Policy, Rules, plan};
+use crate::project::{project, question};
+use crate::recall::Recall;
+use crate::world::{Node, Offer, World, offers};
+
+/// What has been seen. Lists come first; what else was seen before them counts for nothing.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// All pools and reserved addresses, whenever one of them changes.
+    Pools(Vec<SpiderIPPool>, Vec<SpiderReservedIP>),
+    /// Labels of all Node objects, and the nodes that are no more.
+    Cluster(BTreeMap<String, BTreeMap<String, String>>, BTreeSet<String>),
+    /// All nodes, at this version.
+    Nodes(Vec<RailNode>, u64),
+    /// All blocks, at this version.
+    Blocks(Vec<RailBlock>, u64),
+    /// A node has changed.
+    Node(Box<RailNode>),
+    /// A node is gone.
+    NodeDeleted(String),
+    /// A block has changed.
+    Block(Box<RailBlock>),
+    /// A block is gone.
+    BlockDeleted(String),
+    /// The connection is lost: lists will follow.
+    Disconnected,
+}
+
+/// What to ask the API server.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// Make a block; it fails where there is one of the name.
+    CreateBlock(String, RailBlockSpec),
+    /// Replace a block; it fails where the block is not of this version.
+    ReplaceBlock(String, String, RailBlockSpec),
+    /// Read a block.
+    ReadBlock(String),
+    /// Replace a node's spec; it fails where its epoch is not this one.
+    PatchNode(String, i64, RailNodeSpec),
+    /// Read a node.
+    ReadNode(String),
+}
+
+/// What it says.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// As it is now.
+    Block(Box<RailBlock>),
+    /// As it is now.
+    Node(Box<RailNode>),
+    /// Somebody was faster.
+    Refused,
+    /// There is none.
+    Missing,
+    /// No answer: it may have been done or not.
+    Unknown,
+}
+
+/// One object that a request is about.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum About {
+    Block(String),
+    Node(String),
+}
+
+/// What has to be listed before the first decision.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum List {
+    Pools,
+    Cluster,
+    Nodes,
+    Blocks,
+}
+
+const LISTS: usize = 4;
+
+/// The nodes are asked what they hold, since the API server knows less than they do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Doubt {
+    /// Until all have answered.
+    Asking,
+    /// All have; the blocks and then the specs are put right.
+    Finishing,
+}
+
+/// A controller.
+#[derive(Clone, Debug, Default)]
+pub struct Controller {
+    world: World,
+    policy: Policy,
+    rules: Rules,
+    /// Which lists have been seen.
+    listed: BTreeSet<List>,
+    /// resourceVersion of each block and node.
+    versions: BTreeMap<About, String>,
+    /// The newest version seen, and what it was when the connection was last lost.
+    newest: u64,
+    floor: u64,
+    labels: BTreeMap<String, BTreeMap<String, String>>,
+    refused: Vec<(String, String)>,
+    /// Blocks that cannot be read: their addresses stay where they are.
+    unreadable: BTreeMap<String, String>,
+    /// What must be read before anything else is decided about it.
+    stale: BTreeSet<About>,
+    pending: BTreeSet<About>,
+    /// Nodes whose spec may not be what it should be.
+    due: BTreeSet<String>,
+    planned: bool,
+    recall: Recall,
+    gives: BTreeMap<String, BTreeMap<String, u64>>,
+    unmet: BTreeMap<String, u64>,
+    doubt: Option<Doubt>,
+}
+
+impl Controller {
+    /// One that knows nothing yet.
+    pub fn new(policy: Policy, rules: Rules) -> Self {
+        Self { policy, rules, ..Self::default() }
+    }
+
+    /// Everything that it knows.
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// Pools that cannot be granted from, and why.
+    pub fn refused(&self) -> &[(String, String)] {
+        &self.refused
+    }
+
+    /// Blocks that cannot be read, and why.
+    pub fn unreadable(&self) -> &BTreeMap<String, String> {
+        &self.unreadable
+    }
+
+    /// What the last plan could not grant, by pool.
+    pub fn unmet(&self) -> &BTreeMap<String, u64> {
+        &self.unmet
+    }
+
+    /// The newest version that it has seen: an API server that shows less was put back to an older state. A controller that
+    /// has not lived long enough to know that learns it from the nodes.
+    pub fn newest(&self) -> u64 {
+        self.newest
+    }
+
+    /// The nodes that have not yet said what they hold, while nothing is granted for it.
+    pub fn waits_for(&self) -> Option<Vec<&str>> {
+        let silent = |(_, node): &(&String, &Node)| !node.has_confirmed();
+        let names = self.here().filter(silent).map(|(name, _)| name.as_str());
+        self.doubt.map(|_| names.collect())
+    }
+
+    /// Takes notice.
+    pub fn see(&mut self, event: Event) {
+        self.planned = false;
+        match event {
+            Event::Pools(pools, reserved) => {
+                (self.world.pools, self.refused) = offers(&pools, &reserved);
+                self.listed.insert(List::Pools);
+                self.all_due();
+            }
+            Event::Cluster(labels, gone) => {
+                for (name, node) in &mut self.world.nodes {
+                    node.labels = labels.get(name).cloned().unwrap_or_default();
+                }
+                (self.labels, self.world.gone) = (labels, gone);
+                self.listed.insert(List::Cluster);
+                self.all_due();
+            }
+            Event::Nodes(nodes, version) => {
+                self.note_list(version);
+                self.world.nodes.clear();
+                self.versions.retain(|about, _| !matches!(about, About::Node(_)));
+                for node in &nodes {
+                    self.node(node, true);
+                }
+                self.listed.insert(List::Nodes);
+            }
+            Event::Blocks(blocks, version) => {
+                self.note_list(version);
+                self.world.blocks.clear();
+                self.unreadable.clear();
+                self.versions.retain(|about, _| !matches!(about, About::Block(_)));
+                for block in &blocks {
+                    self.block(block, true);
+                }
+                self.listed.insert(List::Blocks);
+                self.all_due();
+            }
+            Event::Node(node) => self.node(&node, false),
+            Event::NodeDeleted(name) => {
+                self.world.nodes.remove(&name);
+                self.versions.remove(&About::Node(name));
+            }
+            Event::Block(block) => self.block(&block, false),
+            Event::BlockDeleted(name) => self.drop_block(&name),
+            Event::Disconnected => {
+                self.listed.remove(&List::Nodes);
+                self.listed.remove(&List::Blocks);
+                self.floor = self.floor.max(self.newest);
+                self.stale.clear();
+            }
+        }
+    }
+
+    /// The end of a request.
+    pub fn answered(&mut self, request: &Request, answer: Answer) {
+        let about = request.about();
+        self.pending.remove(&about);
+        self.planned = false;
+        match answer {
+            Answer::Block(block) => {
+                self.stale.remove(&about);
+                self.block(&block, true);
+            }
+            Answer::Node(node) => {
+                self.stale.remove(&about);
+                self.node(&node, true);
+            }
+            Answer::Refused | Answer::Unknown => {
+                self.stale.insert(about);
+            }
+            Answer::Missing => {
+                self.stale.remove(&about);
+                match about {
+                    About::Block(name) => self.drop_block(&name),
+                    About::Node(name) => {
+                        self.world.nodes.remove(&name);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What to ask now. Nothing before everything has been listed and every request has ended: whatever was wished meanwhile
+    /// is met in one pass.
+    pub fn poll(&mut self, now: u64) -> Vec<Request> {
+        if self.listed.len() < LISTS || !self.pending.is_empty() {
+            return Vec::new();
+        }
+        let requests = self.decide(now);
+        self.pending = requests.iter().map(Request::about).collect();
+        requests
+    }
+
+    fn decide(&mut self, now: u64) -> Vec<Request> {
+        if !self.stale.is_empty() {
+            return self.stale.iter().map(About::read).collect();
+        }
+        if let Some(questions) = self.questions() {
+            return questions;
+        }
+        if !self.planned {
+            let plan = plan(&self.world, &self.policy, self.rules);
+            let requests = plan.blocks.iter().filter_map(|block| self.write(block)).collect::<Vec<_>>();
+            if !requests.is_empty() {
+                return requests;
+            }
+            self.planned = true;
+            self.unmet = plan.unmet;
+        }
+        let gives = self.recall.gives(&self.world, &self.unmet, now);
+        if gives != self.gives {
+            self.due.extend(gives.keys().chain(self.gives.keys()).cloned());
+            self.gives = gives;
+        }
+        self.specs()
+    }
+
+    /// While there is doubt: the questions that are still to be asked. None once all have answered.
+    fn questions(&mut self) -> Option<Vec<Request>> {
+        if !self.rules.doubt_is_cleared {
+            return None;
+        }
+        let knows_more = |node: &Node| node.status.epoch > node.spec.epoch;
+        if self.doubt.is_none() && self.here().any(|(_, node)| knows_more(node) || node.spec.confirm) {
+            self.doubt = Some(Doubt::Asking);
+        }
+        let unasked = |node: &Node| !node.spec.confirm || knows_more(node);
+        let asked = match self.doubt? {
+            Doubt::Finishing if self.here().all(|(_, node)| !node.spec.confirm) => {
+                self.doubt = None;
+                return None;
+            }
+            Doubt::Finishing => {
+                let silent = self.here().filter(|(_, node)| knows_more(node));
+                silent.map(|(name, node)| Request::ask(name, node)).collect::<Vec<_>>()
+            }
+            Doubt::Asking => {
+                let unasked = self.here().filter(|(_, node)| unasked(node));
+                unasked.map(|(name, node)| Request::ask(name, node)).collect()
+            }
+        };
+        if asked.is_empty() && self.doubt == Some(Doubt::Asking) {
+            if !self.here().all(|(_, node)| node.has_confirmed()) {
+                return Some(Vec::new());
+            }
+            self.doubt = Some(Doubt::Finishing);
+            self.all_due();
+        }
+        (!asked.is_empty()).then_some(asked)
+    }
+
+    /// The specs that are not what they should be.
+    fn specs(&mut self) -> Vec<Request> {
+        let mut requests = Vec::new();
+        let nothing = BTreeMap::new();
+        for name in std::mem::take(&mut self.due) {
+            let Some(node) = self.world.nodes.get(&name) else { continue };
+            if node.spec.confirm && !node.has_confirmed() {
+                continue;
+            }
+            let give = self.gives.get(&name).unwrap_or(&nothing);
+            if let Some(spec) = project(&self.world, &name, give, self.rules) {
+                requests.push(Request::PatchNode(name, node.spec.epoch, spec));
+            }
+        }
+        requests
+    }
+
+    fn here(&self) -> impl Iterator<Item = (&String, &Node)> {
+        self.world.nodes.iter().filter(|(name, _)| !self.world.gone.contains(*name))
+    }
+
+    fn all_due(&mut self) {
+        self.due.extend(self.world.nodes.keys().cloned());
+    }
+
+    /// An API server that has gone back in time was put back to an older state.
+    fn note_list(&mut self, version: u64) {
+        if version < self.floor {
+            self.doubt = Some(Doubt::Asking);
+            (self.newest, self.floor) = (version, 0);
+        }
+        self.newest = self.newest.max(version);
+    }
+
+    fn is_news(&mut self, about: &About, version: Option<&String>, read: bool) -> bool {
+        let number =
+            |version: Option<&String>| version.and_then(|version| version.parse::<u64>().ok()).unwrap_or(0);
+        let (known, version) = (number(self.versions.get(about)), number(version));
+        self.newest = self.newest.max(version);
+        version > known || (read && version == known)
+    }
+
+    fn node(&mut self, node: &RailNode, read: bool) {
+        let name = &node.metadata.name;
+        let about = About::Node(name.clone());
+        if !self.is_news(&about, node.metadata.resource_version.as_ref(), read) {
+            return;
+        }
+        self.versions.insert(about, node.metadata.resource_version.clone().unwrap_or_default());
+        let labels = self.labels.get(name).cloned().unwrap_or_default();
+        let view = Node::new(labels, node.spec.clone(), node.status.clone().unwrap_or_default());
+        self.world.nodes.insert(name.clone(), view);
+        self.due.insert(name.clone());
+    }
+
+    fn block(&mut self, block: &RailBlock, read: bool) {
+        let name = block.metadata.name.clone();
+        let about = About::Block(name.clone());
+        if !self.is_news(&about, block.metadata.resource_version.as_ref(), read) {
+            return;
+        }
+        self.versions.insert(about, block.metadata.resource_version.clone().unwrap_or_default());
+        self.owners_due(&name);
+        match Block::read(&block.spec) {
+            Ok(block) => {
+                self.world.blocks.insert(name.clone(), block);
+                self.unreadable.remove(&name);
+            }
+            Err(problem) => {
+                self.unreadable.insert(name.clone(), problem);
+            }
+        }
+        self.owners_due(&name);
+    }
+
+    /// Its finalizer has been taken away by force: who owned what in it, only the nodes know.
+    fn drop_block(&mut self, name: &str) {
+        if self.world.blocks.get(name).is_some_and(|block| !block.since.is_empty()) {
+            self.doubt = Some(Doubt::Asking);
+        }
+        self.owners_due(name);
+        self.world.blocks.remove(name);
+        self.unreadable.remove(name);
+        self.versions.remove(&About::Block(name.to_owned()));
+    }
+
+    fn owners_due(&mut self, name: &str) {
+        if let Some(block) = self.world.blocks.get(name) {
+            self.due.extend(block.rails.iter().flat_map(|rail| rail.owners.keys()).cloned());
+        }
+    }
+
+    /// Nothing for a block that cannot be read.
+    fn write(&self, block: &Block) -> Option<Request> {
+        let name = block.name();
+        if self.unreadable.contains_key(&name) {
+            return None;
+        }
+        Some(match self.versions.get(&About::Block(name.clone())) {
+            Some(version) => Request::ReplaceBlock(name, version.clone(), block.spec()),
+            None => Request::CreateBlock(name, block.spec()),
+        })
+    }
+}
+
+impl Request {
+    fn ask(name: &str, node: &Node) -> Self {
+        Self::PatchNode(name.to_owned(), node.spec.epoch, question(node))
+    }
+
+    fn about(&self) -> About {
+        match self {
+            Self::CreateBlock(name, _) | Self::ReplaceBlock(name, _, _) | Self::ReadBlock(name) => {
+                About::Block(name.clone())
+            }
+            Self::PatchNode(name, _, _) | Self::ReadNode(name) => About::Node(name.clone()),
+        }
+    }
+}
+
+impl About {
+    fn read(&self) -> Request {
+        match self {
+            Self::Block(name) => Request::ReadBlock(name.clone()),
+            Self::Node(name) => Request::ReadNode(name.clone()),
+        }
+    }
+}
+
+/// A pool's figures, for its status.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Figures {
+    /// Addresses that it offers.
+    pub total: i64,
+    /// That nodes have.
+    pub granted: i64,
+    /// That pods have.
+    pub used: i64,
+    /// That no node has.
+    pub free: i64,
+}
+
+impl World {
+    /// Sums of a pool over the cluster.
+    pub fn figures(&self, name: &str, offer: &Offer) -> Figures {
+        let granted = crate::project::granted(self, name);
+        let total = i64::try_from(offer.offered.len()).unwrap_or(i64::MAX);
+        let used =
+            self.nodes.values().filter_map(|node| node.pools.get(name)).map(|held| held.used).sum::<u64>();
+        Figures {
+            total,
+            granted,
+            used: i64::try_from(used).unwrap_or(i64::MAX),
+            free: total.saturating_sub(granted).max(0),
+        }
+    }
+}

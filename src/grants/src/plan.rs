@@ -1,0 +1,296 @@
+//! From what there is to what the blocks should say: all wishes of a moment in one pass.
+
+mod choose;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ipam::{Range, RangeSet};
+use ipnet::IpNet;
+
+use crate::block::{self, Block, Rail};
+use crate::mask::{BLOCK, Mask};
+use crate::world::{Node, Offer, World, union};
+
+/// How much a node gets beyond its need.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// At least so many.
+    pub spare: u64,
+    /// And at least this part of its need.
+    pub part: u64,
+    /// Neighbours that are granted together, while there is plenty.
+    pub run: u32,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { spare: 4, part: 4, run: 8 }
+    }
+}
+
+/// Rules of the protocol. In service all of them hold; tests break one at a time, to see that the auditor notices.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    /// What a node has given up counts only if it was said after the node last got an address of the block.
+    pub returns_since_grant: bool,
+    /// An address enters a spec only from a block that is newer than the spec for this node.
+    pub additions_are_newer: bool,
+    /// A node that has seen more than the API server knows is asked before anything is granted.
+    pub doubt_is_cleared: bool,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { returns_since_grant: true, additions_are_newer: true, doubt_is_cleared: true }
+    }
+}
+
+/// What is to change.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// Blocks that are new or different, with the epoch that they were read in (none for a new one).
+    pub blocks: Vec<Block>,
+    /// By pool, what could not be granted.
+    pub unmet: BTreeMap<String, u64>,
+}
+
+/// Decides. The same world gives the same plan.
+pub fn plan(world: &World, policy: &Policy, rules: Rules) -> Plan {
+    let mut ledger = Ledger::new(world, rules);
+    ledger.release();
+    ledger.believe();
+    ledger.adopt();
+    let doubt =
+        rules.doubt_is_cleared && world.nodes.values().any(|node| node.is_in_doubt() || node.spec.confirm);
+    let mut unmet = BTreeMap::new();
+    if !doubt {
+        ledger.renew();
+        for (name, offer) in &world.pools {
+            let missing = ledger.grant(name, offer, policy);
+            if missing > 0 {
+                unmet.insert(name.clone(), missing);
+            }
+        }
+    }
+    Plan { blocks: ledger.finish(), unmet }
+}
+
+/// The blocks while they are being changed.
+struct Ledger<'w> {
+    world: &'w World,
+    rules: Rules,
+    blocks: BTreeMap<String, Block>,
+    changed: BTreeSet<String>,
+    /// Who has got something of a block.
+    gained: BTreeSet<(String, String)>,
+    /// The newest epoch whose word was believed in a block.
+    believed: BTreeMap<String, i64>,
+}
+
+impl<'w> Ledger<'w> {
+    fn new(world: &'w World, rules: Rules) -> Self {
+        let blocks = world.blocks.clone();
+        let (changed, gained, believed) = Default::default();
+        Self { world, rules, blocks, changed, gained, believed }
+    }
+
+    /// What nodes had that are no more. Their specs are emptied first, after the last grant: a node that comes back, however
+    /// late, finds nothing there that somebody else may have by then.
+    fn release(&mut self) {
+        let world = self.world;
+        for (name, block) in &mut self.blocks {
+            let Block { rails, since, .. } = block;
+            let is_over = |node: &String| {
+                let since = since.get(node).copied().unwrap_or(0);
+                let emptied = |node: &Node| node.spec.epoch >= since && node.has_nothing();
+                world.gone.contains(node) && world.nodes.get(node).is_none_or(emptied)
+            };
+            for rail in rails {
+                let before = rail.owners.len();
+                rail.owners.retain(|node, _| !is_over(node));
+                if rail.owners.len() != before {
+                    self.changed.insert(name.clone());
+                }
+            }
+        }
+    }
+
+    /// Takes what nodes have given up.
+    fn believe(&mut self) {
+        for (name, block) in &mut self.blocks {
+            let Block { first, rails, since, .. } = block;
+            for rail in rails {
+                let Some(subnet) = rail.subnet else { continue };
+                let owners = rail.owners.clone();
+                for (node, places) in owners {
+                    let Some(view) = self.world.nodes.get(&node) else { continue };
+                    let given = given_up(view, &rail.pool, &subnet);
+                    let given = block::places(&subnet, *first, &given).and(places);
+                    let since = since.get(&node).copied().unwrap_or(i64::MAX);
+                    let counts = view.status.epoch >= since || !self.rules.returns_since_grant;
+                    if given.is_empty() || !counts {
+                        continue;
+                    }
+                    rail.take(&node, given);
+                    self.changed.insert(name.clone());
+                    let believed = self.believed.entry(name.clone()).or_default();
+                    *believed = view.status.epoch.max(*believed);
+                }
+            }
+        }
+    }
+
+    /// Writes down what nodes have and no block says: of a block that was deleted, or put back to an older state.
+    fn adopt(&mut self) {
+        let world = self.world;
+        for (name, node) in &world.nodes {
+            if world.gone.contains(name) {
+                continue;
+            }
+            for (pool, held) in &node.pools {
+                let claimed = match &held.held {
+                    Some(held) if node.has_confirmed() => held.clone(),
+                    _ if node.is_in_doubt() => continue,
+                    _ => held.claimed(),
+                };
+                // A spec that was put back may be older than the pool on this node.
+                let subnet = held.subnet.or_else(|| world.pools.get(pool).map(|offer| offer.subnet));
+                if let Some(subnet) = subnet.filter(|_| !claimed.is_empty()) {
+                    self.adopt_pool(name, pool, &subnet, &claimed);
+                }
+            }
+        }
+    }
+
+    fn adopt_pool(&mut self, node: &str, pool: &str, subnet: &IpNet, claimed: &RangeSet) {
+        let world = self.world;
+        let offer = world.pools.get(pool).filter(|offer| offer.subnet == *subnet);
+        for number in block::numbers(subnet, claimed) {
+            let first = number * u64::from(BLOCK);
+            let places = block::places(subnet, first, claimed);
+            let found = self.blocks.iter().find_map(|(name, block)| {
+                let rail = (block.first == first).then(|| block.rail_of(pool, subnet))??;
+                Some((name.clone(), rail))
+            });
+            let (name, rail) = match (found, offer) {
+                (Some(found), _) => found,
+                (None, Some(offer)) => self.block_of(pool, offer, number),
+                // A block of a pool that is no more, and that nobody can place again.
+                (None, None) => continue,
+            };
+            let Some(block) = self.blocks.get_mut(&name) else { continue };
+            if world.nodes.get(node).is_some_and(Node::has_confirmed) {
+                // What it holds beyond doubt, no node can hold that is not there to say so.
+                block.rails[rail].take_from(places, |owner| {
+                    world.gone.contains(owner) || !world.nodes.contains_key(owner)
+                });
+            }
+            let missing = places.without(block.rails[rail].owned());
+            if !missing.is_empty() {
+                block.rails[rail].give(node, missing);
+                self.gained.insert((name.clone(), node.to_owned()));
+                self.changed.insert(name);
+            }
+        }
+    }
+
+    /// Grants anew what a block gives to a node and the node's spec lacks, unless the spec is just about to follow: after
+    /// this, nothing that the node said before counts.
+    fn renew(&mut self) {
+        let world = self.world;
+        for (name, block) in &self.blocks {
+            for rail in &block.rails {
+                let Some(subnet) = rail.subnet else { continue };
+                for (node, places) in &rail.owners {
+                    let Some(view) = world.nodes.get(node).filter(|_| !world.gone.contains(node)) else {
+                        continue;
+                    };
+                    if block.since(node) > view.spec.epoch {
+                        continue;
+                    }
+                    let told = view.pools.get(&rail.pool).map(|held| union(&held.ranges, &held.drain));
+                    let told = block::places(&subnet, block.first, &told.unwrap_or_default());
+                    if !places.without(told).is_empty() {
+                        self.gained.insert((name.clone(), node.clone()));
+                        self.changed.insert(name.clone());
+                    }
+                }
+            }
+        }
+    }
+
+    /// The block of that number with the pool's rail in it; a new one where there is none.
+    fn block_of(&mut self, pool: &str, offer: &Offer, number: u64) -> (String, usize) {
+        let name = block::name(&offer.group, number);
+        let block = self.blocks.entry(name.clone()).or_insert_with(|| Block::new(&offer.group, number));
+        while block.rails.len() <= offer.rail {
+            block.rails.push(Rail { pool: String::new(), subnet: None, owners: BTreeMap::new() });
+        }
+        let rail = &mut block.rails[offer.rail];
+        if rail.owners.is_empty() {
+            (rail.pool, rail.subnet) = (pool.to_owned(), Some(offer.subnet));
+        }
+        (name, offer.rail)
+    }
+
+    /// The places of a block that the pool could still grant.
+    fn free(&self, pool: &str, offer: &Offer, offered: &RangeSet, number: u64) -> Mask {
+        let places = block::places(&offer.subnet, number * u64::from(BLOCK), offered);
+        let Some(block) = self.blocks.get(&block::name(&offer.group, number)) else { return places };
+        match block.rails.get(offer.rail) {
+            Some(rail) if rail.owners.is_empty() => places,
+            Some(rail) if rail.pool == pool && rail.subnet == Some(offer.subnet) => {
+                places.without(rail.owned())
+            }
+            Some(_) => Mask::default(),
+            None => places,
+        }
+    }
+
+    /// What nodes hold of pools that are no more, or have moved: nobody else may have it before it comes back.
+    fn orphans(&self) -> RangeSet {
+        let rails = self.blocks.values().flat_map(|block| block.rails.iter().map(move |rail| (block, rail)));
+        let orphaned = rails.filter(|(block, rail)| {
+            let offer = self.world.pools.get(&rail.pool);
+            offer.is_none_or(|offer| rail.subnet != Some(offer.subnet) || offer.group != block.group)
+        });
+        let addresses = orphaned.flat_map(|(block, rail)| {
+            let places = rail.owned();
+            rail.subnet.into_iter().flat_map(move |subnet| block::addresses(&subnet, block.first, places))
+        });
+        addresses.collect()
+    }
+
+    /// Raises the epochs of what has changed.
+    fn finish(mut self) -> Vec<Block> {
+        for (name, node) in &self.gained {
+            let epoch = self.world.nodes.get(node).map_or(0, |node| node.spec.epoch.max(node.status.epoch));
+            let believed = self.believed.entry(name.clone()).or_default();
+            *believed = epoch.max(*believed);
+        }
+        let mut changed = Vec::with_capacity(self.changed.len());
+        for name in &self.changed {
+            let Some(mut block) = self.blocks.remove(name) else { continue };
+            block.epoch = block.epoch.max(self.believed.get(name).copied().unwrap_or(0)) + 1;
+            for (_, node) in self.gained.iter().filter(|(gained, _)| gained == name) {
+                block.since.insert(node.clone(), block.epoch);
+            }
+            let owners =
+                block.rails.iter().flat_map(|rail| rail.owners.keys()).cloned().collect::<BTreeSet<_>>();
+            block.since.retain(|node, _| owners.contains(node));
+            changed.push(block);
+        }
+        changed
+    }
+}
+
+/// What a node says that it does not use any more.
+fn given_up(node: &Node, pool: &str, subnet: &IpNet) -> RangeSet {
+    let Some(held) = node.pools.get(pool) else { return RangeSet::default() };
+    match &held.held {
+        // All but what it holds, whatever an older state says.
+        Some(own) if node.has_confirmed() => RangeSet::from(Range::subnet(subnet)).without(own),
+        _ if node.is_in_doubt() => RangeSet::default(),
+        _ => held.returned.clone(),
+    }
+}

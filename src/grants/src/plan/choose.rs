@@ -1,0 +1,214 @@
+//! Which addresses a node gets: neighbours while there is plenty, single ones when there is not, and the same places on all
+//! rails where that can be.
+
+use std::collections::BTreeMap;
+
+use ipam::RangeSet;
+
+use crate::block;
+use crate::mask::{BLOCK, Mask};
+use crate::plan::{Ledger, Policy};
+use crate::world::{Node, Offer};
+
+/// A pool with one node goes to it whole, unless it is larger than anybody can use.
+const WHOLE: u128 = 1 << 16;
+/// Free addresses beyond what is asked for that are looked for, to know whether there is plenty.
+const AHEAD: u64 = 1 << 16;
+
+/// The free places of a pool, block by block, as far as they have been looked for.
+struct Free {
+    blocks: BTreeMap<u64, Mask>,
+}
+
+impl Free {
+    fn len(&self) -> u64 {
+        self.blocks.values().map(|places| u64::from(places.len())).sum()
+    }
+}
+
+/// A node's wish.
+struct Wish<'w> {
+    node: &'w str,
+    /// Addresses that pods use or wait for, and that the node does not have.
+    hard: u64,
+    /// What it would rather have beyond that, so that it need not ask again.
+    soft: u64,
+}
+
+impl<'w> Ledger<'w> {
+    /// Meets the wishes for a pool, the needs of all before the spares of any. Returns what was missing.
+    pub(super) fn grant(&mut self, pool: &str, offer: &Offer, policy: &Policy) -> u64 {
+        let wishes = self.wishes(pool, offer, policy);
+        let sum = |part: fn(&Wish<'w>) -> u64| wishes.iter().map(part).sum::<u64>();
+        let (hard, soft) = (sum(|wish| wish.hard), sum(|wish| wish.soft));
+        if hard + soft == 0 {
+            return 0;
+        }
+        let offered = offer.offered.without(&self.orphans());
+        let mut free = self.look(pool, offer, &offered, hard.saturating_add(soft));
+        if hard > free.len() {
+            return self.share(pool, offer, &wishes, &mut free);
+        }
+        let plenty = is_plenty(free.len() - hard, &offered);
+        let run = if plenty { policy.run } else { 1 };
+        for wish in &wishes {
+            let more = if plenty { wish.soft } else { 0 };
+            self.give(pool, offer, wish.node, wish.hard, &mut free, run);
+            self.give(pool, offer, wish.node, more.min(free.len()), &mut free, run);
+        }
+        0
+    }
+
+    /// There is not enough: one each, until nothing is left.
+    fn share(&mut self, pool: &str, offer: &Offer, wishes: &[Wish<'_>], free: &mut Free) -> u64 {
+        let mut got = vec![0; wishes.len()];
+        let mut left = free.len();
+        while left > 0 {
+            for (wish, got) in wishes.iter().zip(&mut got) {
+                if left > 0 && wish.hard > *got {
+                    (*got, left) = (*got + 1, left - 1);
+                }
+            }
+        }
+        for (wish, got) in wishes.iter().zip(&got) {
+            self.give(pool, offer, wish.node, *got, free, 1);
+        }
+        wishes.iter().zip(got).map(|(wish, got)| wish.hard - got).sum()
+    }
+
+    /// In the order of their names.
+    fn wishes(&self, pool: &str, offer: &Offer, policy: &Policy) -> Vec<Wish<'w>> {
+        let world = self.world;
+        let mut wishes = Vec::new();
+        for (name, node) in world.nodes.iter().filter(|(name, _)| !world.gone.contains(*name)) {
+            if !offer.allowed.contains(name, &node.labels) {
+                continue;
+            }
+            let has = self.usable(pool, offer, name, node);
+            let wish = wish(
+                name,
+                offer,
+                node.pools.get(pool).map_or((0, None), |own| (own.need, own.most)),
+                has,
+                policy,
+            );
+            if wish.hard + wish.soft > 0 {
+                wishes.push(wish);
+            }
+        }
+        wishes
+    }
+
+    /// How many addresses the node has that it can hand out.
+    fn usable(&self, pool: &str, offer: &Offer, name: &str, node: &Node) -> u64 {
+        let returned = node.pools.get(pool).map(|own| &own.returned);
+        let blocks = self.blocks.values().filter(|block| block.group == offer.group);
+        let own = blocks.filter_map(|block| {
+            let rail = block.rails.get(block.rail_of(pool, &offer.subnet)?)?;
+            let own = rail.owners.get(name)?.and(block::places(&offer.subnet, block.first, &offer.offered));
+            let returned = returned.map(|returned| block::places(&offer.subnet, block.first, returned));
+            Some(u64::from(own.without(returned.unwrap_or_default()).len()))
+        });
+        own.sum()
+    }
+
+    /// The pool's free places: enough for what is wanted, and to know whether there is plenty.
+    fn look(&self, pool: &str, offer: &Offer, offered: &RangeSet, wanted: u64) -> Free {
+        let mut free = Free { blocks: BTreeMap::new() };
+        let mut found = 0;
+        for number in block::numbers(&offer.subnet, offered) {
+            let places = self.free(pool, offer, offered, number);
+            if !places.is_empty() {
+                found += u64::from(places.len());
+                free.blocks.insert(number, places);
+            }
+            if found > wanted.saturating_add(AHEAD) {
+                break;
+            }
+        }
+        free
+    }
+
+    /// Gives so many addresses to a node, all of which there are.
+    fn give(&mut self, pool: &str, offer: &Offer, node: &str, count: u64, free: &mut Free, run: u32) {
+        let mut left = u32::try_from(count).unwrap_or(u32::MAX);
+        while left > 0 {
+            let Some((number, places)) = self.choose(offer, node, left, free, run) else { return };
+            let (name, rail) = self.block_of(pool, offer, number);
+            if let Some(block) = self.blocks.get_mut(&name) {
+                block.rails[rail].give(node, places);
+            }
+            self.gained.insert((name.clone(), node.to_owned()));
+            self.changed.insert(name);
+            left -= places.len();
+            let rest = free.blocks.get(&number).copied().unwrap_or_default().without(places);
+            if rest.is_empty() {
+                free.blocks.remove(&number)
+            } else {
+                free.blocks.insert(number, rest)
+            };
+        }
+    }
+
+    /// First what the node has on other rails, then what is beside its own, then a run of its own, then anything.
+    fn choose(&self, offer: &Offer, node: &str, left: u32, free: &Free, run: u32) -> Option<(u64, Mask)> {
+        let mut beside = None;
+        for (number, places) in &free.blocks {
+            let Some(block) = self.blocks.get(&block::name(&offer.group, *number)) else { continue };
+            let own = block.rails.iter().filter_map(|rail| rail.owners.get(node));
+            let own = own.fold(Mask::default(), |all, own| all.or(*own));
+            let same = places.and(own);
+            if !same.is_empty() {
+                return Some((*number, same.lowest(left)));
+            }
+            if beside.is_none() && !own.is_empty() {
+                beside = Some((*number, piece(*places, left, run)));
+            }
+        }
+        let whole = || {
+            free.blocks
+                .iter()
+                .find_map(|(number, places)| Some((*number, aligned(*places, run)?.lowest(left))))
+        };
+        let any = || free.blocks.iter().next().map(|(number, places)| (*number, places.lowest(left)));
+        beside.or_else(whole).or_else(any)
+    }
+}
+
+/// A run where there is one.
+fn piece(places: Mask, left: u32, run: u32) -> Mask {
+    aligned(places, run).unwrap_or(places).lowest(left)
+}
+
+/// The first whole run.
+fn aligned(places: Mask, run: u32) -> Option<Mask> {
+    let runs = (0..BLOCK / run).map(|index| Mask::range(index * run, (index + 1) * run - 1));
+    runs.into_iter().find(|whole| whole.without(places).is_empty())
+}
+
+/// What a node wants that needs some addresses, can use at most some, and has some.
+fn wish<'w>(
+    name: &'w str,
+    offer: &Offer,
+    (need, most): (u64, Option<u64>),
+    has: u64,
+    policy: &Policy,
+) -> Wish<'w> {
+    let whole =
+        (offer.allowed.single() == Some(name)).then(|| offer.offered.len()).filter(|all| *all <= WHOLE);
+    let hard = need.saturating_sub(has);
+    let spare = policy.spare.max(need / policy.part.max(1));
+    let wanted = match (whole.and_then(|all| u64::try_from(all).ok()), most) {
+        (Some(all), _) => all,
+        (None, Some(most)) => most.max(need),
+        // Whoever has something left is not topped up: it would cost a write per pod.
+        (None, None) if hard > 0 || (need > 0 && has == need) => need + spare,
+        (None, None) => need,
+    };
+    Wish { node: name, hard, soft: wanted.saturating_sub(has.max(need)) }
+}
+
+/// Whether a quarter of the pool would still be free.
+fn is_plenty(left: u64, offered: &RangeSet) -> bool {
+    u128::from(left) >= (offered.len() / 4).min(AHEAD.into())
+}

@@ -1,0 +1,124 @@
+//! From the blocks to what a node is told.
+
+use std::collections::BTreeMap;
+
+use api::{NodePool, RailNodeSpec};
+use ipam::RangeSet;
+
+use crate::block::{self, ranges_text};
+use crate::mask::Mask;
+use crate::plan::Rules;
+use crate::world::{Node, World, union};
+
+/// How far an epoch jumps when the API server knows less than a node: beyond everything that the node can have seen.
+const JUMP: i64 = 1 << 20;
+
+/// What the node should be told, if that is not what it has been told. `give` is what it is asked to give back, by pool.
+pub fn project(
+    world: &World,
+    name: &str,
+    give: &BTreeMap<String, u64>,
+    rules: Rules,
+) -> Option<RailNodeSpec> {
+    let node = world.nodes.get(name)?;
+    let is_gone = world.gone.contains(name);
+    let (pools, since) = if is_gone { nothing(world, name) } else { pools(world, name, node, give, rules) };
+    // A grant that came to nothing still bars what the node says before it has seen a newer epoch.
+    let is_told = same(&pools, &node.spec.pools) && since <= node.spec.epoch;
+    let waits = node.status.waits && node.status.epoch >= node.spec.epoch;
+    if is_told && !node.spec.confirm && !waits {
+        return None;
+    }
+    Some(RailNodeSpec {
+        epoch: since.max(node.spec.epoch + 1).max(node.status.epoch + 1),
+        confirm: false,
+        pools,
+    })
+}
+
+/// A node that is no more has nothing, from after its last grant on.
+fn nothing(world: &World, name: &str) -> (Vec<NodePool>, i64) {
+    let blocks = world.blocks.values().filter(|block| block.has(name));
+    (Vec::new(), blocks.map(|block| block.since(name)).max().unwrap_or(0))
+}
+
+/// The question what a node holds: nothing of what it has been told changes.
+pub(crate) fn question(node: &Node) -> RailNodeSpec {
+    let epoch = node.spec.epoch.max(node.status.epoch) + JUMP;
+    RailNodeSpec { epoch, confirm: true, pools: node.spec.pools.clone() }
+}
+
+/// All pools that the node may have, and those of which it has something; and the newest epoch of what is in them.
+fn pools(
+    world: &World,
+    name: &str,
+    node: &Node,
+    give: &BTreeMap<String, u64>,
+    rules: Rules,
+) -> (Vec<NodePool>, i64) {
+    let mut pools: BTreeMap<String, (RangeSet, RangeSet, NodePool)> = BTreeMap::new();
+    for (pool, offer) in &world.pools {
+        if offer.allowed.contains(name, &node.labels) {
+            pools.insert(pool.clone(), (RangeSet::default(), RangeSet::default(), offer.template.clone()));
+        }
+    }
+    let mut newest = 0;
+    for block in world.blocks.values().filter(|block| block.has(name)) {
+        newest = newest.max(block.since(name));
+        for rail in &block.rails {
+            let (Some(subnet), Some(places)) = (rail.subnet, rail.owners.get(name)) else { continue };
+            let held = node.pools.get(&rail.pool).cloned().unwrap_or_default();
+            let told = block::places(&subnet, block.first, &union(&held.ranges, &held.drain));
+            let is_newer = block.since(name) > node.spec.epoch || !rules.additions_are_newer;
+            let places = if is_newer { *places } else { places.and(told) };
+            let offer = world.pools.get(&rail.pool).filter(|offer| {
+                offer.subnet == subnet
+                    && offer.group == block.group
+                    && offer.allowed.contains(name, &node.labels)
+            });
+            let offered =
+                offer.map_or(Mask::default(), |offer| block::places(&subnet, block.first, &offer.offered));
+            let (ranges, drain, _) = pools.entry(rail.pool.clone()).or_insert_with(|| {
+                let template =
+                    NodePool { name: rail.pool.clone(), subnet: subnet.to_string(), ..NodePool::default() };
+                (RangeSet::default(), RangeSet::default(), template)
+            });
+            let addresses = |places| block::addresses(&subnet, block.first, places).collect::<RangeSet>();
+            *ranges = union(ranges, &addresses(places.and(offered)));
+            *drain = union(drain, &addresses(places.without(offered)));
+        }
+    }
+    let told = |(ranges, drain, template): (RangeSet, RangeSet, NodePool)| NodePool {
+        ranges: ranges_text(&ranges),
+        drain: ranges_text(&drain),
+        give: give.get(&template.name).and_then(|give| i64::try_from(*give).ok()).unwrap_or(0),
+        free: free(world, &template.name),
+        ..template
+    };
+    (pools.into_values().map(told).collect(), newest)
+}
+
+/// How many addresses of a pool no node has.
+pub(crate) fn free(world: &World, pool: &str) -> Option<i64> {
+    let offer = world.pools.get(pool)?;
+    i64::try_from(offer.offered.len()).ok()?.checked_sub(granted(world, pool))
+}
+
+/// How many addresses of a pool nodes have.
+pub(crate) fn granted(world: &World, pool: &str) -> i64 {
+    let rails = world.blocks.values().flat_map(|block| &block.rails).filter(|rail| rail.pool == pool);
+    rails.map(|rail| i64::from(rail.owned().len())).sum()
+}
+
+/// Whether two specs say the same; a figure for messages is not worth a write.
+fn same(one: &[NodePool], other: &[NodePool]) -> bool {
+    let silent = |pools: &[NodePool]| {
+        let mut pools = pools.to_vec();
+        for pool in &mut pools {
+            pool.free = None;
+        }
+        pools.sort_by(|one, other| one.name.cmp(&other.name));
+        pools
+    };
+    silent(one) == silent(other)
+}
