@@ -1,4 +1,5 @@
-//! An append-only file of checksummed records: replayed up to the first bad one, compacted by rename.
+//! An append-only file of checksummed records, compacted by rename. What a killed writer left at the end is no record; what
+//! is damaged otherwise is told, and costs only itself.
 //!
 //! Layout, little-endian: header `magic[8] version:u32 crc:u32 digest:u64`, then records
 //! `len:u32 crc:u32 seq:u64 payload[len]`. Each CRC-32 covers everything else of its header or record, and `seq` counts up by one.
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 
-pub use replay::{Records, Replay, Tail};
+pub use replay::{Damage, Records, Replay, Tail};
 
 use crate::{Error, file};
 
@@ -44,7 +45,7 @@ pub struct Journal {
     file: File,
     format: Format,
     durability: Durability,
-    /// Where the next record goes: after the last good one.
+    /// Where the next record goes: after the last good one, and after what is damaged.
     end: u64,
     seq: u64,
     torn: bool,

@@ -1,5 +1,6 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::sample::Index;
 
 use super::*;
 use crate::file;
@@ -57,7 +58,7 @@ proptest! {
     }
 
     #[test]
-    fn every_changed_byte_ends_the_replay_there(payloads in payloads(), flip in 1..=255_u8) {
+    fn every_changed_byte_costs_its_record_alone_and_is_told(payloads in payloads(), flip in 1..=255_u8) {
         let mut bytes = image(&payloads);
         for at in 0..bytes.len() {
             bytes[at] ^= flip;
@@ -65,11 +66,49 @@ proptest! {
             bytes[at] ^= flip;
             prop_assert_eq!(replay.is_err(), at < codec::HEADER);
             if let Ok(replay) = replay {
-                let whole = whole_before(&payloads, at);
-                prop_assert_eq!(replay.records().collect::<Vec<_>>(), &slices(&payloads)[..whole]);
-                prop_assert!(replay.tail().is_some());
+                let mut left = slices(&payloads);
+                let lost = left.remove(whole_before(&payloads, at));
+                prop_assert_eq!(replay.records().collect::<Vec<_>>(), left);
+                prop_assert_eq!(replay.damage().map(|damage| damage.bytes), Some(codec::RECORD + lost.len()));
+                prop_assert_eq!((replay.tail(), replay.end()), (None, bytes.len()));
             }
         }
+    }
+
+    /// What is appended behind damage is found again, and the damage, too.
+    #[test]
+    fn damage_is_not_written_over(before in vec(vec(any::<u8>(), 0..40), 1..8), after in payloads(), flip in 1..=255_u8) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        let image = image(&before);
+        for at in (codec::HEADER..image.len()).step_by(5) {
+            let mut bytes = image.clone();
+            bytes[at] ^= flip;
+            file::replace(&path, &bytes).unwrap();
+            let (mut journal, replay) = open(&path);
+            journal.append(&slices(&after)).unwrap();
+            let again = read(&path, FORMAT).unwrap().unwrap();
+            let records = replay.records().chain(slices(&after)).collect::<Vec<_>>();
+            prop_assert_eq!(again.records().collect::<Vec<_>>(), records);
+            prop_assert_eq!(again.damage(), replay.damage());
+        }
+    }
+
+    /// Holes of any length, in any number.
+    #[test]
+    fn what_the_checksums_prove_is_replayed(payloads in payloads(), holes in vec((any::<Index>(), 1..30_usize, any::<u8>()), 1..4)) {
+        let mut bytes = image(&payloads);
+        for (place, len, filling) in holes {
+            let at = codec::HEADER + place.index(bytes.len() - codec::HEADER + 1);
+            let end = bytes.len().min(at + len);
+            bytes[at..end].fill(filling);
+        }
+        let replay = parse(&bytes).unwrap();
+        let all = slices(&payloads);
+        let mut left = all.iter();
+        prop_assert!(replay.records().all(|record| left.any(|other| *other == record)), "each once and in order");
+        let is_whole = replay.records().len() == all.len();
+        prop_assert!(is_whole || replay.damage().is_some() || replay.tail().is_some());
     }
 
     #[test]
@@ -80,12 +119,13 @@ proptest! {
     }
 
     #[test]
-    fn a_torn_tail_is_written_over(before in payloads(), torn in vec(any::<u8>(), 1..60), after in payloads()) {
+    fn a_torn_tail_is_written_over(before in payloads(), torn in vec(any::<u8>(), 0..40), cut in any::<Index>(), after in payloads()) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal");
-        let mut bytes = image(&before);
-        bytes.extend(&torn);
-        file::replace(&path, &bytes).unwrap();
+        let (whole, with) = (image(&before).len(), image(&[before.clone(), vec![torn]].concat()));
+        let cut = 1 + cut.index(with.len() - whole - 1);
+        let (bytes, torn) = (&with[..whole + cut], &with[whole..whole + cut]);
+        file::replace(&path, bytes).unwrap();
         let (mut journal, replay) = open(&path);
         prop_assert_eq!(replay.tail().unwrap().bytes, torn.len());
         journal.append(&slices(&after)).unwrap();
