@@ -4,6 +4,7 @@
 mod arp;
 mod conflict;
 mod gateway;
+mod objectors;
 mod probe;
 mod settings;
 mod socket;

@@ -31,6 +31,17 @@ pub enum Failure {
     )]
     TooManyConflicts { ifnames: String, attempts: usize },
     #[error(
+        "{conflict}; {holder} said so of {before}, too, within the hour: a host that answers for the addresses of others takes a \
+         pool away, so nothing more is quarantined for it. Find it in the segment of this interface (`railctl quarantine` lists \
+         what it has cost), or leave out detection.conflict"
+    )]
+    AnswersForAll { conflict: Box<Failure>, holder: String, before: IpAddr },
+    #[error(
+        "{conflict}; {hosts} other hosts said so of their addresses within the hour, so nothing more is quarantined: the pool \
+         overlaps with what others give out, or somebody answers for every address by a new name each time"
+    )]
+    TooManyObjectors { conflict: Box<Failure>, hosts: usize },
+    #[error(
         "gateway {gateway} does not answer on {ifname}: {requests} {protocol} requests in {waited_ms} ms; check the \
          pool's gateway, the VLAN and the cabling, or leave out detection.gateway"
     )]
@@ -51,7 +62,10 @@ impl Coded for Failure {
     fn code(&self) -> u32 {
         match self {
             Self::NoArp { .. } => code::INVALID_CONFIG,
-            Self::Conflict { .. } | Self::TooManyConflicts { .. } => CONFLICT,
+            Self::Conflict { .. }
+            | Self::TooManyConflicts { .. }
+            | Self::AnswersForAll { .. }
+            | Self::TooManyObjectors { .. } => CONFLICT,
             Self::SilentGateway { .. } => SILENT_GATEWAY,
             Self::Duplicate { .. }
             | Self::NoCarrier { .. }

@@ -105,9 +105,11 @@ fn one_silent_gateway_of_eight_undoes_all() {
 #[test]
 fn conflicts_on_some_rails_leave_the_others_alone() {
     let eight = Eight::new();
-    for (rail, host) in [(1, 10), (4, 10), (4, 11)] {
-        let line = format!("addr add 172.16.{rail}.{host}/24 dev port{rail}");
-        eight.world.switch().ip_do(&line);
+    let switch = eight.world.switch();
+    switch.set_sysctl("net/ipv4/conf/all/arp_ignore", "1");
+    switch.ip_do("link add other link port4 type macvlan mode bridge\nlink set other up");
+    for (link, address) in [("port1", "172.16.1.10"), ("port4", "172.16.4.10"), ("other", "172.16.4.11")] {
+        switch.ip_do(&format!("addr add {address}/24 dev {link}"));
     }
     let result = eight.plugin().add(&config(&both(2, "20ms"))).success();
     let host = |rail| match rail {

@@ -34,6 +34,17 @@ impl Stage {
         }
     }
 
+    /// Other hosts on the rail have these IPv4 addresses, each its own.
+    pub(crate) fn occupy_each(&self, addresses: &[&str]) {
+        let switch = self.world.switch();
+        switch.set_sysctl("net/ipv4/conf/all/arp_ignore", "1");
+        for (number, address) in addresses.iter().enumerate() {
+            switch.ip_do(&format!("link add host{number} link {} type macvlan mode bridge", self.rail.port));
+            switch.ip_do(&format!("addr add {address} dev host{number}"));
+            switch.ip_do(&format!("link set host{number} up"));
+        }
+    }
+
     pub(crate) fn remove_address(&self, address: &str) {
         self.world.switch().ip_do(&format!("addr del {address} dev {}", self.rail.port));
     }

@@ -7,6 +7,7 @@ use cni::CniResult;
 use netlink::{Address, Group, HwAddr, Link, Monitor};
 
 use super::arp::Framing;
+use super::objectors::{self, Doubt};
 use super::probe::{Objection, Question, ask_all};
 use super::tuning::Tuning;
 use super::{Settings, require_arp};
@@ -59,6 +60,7 @@ fn settle(pod: &mut Pod, candidates: &mut [Suspect<'_, '_, '_>]) -> Result<(), c
         }
         unproven = conflicts.iter().map(|(candidate, _)| *candidate).collect();
         for (candidate, conflict) in conflicts {
+            conflict.require_belief(&candidates[candidate].of.link.name)?;
             candidates[candidate].take_another(pod, conflict)?;
         }
     }
@@ -112,6 +114,24 @@ struct Conflict {
     ip: IpAddr,
     /// Hardware address, where it is known.
     holder: Option<HwAddr>,
+}
+
+impl Conflict {
+    fn failure(&self, ifname: &str) -> Failure {
+        let holder = self.holder.map_or_else(|| "another host".to_owned(), |holder| holder.to_string());
+        Failure::Conflict { address: self.ip, ifname: ifname.to_owned(), holder }
+    }
+
+    /// Fails for an objection of somebody who answers for more than one address: nothing is quarantined for that.
+    fn require_belief(&self, ifname: &str) -> Result<(), Error> {
+        let holder = self.holder.map_or_else(|| self.ip.to_string(), |holder| holder.to_string());
+        let conflict = Box::new(self.failure(ifname));
+        match objectors::hear(&holder, self.ip)? {
+            None => Ok(()),
+            Some(Doubt::Again(before)) => Err(Failure::AnswersForAll { conflict, holder, before }.into()),
+            Some(Doubt::Many(hosts)) => Err(Failure::TooManyObjectors { conflict, hosts }.into()),
+        }
+    }
 }
 
 /// A candidate whose network wants conflicts to be detected.
@@ -196,12 +216,7 @@ impl<'s, 'c, 'l> Suspect<'s, 'c, 'l> {
             batch.delete_address(&address);
         }
         batch.commit().map_err(Error::from)?;
-        let error = Failure::Conflict {
-            address: conflict.ip,
-            ifname: self.of.link.name.clone(),
-            holder: conflict.holder.map_or_else(|| "another host".to_owned(), |holder| holder.to_string()),
-        }
-        .into();
+        let error = conflict.failure(&self.of.link.name).into();
         let interfaces = std::mem::take(&mut self.of.result.interfaces);
         *self.of.result = CniResult { interfaces, ..self.of.lease.decline(conflict.ip, &error)? };
         Ok(())

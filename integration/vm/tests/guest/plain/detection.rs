@@ -25,7 +25,8 @@ fn ipvlan(more: &Value) -> Value {
 #[test]
 fn an_ipvlan_passes_over_what_others_have() {
     let stage = Stage::new();
-    stage.occupy(&["172.16.1.10/24", "172.16.1.11/24", "fd00:16:1::10/64"]);
+    stage.occupy(&["172.16.1.10/24", "fd00:16:1::10/64"]);
+    stage.occupy_each(&["172.16.1.11/24"]);
     let plugin = stage.world.plugin("ipvlan").netns(stage.pod.path());
     let before = stage.picture();
     let result = plugin.add(&ipvlan(&json!({}))).success();
