@@ -33,7 +33,7 @@ const fn budget(rows: &'static str, of: Of, limit: f64) -> Budget {
 }
 
 /// Of `make bench`.
-pub(crate) const OF_PROCESSES: [Budget; 16] = [
+pub(crate) const OF_PROCESSES: [Budget; 17] = [
     budget("size of macvlan", Of::Nothing, 1.2e6),
     budget("size of coordinator", Of::Nothing, 1.2e6),
     budget("size of rail-ipam", Of::Nothing, 1.2e6),
@@ -51,6 +51,7 @@ pub(crate) const OF_PROCESSES: [Budget; 16] = [
     budget("eight rails by `rail`, DEL", Of::Peers, 0.15),
     budget("IPAM among 60000 leases, ADD", Of::Row("IPAM among 10 leases, ADD"), 3.0),
     budget("IPAM among 60000 leases, ADD", Of::Peers, 0.01),
+    budget("IPAM among 60000 owners, ADD", Of::Row("IPAM among 10 owners, ADD"), 3.0),
     budget("128 IPAM ADDs at once", Of::Peers, 0.3),
     budget("STATUS of", Of::Nothing, 1e-3),
 ];

@@ -16,13 +16,14 @@ use crate::report::Report;
 
 type Measure = fn(&Bench<'_>, &mut Report) -> Result<()>;
 
-pub(crate) const ALL: [(&str, Measure); 12] = [
+pub(crate) const ALL: [(&str, Measure); 13] = [
     ("start-up", startup::version),
     ("instructions", startup::instructions),
     ("size and memory", startup::size_and_memory),
     ("one rail", rails::one),
     ("eight rails", rails::eight),
     ("leases", leases::by_count),
+    ("owners", leases::by_owners),
     ("128 at once", storm::at_once),
     ("status", status::status),
     ("64 rails", scale::rails),

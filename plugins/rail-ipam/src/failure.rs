@@ -11,7 +11,7 @@ pub(crate) fn of(error: ipam::Error) -> Error {
     let text = error.to_string();
     match error {
         ipam::Error::Exhausted { .. } => Error::new(EXHAUSTED, text),
-        ipam::Error::Taken { .. } => Error::new(TAKEN, text),
+        ipam::Error::Taken { .. } | ipam::Error::Present { .. } => Error::new(TAKEN, text),
         ipam::Error::Store(error) => of_store(&error),
         _ => Error::invalid_config(text),
     }
@@ -20,7 +20,7 @@ pub(crate) fn of(error: ipam::Error) -> Error {
 pub(crate) fn of_store(error: &ipam::StoreError) -> Error {
     match error {
         ipam::StoreError::State(error) => of_state(error),
-        ipam::StoreError::Damaged { .. } => Error::io(error.to_string()),
+        ipam::StoreError::Damaged { .. } | ipam::StoreError::NotUndone { .. } => Error::io(error.to_string()),
     }
 }
 

@@ -7,6 +7,7 @@ mod master;
 mod peers;
 mod plugin;
 mod pools;
+mod present;
 mod reply;
 mod resolv;
 

@@ -3,13 +3,14 @@ use std::time::Duration;
 
 use cni::{CniResult, Error, Plugin, ValidAttachments};
 use ipam::{
-    AttachmentKey, Change, Declined, Directory, JournalStore, Lease, Namespace, RangeSet, Request, Store,
-    StoreError, allocate,
+    AttachmentKey, Change, Declined, Directory, JournalStore, Lease, Namespace, Present, RangeSet, Request,
+    Store, StoreError, allocate,
 };
 use state::Dirs;
 
 use crate::conf::{self, Conf};
 use crate::pools::Pools;
+use crate::present::Interfaces;
 use crate::{failure, reply};
 
 /// Releases wait as long for a lock as an ADD does by default: they must not depend on the config.
@@ -51,7 +52,10 @@ impl Plugin for RailIpam {
         let (foreign, declined) = (&foreign(request, &conf, &dirs)?, &conf::declined(request)?);
         let (key, owner) = (&key(request), owner(request));
         let (owner, requested, now) = (owner.as_deref(), requested.as_slice(), ipam::journal::now());
-        let wish = Request { key, sets: &sets, requested, owner, foreign, declined, now };
+        let interfaces = Interfaces::of(request)?;
+        let holder = &|ip| interfaces.holder(ip);
+        let present = &Present { node: interfaces.node(), pod: interfaces.pod(), holder };
+        let wish = Request { key, sets: &sets, requested, owner, foreign, present, declined, now };
         let mut result = CniResult::default();
         let decide = &mut |leases: &dyn ipam::Leases| {
             let allocation = allocate(&wish, leases)?;
@@ -121,7 +125,8 @@ impl Plugin for RailIpam {
         let key = &AttachmentKey { network: String::new(), ..key(request) };
         let (foreign, declined) = (&foreign(request, &conf, &dirs)?, &Declined::default());
         let now = ipam::journal::now();
-        let wish = Request { key, sets: &sets, requested: &[], owner: None, foreign, declined, now };
+        let present = &Present { node: Interfaces::of_node()?.node(), ..Present::NONE };
+        let wish = Request { key, sets: &sets, requested: &[], owner: None, foreign, present, declined, now };
         let look = &mut |leases: &dyn ipam::Leases| allocate(&wish, leases).map(drop);
         store(&dirs, conf.lock_timeout)?.view(look).map_err(not_available)
     }
@@ -186,18 +191,27 @@ type Find<'f> = dyn Fn(&dyn ipam::Leases) -> Result<Vec<Change>, StoreError> + '
 /// Makes the changes that `find` finds. Where there are none, nothing is locked and nothing written, so that it works on
 /// a read-only file system, too.
 fn release(dirs: &Dirs, find: &Find<'_>) -> Result<(), Error> {
-    let store = store(dirs, RELEASE_TIMEOUT)?;
+    match try_release(&store(dirs, RELEASE_TIMEOUT)?, find) {
+        // No address is given out of such a store. The pod has to go all the same, so that somebody can clear it.
+        Err(ipam::Error::Store(error)) if error.is_damage() => {
+            tracing::warn!("{error}");
+            Ok(())
+        }
+        released => released.map_err(failure::of),
+    }
+}
+
+fn try_release(store: &JournalStore, find: &Find<'_>) -> Result<(), ipam::Error> {
     let mut found = false;
     let look = &mut |leases: &dyn ipam::Leases| {
         found = !find(leases)?.is_empty();
         Ok(())
     };
-    store.view(look).map_err(failure::of)?;
+    store.view(look)?;
     if !found {
         return Ok(());
     }
-    let decide = &mut |leases: &dyn ipam::Leases| Ok(find(leases)?);
-    store.update(decide).map_err(failure::of)
+    store.update(&mut |leases| Ok(find(leases)?))
 }
 
 fn together(ours: Result<(), Error>, theirs: Result<(), StoreError>) -> Result<(), Error> {

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
-use ipam::{Catalog, JournalStore, Leases, Pool, RangeSet, Store as _};
+use ipam::{Catalog, JournalStore, Kept, Leases, Pool, RangeSet, Store as _};
 use serde::Serialize;
 use state::Dirs;
 
@@ -97,7 +97,7 @@ fn saturate(count: u128) -> u64 {
 
 fn resting(pool: &Pool, leases: &dyn Leases, now: u64) -> Result<u64, ipam::Error> {
     let (mut rest, mut count) = (pool.offered.clone(), 0);
-    while let Some(resting) = leases.released_first(&rest)? {
+    while let Some(resting) = leases.released_first(&rest, Kept::Counted)? {
         rest = rest.without(&RangeSet::from(ipam::Range::one(resting.ip)));
         count += u64::from(resting.until > now);
     }

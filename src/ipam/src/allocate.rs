@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::{AttachmentKey, Change, Error, Lease, Leases, Pool, Range, RangeSet, number};
+use crate::{AttachmentKey, Change, Error, Kept, Lease, Leases, Pool, Range, RangeSet, number};
 
 /// What an interface asks for.
 pub struct Request<'a> {
@@ -16,10 +16,28 @@ pub struct Request<'a> {
     pub owner: Option<&'a str>,
     /// Addresses that another IPAM plugin has given to pods of the network.
     pub foreign: &'a RangeSet,
+    /// Addresses that are in use where the pod is.
+    pub present: &'a Present<'a>,
     /// Leases of the owner that he cannot use.
     pub declined: &'a Declined,
     /// Seconds since the epoch.
     pub now: u64,
+}
+
+/// Addresses of interfaces that are there already.
+pub struct Present<'a> {
+    /// Of the node: a neighbour that asks for one would get two answers.
+    pub node: RangeSet,
+    /// Of the pod. It may say what it likes: this can cost it an address, and never gets it one that is kept for others.
+    pub pod: RangeSet,
+    /// Which interface has one of them, for messages.
+    pub holder: &'a dyn Fn(IpAddr) -> String,
+}
+
+impl Present<'_> {
+    /// Nothing is.
+    pub const NONE: Present<'static> =
+        Present { node: RangeSet::EMPTY, pod: RangeSet::EMPTY, holder: &|_| String::new() };
 }
 
 /// Addresses that were found to be in use by somebody outside.
@@ -74,7 +92,7 @@ pub fn allocate<'a>(request: &Request<'a>, leases: &dyn Leases) -> Result<Alloca
     let mut grants = Vec::with_capacity(request.sets.len());
     let mut changes = Vec::new();
     for (pools, wish) in request.sets.iter().zip(wishes) {
-        let grant = match kept(pools, wish, &mut mine) {
+        let grant = match held_already(pools, wish, &mut mine) {
             Some(grant) => grant,
             None => turn.fresh(pools, wish)?,
         };
@@ -129,7 +147,7 @@ fn exhausted(pools: &[&Pool]) -> Error {
 }
 
 /// A lease that the owner has already and that still fits; it is taken out of `mine`.
-fn kept<'a>(pools: &[&'a Pool], wish: Wish<'a>, mine: &mut Vec<Lease>) -> Option<Grant<'a>> {
+fn held_already<'a>(pools: &[&'a Pool], wish: Wish<'a>, mine: &mut Vec<Lease>) -> Option<Grant<'a>> {
     let fits = |lease: &Lease| match wish {
         Some(wish) => (wish.ip == lease.ip).then_some(wish.pool),
         None => pools.iter().copied().find(|pool| pool.offered.contains(lease.ip)),
@@ -146,25 +164,46 @@ struct Turn<'r, 'a> {
 
 impl<'a> Turn<'_, 'a> {
     fn fresh(&self, pools: &[&'a Pool], wish: Wish<'a>) -> Result<Grant<'a>, Error> {
+        self.leases.require_whole()?;
         if let Some(wish) = wish {
             return self.requested(wish);
         }
         if let Some(grant) = self.sticky_binding(pools)? {
             return Ok(grant);
         }
-        let choices = [Self::cooled_down, Self::cooling_down, Self::others];
-        for choose in choices {
-            for pool in pools.iter().copied() {
-                if let Some(ip) = choose(self, pool)? {
-                    return Ok(Grant { pool, ip });
-                }
+        let of_pod = &self.request.present.pod;
+        for choose in [Self::cooled_down, Self::cooling_down, Self::others] {
+            if let Some(grant) = self.first(choose, pools, of_pod)? {
+                return Ok(grant);
+            }
+            if !of_pod.is_empty() && self.first(choose, pools, &RangeSet::EMPTY)?.is_some() {
+                break;
             }
         }
         Err(exhausted(pools))
     }
 
+    /// Of the first pool in which there is one.
+    fn first(
+        &self,
+        choose: impl Fn(&Self, &Pool, &RangeSet) -> Result<Option<IpAddr>, Error>,
+        pools: &[&'a Pool],
+        but: &RangeSet,
+    ) -> Result<Option<Grant<'a>>, Error> {
+        for pool in pools.iter().copied() {
+            if let Some(ip) = choose(self, pool, &self.available(pool).without(but))? {
+                return Ok(Some(Grant { pool, ip }));
+            }
+        }
+        Ok(None)
+    }
+
     fn requested(&self, wish: Grant<'a>) -> Result<Grant<'a>, Error> {
         let ip = wish.ip;
+        let present = self.request.present;
+        if present.node.contains(ip) || present.pod.contains(ip) {
+            return Err(Error::Present { ip, holder: (present.holder)(ip) });
+        }
         if self.quarantined.contains(ip) {
             return Err(Error::NotOffered { ip, why: "a quarantined address", pool: wish.pool.name.clone() });
         }
@@ -182,54 +221,50 @@ impl<'a> Turn<'_, 'a> {
         let Some(owner) = self.request.owner else { return Ok(None) };
         for pool in pools.iter().copied().filter(|pool| pool.sticky) {
             let Some(ip) = self.leases.sticky_binding(owner, &pool.name)? else { continue };
-            if self.available(pool).contains(ip) && !self.leases.is_leased(ip)? {
+            let is_there = self.request.present.pod.contains(ip);
+            if self.available(pool).contains(ip) && !is_there && !self.leases.is_leased(ip)? {
                 return Ok(Some(Grant { pool, ip }));
             }
         }
         Ok(None)
     }
 
-    fn cooled_down(&self, pool: &Pool) -> Result<Option<IpAddr>, Error> {
-        let free = self.not_bound_to_others(pool)?;
-        if let Some(ip) = self.next_unused(pool, &free) {
+    fn cooled_down(&self, pool: &Pool, free: &RangeSet) -> Result<Option<IpAddr>, Error> {
+        if let Some(ip) = self.next_unused(pool, free, kept(pool))? {
             return Ok(Some(ip));
         }
-        let first = self.leases.released_first(&free)?;
+        let first = self.leases.released_first(free, kept(pool))?;
         Ok(first
             .filter(|cooling_down| cooling_down.until <= self.request.now)
             .map(|cooling_down| cooling_down.ip))
     }
 
-    fn cooling_down(&self, pool: &Pool) -> Result<Option<IpAddr>, Error> {
-        let first = self.leases.released_first(&self.not_bound_to_others(pool)?)?;
-        Ok(first.map(|cooling_down| cooling_down.ip))
+    fn cooling_down(&self, pool: &Pool, free: &RangeSet) -> Result<Option<IpAddr>, Error> {
+        Ok(self.leases.released_first(free, kept(pool))?.map(|cooling_down| cooling_down.ip))
     }
 
-    fn others(&self, pool: &Pool) -> Result<Option<IpAddr>, Error> {
-        let free = self.available(pool);
-        if let Some(ip) = self.next_unused(pool, &free) {
+    fn others(&self, pool: &Pool, free: &RangeSet) -> Result<Option<IpAddr>, Error> {
+        if let Some(ip) = self.next_unused(pool, free, Kept::Counted)? {
             return Ok(Some(ip));
         }
-        Ok(self.leases.released_first(&free)?.map(|cooling_down| cooling_down.ip))
+        Ok(self.leases.released_first(free, Kept::Counted)?.map(|cooling_down| cooling_down.ip))
     }
 
     /// From the address after the last one given, and around.
-    fn next_unused(&self, pool: &Pool, free: &RangeSet) -> Option<IpAddr> {
+    fn next_unused(&self, pool: &Pool, free: &RangeSet, kept: Kept) -> Result<Option<IpAddr>, Error> {
         let last = self.leases.last_given(&pool.name).map_or(0, number::of);
         let (passed, ahead) = free.split_after(last);
-        ahead.chain(passed).find_map(|range| self.leases.unused(&range))
+        for range in ahead.chain(passed) {
+            if let Some(ip) = self.leases.unused(&range, kept)? {
+                return Ok(Some(ip));
+            }
+        }
+        Ok(None)
     }
 
     fn available(&self, pool: &Pool) -> RangeSet {
-        pool.offered.without(&self.quarantined).without(self.request.foreign)
-    }
-
-    fn not_bound_to_others(&self, pool: &Pool) -> Result<RangeSet, Error> {
-        let available = self.available(pool);
-        if !pool.sticky {
-            return Ok(available);
-        }
-        Ok(available.without(&self.leases.bound_to_others(self.request.owner, &pool.name)?))
+        let Request { foreign, present, .. } = self.request;
+        pool.offered.without(&self.quarantined).without(foreign).without(&present.node)
     }
 
     fn record(&self, grant: Grant<'a>, held: &[Lease], changes: &mut Vec<Change>) -> Result<(), Error> {
@@ -240,12 +275,17 @@ impl<'a> Turn<'_, 'a> {
             changes.push(Change::Lease(Lease { key, ip, pool: pool_name, since: now, rest: pool.rest }));
         }
         if let Some(owner) = owner.filter(|_| pool.sticky)
-            && self.leases.sticky_binding(owner, &pool.name)? != Some(ip)
+            && !self.leases.is_noted(owner, &pool.name, ip, now)?
         {
             changes.push(Change::Stick { owner: owner.to_owned(), pool: pool.name.clone(), ip });
         }
         Ok(())
     }
+}
+
+/// In a pool that is not sticky, owners have nothing to say.
+fn kept(pool: &Pool) -> Kept {
+    if pool.sticky { Kept::LeftOut } else { Kept::Counted }
 }
 
 impl RangeSet {

@@ -54,6 +54,9 @@ pub enum Error {
     /// The requested address is in use.
     #[error("requested address {ip} is taken{}", held_by(.holder.as_deref()))]
     Taken { ip: IpAddr, holder: Option<Box<Lease>> },
+    /// The requested address is the node's own, or the pod has it on another interface.
+    #[error("requested address {ip} is the address of {holder}")]
+    Present { ip: IpAddr, holder: String },
     /// More addresses of a pool were requested than the interface gets.
     #[error("requested address {ip} is one too many: {got} has been taken from the same pools")]
     TooMany { ip: IpAddr, got: IpAddr },
@@ -70,8 +73,21 @@ pub enum StoreError {
     #[error(transparent)]
     State(#[from] state::Error),
     /// A checksum is wrong where no crash can have made it so.
-    #[error("the lease store {path} is damaged ({what}): move it aside once no pod runs on this node")]
+    #[error(
+        "the lease store {path} is damaged ({what}): no address is given, since a pod may have it; drain this node, then \
+         restart it or remove the directory of that file"
+    )]
     Damaged { path: String, what: String },
+    /// The disk failed, and so did the way back.
+    #[error("{error}; and the lease could not be ended, which DEL does: {undo}")]
+    NotUndone { error: Box<StoreError>, undo: String },
+}
+
+impl StoreError {
+    /// Whether leases are lost, so that nobody knows which addresses are free.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Damaged { .. })
+    }
 }
 
 impl PoolError {

@@ -8,39 +8,46 @@
 //! does not depend on how many leases there are.
 //!
 //! One lock serves the node, since any two pools may overlap, and since a DEL knows no pool. It is held to read and to
-//! append, about 50 µs. Owners of sticky pools and quarantined addresses are journals on disk, synced after the unlock.
+//! append, about 50 µs. Owners of sticky pools and quarantined addresses are on disk, synced after the unlock.
+//!
+//! A journal that is damaged, other than by a writer who was killed at its end, has lost leases: what its checksums prove is
+//! used to end leases, and no address is given until the boot ends or somebody has cleared the directory.
 
+mod book;
 mod checkpoint;
 mod codec;
 mod map;
 mod marks;
+mod owners;
 mod snapshot;
+mod writer;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use state::journal::{Durability, Format, Journal, Replay, Unsynced};
-use state::{BootId, Dirs, Root, file};
+use state::journal::{Damage, Format, Replay, Unsynced};
+use state::{BootId, Dirs, Root};
 
-use checkpoint::{Checkpoint, Content, damaged};
-use codec::{Reader, put_change};
-use marks::{Owners, Quarantined};
+use checkpoint::{Checkpoint, damaged};
+use codec::Reader;
+use marks::Quarantined;
 use snapshot::Snapshot;
+use writer::Writer;
 
 use crate::store::{Decision, Look};
-use crate::{Change, Error, Store, StoreError, number};
+use crate::{Change, Error, Leases, Store, StoreError, number};
 
 const DIRECTORY: &str = "ipam";
 const LOCK: &str = "lock";
 const LEASES: &str = "leases";
 const JOURNAL: &str = "journal";
-const OWNERS: &str = "owners";
 const QUARANTINE: &str = "quarantine";
 const CHANGES: Format = Format { magic: *b"RAILLEAS", version: 1 };
 const MARKS: Format = Format { magic: *b"RAILMARK", version: 1 };
 /// Changes after which the next checkpoint is written: each costs a reader about a microsecond. Changes rather than
 /// records, of which one of a GC may hold thousands.
 const LONGEST_JOURNAL: usize = 256;
+const GONE: &str = "it is gone, with the leases since the last checkpoint";
 /// How often a reader without the lock looks again when a checkpoint was replaced under it.
 const VIEW_ATTEMPTS: usize = 16;
 
@@ -62,6 +69,24 @@ struct Files {
 struct Journaled {
     base: Option<Checkpoint>,
     changes: Vec<Change>,
+    lost: Option<Lost>,
+}
+
+/// Changes that nobody can read any more.
+#[derive(Clone)]
+struct Lost {
+    journal: PathBuf,
+    damage: Damage,
+}
+
+impl Lost {
+    fn of(directory: &Path, replay: &Replay) -> Option<Self> {
+        Some(Self { journal: directory.join(JOURNAL), damage: replay.damage()? })
+    }
+
+    fn error(&self) -> StoreError {
+        damaged(&self.journal, &self.damage.to_string())
+    }
 }
 
 impl JournalStore {
@@ -79,21 +104,47 @@ impl JournalStore {
     /// The last word of the journal with the checkpoint that it goes with, without the lock.
     fn peek(&self) -> Result<Journaled, StoreError> {
         let directory = self.files.state.path(&[DIRECTORY])?;
-        for _ in 0..VIEW_ATTEMPTS {
+        for attempt in 1..=VIEW_ATTEMPTS {
             let base = Checkpoint::open(&directory.join(LEASES))?;
-            let replay = state::journal::read(&directory.join(JOURNAL), CHANGES)?;
+            let replay = state::journal::read(&directory.join(JOURNAL), CHANGES).map_err(no_journal)?;
             let generation = base.as_ref().map_or(0, Checkpoint::generation);
             match replay {
                 Some(replay) if replay.digest() > generation => (),
+                // Read while a torn tail was being written over, it may look so.
+                Some(replay) if replay.damage().is_some() && attempt < VIEW_ATTEMPTS => (),
                 replay => {
                     let base = base.filter(|base| base.is_of_boot(&self.boot_id));
+                    if base.is_some() && replay.is_none() {
+                        return Err(damaged(&directory.join(JOURNAL), GONE));
+                    }
                     let replay = replay.filter(|replay| base.is_some() && replay.digest() == generation);
+                    let lost = replay.as_ref().and_then(|replay| Lost::of(&directory, replay));
                     let changes = replay.map_or(Ok(Vec::new()), |replay| changes(&directory, &replay))?;
-                    return Ok(Journaled { base, changes });
+                    return Ok(Journaled { base, changes, lost });
                 }
             }
         }
         Err(damaged(&directory, "its journal is newer than its leases"))
+    }
+
+    /// Ends the leases of a decision that could not be kept. Nobody has been told of them.
+    fn take_back(&self, changes: &[Change], error: StoreError) -> StoreError {
+        let given = changes.iter().filter_map(|change| match change {
+            Change::Lease(lease) => Some(lease),
+            _ => None,
+        });
+        let given = given.collect::<Vec<_>>();
+        let end = &mut |leases: &dyn Leases| {
+            let mut ends = Vec::new();
+            for lease in &given {
+                ends.extend(leases.of(&lease.key)?.contains(lease).then(|| lease.release(now())));
+            }
+            Ok(ends)
+        };
+        match if given.is_empty() { Ok(()) } else { self.update(end) } {
+            Ok(()) => error,
+            Err(undo) => StoreError::NotUndone { error: Box::new(error), undo: undo.to_string() },
+        }
     }
 }
 
@@ -104,18 +155,18 @@ impl Store for JournalStore {
         let (mut writer, journaled) = Writer::open(&directory, &self.boot_id)?;
         let mut snapshot = Snapshot::new(&self.files, journaled);
         let changes = decide(&snapshot)?;
-        let marks = marks::append(&self.files, &changes)?;
+        let marks = self.note(&snapshot, &changes)?;
         writer.append(&changes)?;
-        if writer.journaled >= LONGEST_JOURNAL {
-            for change in changes {
-                snapshot.apply(change);
+        if writer.journaled >= LONGEST_JOURNAL && snapshot.require_whole().is_ok() {
+            for change in &changes {
+                snapshot.leases.apply(change.clone());
             }
             // The journal has everything; where this fails, the next writer tries again.
             let _ = writer.checkpoint(&mut snapshot);
         }
         drop(lock);
-        marks.into_iter().try_for_each(Unsynced::sync).map_err(StoreError::from)?;
-        Ok(())
+        let synced = marks.into_iter().try_for_each(Unsynced::sync);
+        synced.map_err(|error| self.take_back(&changes, error.into()).into())
     }
 
     fn view(&self, look: &mut Look<'_>) -> Result<(), Error> {
@@ -123,92 +174,37 @@ impl Store for JournalStore {
     }
 }
 
-impl Files {
-    fn owners(&self) -> Result<Owners, StoreError> {
-        let replay = self.marks(OWNERS)?;
-        Ok(replay.map(|replay| Owners::read(replay.records())).unwrap_or_default())
+impl JournalStore {
+    /// What outlives the boot.
+    fn note(&self, snapshot: &Snapshot<'_>, changes: &[Change]) -> Result<Vec<Unsynced>, StoreError> {
+        let of = |wanted: fn(&&Change) -> bool| changes.iter().filter(wanted).collect::<Vec<_>>();
+        let sticks = of(|change| matches!(change, Change::Stick { .. }));
+        let quarantines = of(|change| matches!(change, Change::Quarantine { .. }));
+        let mut unsynced = Vec::new();
+        if !sticks.is_empty() {
+            let is_leased = |ip| snapshot.leases.map.contains(number::of(ip));
+            unsynced.push(owners::append(&self.files, snapshot.owners()?, &sticks, now(), &is_leased)?);
+        }
+        if !quarantines.is_empty() {
+            unsynced.push(marks::append(&self.files, &quarantines)?);
+        }
+        Ok(unsynced)
     }
+}
 
+impl Files {
     fn quarantined(&self) -> Result<Quarantined, StoreError> {
         let replay = self.marks(QUARANTINE)?;
         Ok(replay.map(|replay| Quarantined::read(replay.records())).unwrap_or_default())
     }
 
     fn marks(&self, name: &str) -> Result<Option<Replay>, StoreError> {
-        Ok(state::journal::read(&self.durable.path(&[DIRECTORY])?.join(name), MARKS)?)
-    }
-}
-
-/// The files while the lock is held.
-struct Writer<'a> {
-    directory: &'a Path,
-    boot_id: &'a str,
-    journal: Journal,
-    generation: u64,
-    /// Changes in the journal.
-    journaled: usize,
-}
-
-impl<'a> Writer<'a> {
-    fn open(directory: &'a Path, boot_id: &'a str) -> Result<(Self, Journaled), StoreError> {
-        let found = Checkpoint::open(&leases(directory))?;
-        let generation = found.as_ref().map_or(0, Checkpoint::generation);
-        let base = found.filter(|base| base.is_of_boot(boot_id));
-        let (journal, replay) = Journal::open(&directory.join(JOURNAL), CHANGES, Durability::Boot)?;
-        let mut writer = Self { directory, boot_id, journal, generation, journaled: 0 };
-        let changes = match replay.digest() {
-            digest if digest == generation && base.is_some() => changes(directory, &replay)?,
-            digest if digest == generation || digest + 1 == generation => Vec::new(),
-            _ => return Err(damaged(&directory.join(JOURNAL), "it does not go with the leases beside it")),
-        };
-        if base.is_none() {
-            writer.start()?;
-        } else if replay.digest() != generation {
-            writer.journal.rewrite(generation, [])?;
-        } else {
-            writer.journaled = changes.len();
+        let path = self.durable.path(&[DIRECTORY])?.join(name);
+        let replay = state::journal::read(&path, MARKS)?;
+        if let Some(damage) = replay.as_ref().and_then(Replay::damage) {
+            tracing::warn!("{} is damaged: {damage}; the rest of it counts", path.display());
         }
-        Ok((writer, Journaled { base, changes }))
-    }
-
-    /// The first leases of a boot.
-    fn start(&mut self) -> Result<(), StoreError> {
-        let (map, cursors, leases) = <_>::default();
-        self.replace(&Content { map: &map, cursors: &cursors, cooling_down: &[], leases: &leases })
-    }
-
-    fn append(&mut self, changes: &[Change]) -> Result<(), StoreError> {
-        let mut payload = Vec::new();
-        for change in changes.iter().filter(|change| matches!(change, Change::Lease(_) | Change::Release(_)))
-        {
-            put_change(&mut payload, change);
-            self.journaled += 1;
-        }
-        if !payload.is_empty() {
-            self.journal.append(&[&payload])?;
-        }
-        Ok(())
-    }
-
-    /// Addresses whose rest is over are forgotten.
-    fn checkpoint(&mut self, snapshot: &mut Snapshot<'_>) -> Result<(), StoreError> {
-        let now = now();
-        let (cooling_down, over): (Vec<_>, _) =
-            snapshot.cooling_down()?.into_iter().partition(|cooling_down| cooling_down.until > now);
-        for cooling_down in over {
-            snapshot.map.remove(number::of(cooling_down.ip));
-        }
-        snapshot.map.drop_empty();
-        let (map, cursors, leases) = (&snapshot.map, &snapshot.cursors, &snapshot.packed()?);
-        self.replace(&Content { map, cursors, cooling_down: &cooling_down, leases })
-    }
-
-    fn replace(&mut self, content: &Content<'_>) -> Result<(), StoreError> {
-        let generation = self.generation + 1;
-        file::replace(&leases(self.directory), &content.bytes(generation, self.boot_id))?;
-        self.journal.rewrite(generation, [])?;
-        (self.generation, self.journaled) = (generation, 0);
-        Ok(())
+        Ok(replay)
     }
 }
 
@@ -221,6 +217,14 @@ fn changes(directory: &Path, replay: &Replay) -> Result<Vec<Change>, StoreError>
     let changes = replay.records().map(decode).collect::<Option<Vec<_>>>();
     let unknown = || damaged(&directory.join(JOURNAL), "it holds a record of another version");
     Ok(changes.ok_or_else(unknown)?.into_iter().flatten().collect())
+}
+
+/// Another header than was written has lost all that follows it.
+fn no_journal(error: state::Error) -> StoreError {
+    match error {
+        state::Error::Foreign { path, found } => damaged(&path, &found),
+        other => other.into(),
+    }
 }
 
 /// Seconds since the epoch.

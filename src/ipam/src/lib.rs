@@ -17,7 +17,7 @@ mod range;
 mod select;
 mod store;
 
-pub use allocate::{Allocation, Declined, Grant, Request, allocate};
+pub use allocate::{Allocation, Declined, Grant, Present, Request, allocate};
 pub use catalog::Catalog;
 pub use document::DEFAULT_COOL_DOWN;
 pub use error::{Error, PoolError, StoreError};
@@ -27,4 +27,4 @@ pub use lease::{AttachmentKey, Change, CoolingDown, Lease};
 pub use pool::{Family, Pool, PoolRoute, Scope};
 pub use range::{Range, RangeError, RangeSet};
 pub use select::{Namespace, PoolNames, Site, select};
-pub use store::{Decision, Leases, Look, Store};
+pub use store::{Decision, Kept, Leases, Look, Store};

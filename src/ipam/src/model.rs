@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::{AttachmentKey, Change, CoolingDown, Lease, Leases, Range, RangeSet, StoreError, number};
+use crate::{AttachmentKey, Change, CoolingDown, Kept, Lease, Leases, Range, RangeSet, StoreError, number};
 
 /// The leases as plain maps: what the store on disk has to agree with.
 #[derive(Clone, Debug, Default)]
@@ -45,6 +45,12 @@ impl Model {
     }
 }
 
+impl Model {
+    fn counts(&self, ip: IpAddr, kept: Kept) -> bool {
+        kept == Kept::Counted || !self.bindings.contains_key(&ip)
+    }
+}
+
 impl Leases for Model {
     fn of(&self, key: &AttachmentKey) -> Result<Vec<Lease>, StoreError> {
         Ok(self.leased.values().filter(|lease| lease.key == *key).cloned().collect())
@@ -58,13 +64,19 @@ impl Leases for Model {
         Ok(self.leased.contains_key(&ip))
     }
 
-    fn unused(&self, range: &Range) -> Option<IpAddr> {
-        let mut numbers = (range.first..=range.last).map(number::address);
-        numbers.find(|ip| !self.leased.contains_key(ip) && !self.cooling_down.contains_key(ip))
+    fn require_whole(&self) -> Result<(), StoreError> {
+        Ok(())
     }
 
-    fn released_first(&self, within: &RangeSet) -> Result<Option<CoolingDown>, StoreError> {
+    fn unused(&self, range: &Range, kept: Kept) -> Result<Option<IpAddr>, StoreError> {
+        let mut numbers = (range.first..=range.last).map(number::address);
+        let is_free = |ip: &IpAddr| !self.leased.contains_key(ip) && !self.cooling_down.contains_key(ip);
+        Ok(numbers.find(|ip| is_free(ip) && self.counts(*ip, kept)))
+    }
+
+    fn released_first(&self, within: &RangeSet, kept: Kept) -> Result<Option<CoolingDown>, StoreError> {
         let cooling_down = self.cooling_down.values().filter(|cooling_down| within.contains(cooling_down.ip));
+        let cooling_down = cooling_down.filter(|cooling_down| self.counts(cooling_down.ip, kept));
         Ok(cooling_down.min_by_key(|cooling_down| (cooling_down.released, cooling_down.ip)).copied())
     }
 
@@ -77,10 +89,8 @@ impl Leases for Model {
         Ok(self.bindings.iter().find(|(_, own)| **own == mark).map(|(ip, _)| *ip))
     }
 
-    fn bound_to_others(&self, owner: Option<&str>, pool: &str) -> Result<RangeSet, StoreError> {
-        let others =
-            self.bindings.iter().filter(|(_, mark)| mark.1 == pool && Some(mark.0.as_str()) != owner);
-        Ok(others.map(|(ip, _)| Range::one(*ip)).collect())
+    fn is_noted(&self, owner: &str, pool: &str, ip: IpAddr, _: u64) -> Result<bool, StoreError> {
+        Ok(self.sticky_binding(owner, pool)? == Some(ip))
     }
 
     fn quarantined(&self, now: u64) -> Result<RangeSet, StoreError> {

@@ -105,6 +105,9 @@ impl fmt::Display for Range {
 pub struct RangeSet(Vec<Range>);
 
 impl RangeSet {
+    /// No address.
+    pub const EMPTY: Self = Self(Vec::new());
+
     /// The ranges, lowest first.
     pub fn ranges(&self) -> &[Range] {
         &self.0

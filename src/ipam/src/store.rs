@@ -21,6 +21,15 @@ pub trait Store {
     fn view(&self, look: &mut Look<'_>) -> Result<(), Error>;
 }
 
+/// Whether addresses count that owners of sticky pools would like to have again.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kept {
+    /// They do.
+    Counted,
+    /// They are left out.
+    LeftOut,
+}
+
 /// The state of the leases at one moment.
 pub trait Leases {
     /// The leases of one owner.
@@ -32,11 +41,14 @@ pub trait Leases {
     /// Whether somebody has the address.
     fn is_leased(&self, ip: IpAddr) -> Result<bool, StoreError>;
 
-    /// The lowest address of the range that is neither leased nor cooling down.
-    fn unused(&self, range: &Range) -> Option<IpAddr>;
+    /// Fails when leases are lost: then no address can be known to be free.
+    fn require_whole(&self) -> Result<(), StoreError>;
 
-    /// Of those that cool down in the set the one that was released first.
-    fn released_first(&self, within: &RangeSet) -> Result<Option<CoolingDown>, StoreError>;
+    /// The lowest address of the range that is neither leased nor cooling down.
+    fn unused(&self, range: &Range, kept: Kept) -> Result<Option<IpAddr>, StoreError>;
+
+    /// Of the resting addresses in the set the one that was released first.
+    fn released_first(&self, within: &RangeSet, kept: Kept) -> Result<Option<CoolingDown>, StoreError>;
 
     /// The address that the pool gave last.
     fn last_given(&self, pool: &str) -> Option<IpAddr>;
@@ -44,8 +56,8 @@ pub trait Leases {
     /// The address of the pool that this owner had last.
     fn sticky_binding(&self, owner: &str, pool: &str) -> Result<Option<IpAddr>, StoreError>;
 
-    /// The addresses that other owners of the pool would like to have again.
-    fn bound_to_others(&self, owner: Option<&str>, pool: &str) -> Result<RangeSet, StoreError>;
+    /// Whether it is noted, and not too long ago, that the owner has this address of the pool.
+    fn is_noted(&self, owner: &str, pool: &str, ip: IpAddr, now: u64) -> Result<bool, StoreError>;
 
     /// The addresses that nobody gets at this time.
     fn quarantined(&self, now: u64) -> Result<RangeSet, StoreError>;

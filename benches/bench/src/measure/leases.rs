@@ -10,7 +10,7 @@ use ipam::{AttachmentKey, Change, JournalStore, Lease, Store};
 use serde_json::{Value, json};
 use state::Dirs;
 
-use crate::exec::{Bench, Call};
+use crate::exec::{Bench, Call, timed};
 use crate::report::{Report, Unit};
 use crate::samples::{Samples, in_turns};
 use crate::suite::Suite;
@@ -35,6 +35,60 @@ pub(crate) fn by_count(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
         };
         report.compare(case("ADD"), Unit::Seconds, part(|times| times.0));
         report.compare(case("DEL"), Unit::Seconds, part(|times| times.1));
+    }
+    Ok(())
+}
+
+const OWNERS: [u16; 2] = [10, 60_000];
+
+/// ADD of a sticky pool, by how many owners there are: with the wait for the disk, which does not depend on them.
+pub(crate) fn by_owners(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
+    let mut filled = 0;
+    for count in OWNERS {
+        fill_owners(bench, filled..count)?;
+        filled = count;
+        let rounds = if count < MANY { bench.rounds / 2 } else { bench.few_rounds() };
+        let mut adds = Vec::with_capacity(rounds);
+        for round in 0..rounds {
+            adds.push(add_of_owner(bench, round)?);
+        }
+        report.alone(format!("IPAM among {count} owners, ADD"), Unit::Seconds, Samples::of(&adds));
+    }
+    Ok(())
+}
+
+fn add_of_owner(bench: &Bench<'_>, round: usize) -> Result<Duration> {
+    let config =
+        bench.ours.pool("owners", &json!({ "subnet": "10.102.0.0/15", "gateway": "10.103.255.254" }));
+    let config = sticky(config);
+    let call = |verb| Call { verb, container_id: "bench-pod", netns: "/run/netns/none", ifname: "eth0" };
+    let run = |verb| {
+        let mut command = bench.command(&bench.ours, bench.ours.ipam(), &call(verb));
+        command.env("CNI_ARGS", format!("K8S_POD_NAMESPACE=ml;K8S_POD_NAME=new-{round}"));
+        timed(command, &config)
+    };
+    let (add, _) = run("ADD")?;
+    run("DEL")?;
+    Ok(add)
+}
+
+fn sticky(mut config: Value) -> Value {
+    config["ipam"]["sticky"] = json!(true);
+    config
+}
+
+/// In the pool that the range of the config is.
+fn fill_owners(bench: &Bench<'_>, pods: Range<u16>) -> Result<()> {
+    let store = JournalStore::new(&dirs(bench)?, Duration::from_secs(10))?;
+    let first = Ipv4Addr::new(10, 102, 0, 1).to_bits();
+    let stick = |number: u16| Change::Stick {
+        owner: format!("ml/pod-{number}/eth0"),
+        pool: "10.102.0.1-10.103.255.254".into(),
+        ip: Ipv4Addr::from_bits(first + u32::from(number)).into(),
+    };
+    let sticks = pods.map(stick).collect::<Vec<_>>();
+    for some in sticks.chunks(2_000) {
+        store.update(&mut |_| Ok(some.to_vec()))?;
     }
     Ok(())
 }

@@ -53,7 +53,61 @@ fn a_damaged_store_is_named_and_nothing_is_given() {
     node.put("state/ipam/leases", &"no lease store, but long enough for a header".repeat(4));
     let (code, message) = node.refusal("b", &using(&["rail"]));
     assert_eq!(code, 5);
-    assert!(message.contains("leases is damaged (it is no lease store): move it aside"), "{message}");
+    assert!(message.contains("leases is damaged (it is no lease store): no address is given"), "{message}");
+    let outcome = node.run("DEL", "a", &using(&["rail"]));
+    assert!(outcome.ok && outcome.log.contains("is damaged"), "the pod can go: {}", outcome.log);
+}
+
+/// One byte of the journal changed: every lease behind it came free, and its address was given twice.
+#[test]
+fn a_byte_changed_in_the_journal_gives_no_address_twice() {
+    let node = Node::with_pools(&pool("rail", "{subnet: 10.0.0.0/24, ips: [10.0.0.2-10.0.0.40]}"));
+    let living = ["a", "b", "c", "d"].map(|name| node.add(name, &using(&["rail"])).remove(0));
+    let path = node.path("state/ipam/journal");
+    let whole = std::fs::read(&path).unwrap();
+    for at in (0..whole.len()).step_by(7) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x40;
+        state::file::replace(&path, &bytes).unwrap();
+        let (code, message) = node.refusal("new", &using(&["rail"]));
+        assert_eq!(code, 5, "{at}: {message}");
+        assert!(message.contains("/state/ipam/journal is damaged ("), "{at}: {message}");
+        assert_eq!(node.run("STATUS", "", &using(&["rail"])).error().0, 50, "{at}");
+        node.del("d", &using(&["rail"]));
+        assert_eq!(
+            node.refusal("new", &using(&["rail"])).0,
+            5,
+            "{at}: and a release changes nothing about it"
+        );
+    }
+    state::file::replace(&path, &whole).unwrap();
+    assert!(!living.contains(&node.add("e", &using(&["rail"])).remove(0)));
+    std::fs::remove_file(&path).unwrap();
+    assert!(
+        node.refusal("new", &using(&["rail"])).1.contains("journal is damaged (it is gone"),
+        "lost altogether"
+    );
+    node.put("state/ipam/journal", "");
+    assert!(node.refusal("new", &using(&["rail"])).1.contains("journal is damaged (it is gone"), "emptied");
+}
+
+/// What cannot be read for want of rights, or since the disk fails, is not damaged.
+#[test]
+fn a_store_that_cannot_be_read_is_not_called_damaged() {
+    let node = node();
+    node.add("a", &using(&["rail"]));
+    for (options, said) in [("RLIMIT", "open"), ("LINK", "symbolic link")] {
+        let outcome = match options {
+            "LINK" => {
+                std::fs::rename(node.path("state/ipam/leases"), node.path("elsewhere")).unwrap();
+                std::os::unix::fs::symlink(node.path("elsewhere"), node.path("state/ipam/leases")).unwrap();
+                node.run("ADD", "b", &using(&["rail"]))
+            }
+            _ => node.call("ADD", "b", &using(&["rail"])).under("ulimit -n 4; exec \"$0\"").run(),
+        };
+        let (_, message) = outcome.error();
+        assert!(message.contains(said) && !message.contains("damaged"), "{message}");
+    }
 }
 
 #[test]

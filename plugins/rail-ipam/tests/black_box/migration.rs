@@ -7,7 +7,7 @@ use crate::node::{Node, network};
 fn ranges() -> Value {
     let routes = json!([{"dst": "0.0.0.0/0"}, {"dst": "192.168.0.0/16", "gw": "10.1.2.1"}]);
     network(
-        &json!({"ranges": [[{"subnet": "10.1.2.0/24", "rangeEnd": "10.1.2.5"}], [{"subnet": "fd00::/64"}]], "routes": routes}),
+        &json!({"ranges": [[{"subnet": "10.1.2.0/24", "rangeEnd": "10.1.2.5"}], [{"subnet": "fd53:a::/64"}]], "routes": routes}),
     )
 }
 
@@ -19,7 +19,7 @@ fn a_host_local_config_gets_a_host_local_result() {
     config["ipam"]["resolvConf"] = node.path("resolv.conf").to_str().unwrap().into();
     let expected = json!({
         "cniVersion": "1.1.0",
-        "ips": [{"address": "10.1.2.2/24", "gateway": "10.1.2.1"}, {"address": "fd00::2/64", "gateway": "fd00::1"}],
+        "ips": [{"address": "10.1.2.2/24", "gateway": "10.1.2.1"}, {"address": "fd53:a::2/64", "gateway": "fd53:a::1"}],
         "routes": [{"dst": "0.0.0.0/0"}, {"dst": "192.168.0.0/16", "gw": "10.1.2.1"}],
         "dns": {"nameservers": ["10.96.0.10"], "search": ["cluster.local"]},
     });
@@ -51,7 +51,7 @@ fn a_gateway_outside_the_subnet() {
     }
     let pool = |gateway| {
         json!({"pools": [{"name": "six", "subnet": "fd00:8::/64", "gateway": gateway, "ips": ["fd00:8::9"],
-                                             "routes": [{"dst": "fd00::/16", "gw": gateway}]}]})
+                                             "routes": [{"dst": "fd55::/16", "gw": gateway}]}]})
     };
     let answer = node.run("ADD", "b", &network(&pool("fe80::1"))).answer;
     assert_eq!(answer["routes"][0], json!({"dst": "::/0", "gw": "fe80::1"}));
@@ -109,24 +109,24 @@ fn addresses_of_running_pods_are_left_alone_until_their_del() {
     let node = Node::new();
     node.put("peer/networks/rail1/10.1.2.2", "old-pod\r\nnet1");
     node.put("peer/networks/rail1/10.1.2.3", "");
-    node.put("peer/networks/rail1/fd00::2", "old-pod\r\nnet1");
+    node.put("peer/networks/rail1/fd53:a::2", "old-pod\r\nnet1");
     node.put("peer/networks/rail1/last_reserved_ip.0", "10.1.2.3");
     node.put("peer/networks/rail2/10.1.2.4", "other network\r\nnet1");
-    assert_eq!(node.add("new-pod", &ranges()), ["10.1.2.4/24", "fd00::3/64"]);
+    assert_eq!(node.add("new-pod", &ranges()), ["10.1.2.4/24", "fd53:a::3/64"]);
     let taken = node.call("ADD", "b", &ranges()).args("IP=10.1.2.2").run().error();
     assert_eq!(taken, (101, "requested address 10.1.2.2 is taken".to_owned()));
     let mut check = ranges();
     check["prevResult"] =
-        json!({"cniVersion": "1.1.0", "ips": [{"address": "10.1.2.2/24"}, {"address": "fd00::2/64"}]});
+        json!({"cniVersion": "1.1.0", "ips": [{"address": "10.1.2.2/24"}, {"address": "fd53:a::2/64"}]});
     assert!(node.run("CHECK", "old-pod", &check).ok);
     node.del("old-pod", &ranges());
     assert!(
         !node.path("peer/networks/rail1/10.1.2.2").exists()
-            && !node.path("peer/networks/rail1/fd00::2").exists()
+            && !node.path("peer/networks/rail1/fd53:a::2").exists()
     );
     assert!(node.path("peer/networks/rail1/last_reserved_ip.0").exists());
-    assert_eq!(node.add("b", &ranges()), ["10.1.2.5/24", "fd00::4/64"]);
-    assert_eq!(node.add("c", &ranges()), ["10.1.2.2/24", "fd00::5/64"]);
+    assert_eq!(node.add("b", &ranges()), ["10.1.2.5/24", "fd53:a::4/64"]);
+    assert_eq!(node.add("c", &ranges()), ["10.1.2.2/24", "fd53:a::5/64"]);
 }
 
 #[test]

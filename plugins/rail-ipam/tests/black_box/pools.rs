@@ -25,7 +25,8 @@ fn an_address_with_the_routes_of_its_pool() {
 #[test]
 fn installed_as_spiderpool_it_reads_spiderpools_keys() {
     let node = Node::with_pools(
-        &(pool("four", RAIL) + &pool("six", "{subnet: 'fd00::/64', gateway: 'fd00::1', ips: ['fd00::5']}")),
+        &(pool("four", RAIL)
+            + &pool("six", "{subnet: 'fd53:a::/64', gateway: 'fd53:a::1', ips: ['fd53:a::5']}")),
     );
     let binary = node.path("spiderpool");
     symlink(env!("CARGO_BIN_EXE_rail-ipam"), &binary).unwrap();
@@ -34,7 +35,7 @@ fn installed_as_spiderpool_it_reads_spiderpools_keys() {
         "log_level": "info", "log_file_max_size": 10, "ipam_unix_socket_path": "/var/run/spidernet/spiderpool.sock",
     });
     let outcome = node.call_as(&binary, "ADD", "pod", &network(&ipam)).run();
-    assert_eq!(outcome.ips(), ["172.16.1.2/27", "fd00::5/64"]);
+    assert_eq!(outcome.ips(), ["172.16.1.2/27", "fd53:a::5/64"]);
     assert_eq!(
         outcome.answer["routes"],
         json!([{"dst": "172.16.0.0/16", "gw": "172.16.1.1"}]),
@@ -69,7 +70,7 @@ fn missing_disabled_foreign_and_exhausted_pools() {
     let pools = pool("small", "{subnet: 10.0.0.0/24, ips: [10.0.0.9]}")
         + &pool("off", "{subnet: 10.0.1.0/24, ips: [10.0.1.9], disable: true}")
         + &pool("other", "{subnet: 10.0.2.0/24, ips: [10.0.2.9], nodeName: [n2]}")
-        + &pool("six", "{subnet: 'fd00::/64', ips: ['fd00::9']}")
+        + &pool("six", "{subnet: 'fd53:a::/64', ips: ['fd53:a::9']}")
         + &pool("none", "{subnet: 10.0.3.0/24, ips: [10.0.3.4], excludeIPs: [10.0.3.0-10.0.3.255]}");
     let node = Node::with_pools(&pools);
     let refusal = |name: &str| node.refusal("pod", &using(&[name]));
@@ -141,12 +142,8 @@ fn files_that_are_none_are_named_and_cost_only_themselves() {
     std::fs::File::create(node.path("config/pools.d/huge.yaml")).unwrap().set_len(1 << 40).unwrap();
     let outcome = node.run("ADD", "pod", &using(&["rail"]));
     assert_eq!(outcome.ips(), ["10.0.0.2/24"]);
-    for said in [
-        "pipe.yaml: it is no regular file",
-        "zero.json: it is no",
-        "folder.yml: it is no",
-        "huge.yaml: it is longer",
-    ] {
+    for said in ["pipe.yaml is no regular file", "zero.json is no", "folder.yml is no", "huge.yaml is longer"]
+    {
         assert!(outcome.log.contains(said), "{said}: {}", outcome.log);
     }
 }
@@ -182,9 +179,9 @@ fn pools_within_the_config_need_no_file() {
     let node = Node::new();
     let pools = json!([
         {"name": "four", "subnet": "10.0.0.0/24", "ips": ["10.0.0.7"]},
-        {"kind": "SpiderIPPool", "metadata": {"name": "six"}, "spec": {"subnet": "fd00::/64", "ips": ["fd00::7"]}},
+        {"kind": "SpiderIPPool", "metadata": {"name": "six"}, "spec": {"subnet": "fd53:a::/64", "ips": ["fd53:a::7"]}},
     ]);
-    assert_eq!(node.add("pod", &network(&json!({"pools": pools}))), ["10.0.0.7/24", "fd00::7/64"]);
+    assert_eq!(node.add("pod", &network(&json!({"pools": pools}))), ["10.0.0.7/24", "fd53:a::7/64"]);
     let wrong = network(&json!({"pools": [{"name": "four", "subnet": "10.0.0.0/24", "gatway": "10.0.0.1"}]}));
     assert_eq!(
         node.refusal("pod", &wrong),
@@ -204,10 +201,10 @@ fn default_pools_serve_a_config_that_names_none() {
 fn both_families_or_nothing() {
     let node = Node::with_pools(
         &(pool("four", "{subnet: 10.0.0.0/24, ips: [10.0.0.2-10.0.0.9]}")
-            + &pool("six", "{subnet: 'fd00::/64', ips: ['fd00::9']}")),
+            + &pool("six", "{subnet: 'fd53:a::/64', ips: ['fd53:a::9']}")),
     );
     let dual = network(&json!({"ippools": {"ipv4": ["four"], "ipv6": ["six"]}}));
-    assert_eq!(node.add("a", &dual), ["10.0.0.2/24", "fd00::9/64"]);
+    assert_eq!(node.add("a", &dual), ["10.0.0.2/24", "fd53:a::9/64"]);
     assert_eq!(node.refusal("b", &dual).0, 100);
     assert_eq!(node.add("c", &using(&["four"])), ["10.0.0.3/24"], "what was refused has left nothing behind");
 }

@@ -138,12 +138,12 @@ fn old_versions_get_their_results_and_no_more_than_fits() {
     let node = Node::new();
     let range = |subnet: &str| json!([{"subnet": subnet}]);
     let mut config = network(
-        &json!({"ranges": [range("10.1.0.0/24"), range("fd00::/64")], "routes": [{"dst": "0.0.0.0/0"}]}),
+        &json!({"ranges": [range("10.1.0.0/24"), range("fd53:a::/64")], "routes": [{"dst": "0.0.0.0/0"}]}),
     );
     config["cniVersion"] = "0.2.0".into();
     let answer = node.run("ADD", "a", &config).answer;
     assert_eq!(answer["ip4"]["ip"], "10.1.0.2/24");
-    assert_eq!(answer["ip6"]["ip"], "fd00::2/64");
+    assert_eq!(answer["ip6"]["ip"], "fd53:a::2/64");
     config["ipam"]["ranges"] = json!([range("10.1.0.0/24"), range("10.2.0.0/24")]);
     let message =
         "cniVersion 0.2.0 has room for one IPv4 address, and the config asks for more: use 0.3.0 or later";

@@ -10,6 +10,7 @@ struct World {
     catalog: Catalog,
     model: Model,
     foreign: RangeSet,
+    present: Present<'static>,
     declined: Declined,
     now: u64,
 }
@@ -25,7 +26,8 @@ impl World {
         let refused = catalog.refused().map(ToString::to_string).collect::<Vec<_>>();
         assert!(refused.is_empty(), "{refused:?}");
         let (catalog, model) = (catalog.complete(), Model::default());
-        Self { catalog, model, foreign: RangeSet::default(), declined: Declined::default(), now: 1000 }
+        let (foreign, present, declined) = (RangeSet::default(), Present::NONE, Declined::default());
+        Self { catalog, model, foreign, present, declined, now: 1000 }
     }
 
     fn ask(&mut self, name: &str, requested: &[&str], owner: Option<&str>) -> Result<Vec<String>, Error> {
@@ -39,9 +41,10 @@ impl World {
         };
         let site = Site { node: &[], namespace: Namespace::Unknown, network: "net", master: None };
         let sets = select(&self.catalog, &wanted, &site)?;
-        let (key, foreign, declined, now) = (key(name), &self.foreign, &self.declined, self.now);
+        let (key, foreign, present) = (key(name), &self.foreign, &self.present);
+        let (declined, now) = (&self.declined, self.now);
         let requested = requested.as_slice();
-        let request = Request { key: &key, sets: &sets, requested, owner, foreign, declined, now };
+        let request = Request { key: &key, sets: &sets, requested, owner, foreign, present, declined, now };
         let allocation = allocate(&request, &self.model)?;
         let ips = allocation.grants.iter().map(|grant| grant.ip.to_string()).collect();
         let changes = allocation.changes;
@@ -96,6 +99,40 @@ fn round_robin_from_the_beginning_to_the_end_and_around() {
     assert_eq!(world.add("e").unwrap(), "10.0.0.2", "then what was released");
 }
 
+/// The addresses from one to another.
+fn present(first: u8, last: u8) -> RangeSet {
+    Range::new(at(first), at(last)).unwrap().into()
+}
+
+#[test]
+fn addresses_of_the_node_and_of_the_pod_are_passed_over() {
+    let mut world = World::new(FOUR);
+    world.present =
+        Present { node: present(2, 3), pod: present(5, 5), holder: &|ip| format!("whoever has {ip}") };
+    assert_eq!(world.add("a").unwrap(), "10.0.0.4");
+    assert!(matches!(world.add("b"), Err(Error::Exhausted { .. })));
+    for ip in ["10.0.0.3", "10.0.0.5"] {
+        let message = format!("requested address {ip} is the address of whoever has {ip}");
+        assert_eq!(world.refusal("c", &[ip]), message);
+    }
+    assert_eq!(world.add("a").unwrap(), "10.0.0.4", "who has a lease keeps it");
+}
+
+/// A pod that says it has all that is free does not get what rests, or what an owner wants to have again.
+#[test]
+fn what_a_pod_says_of_itself_never_gets_it_what_is_kept_for_others() {
+    let sticky = FOUR.replace("10.0.0.5]", "10.0.0.5], sticky: true");
+    for pool in [FOUR, sticky.as_str()] {
+        let mut world = World::new(pool);
+        world.ask("victim", &[], Some("ml/victim/net1")).unwrap();
+        world.del("victim");
+        world.present.pod = present(3, 5);
+        assert!(matches!(world.add("attacker"), Err(Error::Exhausted { .. })), "{pool}");
+        world.present.pod = present(3, 4);
+        assert_eq!(world.add("attacker").unwrap(), "10.0.0.5");
+    }
+}
+
 #[test]
 fn an_exhausted_pool_says_so_and_recovers() {
     let mut world = World::new(FOUR);
@@ -107,7 +144,7 @@ fn an_exhausted_pool_says_so_and_recovers() {
         r#"no address is left in pool "rail" (10.0.0.0/24); `railctl gc` shows what pods that are gone still hold"#
     );
     world.del("c");
-    assert_eq!(world.add("e").unwrap(), "10.0.0.4", "a resting address is better than none");
+    assert_eq!(world.add("e").unwrap(), "10.0.0.4", "one that cools down is better than none");
 }
 
 #[test]
@@ -134,7 +171,7 @@ fn the_next_pool_is_used_before_the_rest_is_over() {
     assert_eq!(world.add("y").unwrap(), "10.0.0.3");
     world.del("y");
     world.now += 1;
-    assert_eq!(world.add("z").unwrap(), "10.0.0.2", "rested again, and of the first pool");
+    assert_eq!(world.add("z").unwrap(), "10.0.0.2", "cooled_down again, and of the first pool");
 }
 
 #[test]
@@ -332,7 +369,7 @@ proptest! {
                             prop_assert!(free.contains(&ip));
                             if before.cooling_down.get(&ip).is_some_and(|cooling_down| cooling_down.until > world.now) {
                                 let all_rest = free.iter().all(|ip| before.cooling_down.get(ip).is_some_and(|cooling_down| cooling_down.until > world.now));
-                                prop_assert!(all_rest, "{} had not rested, and another was free", ip);
+                                prop_assert!(all_rest, "{} had not cooled_down, and another was free", ip);
                             }
                         }
                         Ok(ip) => prop_assert!(before.leased.contains_key(&ip.parse().unwrap())),

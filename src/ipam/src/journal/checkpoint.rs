@@ -13,6 +13,7 @@
 //! owner by a binary search. The file is only ever replaced by a rename.
 
 mod content;
+mod header;
 mod packed;
 
 use std::cell::OnceCell;
@@ -23,11 +24,14 @@ use std::net::IpAddr;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use state::file;
 
 use super::codec::{Reader, key_hash};
 use super::map::Map;
 use crate::{AttachmentKey, CoolingDown, Lease, StoreError};
+
+use header::Header;
 
 pub(super) use content::Content;
 pub(super) use packed::Packed;
@@ -54,30 +58,16 @@ pub(super) struct Checkpoint {
     cooling_down: OnceCell<Vec<CoolingDown>>,
 }
 
-#[derive(Debug)]
-struct Header {
-    generation: u64,
-    boot_id: String,
-    blocks: usize,
-    cursors: usize,
-    cooling_down: usize,
-    leases: usize,
-    head_crc: u32,
-    resting_crc: u32,
-    /// Of the whole file.
-    length: u64,
-}
-
 impl Checkpoint {
     /// `None` when there is no file.
     pub(super) fn open(path: &Path) -> Result<Option<Self>, StoreError> {
         let Some(file) = file::open_to_read(path)? else { return Ok(None) };
-        let length = file.metadata().map_err(|error| damaged(path, &error.to_string()))?.len();
+        let length = file.metadata().map_err(|error| failed("inspect", path, &error))?.len();
         let mut head = vec![0; usize::try_from(length).map_or(FIRST_READ, |length| length.min(FIRST_READ))];
-        let got = read_some(&file, &mut head).map_err(|error| damaged(path, &error.to_string()))?;
+        let got = read_some(&file, &mut head).map_err(|error| failed("read", path, &error))?;
         head.truncate(got);
         let header = Header::parse(&head).map_err(|what| damaged(path, what))?;
-        if length != header.length {
+        if length != header.length || length < header.least() {
             return Err(damaged(path, "it is cut off"));
         }
         let end = HEADER + header.head();
@@ -85,7 +75,7 @@ impl Checkpoint {
             let begin = head.len();
             head.resize(end, 0);
             file.read_exact_at(&mut head[begin..], begin as u64)
-                .map_err(|error| damaged(path, &error.to_string()))?;
+                .map_err(|error| failed("read", path, &error))?;
         }
         let head = &head[HEADER..end];
         if crc32fast::hash(head) != header.head_crc {
@@ -147,21 +137,29 @@ impl Checkpoint {
         leases.ok_or_else(|| self.bad_lease())
     }
 
-    /// Adds the leases whose addresses are to be kept, as they are: taking them apart would cost ten times as much.
-    pub(super) fn copy(&self, keep: impl Fn(IpAddr) -> bool, packed: &mut Packed) -> Result<(), StoreError> {
+    /// Adds the leases that are to be kept, by address and beginning, as they are: taking them apart would cost ten times as
+    /// much. Returns the addresses of the others.
+    pub(super) fn copy(
+        &self,
+        keep: impl Fn(IpAddr, u64) -> bool,
+        packed: &mut Packed,
+    ) -> Result<Vec<IpAddr>, StoreError> {
         let records = self.records()?;
         packed.reserve(records.len());
+        let mut others = Vec::new();
         for (hash, offset) in self.entries(0, self.header.leases)? {
             let record = usize::try_from(offset).ok().and_then(|offset| records.get(offset..));
             let record = record.ok_or_else(|| self.bad_lease())?;
             let mut reader = Reader::new(record);
-            let ip =
-                payload(&mut reader).and_then(|mut payload| payload.ip()).ok_or_else(|| self.bad_lease())?;
-            if keep(ip) {
+            let start = payload(&mut reader).and_then(|mut payload| Some((payload.ip()?, payload.u64()?)));
+            let (ip, since) = start.ok_or_else(|| self.bad_lease())?;
+            if keep(ip, since) {
                 packed.push_record(hash, &record[..record.len() - reader.len()]);
+            } else {
+                others.push(ip);
             }
         }
-        Ok(())
+        Ok(others)
     }
 
     fn records(&self) -> Result<Vec<u8>, StoreError> {
@@ -199,6 +197,9 @@ impl Checkpoint {
         let begin = begin.ok_or_else(|| self.damaged("the index points out of the file"))?;
         let mut record = self.bytes(begin, 8)?;
         let len = Reader::new(&record).u32().unwrap_or(0) as usize;
+        if (begin + 8 + len) as u64 > self.header.length {
+            return Err(self.bad_lease());
+        }
         record.extend(self.bytes(begin + 8, len)?);
         let lease = payload(&mut Reader::new(&record)).and_then(|mut payload| payload.lease());
         lease.ok_or_else(|| self.bad_lease())
@@ -216,7 +217,7 @@ impl Checkpoint {
         let mut bytes = vec![0; len];
         self.file
             .read_exact_at(&mut bytes, begin as u64)
-            .map_err(|error| self.damaged(&error.to_string()))?;
+            .map_err(|error| failed("read", &self.path, &error))?;
         Ok(bytes)
     }
 
@@ -227,6 +228,14 @@ impl Checkpoint {
 
 pub(super) fn damaged(path: &Path, what: &str) -> StoreError {
     StoreError::Damaged { path: path.display().to_string(), what: what.to_owned() }
+}
+
+/// What the disk or the rights do not allow is no damage. Less than there has to be is.
+fn failed(op: &'static str, path: &Path, error: &io::Error) -> StoreError {
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(errno) => state::Error::Io { op, path: path.to_path_buf(), errno }.into(),
+        None => damaged(path, &error.to_string()),
+    }
 }
 
 fn read_some(file: &File, buffer: &mut [u8]) -> io::Result<usize> {
@@ -245,55 +254,4 @@ fn payload<'a>(reader: &mut Reader<'a>) -> Option<Reader<'a>> {
     let (len, crc) = (reader.u32()?, reader.u32()?);
     let payload = reader.bytes(len as usize)?;
     (crc32fast::hash(payload) == crc).then(|| Reader::new(payload))
-}
-
-impl Header {
-    fn parse(bytes: &[u8]) -> Result<Self, &'static str> {
-        let header = bytes.first_chunk::<HEADER>().ok_or("its header is cut off")?;
-        Self::fields(&mut Reader::new(header), header)?.ok_or("its header is cut off")
-    }
-
-    fn fields(reader: &mut Reader<'_>, all: &[u8; HEADER]) -> Result<Option<Self>, &'static str> {
-        let start = (|| Some((reader.array::<8>()?, reader.u32()?, reader.u32()?)))();
-        match start {
-            Some((MAGIC, VERSION, crc)) if crc == crc32fast::hash(&all[16..]) => (),
-            Some((MAGIC, VERSION, _)) => return Err("the checksum of its header is wrong"),
-            Some((MAGIC, ..)) => return Err("it is of another version"),
-            _ => return Err("it is no lease store"),
-        }
-        Ok((|| {
-            let generation = reader.u64()?;
-            let boot_id = reader.array::<BOOT_ID>()?;
-            let mut count = || Some(reader.u32()? as usize);
-            let (blocks, cursors, cooling_down, leases) = (count()?, count()?, count()?, count()?);
-            let (head_crc, resting_crc, length) = (reader.u32()?, reader.u32()?, reader.u64()?);
-            let boot_id = String::from_utf8_lossy(&boot_id).trim_end_matches('\0').to_owned();
-            Some(Self {
-                generation,
-                boot_id,
-                blocks,
-                cursors,
-                cooling_down,
-                leases,
-                head_crc,
-                resting_crc,
-                length,
-            })
-        })())
-    }
-
-    /// Bytes of the map and the cursors.
-    fn head(&self) -> usize {
-        self.blocks * Map::BLOCK + self.cursors * CURSOR
-    }
-
-    fn parse_head(&self, bytes: &[u8]) -> Option<(Map, BTreeMap<u64, u128>)> {
-        let mut reader = Reader::new(bytes);
-        let map = Map::read(&mut reader, self.blocks)?;
-        let mut cursors = BTreeMap::new();
-        for _ in 0..self.cursors {
-            cursors.insert(reader.u64()?, reader.u128()?);
-        }
-        Some((map, cursors))
-    }
 }

@@ -66,6 +66,20 @@ impl Map {
         }
     }
 
+    /// The numbers that are in one of the two.
+    pub(super) fn joined(&self, other: &Self) -> Self {
+        let mut blocks: Vec<Block> = Vec::with_capacity(self.0.len().max(other.0.len()));
+        let mut all = self.0.iter().chain(&other.0).collect::<Vec<_>>();
+        all.sort_by_key(|block| block.index);
+        for block in all {
+            match blocks.last_mut().filter(|last| last.index == block.index) {
+                Some(last) => last.words.iter_mut().zip(block.words).for_each(|(word, more)| *word |= more),
+                None => blocks.push(block.clone()),
+            }
+        }
+        Self(blocks)
+    }
+
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         for block in &self.0 {
             out.extend_from_slice(&block.index.to_le_bytes());
@@ -149,6 +163,11 @@ mod tests {
             let again = Map::read(&mut Reader::new(&bytes), map.blocks()).unwrap();
             prop_assert_eq!(&again, &map);
             prop_assert!((0..1024).all(|number| again.contains(number) == set.contains(&number)));
+            let mut others = Map::default();
+            (first..first + len).step_by(3).for_each(|number| others.insert(number));
+            let either = map.joined(&others);
+            let is_right = |number| either.contains(number) == (set.contains(&number) || others.contains(number));
+            prop_assert!((0..1624).all(is_right));
         }
     }
 }

@@ -2,11 +2,17 @@ use std::fs;
 use std::net::IpAddr;
 
 use proptest::prelude::*;
+use state::file;
+use state::journal::{Durability, Journal};
 use tempfile::TempDir;
 
+use super::codec::put_change;
 use super::*;
 use crate::model::Model;
-use crate::{AttachmentKey, CoolingDown, Lease, Leases, Range, RangeSet};
+use crate::{
+    AttachmentKey, Catalog, CoolingDown, Declined, Kept, Lease, Leases, Present, Range, RangeSet, Request,
+    allocate,
+};
 
 struct Node {
     directory: TempDir,
@@ -64,6 +70,38 @@ fn ip(n: u32) -> IpAddr {
     IpAddr::from((0x0a00_0000 + n).to_be_bytes())
 }
 
+fn unused(leases: &dyn Leases, first: u32, last: u32) -> Option<IpAddr> {
+    leases.unused(&Range::new(ip(first), ip(last)).unwrap(), Kept::Counted).unwrap()
+}
+
+fn stick(owner: &str, n: u32) -> Change {
+    Change::Stick { owner: owner.to_owned(), pool: "pool".to_owned(), ip: ip(n) }
+}
+
+/// What an ADD would get from the pool of the addresses 0 to 40.
+fn give(leases: &dyn Leases) -> Result<IpAddr, Error> {
+    let mut catalog = Catalog::default();
+    catalog.add_inline(
+        "",
+        &serde_json::json!({ "name": "pool", "subnet": "10.0.0.0/8", "ips": ["10.0.0.0-10.0.0.40"] }),
+    );
+    let catalog = catalog.complete();
+    let (sets, foreign, declined) = (vec![catalog.pools().collect()], RangeSet::EMPTY, Declined::default());
+    let key = lease(9_999).key;
+    let (requested, owner, now, present) = (&[][..], None, 100, &Present::NONE);
+    let request = Request {
+        key: &key,
+        sets: &sets,
+        requested,
+        owner,
+        foreign: &foreign,
+        present,
+        declined: &declined,
+        now,
+    };
+    Ok(allocate(&request, leases)?.grants[0].ip)
+}
+
 fn cooling_down(n: u32) -> Change {
     Change::Release(CoolingDown { ip: ip(n), released: 9, until: u64::MAX })
 }
@@ -77,10 +115,10 @@ fn what_one_process_stores_the_next_one_finds() {
         assert_eq!(leases.of(&lease(2).key).unwrap(), [lease(2)]);
         assert_eq!(leases.of(&lease(1).key).unwrap(), []);
         assert!(leases.is_leased(ip(2)).unwrap() && !leases.is_leased(ip(1)).unwrap());
-        assert_eq!(leases.unused(&Range::new(ip(1), ip(9)).unwrap()), Some(ip(3)));
+        assert_eq!(unused(leases, 1, 9), Some(ip(3)));
         assert_eq!(leases.last_given("pool"), Some(ip(2)));
         let all = RangeSet::from(Range::new(ip(0), ip(9)).unwrap());
-        assert_eq!(leases.released_first(&all).unwrap().unwrap().ip, ip(1));
+        assert_eq!(leases.released_first(&all, Kept::Counted).unwrap().unwrap().ip, ip(1));
     });
 }
 
@@ -107,7 +145,7 @@ fn leases_are_found_through_the_index_of_a_large_checkpoint() {
         }
         assert_eq!(leases.of(&lease(3000).key).unwrap(), []);
         assert_eq!(leases.all().unwrap().len(), 3000);
-        assert_eq!(leases.unused(&Range::new(ip(0), ip(9999)).unwrap()), Some(ip(3000)));
+        assert_eq!(unused(leases, 0, 9999), Some(ip(3000)));
     });
 }
 
@@ -119,7 +157,7 @@ fn a_boot_ends_all_leases_and_keeps_the_marks() {
     node.boot = BootId::new("two");
     node.look(|leases| {
         assert!(leases.all().unwrap().is_empty());
-        assert_eq!(leases.unused(&Range::one(ip(1))), Some(ip(1)));
+        assert_eq!(unused(leases, 1, 1), Some(ip(1)));
         assert_eq!(leases.sticky_binding("job/w-0/net1", "pool").unwrap(), Some(ip(1)));
         assert!(leases.quarantined(99).unwrap().contains(ip(5)));
         assert!(leases.quarantined(100).unwrap().is_empty());
@@ -195,18 +233,171 @@ fn a_lock_that_stays_taken_is_a_timeout() {
 }
 
 #[test]
-fn marks_are_tidied_up() {
+fn an_owner_has_one_address_of_a_pool_and_an_address_one_owner() {
     let node = Node::new();
     for round in 0..600_u32 {
-        let owner = format!("job/w-{}/net1", round % 5);
-        node.apply(&[Change::Stick { owner, pool: "pool".to_owned(), ip: ip(round % 7) }]);
+        node.apply(&[stick(&format!("job/w-{}/net1", round % 5), round % 7)]);
     }
     assert!(fs::metadata(node.directory.path().join("durable/ipam/owners")).unwrap().len() < 40_000);
     node.look(|leases| {
         assert_eq!(leases.sticky_binding("job/w-4/net1", "pool").unwrap(), Some(ip(599 % 7)));
-        assert_eq!(leases.bound_to_others(Some("job/w-4/net1"), "pool").unwrap().len(), 4);
-        assert!(leases.bound_to_others(None, "other").unwrap().is_empty());
+        let all = Range::new(ip(0), ip(6)).unwrap();
+        let free =
+            (0..7).filter(|n| leases.unused(&Range::one(ip(*n)), Kept::LeftOut).unwrap().is_some()).count();
+        assert_eq!(free, 2, "five owners of seven addresses");
+        assert_eq!(leases.unused(&all, Kept::Counted).unwrap(), Some(ip(0)));
+        assert_eq!(leases.sticky_binding("job/w-4/net1", "other").unwrap(), None);
     });
+}
+
+/// What every ADD of a sticky pool has to read is bounded; of the rest, it reads what it looks for.
+#[test]
+fn ten_thousand_owners_are_found_without_being_read() {
+    let node = Node::new();
+    for first in (0..10_000).step_by(1_000) {
+        let sticks = (first..first + 1_000).map(|n| stick(&format!("job/w-{n}/net1"), n)).collect::<Vec<_>>();
+        node.apply(&sticks);
+    }
+    let len = |name: &str| fs::metadata(node.directory.path().join("durable/ipam").join(name)).unwrap().len();
+    assert!(len("owners") < 100 && len("owners.base") > 500_000, "{} {}", len("owners"), len("owners.base"));
+    node.look(|leases| {
+        for n in (0..10_000).step_by(333) {
+            assert_eq!(leases.sticky_binding(&format!("job/w-{n}/net1"), "pool").unwrap(), Some(ip(n)));
+        }
+        let all = Range::new(ip(0), ip(10_005)).unwrap();
+        assert_eq!(leases.unused(&all, Kept::LeftOut).unwrap(), Some(ip(10_000)));
+    });
+}
+
+/// The journal of the version that had nothing beside it.
+#[test]
+fn owners_that_an_older_version_noted_are_kept() {
+    let node = Node::new();
+    let path = Dirs::under(node.directory.path()).durable.create(&[DIRECTORY]).unwrap().join("owners");
+    let (mut journal, _) = Journal::open(&path, MARKS, Durability::Disk).unwrap();
+    for round in 0..2_000 {
+        let mut record = Vec::new();
+        put_change(&mut record, &stick(&format!("w-{}", round % 700), round % 701));
+        journal.append(&[&record]).unwrap();
+    }
+    journal.finish().sync().unwrap();
+    let last = |n: u32| ip((n + 700 * ((1_999 - n) / 700)) % 701);
+    for _ in 0..2 {
+        node.look(|leases| {
+            for n in (0..600).step_by(50) {
+                assert_eq!(leases.sticky_binding(&format!("w-{n}"), "pool").unwrap(), Some(last(n)), "w-{n}");
+            }
+        });
+        node.apply(&[stick("next", 5_000)]);
+    }
+    assert!(fs::metadata(&path).unwrap().len() < 1_000);
+}
+
+#[test]
+fn owners_who_do_not_come_again_are_forgotten_unless_their_address_is_in_use() {
+    let node = Node::new();
+    let dirs = Dirs::under(node.directory.path());
+    let files = Files { state: dirs.state, durable: dirs.durable };
+    let append = |n: u32, now: u64| {
+        let change = stick(&format!("w-{n}"), n);
+        let book = owners::read(&files).unwrap();
+        let unsynced = owners::append(&files, &book, &[&change], now, &|other| other == ip(1)).unwrap();
+        unsynced.sync().unwrap();
+    };
+    let day = 24 * 60 * 60;
+    (0..3).for_each(|n| append(n, day));
+    append(2, 20 * day);
+    (100..400).for_each(|n| append(n, 40 * day));
+    let book = owners::read(&files).unwrap();
+    let known = |n: u32| !owners::of(&book, &format!("w-{n}"), "pool").unwrap().is_empty();
+    assert_eq!([0, 1, 2, 399].map(known), [false, true, true, true]);
+    assert_eq!(book.map.next_clear(number::of(ip(0)), number::of(ip(9))), Some(number::of(ip(0))));
+}
+
+#[test]
+fn damage_among_the_owners_costs_those_that_it_hits() {
+    let node = Node::new();
+    (0..10).for_each(|n| node.apply(&[stick(&format!("w-{n}"), n)]));
+    let path = node.directory.path().join("durable/ipam/owners");
+    let whole = fs::read(&path).unwrap();
+    let known = || {
+        let of = |leases: &dyn Leases| {
+            (0..10)
+                .filter(|n| leases.sticky_binding(&format!("w-{n}"), "pool").unwrap() == Some(ip(*n)))
+                .count()
+        };
+        node.look(of)
+    };
+    for at in (24..whole.len()).step_by(3) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x21;
+        file::replace(&path, &bytes).unwrap();
+        assert_eq!(known(), 9, "byte {at}");
+    }
+    node.apply(&[stick("mends", 99)]);
+    assert_eq!(known(), 9);
+    assert!(fs::metadata(&path).unwrap().len() < 100, "it is whole again");
+    let base = path.with_file_name("owners.base");
+    let whole = fs::read(&base).unwrap();
+    for at in (0..whole.len()).step_by(7) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x21;
+        file::replace(&base, &bytes).unwrap();
+        known();
+        node.apply(&[stick("goes on", 98)]);
+        assert_eq!(
+            node.look(|leases| leases.sticky_binding("goes on", "pool").unwrap()),
+            Some(ip(98)),
+            "byte {at}"
+        );
+        let without_records = fs::read(&path).unwrap()[..24].to_vec();
+        file::replace(&path, &without_records).unwrap();
+    }
+    let more = (200..500).map(|n| stick(&format!("w-{n}"), n)).collect::<Vec<_>>();
+    node.apply(&more);
+    assert_eq!(
+        node.look(|leases| leases.sticky_binding("w-499", "pool").unwrap()),
+        Some(ip(499)),
+        "a new base replaces it"
+    );
+}
+
+/// Whatever byte of a journal is changed, no address that a pod has is given to another; and what the checksums prove can
+/// be released all the same.
+#[test]
+fn no_changed_byte_gives_an_address_twice() {
+    let node = Node::new();
+    (0..8).for_each(|n| node.apply(&[Change::Lease(lease(n))]));
+    node.apply(&[cooling_down(2), Change::Lease(lease(8))]);
+    let living = node.ips();
+    let path = node.file("journal");
+    let whole = fs::read(&path).unwrap();
+    for flip in [0x01, 0x80, 0xff] {
+        for at in 0..whole.len() {
+            let mut bytes = whole.clone();
+            bytes[at] ^= flip;
+            file::replace(&path, &bytes).unwrap();
+            let mut given = None;
+            let outcome = node.store().update(&mut |leases| {
+                given = Some(give(leases)?);
+                Ok(Vec::new())
+            });
+            assert!(given.is_none_or(|ip| !living.contains(&ip)), "byte {at}: {given:?}");
+            assert!(
+                matches!(&outcome, Err(Error::Store(error)) if error.is_damage()),
+                "byte {at}: {outcome:?}"
+            );
+            if at >= 24 {
+                let held = node.ips();
+                assert!(held.len() + 2 >= living.len(), "byte {at}: {held:?}");
+                node.apply(&[cooling_down(0)]);
+                let again = node.store().update(&mut |leases| give(leases).map(|_| Vec::new()));
+                assert!(again.is_err(), "byte {at}: a release does not hide the damage");
+            }
+        }
+    }
+    file::replace(&path, &whole).unwrap();
+    assert!(!living.contains(&node.look(|leases| give(leases).unwrap())));
 }
 
 #[test]
@@ -214,7 +405,7 @@ fn addresses_whose_rest_is_over_are_forgotten_with_the_next_checkpoint() {
     let node = Node::new();
     node.apply(&[Change::Lease(lease(0)), Change::Lease(lease(1))]);
     node.apply(&[Change::Release(CoolingDown { ip: ip(0), released: 1, until: 2 }), cooling_down(1)]);
-    let first = || node.look(|leases| leases.unused(&Range::new(ip(0), ip(1)).unwrap()));
+    let first = || node.look(|leases| unused(leases, 0, 1));
     assert_eq!(first(), None);
     (2..300).for_each(|n| node.apply(&[Change::Lease(lease(n))]));
     assert_eq!(first(), Some(ip(0)));
@@ -260,10 +451,10 @@ proptest! {
             for n in 0..700 {
                 assert_eq!(leases.is_leased(ip(n)).unwrap(), model.is_leased(ip(n)).unwrap());
                 assert_eq!(leases.of(&lease(n).key).unwrap(), model.of(&lease(n).key).unwrap());
-                let range = Range::new(ip(n), ip(700)).unwrap();
-                assert_eq!(leases.unused(&range), model.unused(&range));
+                assert_eq!(unused(leases, n, 700), unused(&model, n, 700));
                 let set = RangeSet::from(Range::new(ip(n / 2), ip(n)).unwrap());
-                assert_eq!(leases.released_first(&set).unwrap(), model.released_first(&set).unwrap());
+                let first = |leases: &dyn Leases| leases.released_first(&set, Kept::Counted).unwrap();
+                assert_eq!(first(leases), first(&model));
             }
             assert_eq!(leases.last_given("pool"), model.last_given("pool"));
         });

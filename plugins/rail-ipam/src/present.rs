@@ -1,0 +1,211 @@
+//! Addresses of interfaces that are there already, on the node and in the pod. One request to the kernel for each: the C
+//! library would ask for all links as well, and the room `netlink` would be a third of this binary.
+
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use cni::{CniResult, Error, Request};
+use ipam::{Range, RangeSet};
+use netns::NetNs;
+use nix::errno::Errno;
+use nix::net::if_::if_indextoname;
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, setsockopt, socket, sockopt,
+};
+use nix::sys::time::{TimeVal, TimeValLike};
+
+/// `RTM_GETADDR` and `RTM_NEWADDR` (`include/uapi/linux/rtnetlink.h`)
+const GET: u16 = 22;
+const NEW: u16 = 20;
+/// `NLM_F_REQUEST | NLM_F_DUMP`
+const DUMP: u16 = 0x301;
+const ERROR: u16 = 2;
+const DONE: u16 = 3;
+/// `struct nlmsghdr`, and `struct ifaddrmsg`.
+const HEADER: usize = 16;
+const ADDRESS: usize = 8;
+const REQUEST: u32 = 24;
+/// `IFA_ADDRESS`, which is the other end where there is an `IFA_LOCAL`.
+const FAR: u16 = 1;
+const LOCAL: u16 = 2;
+const PATIENCE: i64 = 5;
+
+/// Addresses, and the indices of their links.
+type Addresses = Vec<(IpAddr, u32)>;
+
+/// The addresses of the node and of the pod.
+pub(crate) struct Interfaces {
+    node: Addresses,
+    pod: Addresses,
+    /// By the result of the plugins before, with the name of the interface.
+    told: Vec<(IpAddr, String)>,
+    netns: Option<NetNs>,
+}
+
+impl Interfaces {
+    /// Those of the node.
+    pub(crate) fn of_node() -> Result<Self, Error> {
+        let node = list().map_err(|errno| failed("this node", errno))?;
+        Ok(Self { node, pod: Vec::new(), told: Vec::new(), netns: None })
+    }
+
+    /// Also those of the pod, as far as this process may look.
+    pub(crate) fn of(request: &Request) -> Result<Self, Error> {
+        let mut interfaces = Self::of_node()?;
+        interfaces.told = request.config.prev_result.as_ref().map(told).unwrap_or_default();
+        let Some(path) = &request.env.netns else { return Ok(interfaces) };
+        match NetNs::open(path).and_then(|netns| netns.run(list).map(|pod| (netns, pod))) {
+            Ok((netns, pod)) => {
+                interfaces.pod = pod.map_err(|errno| failed("the pod", errno))?;
+                interfaces.netns = Some(netns);
+            }
+            Err(error) => tracing::debug!(%error, "the pod's addresses cannot be seen"),
+        }
+        Ok(interfaces)
+    }
+
+    pub(crate) fn node(&self) -> RangeSet {
+        self.node.iter().map(|(ip, _)| Range::one(*ip)).collect()
+    }
+
+    pub(crate) fn pod(&self) -> RangeSet {
+        let told = self.told.iter().map(|(ip, _)| *ip);
+        self.pod.iter().map(|(ip, _)| *ip).chain(told).map(Range::one).collect()
+    }
+
+    /// Who has the address, for a message.
+    pub(crate) fn holder(&self, ip: IpAddr) -> String {
+        let index =
+            |addresses: &Addresses| addresses.iter().find(|(own, _)| *own == ip).map(|(_, index)| *index);
+        if let Some(index) = index(&self.node) {
+            return format!("interface {} of this node", name(index));
+        }
+        let told = self.told.iter().find(|(own, _)| *own == ip).map(|(_, name)| name.clone());
+        let seen = || {
+            let netns = self.netns.as_ref()?;
+            netns.run(|| index(&self.pod).map(name)).ok().flatten()
+        };
+        format!("interface {} of the pod", told.or_else(seen).unwrap_or_default())
+    }
+}
+
+fn told(previous: &CniResult) -> Vec<(IpAddr, String)> {
+    let name = |index: usize| previous.interfaces.get(index).map(|interface| interface.name.clone());
+    let told = previous.ips.iter();
+    told.map(|ip| (ip.address.addr(), ip.interface.and_then(name).unwrap_or_default())).collect()
+}
+
+fn name(index: u32) -> String {
+    if_indextoname(index)
+        .map_or_else(|_| format!("number {index}"), |name| name.to_string_lossy().into_owned())
+}
+
+fn failed(whose: &str, errno: Errno) -> Error {
+    Error::io(format!("list the addresses of {whose}: {}", io::Error::from(errno)))
+}
+
+/// Every address of the network namespace that the calling thread is in.
+fn list() -> Result<Addresses, Errno> {
+    let socket =
+        socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::NetlinkRoute)?;
+    setsockopt(&socket, sockopt::ReceiveTimeout, &TimeVal::seconds(PATIENCE))?;
+    send(socket.as_raw_fd(), &request(), MsgFlags::empty())?;
+    let mut found = Vec::new();
+    while !receive(&socket, &mut found)? {}
+    Ok(found)
+}
+
+/// The rest is zero: of any family, of any link.
+fn request() -> [u8; REQUEST as usize] {
+    let mut bytes = [0; REQUEST as usize];
+    bytes[..4].copy_from_slice(&REQUEST.to_ne_bytes());
+    bytes[4..6].copy_from_slice(&GET.to_ne_bytes());
+    bytes[6..8].copy_from_slice(&DUMP.to_ne_bytes());
+    bytes
+}
+
+/// Takes the next messages; true when they were the last.
+fn receive(socket: &OwnedFd, found: &mut Addresses) -> Result<bool, Errno> {
+    // A dump comes in pieces of at most 32 KiB (`netlink_dump`).
+    let mut buffer = vec![0; 32 * 1024];
+    let length = recv(socket.as_raw_fd(), &mut buffer, MsgFlags::empty())?;
+    let mut rest = &buffer[..length];
+    while let Some((kind, body, after)) = message(rest) {
+        match kind {
+            DONE => return Ok(true),
+            ERROR => return Err(error(body)),
+            NEW => found.extend(address(body)),
+            _ => (),
+        }
+        rest = after;
+    }
+    if rest.is_empty() { Ok(false) } else { Err(Errno::EBADMSG) }
+}
+
+fn message(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
+    let length = u32::from_ne_bytes(*bytes.first_chunk()?) as usize;
+    let kind = u16::from_ne_bytes(*bytes.get(4..)?.first_chunk()?);
+    let body = bytes.get(HEADER..length)?;
+    Some((kind, body, bytes.get(length.next_multiple_of(4)..).unwrap_or_default()))
+}
+
+fn error(body: &[u8]) -> Errno {
+    let code = body.first_chunk().map_or(0, |code| i32::from_ne_bytes(*code));
+    Errno::from_raw(code.checked_neg().unwrap_or(0))
+}
+
+fn address(body: &[u8]) -> Option<(IpAddr, u32)> {
+    let index = u32::from_ne_bytes(*body.get(4..)?.first_chunk()?);
+    let attributes = body.get(ADDRESS..)?;
+    let own = attribute(attributes, LOCAL).or_else(|| attribute(attributes, FAR))?;
+    let v4 = <[u8; 4]>::try_from(own).map(IpAddr::from);
+    let own = v4.or_else(|_| <[u8; 16]>::try_from(own).map(IpAddr::from)).ok()?;
+    Some((own, index))
+}
+
+fn attribute(mut bytes: &[u8], wanted: u16) -> Option<&[u8]> {
+    loop {
+        let length = usize::from(u16::from_ne_bytes(*bytes.first_chunk()?));
+        let kind = u16::from_ne_bytes(*bytes.get(2..)?.first_chunk()?);
+        let value = bytes.get(4..length)?;
+        if kind == wanted {
+            return Some(value);
+        }
+        bytes = bytes.get(length.next_multiple_of(4)..)?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_loopback_address_is_on_the_first_link() {
+        let all = list().unwrap();
+        assert!(
+            all.iter().any(|(ip, index)| *ip == IpAddr::from([127, 0, 0, 1]) && name(*index) == "lo"),
+            "{all:?}"
+        );
+    }
+
+    #[test]
+    fn the_near_end_of_a_link_between_two_is_what_counts() {
+        let body = |attributes: &[(u16, [u8; 4])]| {
+            let mut body = vec![2, 32, 0, 0, 7, 0, 0, 0];
+            for (kind, value) in attributes {
+                body.extend(8_u16.to_ne_bytes());
+                body.extend(kind.to_ne_bytes());
+                body.extend(value);
+            }
+            body
+        };
+        let (near, far) = ([10, 0, 0, 1], [10, 0, 0, 2]);
+        let expected = Some((IpAddr::from(near), u32::from_ne_bytes([7, 0, 0, 0])));
+        assert_eq!(address(&body(&[(FAR, far), (LOCAL, near)])), expected);
+        assert_eq!(address(&body(&[(FAR, near)])), expected);
+        for length in 0..16 {
+            assert_eq!(address(&body(&[(FAR, near)])[..length]), None);
+        }
+    }
+}

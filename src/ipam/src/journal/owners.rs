@@ -1,0 +1,150 @@
+//! Who had which address of a sticky pool: a checkpoint (`owners.base`) and a journal (`owners`) as the leases have them, on
+//! disk. An entry is a lease that a pod has by its own name, whatever its container is. The journal may also have been
+//! written by an older version, which had nothing else.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::path::Path;
+
+use state::file;
+use state::journal::{Durability, Journal, Replay, Unsynced};
+
+use super::book::Book;
+use super::checkpoint::{Checkpoint, Content};
+use super::codec::{Reader, put_change};
+use super::{DIRECTORY, Files, LONGEST_JOURNAL, MARKS};
+use crate::{AttachmentKey, Change, CoolingDown, Lease, StoreError};
+
+const BASE: &str = "owners.base";
+const JOURNAL: &str = "owners";
+/// An owner who has not come for so long does not keep his address from others any more: pods of Jobs never come again. Who
+/// does come, and finds it free, gets it all the same.
+const AGE: u64 = 30 * DAY;
+/// A note of an owner is renewed when it is so old.
+const STALE: u64 = DAY;
+const DAY: u64 = 24 * 60 * 60;
+
+pub(super) fn is_stale(since: u64, now: u64) -> bool {
+    since.saturating_add(STALE) <= now
+}
+
+/// What the files say. Damage costs the owners that it hits, and is told.
+pub(super) fn read(files: &Files) -> Result<Book, StoreError> {
+    read_at(files, 0)
+}
+
+/// With that time for those of an older version, which noted none.
+fn read_at(files: &Files, now: u64) -> Result<Book, StoreError> {
+    let replay = files.marks(JOURNAL)?;
+    let base = base(&files.durable.path(&[DIRECTORY])?.join(BASE))?;
+    // A writer killed between the two renames leaves a journal whose changes the checkpoint has: they change nothing.
+    let changes = replay.map_or(Vec::new(), |replay| changes(&replay, now));
+    let mut book = Book::new(base, []);
+    for change in changes {
+        note(&mut book, change);
+    }
+    Ok(book)
+}
+
+fn base(path: &Path) -> Result<Option<Checkpoint>, StoreError> {
+    match Checkpoint::open(path) {
+        Err(error) if error.is_damage() => {
+            tracing::warn!("owners of sticky addresses are forgotten: {} is damaged", path.display());
+            Ok(None)
+        }
+        opened => opened,
+    }
+}
+
+/// The entries of one owner; none where they are damaged.
+pub(super) fn of(book: &Book, owner: &str, pool: &str) -> Result<Vec<Lease>, StoreError> {
+    match book.of(&key(owner, pool)) {
+        Err(error) if error.is_damage() => Ok(Vec::new()),
+        found => found,
+    }
+}
+
+fn key(owner: &str, pool: &str) -> AttachmentKey {
+    AttachmentKey { network: pool.to_owned(), container_id: owner.to_owned(), ifname: String::new() }
+}
+
+fn entry(owner: &str, pool: &str, ip: IpAddr, since: u64) -> Change {
+    Change::Lease(Lease { key: key(owner, pool), ip, pool: String::new(), since, rest: 0 })
+}
+
+fn gone(ip: IpAddr) -> Change {
+    Change::Release(CoolingDown { ip, released: 0, until: 0 })
+}
+
+fn note(book: &mut Book, change: Change) {
+    match change {
+        Change::Release(cooling_down) => book.forget(cooling_down.ip),
+        other => book.apply(other),
+    }
+}
+
+/// A record that this version does not know says nothing about an address that it could use.
+fn changes(replay: &Replay, now: u64) -> Vec<Change> {
+    let (mut of_owner, mut of_address) = (HashMap::new(), HashMap::new());
+    let mut all = Vec::new();
+    for change in replay.records().filter_map(|record| Reader::new(record).changes()).flatten() {
+        let Change::Stick { owner, pool, ip } = change else {
+            all.push(change);
+            continue;
+        };
+        let mark = (owner, pool);
+        let before = of_owner.insert(mark.clone(), ip).filter(|before| *before != ip);
+        all.extend(before.filter(|before| of_address.get(before) == Some(&mark)).map(gone));
+        all.push(entry(&mark.0, &mark.1, ip, now));
+        of_address.insert(ip, mark);
+    }
+    all
+}
+
+/// Notes owners; the caller holds the lock, and syncs when it has let it go. `is_leased` are addresses whose owners stay.
+pub(super) fn append(
+    files: &Files,
+    book: &Book,
+    sticks: &[&Change],
+    now: u64,
+    is_leased: &dyn Fn(IpAddr) -> bool,
+) -> Result<Unsynced, StoreError> {
+    let directory = files.durable.create(&[DIRECTORY])?;
+    let (mut journal, replay) = Journal::open(&directory.join(JOURNAL), MARKS, Durability::Disk)?;
+    let mut noted = Vec::new();
+    for stick in sticks {
+        let Change::Stick { owner, pool, ip } = stick else { continue };
+        noted.extend(of(book, owner, pool)?.iter().map(|mark| mark.ip).filter(|old| old != ip).map(gone));
+        noted.push(entry(owner, pool, *ip, now));
+    }
+    let mut record = Vec::new();
+    for change in &noted {
+        put_change(&mut record, change);
+    }
+    journal.append(&[&record])?;
+    if changes(&replay, now).len() + noted.len() >= LONGEST_JOURNAL || replay.damage().is_some() {
+        let keep = |ip, since: u64| since.saturating_add(AGE) > now || is_leased(ip);
+        renew(files, &directory.join(BASE), now, &keep)?;
+        journal.rewrite(0, [])?;
+    }
+    Ok(journal.finish())
+}
+
+/// Writes the next checkpoint, with those only who are to be kept; without the last one where it is damaged.
+fn renew(files: &Files, path: &Path, now: u64, keep: &dyn Fn(IpAddr, u64) -> bool) -> Result<(), StoreError> {
+    match replace(path, &mut read_at(files, now)?, keep) {
+        Err(error) if error.is_damage() => {
+            tracing::warn!("owners of sticky addresses are forgotten: {} is damaged", path.display());
+            file::remove(path)?;
+            replace(path, &mut read_at(files, now)?, keep)
+        }
+        other => other,
+    }
+}
+
+fn replace(path: &Path, book: &mut Book, keep: &dyn Fn(IpAddr, u64) -> bool) -> Result<(), StoreError> {
+    let packed = book.packed(keep)?;
+    book.map.drop_empty();
+    let content = Content { map: &book.map, cursors: &BTreeMap::new(), cooling_down: &[], leases: &packed };
+    Ok(file::replace_durable(path, &content.bytes(0, ""))?)
+}
