@@ -5,5 +5,5 @@
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 fn main() -> std::process::ExitCode {
-    cni::run(&ipoib::Ipoib)
+    cni::run(&ipoib::Ipoib::new())
 }

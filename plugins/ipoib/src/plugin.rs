@@ -1,6 +1,6 @@
 use attach::Pod;
-use cni::{CniResult, Error, Plugin, Request, ValidAttachments};
-use links::child::{self, Child, Kind, Master, Parent, parent};
+use cni::{Error, Request};
+use links::child::{self, Child, Kind, Master, Nature, Parent, Single, parent};
 use links::pkey::Pkey;
 use netlink::link::arphrd::INFINIBAND;
 use netlink::link::{self, LinkKind, NewKind};
@@ -8,45 +8,32 @@ use netlink::{Link, Rtnetlink};
 
 use crate::conf::Conf;
 
-/// The CNI type, the file name, and the kernel's name of the link.
-const NAME: &str = "ipoib";
-
 /// The plugin.
-#[derive(Debug)]
-pub struct Ipoib;
+pub type Ipoib = child::Plugin<Conf>;
 
-impl Plugin for Ipoib {
-    fn about(&self) -> &'static str {
-        "railcni ipoib: a child of an IP-over-InfiniBand interface, in the pod"
-    }
+impl Single for Conf {
+    const NAME: &'static str = "ipoib";
+    const ABOUT: &'static str = "railcni ipoib: a child of an IP-over-InfiniBand interface, in the pod";
 
-    fn add(&self, request: &Request) -> Result<CniResult, Error> {
-        let conf = Conf::of(request)?;
-        child::add(request, NAME, |host, pod| plan(&conf, host, pod))
-    }
-
-    fn del(&self, request: &Request) -> Result<(), Error> {
-        child::del(request, NAME, NAME)
-    }
-
-    fn check(&self, request: &Request) -> Result<(), Error> {
-        let conf = Conf::of(request)?;
-        child::check(request, NAME, |host, pod| plan(&conf, host, pod), other_kind)
-    }
-
-    fn gc(&self, request: &Request, valid: &ValidAttachments) -> Result<(), Error> {
-        child::gc(request, NAME, valid)
-    }
-
-    fn status(&self, request: &Request) -> Result<(), Error> {
-        let conf = Conf::of(request)?;
-        child::status(request, |host| conf.require_parent(host))
+    fn read(request: &Request) -> Result<Self, Error> {
+        Self::of(request)
     }
 }
 
 impl Kind for Conf {
     fn plan(&self, host: &mut Rtnetlink, pod: &mut Pod) -> Result<Child, Error> {
-        plan(self, host, pod)
+        let parent = master(self).find(host, pod)?;
+        let kind = self.kind(&fit(&parent.link, host)?);
+        parent::check_mtu(self.mtu, &parent.link)?;
+        warn_of_partition(self, &parent);
+        Ok(Child {
+            parent,
+            kind: NewKind::Ipoib(kind),
+            mtu: self.mtu,
+            address: None,
+            inherited: None,
+            nature: Nature { outlives_namespace: true, ..Nature::default() },
+        })
     }
 
     fn diff(&self, child: &Child, link: &Link) -> Option<String> {
@@ -59,15 +46,6 @@ impl Kind for Conf {
             None => Ok(()),
         }
     }
-}
-
-/// What the link is to be, once its master is known.
-fn plan(conf: &Conf, host: &mut Rtnetlink, pod: &mut Pod) -> Result<Child, Error> {
-    let parent = master(conf).find(host, pod)?;
-    let kind = conf.kind(&fit(&parent.link, host)?);
-    parent::check_mtu(conf.mtu, &parent.link)?;
-    warn_of_partition(conf, &parent);
-    Ok(Child { parent, kind: NewKind::Ipoib(kind), mtu: conf.mtu, address: None, inherited: None })
 }
 
 fn master(conf: &Conf) -> Master<'_> {

@@ -52,6 +52,10 @@ pub struct Conf {
     pub(crate) link_in_container: bool,
     /// A master that is down is an error, rather than a link that waits for it.
     pub(crate) require_master_up: bool,
+    /// For CHECK: the interface whose parent is the master where the config leaves that to ADD.
+    pub(crate) attached: Option<String>,
+    /// Addresses of the plugin before this one in the chain, for a link without an IPAM of its own.
+    pub(crate) inherited: Option<CniResult>,
 }
 
 impl Conf {
@@ -66,6 +70,8 @@ impl Conf {
             mtu: parse_mtu(keys.mtu.unwrap_or_default())?,
             link_in_container: keys.link_in_container,
             require_master_up: keys.require_master_up,
+            attached: None,
+            inherited: None,
         })
     }
 
@@ -75,6 +81,7 @@ impl Conf {
         if let (None, Some(before)) = (&conf.master, &request.config.prev_result) {
             conf.master = Some(only_interface(before)?);
         }
+        conf.inherited = inherited(request);
         Ok(conf)
     }
 
@@ -85,7 +92,7 @@ impl Conf {
 }
 
 /// Addresses for a link without an IPAM of its own.
-pub(crate) fn inherited(request: &Request) -> Option<CniResult> {
+fn inherited(request: &Request) -> Option<CniResult> {
     match &request.config.ipam_type {
         None => request.config.prev_result.clone().filter(|before| !before.ips.is_empty()),
         Some(_) => None,

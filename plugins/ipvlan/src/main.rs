@@ -5,5 +5,5 @@
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 fn main() -> std::process::ExitCode {
-    cni::run_with(&ipvlan::Ipvlan, rail_ipam::LINKED)
+    cni::run_with(&ipvlan::Ipvlan::new(), rail_ipam::LINKED)
 }

@@ -1,61 +1,46 @@
 use attach::Pod;
-use cni::{CniResult, Error, Plugin, Request, ValidAttachments};
-use links::child::{self, Child, Kind, Master, Parent, parent};
+use cni::{Command, Error, Request};
+use links::child::{self, Child, Kind, Master, Nature, Parent, Single, parent};
 use netlink::link::{IpVlanFlags, LinkKind, NewKind};
 use netlink::{Link, Rtnetlink};
 
-use crate::conf::{Conf, inherited};
-
-/// The CNI type, the file name, and the kernel's name of the link.
-const NAME: &str = "ipvlan";
+use crate::conf::Conf;
 
 /// The plugin.
-#[derive(Debug)]
-pub struct Ipvlan;
+pub type Ipvlan = child::Plugin<Conf>;
 
-impl Plugin for Ipvlan {
-    fn about(&self) -> &'static str {
-        "railcni ipvlan: a child link of a master interface, with its MAC, in the pod"
-    }
+impl Single for Conf {
+    const NAME: &'static str = "ipvlan";
+    const ABOUT: &'static str =
+        "railcni ipvlan: a child link of a master interface, with its MAC, in the pod";
 
-    fn add(&self, request: &Request) -> Result<CniResult, Error> {
-        let conf = Conf::in_chain(request)?;
-        child::add(request, NAME, |host, pod| {
-            let parent = master(&conf).find(host, pod)?;
-            plan(&conf, parent, host, pod).map(|child| Child { inherited: inherited(request), ..child })
-        })
-    }
-
-    fn del(&self, request: &Request) -> Result<(), Error> {
-        child::del(request, NAME, NAME)
-    }
-
-    fn check(&self, request: &Request) -> Result<(), Error> {
-        let conf = Conf::of(request)?;
-        let found = |host: &mut Rtnetlink, pod: &mut Pod| {
-            let parent = match conf.master {
-                Some(_) => master(&conf).find(host, pod)?,
-                None => Parent::of_child(&request.env.ifname, host, pod)?,
-            };
-            plan(&conf, parent, host, pod)
-        };
-        child::check(request, NAME, found, |_, link| other_kind(&conf, link))
-    }
-
-    fn gc(&self, request: &Request, valid: &ValidAttachments) -> Result<(), Error> {
-        child::gc(request, NAME, valid)
-    }
-
-    fn status(&self, request: &Request) -> Result<(), Error> {
-        let conf = Conf::of(request)?;
-        child::status(request, |host| conf.require_parent(host))
+    fn read(request: &Request) -> Result<Self, Error> {
+        match request.env.command {
+            Command::Add => Self::in_chain(request),
+            Command::Check => Ok(Self { attached: Some(request.env.ifname.clone()), ..Self::of(request)? }),
+            _ => Self::of(request),
+        }
     }
 }
 
 impl Kind for Conf {
     fn plan(&self, host: &mut Rtnetlink, pod: &mut Pod) -> Result<Child, Error> {
-        let parent = master(self).find(host, pod)?;
-        plan(self, parent, host, pod)
+        let parent = match (&self.master, &self.attached) {
+            (None, Some(ifname)) => Parent::of_child(ifname, host, pod)?,
+            _ => master(self).find(host, pod)?,
+        };
+        let namespace = if parent.in_pod { &mut pod.netlink } else { host };
+        parent::require_ethernet(Self::NAME, &parent.link, namespace)?;
+        parent::expect_up(&parent.link, self.require_master_up)?;
+        parent::check_mtu(self.mtu, &parent.link)?;
+        Ok(Child {
+            parent,
+            kind: NewKind::Ipvlan(self.kind()),
+            mtu: self.mtu,
+            address: None,
+            inherited: self.inherited.clone(),
+            nature: Nature { shares_address: true, excluded_by: Some("macvlan"), ..Nature::default() },
+        })
     }
 
     fn diff(&self, _: &Child, link: &Link) -> Option<String> {
@@ -65,20 +50,12 @@ impl Kind for Conf {
     fn require_parent(&self, host: &mut Rtnetlink) -> Result<(), Error> {
         match master(self).find_on_host(host)? {
             Some(link) => {
-                parent::require_ethernet(NAME, &link, host)?;
+                parent::require_ethernet(Self::NAME, &link, host)?;
                 parent::require_up(&link)
             }
             None => Ok(()),
         }
     }
-}
-
-/// What the link is to be on that parent, if it can be.
-fn plan(conf: &Conf, parent: Parent, host: &mut Rtnetlink, pod: &mut Pod) -> Result<Child, Error> {
-    parent::require_ethernet(NAME, &parent.link, if parent.in_pod { &mut pod.netlink } else { host })?;
-    parent::expect_up(&parent.link, conf.require_master_up)?;
-    parent::check_mtu(conf.mtu, &parent.link)?;
-    Ok(Child { parent, kind: NewKind::Ipvlan(conf.kind()), mtu: conf.mtu, address: None, inherited: None })
 }
 
 fn master(conf: &Conf) -> Master<'_> {

@@ -5,5 +5,5 @@
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 fn main() -> std::process::ExitCode {
-    cni::run_with(&macvlan::Macvlan, rail_ipam::LINKED)
+    cni::run_with(&macvlan::Macvlan::new(), rail_ipam::LINKED)
 }

@@ -1,50 +1,38 @@
 use attach::Pod;
-use cni::{CniResult, Error, Plugin, Request, ValidAttachments};
-use links::child::{self, Child, Kind, Master, parent};
+use cni::{Error, Request};
+use links::child::{self, Child, Kind, Master, Nature, Single, parent};
 use netlink::link::{LinkKind, NewKind};
 use netlink::{Link, Rtnetlink};
 
 use crate::conf::Conf;
 
-/// The CNI type, the file name, and the kernel's name of the link.
-const NAME: &str = "macvlan";
-
 /// The plugin.
-#[derive(Debug)]
-pub struct Macvlan;
+pub type Macvlan = child::Plugin<Conf>;
 
-impl Plugin for Macvlan {
-    fn about(&self) -> &'static str {
-        "railcni macvlan: a child link of a master interface, in the pod"
-    }
+impl Single for Conf {
+    const NAME: &'static str = "macvlan";
+    const ABOUT: &'static str = "railcni macvlan: a child link of a master interface, in the pod";
 
-    fn add(&self, request: &Request) -> Result<CniResult, Error> {
-        let conf = Conf::of(request)?;
-        child::add(request, NAME, |host, pod| plan(&conf, host, pod))
-    }
-
-    fn del(&self, request: &Request) -> Result<(), Error> {
-        child::del(request, NAME, NAME)
-    }
-
-    fn check(&self, request: &Request) -> Result<(), Error> {
-        let conf = Conf::of(request)?;
-        child::check(request, NAME, |host, pod| plan(&conf, host, pod), |_, link| other_mode(&conf, link))
-    }
-
-    fn gc(&self, request: &Request, valid: &ValidAttachments) -> Result<(), Error> {
-        child::gc(request, NAME, valid)
-    }
-
-    fn status(&self, request: &Request) -> Result<(), Error> {
-        let conf = Conf::of(request)?;
-        child::status(request, |host| conf.require_parent(host))
+    fn read(request: &Request) -> Result<Self, Error> {
+        Self::of(request)
     }
 }
 
 impl Kind for Conf {
     fn plan(&self, host: &mut Rtnetlink, pod: &mut Pod) -> Result<Child, Error> {
-        plan(self, host, pod)
+        let parent = master(self).find(host, pod)?;
+        let namespace = if parent.in_pod { &mut pod.netlink } else { host };
+        parent::require_ethernet(Self::NAME, &parent.link, namespace)?;
+        parent::expect_up(&parent.link, self.require_master_up)?;
+        parent::check_mtu(self.mtu, &parent.link)?;
+        Ok(Child {
+            parent,
+            kind: NewKind::Macvlan(self.kind()),
+            mtu: self.mtu,
+            address: self.mac,
+            inherited: None,
+            nature: Nature { excluded_by: Some("ipvlan"), ..Nature::default() },
+        })
     }
 
     fn diff(&self, _: &Child, link: &Link) -> Option<String> {
@@ -54,27 +42,12 @@ impl Kind for Conf {
     fn require_parent(&self, host: &mut Rtnetlink) -> Result<(), Error> {
         match master(self).find_on_host(host)? {
             Some(link) => {
-                parent::require_ethernet(NAME, &link, host)?;
+                parent::require_ethernet(Self::NAME, &link, host)?;
                 parent::require_up(&link)
             }
             None => Ok(()),
         }
     }
-}
-
-/// What the link is to be, once its master is known.
-fn plan(conf: &Conf, host: &mut Rtnetlink, pod: &mut Pod) -> Result<Child, Error> {
-    let parent = master(conf).find(host, pod)?;
-    parent::require_ethernet(NAME, &parent.link, if parent.in_pod { &mut pod.netlink } else { host })?;
-    parent::expect_up(&parent.link, conf.require_master_up)?;
-    parent::check_mtu(conf.mtu, &parent.link)?;
-    Ok(Child {
-        parent,
-        kind: NewKind::Macvlan(conf.kind()),
-        mtu: conf.mtu,
-        address: conf.mac,
-        inherited: None,
-    })
 }
 
 fn master(conf: &Conf) -> Master<'_> {

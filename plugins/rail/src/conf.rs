@@ -7,12 +7,11 @@ mod tests;
 use std::rc::Rc;
 
 use cni::{Config, Error, Request};
-use rails::{Kind, OfChild, OfIb, OfVf, Rail};
+use rails::Rail;
 use routing::Settings;
 use serde_json::{Map, Value, json};
 
 use crate::expand::{self, Expanded};
-use crate::link::Link;
 
 /// The rails of the config; an error names the key, the value and what is allowed.
 pub fn rails(request: &Request) -> Result<Vec<Rail>, Error> {
@@ -34,24 +33,9 @@ pub(crate) fn requests_if_readable(request: &Request) -> Vec<Request> {
 }
 
 fn of_rail(expanded: &Expanded, routing: &Routing, request: &Request) -> Result<Rail, Error> {
-    let kind = kind(expanded, request)?;
+    let kind = (expanded.link.read)(expanded, request)?;
     let routing = routing.settings.clone().filter(|_| routing.is_about(request));
     Ok(Rail { request: request.clone(), kind, routing, rdma: expanded.rdma })
-}
-
-/// Each as its own plugin reads it.
-fn kind(expanded: &Expanded, request: &Request) -> Result<Box<dyn Kind>, Error> {
-    Ok(match expanded.link {
-        Link::Macvlan => Box::new(OfChild { kind: Box::new(macvlan::Conf::of(request)?) }),
-        Link::Ipvlan => Box::new(OfChild { kind: Box::new(ipvlan::Conf::of(request)?) }),
-        Link::Ipoib => Box::new(OfChild { kind: Box::new(ipoib::Conf::of(request)?) }),
-        Link::Sriov => {
-            let rdma = expanded.rdma_request(request)?;
-            let rdma = rdma.map(|request| rdma::wanted(&request)).transpose()?;
-            Box::new(OfVf { vf: sriov::wanted(request)?, rdma })
-        }
-        Link::IbSriov => Box::new(OfIb { ib: ib_sriov::wanted(request)? }),
-    })
 }
 
 /// The key `routing`, which the rails of a network have in common: read once, as the node's file may be among it.

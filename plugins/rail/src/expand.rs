@@ -33,7 +33,7 @@ struct RailKeys {
 /// A network's rails, each as its link plugin would get it.
 #[derive(Debug)]
 pub(crate) struct Expanded {
-    pub(crate) link: Link,
+    pub(crate) link: &'static Link,
     pub(crate) rdma: RdmaMode,
     pub(crate) rails: Vec<Request>,
     /// As written.
@@ -46,11 +46,11 @@ pub(crate) fn expand(request: &Request) -> Result<Expanded, Error> {
     let link = Link::parse(keys.link.as_deref())?;
     let rdma = link::rdma(keys.rdma.as_deref(), link)?;
     let mut written = written(request, keys.rails, link)?;
-    if link.is_vf() {
+    if link.is_vf {
         written = Some(devices::assign(request, written)?);
     }
     let written = written.unwrap_or_else(|| vec![Map::new()]);
-    refuse_twins(&written, if link.is_vf() { "deviceID" } else { "master" })?;
+    refuse_twins(&written, if link.is_vf { "deviceID" } else { "master" })?;
     // What a caller left in the environment of GC and STATUS is of no attachment, and nobody has checked it.
     let first = match request.env.command {
         Command::Gc | Command::Status => "",
@@ -58,11 +58,11 @@ pub(crate) fn expand(request: &Request) -> Result<Expanded, Error> {
     };
     let names = names(first, &written)?;
     let mut common = without(request.config.raw(), &OWN);
-    if link.is_vf() {
+    if link.is_vf {
         take_devices(&mut common);
     }
-    if link == Link::IbSriov && keys.rdma.is_some() {
-        common.insert("rdmaIsolation".to_owned(), (rdma == RdmaMode::Exclusive).into());
+    if let Some(key) = link.isolation.filter(|_| keys.rdma.is_some()) {
+        common.insert(key.to_owned(), (rdma == RdmaMode::Exclusive).into());
     }
     let rails = written.into_iter().zip(names);
     let rails = rails.map(|(rail, ifname)| derive(request, &common, rail, link, ifname));
@@ -109,14 +109,14 @@ impl Expanded {
 fn written(
     request: &Request,
     rails: Option<Vec<Value>>,
-    link: Link,
+    link: &Link,
 ) -> Result<Option<Vec<Map<String, Value>>>, Error> {
     let alone: RailKeys = request.config.decode()?;
     let master = alone.master.filter(|master| !master.is_empty());
     let Some(rails) = rails else {
         return match master {
-            Some(pf) if link.is_vf() => Ok(Some(vec![Map::from_iter([("master".to_owned(), pf.into())])])),
-            None if !link.is_vf() => Err(Error::invalid_config(
+            Some(pf) if link.is_vf => Ok(Some(vec![Map::from_iter([("master".to_owned(), pf.into())])])),
+            None if !link.is_vf => Err(Error::invalid_config(
                 "master is missing: name the rail's interface, or several in \"rails\": [\"ens1\", \"ens2\"]",
             )),
             _ => Ok(None),
@@ -134,11 +134,11 @@ fn written(
     rails.collect::<Result<_, _>>().map(Some)
 }
 
-fn one(position: usize, rail: Value, link: Link) -> Result<Map<String, Value>, Error> {
+fn one(position: usize, rail: Value, link: &Link) -> Result<Map<String, Value>, Error> {
     let refuse = |what: String| Err(Error::invalid_config(format!("rails[{position}]{what}")));
     let keys = match rail {
         Value::String(name) => {
-            let key = if link.is_vf() && devices::is_device(&name) { "deviceID" } else { "master" };
+            let key = if link.is_vf && devices::is_device(&name) { "deviceID" } else { "master" };
             Map::from_iter([(key.to_owned(), Value::String(name))])
         }
         Value::Object(keys) => keys,
@@ -156,7 +156,7 @@ fn one(position: usize, rail: Value, link: Link) -> Result<Map<String, Value>, E
         .map_err(|error| Error::invalid_config(format!("rails[{position}]: {error}")))?;
     let is_known = own.master.is_some_and(|master| !master.is_empty());
     // A VF is told by its device, which may come with the pod.
-    if is_known || link.is_vf() {
+    if is_known || link.is_vf {
         Ok(keys)
     } else {
         refuse(".master is missing: expected the name of an interface".to_owned())
@@ -214,7 +214,7 @@ fn derive(
     request: &Request,
     common: &Map<String, Value>,
     rail: Map<String, Value>,
-    link: Link,
+    link: &Link,
     ifname: String,
 ) -> Result<Request, Error> {
     let mut raw = common.clone();
@@ -225,16 +225,14 @@ fn derive(
             (_, value) => drop(raw.insert(key, value)),
         }
     }
-    if link.is_vf() {
+    if link.is_vf {
         raw.retain(|key, _| !key.eq_ignore_ascii_case("master"));
     }
     // A pod that waits for one of its rails would hold up the job on all others.
-    if matches!(link, Link::Macvlan | Link::Ipvlan)
-        && !raw.keys().any(|key| key.eq_ignore_ascii_case(REQUIRE_MASTER_UP))
-    {
+    if link.waits_for_master && !raw.keys().any(|key| key.eq_ignore_ascii_case(REQUIRE_MASTER_UP)) {
         raw.insert(REQUIRE_MASTER_UP.to_owned(), true.into());
     }
-    raw.insert("type".to_owned(), link.plugin().into());
+    raw.insert("type".to_owned(), link.plugin.into());
     let config = Config::from_value(Value::Object(raw), request.env.command)?;
     Ok(Request { env: Env { ifname, ..request.env.clone() }, config })
 }

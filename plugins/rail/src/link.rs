@@ -1,56 +1,84 @@
 //! What a network's rails are made of.
 
-use cni::Error;
-use rails::RdmaMode;
+use std::fmt;
 
-/// The kind of all its interfaces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Link {
-    Macvlan,
-    Ipvlan,
-    Ipoib,
-    Sriov,
-    IbSriov,
+use cni::{Error, Request};
+use links::child;
+use rails::{Kind, OfChild, OfIb, OfVf, RdmaMode};
+
+use crate::expand::Expanded;
+
+/// What all interfaces of a network are.
+pub(crate) struct Link {
+    /// The plugin that attaches one alone.
+    pub(crate) plugin: &'static str,
+    /// Whether the interface is a device of its own, and `master` the PF that it belongs to.
+    pub(crate) is_vf: bool,
+    /// Whether it can be made on a master that is down.
+    pub(crate) waits_for_master: bool,
+    /// The key of that plugin which says whether the RDMA device goes along, if it has one.
+    pub(crate) isolation: Option<&'static str>,
+    /// Reads a rail's config as that plugin does.
+    pub(crate) read: Read,
 }
 
-const LINKS: [Link; 5] = [Link::Macvlan, Link::Ipvlan, Link::Ipoib, Link::Sriov, Link::IbSriov];
+type Read = fn(&Expanded, &Request) -> Result<Box<dyn Kind>, Error>;
+
+/// Every link there is, the default first.
+static LINKS: [Link; 5] = [
+    Link { waits_for_master: true, ..Link::of("macvlan", |_, rail| Ok(child(macvlan::Conf::of(rail)?))) },
+    Link { waits_for_master: true, ..Link::of("ipvlan", |_, rail| Ok(child(ipvlan::Conf::of(rail)?))) },
+    Link::of("ipoib", |_, rail| Ok(child(ipoib::Conf::of(rail)?))),
+    Link { is_vf: true, ..Link::of("sriov", vf) },
+    Link { is_vf: true, isolation: Some("rdmaIsolation"), ..Link::of("ib-sriov", ib_vf) },
+];
+
+fn child(conf: impl child::Kind + 'static) -> Box<dyn Kind> {
+    Box::new(OfChild { kind: Box::new(conf) })
+}
+
+fn vf(expanded: &Expanded, rail: &Request) -> Result<Box<dyn Kind>, Error> {
+    let rdma = expanded.rdma_request(rail)?;
+    let rdma = rdma.map(|request| rdma::wanted(&request)).transpose()?;
+    Ok(Box::new(OfVf { vf: sriov::wanted(rail)?, rdma }))
+}
+
+fn ib_vf(_: &Expanded, rail: &Request) -> Result<Box<dyn Kind>, Error> {
+    Ok(Box::new(OfIb { ib: ib_sriov::wanted(rail)? }))
+}
 
 impl Link {
-    pub(crate) fn parse(name: Option<&str>) -> Result<Self, Error> {
-        let Some(name) = name else { return Ok(Self::Macvlan) };
-        LINKS.into_iter().find(|link| link.plugin() == name).ok_or_else(|| {
-            let allowed = "macvlan (the default), ipvlan, ipoib, sriov and ib-sriov";
+    const fn of(plugin: &'static str, read: Read) -> Self {
+        Self { plugin, is_vf: false, waits_for_master: false, isolation: None, read }
+    }
+
+    /// By the name of its plugin, the default without one.
+    pub(crate) fn parse(name: Option<&str>) -> Result<&'static Self, Error> {
+        let Some(name) = name else { return Ok(&LINKS[0]) };
+        LINKS.iter().find(|link| link.plugin == name).ok_or_else(|| {
+            let [default, others @ .., last] = LINKS.each_ref().map(|link| link.plugin);
+            let allowed = format!("{default} (the default), {} and {last}", others.join(", "));
             Error::invalid_config(format!("link \"{name}\": allowed are {allowed}"))
         })
     }
+}
 
-    /// The plugin that attaches one alone.
-    pub(crate) fn plugin(self) -> &'static str {
-        match self {
-            Self::Macvlan => "macvlan",
-            Self::Ipvlan => "ipvlan",
-            Self::Ipoib => "ipoib",
-            Self::Sriov => "sriov",
-            Self::IbSriov => "ib-sriov",
-        }
-    }
-
-    /// Whether the interface is a device of its own, and `master` the PF that it belongs to.
-    pub(crate) fn is_vf(self) -> bool {
-        matches!(self, Self::Sriov | Self::IbSriov)
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.plugin)
     }
 }
 
 /// Which ways to RDMA there are for a link.
-pub(crate) fn rdma(mode: Option<&str>, link: Link) -> Result<RdmaMode, Error> {
+pub(crate) fn rdma(mode: Option<&str>, link: &Link) -> Result<RdmaMode, Error> {
     match mode {
         None | Some("none") => Ok(RdmaMode::None),
         Some("shared") => Ok(RdmaMode::Shared),
-        Some("exclusive") if link.is_vf() => Ok(RdmaMode::Exclusive),
+        Some("exclusive") if link.is_vf => Ok(RdmaMode::Exclusive),
         Some("exclusive") => Err(Error::invalid_config(format!(
             "rdma \"exclusive\": a {} link has no RDMA device of its own that a pod could have alone; write \"shared\", or use \
              link sriov or ib-sriov",
-            link.plugin()
+            link.plugin
         ))),
         Some(other) => Err(Error::invalid_config(format!(
             "rdma \"{other}\": allowed are none (the default), shared and, with VFs, exclusive"

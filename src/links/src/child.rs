@@ -1,5 +1,5 @@
 //! A link that ADD makes in the pod, on a parent, and DEL deletes: macvlan, ipvlan, ipoib. The whole life of such an
-//! attachment; a plugin only says what the link is to be.
+//! attachment; a kind only says what the link is to be, by the trait [`Kind`].
 
 mod add;
 mod check;
@@ -7,13 +7,12 @@ mod del;
 mod error;
 mod link;
 pub mod parent;
+mod plugin;
 
-pub use add::add;
-pub use check::{check, status};
-pub use del::{del, gc};
 pub use error::Error;
-pub use link::{Child, PodLink};
+pub use link::{Child, Nature, PodLink};
 pub use parent::{Master, Parent};
+pub use plugin::Plugin;
 
 pub use add::interface;
 pub use check::differences;
@@ -21,9 +20,10 @@ pub use del::delete_all;
 pub use link::{Ledger, staging_name};
 
 use attach::Pod;
+use cni::Request;
 use netlink::{Link, Rtnetlink};
 
-/// One kind of child link, as the config of its plugin wants it, for those that compose.
+/// One kind of child link, as a config wants it. `rail` composes several.
 pub trait Kind {
     /// What the link is to be; changes nothing.
     fn plan(&self, host: &mut Rtnetlink, pod: &mut Pod) -> Result<Child, cni::Error>;
@@ -31,4 +31,15 @@ pub trait Kind {
     fn diff(&self, child: &Child, link: &Link) -> Option<String>;
     /// For STATUS: the parent is there and can serve.
     fn require_parent(&self, host: &mut Rtnetlink) -> Result<(), cni::Error>;
+}
+
+/// What the plugin of a kind has besides: a name, and the config that it reads.
+pub trait Single: Kind + Sized {
+    /// The CNI type, the file name, and the kernel's name of the kind.
+    const NAME: &'static str;
+    /// One line for who starts the plugin by hand.
+    const ABOUT: &'static str;
+
+    /// Reads and validates the config of any verb; an error names the key, the value and what is allowed.
+    fn read(request: &Request) -> Result<Self, cni::Error>;
 }

@@ -21,8 +21,7 @@ impl Kind for OfChild {
     }
 
     fn differences(&self, rail: &Request, _: &[Part], site: &mut Site) -> Result<Vec<String>, cni::Error> {
-        let child = self.kind.plan(&mut site.host, &mut site.pod)?;
-        child::differences(rail, &mut site.pod, &child, |link| self.kind.diff(&child, link))
+        child::differences(rail, self.kind.as_ref(), &mut site.host, &mut site.pod)
     }
 
     fn require(&self, host: &mut Rtnetlink) -> Result<(), cni::Error> {
@@ -38,7 +37,7 @@ struct Make<'a> {
 
 impl Make<'_> {
     fn undo(&self) -> Part {
-        Part::Child(PodLink::planned(&self.key, self.child.kind.name(), None))
+        Part::Child(PodLink::planned(&self.key, &self.child, None))
     }
 }
 

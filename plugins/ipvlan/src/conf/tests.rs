@@ -41,6 +41,8 @@ fn everything_has_a_default() {
         flags: IpVlanFlags::empty(),
         mtu: None,
         link_in_container: false,
+        attached: None,
+        inherited: None,
         require_master_up: false,
     };
     assert_eq!(conf(&json!({})), expected);

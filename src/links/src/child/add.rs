@@ -6,21 +6,17 @@ use cni::{CniResult, Interface, IpConfig, Request, delegate};
 use netlink::{Link, Rtnetlink};
 use state::Dirs;
 
-use super::{Child, PodLink};
+use super::{Child, Kind, PodLink};
 
-/// ADD of a child link. `plan` looks at host and pod, and changes nothing.
-pub fn add(
-    request: &Request,
-    plugin: &str,
-    plan: impl FnOnce(&mut Rtnetlink, &mut Pod) -> Result<Child, cni::Error>,
-) -> Result<CniResult, cni::Error> {
+/// ADD of a child link.
+pub(super) fn add(request: &Request, plugin: &str, kind: &dyn Kind) -> Result<CniResult, cni::Error> {
     let env = &request.env;
     let netns = env.require_netns()?;
     let detection = detect::Settings::of(&request.config)?;
     let accept_ra = advertisements::asked_for(&request.config)?;
     let mut pod = Pod::open(netns)?;
     let mut host = Rtnetlink::open().map_err(Error::from)?;
-    let child = plan(&mut host, &mut pod)?;
+    let child = kind.plan(&mut host, &mut pod)?;
     if let Some(ipam) = &request.config.ipam_type {
         delegate::require(request, ipam)?;
     }
@@ -31,8 +27,7 @@ pub fn add(
     if prepared.superseded() {
         lease::release(request)?;
     }
-    let adding =
-        prepared.begin(PodLink::planned(&key, child.kind.name(), request.config.ipam_type.clone()))?;
+    let adding = prepared.begin(PodLink::planned(&key, &child, request.config.ipam_type.clone()))?;
     Build { request, detection, accept_ra, pod, host, child, lease: Lease::of(request) }.run(adding)
 }
 

@@ -4,26 +4,19 @@ use cni::{Request, delegate};
 use netlink::{Link, Rtnetlink};
 use state::Dirs;
 
-use super::{Child, PodLink};
+use super::{Child, Kind, PodLink};
 
 /// CHECK of a child link: the kernel against the config, the record and `prevResult`, then the IPAM's own CHECK.
-/// `diff` compares what is special to the kind.
-pub fn check(
-    request: &Request,
-    plugin: &str,
-    plan: impl FnOnce(&mut Rtnetlink, &mut Pod) -> Result<Child, cni::Error>,
-    diff: impl FnOnce(&Child, &Link) -> Option<String>,
-) -> Result<(), cni::Error> {
+pub(super) fn check(request: &Request, plugin: &str, kind: &dyn Kind) -> Result<(), cni::Error> {
     let netns = request.env.require_netns()?;
     request.config.require_prev_result()?;
     detect::Settings::of(&request.config)?;
     let mut pod = Pod::open(netns)?;
     let mut host = Rtnetlink::open().map_err(Error::from)?;
-    let child = plan(&mut host, &mut pod)?;
     let record = Attachments::open(&Dirs::from_env().map_err(Error::from)?, plugin)?;
     let record = record.find::<PodLink>(&key_of(request)?)?.about(&pod.netns);
     let mut found: Vec<_> = record.err().into_iter().collect();
-    found.extend(differences(request, &mut pod, &child, |link| diff(&child, link))?);
+    found.extend(differences(request, kind, &mut host, &mut pod)?);
     if let Some(ipam) = &request.config.ipam_type {
         found.extend(delegate::check(request, ipam).err().map(|error| error.to_string()));
     }
@@ -31,28 +24,26 @@ pub fn check(
 }
 
 /// STATUS: the parent is there and the IPAM can give addresses. Takes no lock and writes nothing.
-pub fn status(
-    request: &Request,
-    parent: impl FnOnce(&mut Rtnetlink) -> Result<(), cni::Error>,
-) -> Result<(), cni::Error> {
+pub(super) fn status(request: &Request, kind: &dyn Kind) -> Result<(), cni::Error> {
     detect::Settings::of(&request.config)?;
     let mut host = Rtnetlink::open().map_err(Error::from)?;
-    parent(&mut host).map_err(not_available)?;
+    kind.require_parent(&mut host).map_err(not_available)?;
     request.config.ipam_type.as_ref().map_or(Ok(()), |ipam| delegate::status(request, ipam))
 }
 
 /// The link in the pod against what it is to be and against `prevResult`.
 pub fn differences(
     request: &Request,
+    kind: &dyn Kind,
+    host: &mut Rtnetlink,
     pod: &mut Pod,
-    child: &Child,
-    diff: impl FnOnce(&Link) -> Option<String>,
 ) -> Result<Vec<String>, cni::Error> {
+    let child = kind.plan(host, pod)?;
     let Some(link) = pod.netlink.link_by_name(&request.env.ifname).map_err(Error::from)? else {
         return Ok(vec![format!("interface {} is missing in the pod", request.env.ifname)]);
     };
-    let mut found = link_differences(child, &link);
-    found.extend(diff(&link));
+    let mut found = link_differences(&child, &link);
+    found.extend(kind.diff(&child, &link));
     found.extend(result_differences(request, pod, &link)?);
     Ok(found)
 }

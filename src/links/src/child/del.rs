@@ -5,10 +5,10 @@ use state::{AttachmentKey, Dirs};
 
 use super::{PodLink, link};
 
-/// DEL of a child link of that kind. The IPAM's DEL always runs, after the link is gone.
-pub fn del(request: &Request, plugin: &str, kind: &str) -> Result<(), cni::Error> {
+/// DEL of a child link. The IPAM's DEL always runs, after the link is gone.
+pub(super) fn del(request: &Request, plugin: &str) -> Result<(), cni::Error> {
     let attachments = Attachments::open(&Dirs::from_env().map_err(Error::from)?, plugin)?;
-    lease::end(request, &attachments, |errors| delete_link(request, &attachments, kind, errors))
+    lease::end(request, &attachments, |errors| delete_link(request, &attachments, plugin, errors))
 }
 
 /// Interface groups of links that are on their way out: a number of our own and the first link's index.
@@ -88,7 +88,7 @@ fn unrecorded(key: &AttachmentKey, kind: &str, context: &mut UndoContext) -> Vec
 }
 
 /// GC of this network: links whose attachment is not valid any more, then the IPAM's own GC.
-pub fn gc(request: &Request, plugin: &str, valid: &ValidAttachments) -> Result<(), cni::Error> {
+pub(super) fn gc(request: &Request, plugin: &str, valid: &ValidAttachments) -> Result<(), cni::Error> {
     let attachments = Attachments::open(&Dirs::from_env().map_err(Error::from)?, plugin)?;
     let (released, errors) = attachments.collect::<PodLink>(&request.config.name, valid)?;
     for key in &released {

@@ -24,6 +24,19 @@ pub struct Child {
     pub address: Option<HwAddr>,
     /// Addresses and routes of an earlier plugin in the chain, in the place of an IPAM's.
     pub inherited: Option<CniResult>,
+    /// What is special to its kind.
+    pub nature: Nature,
+}
+
+/// How the kernel treats links of one kind otherwise than most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Nature {
+    /// It is moved to the host namespace when the pod's ends (`netns_refund` of its `rtnl_link_ops`).
+    pub outlives_namespace: bool,
+    /// It has its parent's address, and gets frames by the IP address in them: who asks by ARP before it has one gets no answer.
+    pub shares_address: bool,
+    /// The kind of link that keeps it off a parent.
+    pub excluded_by: Option<&'static str>,
 }
 
 /// How to undo a link in the pod.
@@ -41,6 +54,9 @@ pub struct PodLink {
     /// The hardware address of one that the kernel gives to the host when the pod's namespace ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refunded: Option<HwAddr>,
+    /// Whether the kernel does that; `None` in records of a version that did not say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outlives_namespace: Option<bool>,
     /// The IPAM plugin that gave its addresses.
     pub ipam: Option<String>,
 }
@@ -86,9 +102,13 @@ const NAMESPACE_ENDS: Duration = Duration::from_secs(5);
 
 impl PodLink {
     /// One that an ADD is about to make.
-    pub fn planned(key: &AttachmentKey, kind: &str, ipam: Option<String>) -> Self {
-        let staged = outlives_namespace(kind).then(|| staging_name(key));
-        Self { staged, ..Self::named(&key.ifname, kind, ipam) }
+    pub fn planned(key: &AttachmentKey, child: &Child, ipam: Option<String>) -> Self {
+        let outlives = child.nature.outlives_namespace;
+        Self {
+            staged: outlives.then(|| staging_name(key)),
+            outlives_namespace: Some(outlives),
+            ..Self::named(&key.ifname, child.kind.name(), ipam)
+        }
     }
 
     /// One of which nothing is known but name and kind.
@@ -99,6 +119,7 @@ impl PodLink {
             index: None,
             staged: None,
             refunded: None,
+            outlives_namespace: None,
             ipam,
         }
     }
@@ -106,14 +127,14 @@ impl PodLink {
     /// What DEL will know it by.
     pub fn made(&mut self, link: &Link) {
         self.index = Some(link.index);
-        self.refunded = link.address.filter(|_| outlives_namespace(link.kind.name()));
+        self.refunded = link.address.filter(|_| self.outlives_namespace == Some(true));
         self.staged = None;
     }
 
     /// On the host, under the name that it had in the pod or another. The address tells it from others: it holds the queue
     /// pair's number and the port's GUID. Before that was written down, the name does.
     pub(super) fn delete_refunded(&self, context: &mut UndoContext) -> Result<(), Error> {
-        if !outlives_namespace(&self.kind) || (self.refunded.is_none() && self.staged.is_none()) {
+        if self.outlives_namespace == Some(false) || (self.refunded.is_none() && self.staged.is_none()) {
             return Ok(());
         }
         let is_ours = |link: &Link| match self.refunded {
@@ -217,11 +238,9 @@ impl Child {
         in_pod(pod, &link.name)
     }
 
-    /// The parent on the host, if it hears what is meant for its children: an ipvlan gets frames by the address in them,
-    /// of which one that asks has none yet.
+    /// The parent on the host, if it hears what is meant for its children.
     pub fn hears_for(&self) -> Option<&Link> {
-        let is_ipvlan = self.kind.name() == "ipvlan";
-        (is_ipvlan && !self.parent.in_pod).then_some(&self.parent.link)
+        (self.nature.shares_address && !self.parent.in_pod).then_some(&self.parent.link)
     }
 
     fn new_link(&self, ifname: &str) -> NewLink<'static> {
@@ -234,24 +253,14 @@ impl Child {
 
     /// EBUSY from a parent's receive handler tells nobody what the matter is.
     fn refused(&self, source: netlink::Error) -> Error {
-        let kind = self.kind.name();
-        let other = match kind {
-            "ipvlan" => "macvlan",
-            "macvlan" => "ipvlan",
-            _ => return source.into(),
-        };
-        match source {
-            source if source.is_busy() => {
-                super::Error::ParentBusy { parent: self.parent.link.name.clone(), kind, other, source }.into()
+        match self.nature.excluded_by.filter(|_| source.is_busy()) {
+            Some(other) => {
+                let (parent, kind) = (self.parent.link.name.clone(), self.kind.name());
+                super::Error::ParentBusy { parent, kind, other, source }.into()
             }
-            source => source.into(),
+            None => source.into(),
         }
     }
-}
-
-/// Links of `ib_ipoib` do (`netns_refund` of its `rtnl_link_ops`): the kernel gives them to the host.
-fn outlives_namespace(kind: &str) -> bool {
-    kind == "ipoib"
 }
 
 /// The same for every try of an attachment, and another for every attachment.
