@@ -29,7 +29,7 @@ fn installed_as_spiderpool_it_reads_spiderpools_keys() {
             + &pool("six", "{subnet: 'fd53:a::/64', gateway: 'fd53:a::1', ips: ['fd53:a::5']}")),
     );
     let binary = node.path("spiderpool");
-    symlink(env!("CARGO_BIN_EXE_rail-ipam"), &binary).unwrap();
+    symlink(testkit::binary("rail-ipam"), &binary).unwrap();
     let ipam = json!({
         "default_ipv4_ippool": ["four"], "default_ipv6_ippool": ["six"], "clean_gateway": true, "match_master_subnet": false,
         "log_level": "info", "log_file_max_size": 10, "ipam_unix_socket_path": "/var/run/spidernet/spiderpool.sock",

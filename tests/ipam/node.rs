@@ -47,7 +47,7 @@ impl Node {
     }
 
     pub(crate) fn call(&self, verb: &str, container: &str, config: &Value) -> Call {
-        self.call_as(Path::new(env!("CARGO_BIN_EXE_rail-ipam")), verb, container, config)
+        self.call_as(&testkit::binary("rail-ipam"), verb, container, config)
     }
 
     pub(crate) fn call_as(&self, binary: &Path, verb: &str, container: &str, config: &Value) -> Call {
