@@ -222,6 +222,12 @@ impl<T: Undo> Adding<T> {
         Ok(self.records.update(&mut self.saved, &self.record)?)
     }
 
+    /// Undoes an ADD that failed with `error`; what could not be undone is in its details.
+    pub fn roll_back(mut self, error: cni::Error) -> cni::Error {
+        let failures = self.fail();
+        left_to_del(error, failures.into_iter().map(cni::Error::from))
+    }
+
     /// Undoes the ADD. Returns what could not be undone; the record then stays, and DEL tries again.
     pub fn fail(&mut self) -> Vec<Error> {
         let mut context = match UndoContext::of(self.record.netns.as_ref(), None) {
@@ -244,6 +250,17 @@ pub fn despite_disk(error: impl Into<Error>) -> Result<(), Error> {
     }
     tracing::warn!(%error, "going on without: what is to be undone comes first");
     Ok(())
+}
+
+/// The error of an ADD whose undo had `failures`.
+pub(crate) fn left_to_del(error: cni::Error, failures: impl IntoIterator<Item = cni::Error>) -> cni::Error {
+    match cni::Error::join(failures) {
+        None => error,
+        Some(undo) => {
+            let details = format!("{}; the undo is left to DEL: {}", error.details, undo.msg);
+            error.with_details(details.trim_start_matches("; "))
+        }
+    }
 }
 
 /// The name of the attachment that a request is about.

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use cni::{CniResult, Dns, Request, delegate};
 use serde_json::json;
 
+use crate::attachment::left_to_del;
 use crate::ipam::{self, Delegated, Ipam};
 use crate::{Attachments, Error, key_of, merge_dns};
 
@@ -102,14 +103,7 @@ pub fn roll_back<'a>(
     undone: Vec<Error>,
 ) -> cni::Error {
     let undone = undone.into_iter().map(cni::Error::from);
-    let failures: Vec<_> = undone.chain(leases.into_iter().filter_map(Lease::give_back)).collect();
-    match cni::Error::join(failures) {
-        None => error,
-        Some(undo) => {
-            let details = format!("{}; the undo is left to DEL: {}", error.details, undo.msg);
-            error.with_details(details.trim_start_matches("; "))
-        }
-    }
+    left_to_del(error, undone.chain(leases.into_iter().filter_map(Lease::give_back)))
 }
 
 /// A DEL: `give_back` undoes what the plugin did, goes on after errors, and knows the IPAM plugin of the record, for a

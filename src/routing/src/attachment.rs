@@ -45,7 +45,7 @@ pub fn attach(dirs: &Dirs, pod: &mut Pod, nic: &Attachment<'_>) -> Result<Outcom
         adding.attached()?;
         Ok(outcomes.pop().unwrap_or_default())
     });
-    made.map_err(|error| roll_back(adding, error))
+    made.map_err(|error| adding.roll_back(error))
 }
 
 /// Gives NICs of one pod their tables, rules and settings, with one look at it. `record` is told how to undo what follows
@@ -165,15 +165,5 @@ fn node_end(
     match view.pod_veth().or_else(|| view.link(first_nic)).filter(|_| asked) {
         Some(link) => node::look(host, pod, view, link, (!is_new).then(|| shared.hosts.clone())),
         None => Ok(None),
-    }
-}
-
-/// The first error is what the caller has to know; what could not be undone stays on record.
-fn roll_back(mut adding: Adding<Undo>, error: cni::Error) -> cni::Error {
-    let left: Vec<String> = adding.fail().iter().map(ToString::to_string).collect();
-    if left.is_empty() {
-        error
-    } else {
-        error.with_details(format!("and not all of it could be undone: {}", left.join("; ")))
     }
 }

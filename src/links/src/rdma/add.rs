@@ -86,7 +86,7 @@ impl Move<'_> {
         let device = Device::require(&Root::system(), &self.id)?;
         let rdma = PreparedRdma::find(&self.dirs, device, self.wanted, &mut Node::default())?;
         let mut adding = prepared.begin(rdma.undo(key.clone(), &self.pod))?;
-        self.perform(&rdma, &key, &mut adding).map_err(|error| roll_back(adding, error))
+        self.perform(&rdma, &key, &mut adding).map_err(|error| adding.roll_back(error.into()))
     }
 
     fn perform(
@@ -109,13 +109,5 @@ pub fn require_shared() -> Result<(), attach::Error> {
     match open()?.netns_mode()? {
         NetnsMode::Shared => Ok(()),
         NetnsMode::Exclusive => Err(Error::Exclusive.into()),
-    }
-}
-
-fn roll_back(mut adding: Adding<RdmaUndo>, error: attach::Error) -> cni::Error {
-    let error = cni::Error::from(error);
-    match attach::Error::join(adding.fail()) {
-        None => error,
-        Some(undo) => error.with_details(format!("the undo is left to DEL: {undo}")),
     }
 }
