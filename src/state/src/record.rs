@@ -129,13 +129,16 @@ impl Records {
 
     /// What is known of the attachment.
     pub fn load<T: DeserializeOwned>(&self, key: &AttachmentKey) -> Result<Loaded<T>, Error> {
+        if !key.fits(&self.plugin) {
+            return Ok(Loaded::Absent);
+        }
         let bytes = file::read(&self.path(key)?)?;
         Ok(bytes.map_or(Loaded::Absent, |bytes| self.judge(key, &bytes)))
     }
 
     /// Removes the record after the last undo, or what a killed writer left of one; false when there was no record.
     pub fn remove(&self, key: &AttachmentKey) -> Result<bool, Error> {
-        file::remove(&self.path(key)?)
+        if key.fits(&self.plugin) { file::remove(&self.path(key)?) } else { Ok(false) }
     }
 
     /// Every file of this plugin in the network's folder, by name; none that is bad hides another.

@@ -97,3 +97,21 @@ fn restore(scene: &Scene) {
         "addr add {own}/32 dev eth0\nroute add 169.254.1.1 dev eth0 scope link\nroute add default via 169.254.1.1 dev eth0"
     ));
 }
+
+/// What is too long for the name of a record was never attached, and so it is detached.
+#[test]
+fn a_container_id_that_is_too_long_for_a_record_can_be_deleted() {
+    let scene = Scene::new(1);
+    let before = scene.kernel();
+    let long = "c".repeat(250);
+    let own = ipam(1, &[4], &json!([]));
+    let link = config("macvlan", 1, &json!({ "master": "rail1", "ipam": own }));
+    for plugin in ["macvlan", "rail"] {
+        let plugin = scene.plugin(plugin, 1).container(&long);
+        let error = plugin.add(&link).error();
+        assert!(error.msg.contains("250 bytes at most"), "{error:?}");
+        plugin.del(&link).success();
+    }
+    scene.plugin("coordinator", 1).container(&long).del(&config("coordinator", 1, &json!({}))).success();
+    assert_same(&before, &scene.kernel());
+}

@@ -32,11 +32,17 @@ impl AttachmentKey {
     pub(super) fn file_name(&self, plugin: &str) -> Result<String, Error> {
         self.check()?;
         let value = format!("{},{plugin},{}", self.container_id, self.ifname);
-        if value.len() + TEMPORARY.len() <= NAME_MAX {
+        if self.fits(plugin) {
             return Ok(value);
         }
         let allowed = "250 bytes at most, together with plugin and interface name";
         Err(Error::Name { what: "container ID", value, allowed })
+    }
+
+    /// Whether a file can have that name. There is none of an attachment for which it cannot: its ADD was refused.
+    pub(super) fn fits(&self, plugin: &str) -> bool {
+        let commas = 2;
+        self.container_id.len() + plugin.len() + self.ifname.len() + commas + TEMPORARY.len() <= NAME_MAX
     }
 
     /// The number of its lock. Two attachments in 2^32 have to take turns.
