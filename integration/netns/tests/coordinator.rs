@@ -20,6 +20,8 @@ mod owner;
 mod pod;
 #[path = "coordinator/rails.rs"]
 mod rails;
+#[path = "coordinator/sources.rs"]
+mod sources;
 #[path = "coordinator/subnet.rs"]
 mod subnet;
 #[path = "coordinator/traffic.rs"]

@@ -46,7 +46,8 @@ fn a_master_that_cannot_serve() {
     refused_config(&["one master", "ifacer"], &json!({ "master": ["rail1", "rail2"] }));
     refused_config(&["loopback"], &json!({ "master": "lo" }));
     let down = |world: &World| world.host().ip_do("link set rail1 down");
-    refused(11, &["\"rail1\" is down", "ip link set"], down, |plugin| plugin.add(&config(&json!({}))));
+    let required = config(&json!({ "requireMasterUp": true }));
+    refused(11, &["\"rail1\" is down", "ip link set"], down, |plugin| plugin.add(&required));
     let port = |world: &World| world.host().ip_do("link add br0 type bridge\nlink set rail1 master br0");
     refused(7, &["port of br0"], port, |plugin| plugin.add(&config(&json!({}))));
 }

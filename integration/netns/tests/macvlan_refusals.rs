@@ -75,8 +75,11 @@ fn a_master_that_is_missing() {
 }
 
 #[test]
-fn a_master_that_is_down() {
-    refused_host(11, &["master \"rail1\" is down", "ip link set rail1 up"], "link set rail1 down");
+fn a_master_that_is_down_where_one_that_is_up_is_required() {
+    let down = |world: &World| world.host().ip_do("link set rail1 down");
+    let required = config(&json!({ "requireMasterUp": true }));
+    let words = ["master \"rail1\" is down", "ip link set rail1 up"];
+    refused(11, &words, down, |_, plugin| plugin.add(&required));
 }
 
 #[test]

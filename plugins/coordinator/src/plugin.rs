@@ -20,9 +20,8 @@ impl Plugin for Coordinator {
             return Ok(previous.clone());
         };
         let mut pod = Pod::open(netns(request)?)?;
-        let gateways = result::gateways(previous, &request.env.ifname);
         let addresses = result::addresses(previous, &request.env.ifname);
-        let nic = Attachment { key: key_of(request)?, addresses, gateways, settings: &settings };
+        let nic = Attachment { key: key_of(request)?, addresses, settings: &settings };
         let outcome = routing::attach(&dirs()?, &mut pod, &nic)?;
         Ok(result::with(previous.clone(), &request.env.ifname, &outcome))
     }

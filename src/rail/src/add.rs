@@ -160,8 +160,7 @@ impl Rail {
     fn nic(&self, result: &CniResult) -> Option<Result<Attachment<'_>, Error>> {
         let settings = self.routing.as_ref()?;
         let addresses = result::addresses(result, self.ifname());
-        let gateways = result::gateways(result, self.ifname());
-        Some(key_of(&self.request).map(|key| Attachment { key, addresses, gateways, settings }))
+        Some(key_of(&self.request).map(|key| Attachment { key, addresses, settings }))
     }
 }
 

@@ -20,11 +20,18 @@ pub struct Attachment<'a> {
     /// Network, container and interface.
     pub key: AttachmentKey,
     /// The NIC's addresses, as the plugin that made it says: what the pod itself adds is nothing to the node.
-    pub addresses: Vec<IpNet>,
-    /// Their gateways: the default routes of its table if it has none in main.
-    pub gateways: Vec<IpAddr>,
+    pub addresses: Vec<Address>,
     /// What is to be done.
     pub settings: &'a Settings,
+}
+
+/// An address of a NIC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// With its prefix.
+    pub net: IpNet,
+    /// Where its default route leads if the NIC has none in main, or has another address's.
+    pub gateway: Option<IpAddr>,
 }
 
 /// Gives the NIC its table, rules and settings. Undone at once if it fails, and from its record if that fails as well.
@@ -58,8 +65,8 @@ pub fn join(
     nics: &[Attachment<'_>],
     record: &mut dyn FnMut(&[Undo]) -> Result<(), Error>,
 ) -> Result<Vec<Outcome>, cni::Error> {
-    let first = nics.iter().find(|nic| nic.settings.makes_veth(&nic.key.ifname));
-    let pair = first.map(|nic| pod_veth(host, pod, nic, record)).transpose()?;
+    let first = nics.iter().find(|nic| nic.makes_veth());
+    let pair = first.map(|nic| pod_veth(dirs, host, pod, nic, record)).transpose()?;
     let Some(mut joining) = Joining::plan(dirs, host, pod, nics)? else { return Ok(Vec::new()) };
     if let Some(undo) = joining.undos.iter_mut().find(|undo| first.is_some_and(|nic| nic.key == undo.key)) {
         undo.pair.clone_from(&pair);
@@ -70,18 +77,24 @@ pub fn join(
     Ok(outcomes)
 }
 
-/// Makes the pod's way to its node.
+/// Makes the pod's way to its node, or takes over that of a first NIC that has left before others.
 fn pod_veth(
+    dirs: &Dirs,
     host: &mut netlink::Rtnetlink,
     pod: &mut Pod,
     nic: &Attachment<'_>,
     record: &mut dyn FnMut(&[Undo]) -> Result<(), Error>,
 ) -> Result<Pair, Error> {
+    let netns = identity(&pod.netns);
+    let kept = PodRecord::lock(dirs, &nic.key.container_id, &netns)?.shared().pair();
+    if let Some(pair) = kept.filter(|pair| pair.is_there(host)) {
+        record(&[Undo { key: nic.key.clone(), netns, own: Some(Own::default()), pair: Some(pair.clone()) }])?;
+        return Ok(pair);
+    }
     let has_v6 = kernel::addresses_of(pod, &nic.key.ifname)?.iter().any(|net| net.addr().is_ipv6());
-    let pair = Pair::new(&nic.key, nic.settings.veth_mtu);
+    let pair = Pair::new(&nic.key, nic.settings.veth_mtu).unless_taken(host)?;
     pair.require_free(host, pod)?;
-    let (own, netns) = (Some(Own::default()), identity(&pod.netns));
-    record(&[Undo { key: nic.key.clone(), netns, own, pair: Some(pair.clone()) }])?;
+    record(&[Undo { key: nic.key.clone(), netns, own: Some(Own::default()), pair: Some(pair.clone()) }])?;
     pair.create(host, pod, has_v6)?;
     Ok(pair)
 }
@@ -111,6 +124,9 @@ impl Joining {
         view.node = node_end(host, pod, &view, record.shared(), nics)?;
         let newcomers: Vec<_> = nics.iter().map(Attachment::newcomer).collect();
         let plan = plan::join(&view, record.shared(), &newcomers).map_err(cni::Error::invalid_config)?;
+        if let Some(way) = record.shared().way.as_mut().filter(|_| nics.iter().any(Attachment::makes_veth)) {
+            way.pair = None;
+        }
         let undo = |(nic, part): (&Attachment<'_>, &plan::Part)| Undo {
             key: nic.key.clone(),
             netns: netns.clone(),
@@ -126,8 +142,8 @@ impl Joining {
         let Self { dirs, mut record, view, plan, .. } = self;
         record.save()?;
         let owns = plan.parts.iter().map(|part| &part.own);
-        let on_node = owns.filter_map(|own| Claim::of(own.node.as_ref()?, own.index, pod).transpose());
-        node::add(&dirs, host, &mut on_node.collect::<Result<Vec<_>, _>>()?)?;
+        let on_node = owns.filter_map(|own| Some((own.index, own.node.as_ref()?)));
+        node::add(&dirs, host, &mut Claim::of(on_node, pod)?)?;
         kernel::apply(pod, &plan.changes)?;
         kernel::set_rp_filter(pod, &view, record.shared().rp_filter(&view))?;
         let before = record.shared().clone();
@@ -140,12 +156,15 @@ impl Joining {
 }
 
 impl Attachment<'_> {
+    fn makes_veth(&self) -> bool {
+        self.settings.makes_veth(&self.key.ifname)
+    }
+
     fn newcomer(&self) -> Newcomer<'_> {
         Newcomer {
             network: &self.key.network,
             ifname: &self.key.ifname,
             addresses: &self.addresses,
-            gateways: &self.gateways,
             settings: self.settings,
         }
     }

@@ -13,6 +13,8 @@ pub(super) enum Place {
     First,
     /// IPv6 makes one multipath route of them.
     Last,
+    /// In the place of the first of them.
+    Instead,
 }
 
 /// One request to the kernel.
@@ -66,7 +68,10 @@ pub(super) struct Made {
 impl Made {
     /// Routes first: a rule must never lead into a table that is half full.
     pub(super) fn additions(&self) -> impl Iterator<Item = Change> + '_ {
-        let routes = self.routes.iter().map(|route| Change::AddRoute(route.clone(), Place::Only));
+        let routes = self.routes.iter().enumerate().map(|(at, route)| {
+            let is_further = self.routes[..at].iter().any(|other| other.rivals(route));
+            Change::AddRoute(route.clone(), if is_further { Place::Last } else { Place::Only })
+        });
         routes.chain(self.rules.iter().cloned().map(Change::AddRule))
     }
 

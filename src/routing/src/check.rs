@@ -56,7 +56,8 @@ pub(super) fn compare(view: &View, shared: &Shared, undo: &Undo, listed: &[cni::
     let wanted = shared.wanted(view);
     let routes = own.made.routes.iter().chain(&wanted.routes);
     let present = view.route_set();
-    let missing = routes.filter(|route| !present.contains(route) && !is_excused(own, route, listed));
+    let is_there = |route: &&Route| present.contains(route) || shared.present(view, route).is_some();
+    let missing = routes.filter(|route| !is_there(route) && !is_excused(own, route, listed));
     found.extend(missing.map(|route| format!("route {} is missing", view.describe(route))));
     let rules = own.made.rules.iter().chain(&wanted.rules).filter(|rule| !view.rules.contains(rule));
     found.extend(rules.map(|rule| format!("{rule} is missing")));

@@ -22,6 +22,8 @@ pub use node::NodeFile;
 const HOST_TABLE: u32 = 500;
 /// `RT_TABLE_DEFAULT`, `RT_TABLE_MAIN`, `RT_TABLE_LOCAL`
 const KERNELS_TABLES: [u32; 3] = [253, 254, 255];
+/// Rules have 10000 more, and main's has 32766.
+const HIGHEST_TABLE: u32 = 20_000;
 /// IPv6 has no link with less.
 const SMALLEST_MTU: u32 = 1280;
 
@@ -38,6 +40,10 @@ pub struct Settings {
     pub tune: bool,
     /// `hijackCIDR`, `overlayPodCIDR` and `serviceCIDR`: what leaves by the first NIC; sorted, no default route.
     pub detours: Vec<IpNet>,
+    /// `table` of sbr: the NIC's, instead of one that is free.
+    pub table: Option<u32>,
+    /// `gateways` of sbr: of the NIC's table, at most one of each family.
+    pub gateways: Vec<IpAddr>,
     /// `policyRoutes`: for the NIC's own table.
     pub policy_routes: Vec<PolicyRoute>,
     /// `podRPFilter`, 0 to 2; `None` leaves it.
@@ -137,6 +143,8 @@ impl Keys {
             ])?,
             tune: self.tune_pod_routes.unwrap_or(true),
             detours: detours(self)?,
+            table: own_table(self.table.unwrap_or_default())?,
+            gateways: gateways(self.gateways.as_deref().unwrap_or_default())?,
             policy_routes: policy_routes(self)?,
             rp_filter: rp_filter(self.pod_rp_filter.unwrap_or_default())?,
             tx_queue_len: tx_queue_len(self.tx_queue_len.unwrap_or_default())?,
@@ -169,6 +177,32 @@ fn host_table(number: i64) -> Result<Option<u32>, cni::Error> {
             "allowed are 0 (leave the node alone) and the number of a table, but 253 to 255 are the kernel's",
         )),
     }
+}
+
+fn own_table(number: i64) -> Result<Option<u32>, cni::Error> {
+    match u32::try_from(number) {
+        Ok(0) => Ok(None),
+        Ok(table) if !KERNELS_TABLES.contains(&table) && table <= HIGHEST_TABLE => Ok(Some(table)),
+        _ => Err(refuse(
+            "table",
+            &number.to_string(),
+            "allowed are 0 (one that is free) and the number of a table up to 20000, but 253 to 255 are the kernel's",
+        )),
+    }
+}
+
+/// As sbr has it: one of each family.
+fn gateways(written: &[String]) -> Result<Vec<IpAddr>, cni::Error> {
+    let mut gateways: Vec<IpAddr> = Vec::new();
+    for (i, text) in written.iter().enumerate() {
+        let key = format!("gateways[{i}]");
+        let gateway: IpAddr = text.parse().map_err(|_| refuse(&key, text, "expected an IP address"))?;
+        if let Some(other) = gateways.iter().find(|other| other.is_ipv4() == gateway.is_ipv4()) {
+            return Err(refuse(&key, text, &format!("{other} is of the same family: one gateway for each")));
+        }
+        gateways.push(gateway);
+    }
+    Ok(gateways)
 }
 
 fn veth_mtu(number: i64) -> Result<u32, cni::Error> {

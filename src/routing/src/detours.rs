@@ -27,14 +27,15 @@ impl Shared {
     /// A route by the pod's veth pair with the node, else by the gateway of the first NIC; `None` when there is no way
     /// of the family.
     pub(super) fn detour(&self, view: &View, dst: IpNet, table: u32) -> Option<Route> {
-        let first = view.link(&self.first_nic)?.index;
+        let first = view.link(&self.first_nic).map(|link| link.index);
         let is_v6 = dst.addr().is_ipv6();
         let way = match view.pod_veth() {
             Some(pod_veth) => self.way_by_veth(view, pod_veth.index, is_v6)?,
-            None => self.defaults.of(first).find(|route| route.is_v6() == is_v6)?.clone(),
+            None => self.defaults.of(first?).find(|route| route.is_v6() == is_v6)?.clone(),
         };
-        let route = Route { dst, src: source_hint(view, first, is_v6), ..way.copy_to(table) };
-        if self.is_host(dst) && (view.pod_veth().is_some() || view.is_beside(first, dst.addr())) {
+        let route = Route { dst, src: self.source_hint(view, is_v6), ..way.copy_to(table) };
+        let is_beside = first.is_some_and(|first| view.is_beside(first, dst.addr()));
+        if self.is_host(dst) && (view.pod_veth().is_some() || is_beside) {
             return Some(route.without_gateway());
         }
         let onlink = way.gateway.is_some_and(|gateway| way.onlink || !view.reaches(way.dev, gateway));
@@ -61,15 +62,17 @@ impl Shared {
         Made { routes, rules }
     }
 
+    /// IPv4 only: for IPv6 the kernel picks by the route's link.
+    pub(super) fn source_hint(&self, view: &View, is_v6: bool) -> Option<IpAddr> {
+        let first = view.link(&self.first_nic).map(|link| link.index).filter(|_| !self.has_lost_first());
+        let mut nics = first.into_iter().chain(self.members.iter().map(|member| member.index));
+        let v4 = |index| view.addresses_of(index).map(|net| net.addr()).find(IpAddr::is_ipv4);
+        if is_v6 { None } else { nics.find_map(v4) }
+    }
+
     pub(super) fn is_host(&self, dst: IpNet) -> bool {
         dst.prefix_len() == dst.max_prefix_len() && self.hosts.contains(&dst.addr())
     }
-}
-
-/// IPv4 only: for IPv6 the kernel picks by the route's link.
-fn source_hint(view: &View, first: u32, is_v6: bool) -> Option<IpAddr> {
-    let v4 = || view.addresses_of(first).map(|net| net.addr()).find(IpAddr::is_ipv4);
-    if is_v6 { None } else { v4() }
 }
 
 /// The route if main has none to that destination; nothing if main leads there as wished already.

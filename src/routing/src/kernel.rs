@@ -89,13 +89,14 @@ fn push(batch: &mut netlink::Batch<'_>, change: &Change) {
         Change::AddRoute(route, Place::Only) => batch.add_route(&route_spec(route)),
         Change::AddRoute(route, Place::First) => batch.prepend_route(&route_spec(route)),
         Change::AddRoute(route, Place::Last) => batch.append_route(&route_spec(route)),
+        Change::AddRoute(route, Place::Instead) => batch.replace_route(&route_spec(route)),
         Change::DeleteRoute(route) => batch.delete_route(&route_spec(route)),
         Change::AddRule(rule) => batch.add_rule(&rule_spec(rule)),
         Change::DeleteRule(rule) => batch.delete_rule(&rule_spec(rule)),
         Change::SetLink(setting) => batch.set_link(setting.index, &link_change(setting)),
         Change::AddNeighbour { index, ip, mac } => {
             let neighbour = Neighbour::permanent(*index, *ip, HwAddr::from(*mac));
-            batch.add_neighbour(&Neighbour { protocol: Some(PROTOCOL), ..neighbour })
+            batch.replace_neighbour(&Neighbour { protocol: Some(PROTOCOL), ..neighbour })
         }
         Change::AddAddress { index, net } => batch.add_address(&Address::new(*index, *net)),
     };

@@ -23,12 +23,13 @@ mod record;
 pub mod result;
 mod shared;
 mod table;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod undo;
 mod veth;
 
-pub use attachment::{Attachment, attach, join};
+pub use attachment::{Address, Attachment, attach, join};
 pub use check::differences;
 pub use config::{Mode, NodeFile, PolicyRoute, Settings, Wish};
 pub use error::Failure;

@@ -152,6 +152,11 @@ impl Route {
         Self { gateway: None, onlink: false, scope, ..self }
     }
 
+    /// Equal but for the nexthop: the kernel keeps one order among these, or makes one route of them.
+    pub(super) fn rivals(&self, other: &Self) -> bool {
+        (self.dst, self.table, self.priority) == (other.dst, other.table, other.priority)
+    }
+
     /// Equal but for who added it.
     pub(super) fn leads_as(&self, other: &Self) -> bool {
         (&self.dst, self.table, self.gateway, self.dev) == (&other.dst, other.table, other.gateway, other.dev)

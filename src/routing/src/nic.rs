@@ -16,19 +16,26 @@ const UNIVERSE: u8 = 0;
 const METRIC_V6: u32 = 1024;
 
 /// Copies of what main says about the NIC, its default routes, and a rule per address.
-pub(super) fn table_of<'a>(
-    view: &'a View,
+pub(super) fn table_of(
+    view: &View,
     index: u32,
     table: u32,
-    defaults: impl Iterator<Item = &'a Route>,
+    defaults: &[Route],
+    mut addresses: Vec<IpAddr>,
 ) -> Made {
+    let has_default = |is_v6| defaults.iter().any(|route| route.is_v6() == is_v6);
     let of_link = |route: &&Route| route.dev == index && route.table == MAIN;
     let others = view.routes.iter().filter(of_link);
-    let others = others.filter(|route| route.is_advertised() || (route.is_movable() && !route.is_default()));
-    let mut routes: Vec<Route> = defaults.map(|route| route.copy_to(table)).collect();
+    let others = others.filter(|route| {
+        if route.is_default() {
+            route.is_advertised() && !has_default(route.is_v6())
+        } else {
+            route.is_advertised() || route.is_movable()
+        }
+    });
+    let mut routes: Vec<Route> = defaults.iter().map(|route| route.copy_to(table)).collect();
     routes.extend(others.map(|route| route.copy_to(table)));
     put_in_order(&mut routes);
-    let mut addresses: Vec<IpAddr> = view.addresses_of(index).map(|net| net.addr()).collect();
     addresses.sort_unstable();
     addresses.dedup();
     Made { routes, rules: addresses.into_iter().map(|address| Rule::new(address, table)).collect() }
@@ -38,7 +45,7 @@ pub(super) fn table_of<'a>(
 fn put_in_order(routes: &mut Vec<Route>) {
     routes.sort_by_key(|route| (route.gateway.is_some(), route.is_default()));
     let mut seen = BTreeSet::new();
-    routes.retain(|route| seen.insert((route.dst, route.priority)));
+    routes.retain(|route| seen.insert((route.dst, route.priority, route.gateway)));
 }
 
 /// A route over a gateway of the NIC, as ours.

@@ -38,9 +38,9 @@ pub(super) struct OnNode {
 }
 
 impl OnNode {
-    pub(super) fn new(table: u32, end: &NodeEnd, addresses: &[IpNet]) -> Self {
+    pub(super) fn new(table: u32, end: &NodeEnd, addresses: impl Iterator<Item = IpAddr>) -> Self {
         let (index, ifname, mac) = (end.index, end.ifname.clone(), end.pod_mac);
-        Self { table, index, ifname, mac, addresses: addresses.iter().map(IpNet::addr).collect() }
+        Self { table, index, ifname, mac, addresses: addresses.collect() }
     }
 
     /// Whether it is this that makes the node send `address` to its link `index`.

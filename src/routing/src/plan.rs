@@ -4,13 +4,14 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::changes::{Change, LinkSetting, Made};
+use super::changes::{Change, LinkSetting, Made, Place};
 use super::config::{Mode, Settings};
 use super::model::{Link, MAIN, POD_VETH, Route, View, any_of};
 use super::node::OnNode;
-use super::shared::{Member, Shared};
+use super::shared::{Member, Shared, Way};
+use super::tables::Further;
 use super::undo::{Changed, Own, Undo};
-use super::{nic, table};
+use super::{Address, nic};
 
 /// A NIC that is to be coordinated.
 #[derive(Clone, Copy, Debug)]
@@ -18,9 +19,7 @@ pub(super) struct Newcomer<'a> {
     pub(super) network: &'a str,
     pub(super) ifname: &'a str,
     /// As the previous plugin says.
-    pub(super) addresses: &'a [IpNet],
-    /// Of these addresses.
-    pub(super) gateways: &'a [IpAddr],
+    pub(super) addresses: &'a [Address],
     pub(super) settings: &'a Settings,
 }
 
@@ -48,8 +47,8 @@ pub struct Outcome {
     pub table: Option<u32>,
     /// The MAC address that was set.
     pub mac: Option<[u8; 6]>,
-    /// The default routes in the NIC's table: destination and gateway.
-    pub defaults: Vec<(IpNet, Option<IpAddr>)>,
+    /// The default routes in the NIC's tables, as a result lists them.
+    pub defaults: Vec<cni::Route>,
     /// Those of them that main has, too.
     pub in_main: Vec<IpNet>,
 }
@@ -110,6 +109,7 @@ fn furnish(view: &View, shared: &Shared, newcomers: &[Newcomer<'_>]) -> Vec<Chan
     let mut changes = vec![Change::SetLink(link)];
     let first = newcomers.iter().filter(|newcomer| newcomer.is_first());
     let ips = first.filter_map(|newcomer| newcomer.settings.veth_address);
+    let ips = ips.filter(|ip| !view.addresses.contains(&(index, IpNet::from(*ip))));
     changes.extend(ips.map(|ip| Change::AddAddress { index, net: ip.into() }));
     let hosts = shared.hosts.iter().filter(|host| view.has_family(host.is_ipv6()));
     changes.extend(hosts.map(|&ip| Change::AddNeighbour { index, ip, mac: end.mac }));
@@ -125,13 +125,16 @@ fn take_in(view: &View, shared: &mut Shared, newcomer: &Newcomer<'_>) -> Result<
         shared.first_nic.clone_from(&settings.first_nic);
         shared.hosts = view.node.as_ref().map(|end| end.hosts.clone()).unwrap_or_default();
     }
-    let choose = || table::choose(view, &shared.tables(), &shared.first_nic, newcomer.ifname);
-    let table = (settings.tune && !newcomer.is_first()).then(choose);
-    let member = member(view, shared, newcomer, link.index, table);
+    let is_tuned = settings.tune && !newcomer.is_first();
+    let table = is_tuned.then(|| newcomer.table(view, shared)).transpose()?;
+    let further = if is_tuned { newcomer.further(view, shared, table) } else { Vec::new() };
+    let mut member = member(view, shared, newcomer, link.index, table);
+    member.further = further.iter().map(|further| further.table).collect();
     let node = member.node.clone();
     shared.join(view, member)?;
-    let mut made = own_routes(view, shared, settings, link.index, table)?;
-    if newcomer.is_first() {
+    let mut made = own_routes(view, shared, settings, link.index, table, &further)?;
+    // Where an earlier first NIC has left the way to the node to the pod, it is that of the others still.
+    if newcomer.is_first() && shared.way.is_none() {
         made.extend(shared.returns(view));
     }
     Ok(Own {
@@ -152,15 +155,37 @@ pub(super) fn leave(view: &View, shared: &mut Shared, undos: &[Undo]) -> Vec<Cha
     for undo in undos {
         shared.remove(&undo.key.network, &undo.key.ifname);
     }
-    let spares: Vec<Route> = left.iter().flat_map(|(_, spares)| spares).cloned().collect();
-    let mut changes = shared.reconcile(view, &spares);
+    let mut left_over: Vec<Route> = left.iter().flat_map(|(_, spares)| spares).cloned().collect();
+    let first = undos.iter().zip(&left).find(|(undo, _)| undo.ifname() == shared.first_nic);
+    if let Some((undo, (made, _))) = first.filter(|_| shared.has_lost_first() && !shared.members.is_empty()) {
+        let way = Way { pair: undo.pair.clone(), returns: returns(made) };
+        left_over.extend(shared.outlive_first(view, way));
+    }
+    let kept = shared.way.as_ref().map(|way| way.returns.clone()).filter(|_| !shared.members.is_empty());
+    let kept = kept.unwrap_or_default();
+    let mut changes = shared.reconcile(view, &left_over);
+    let outliving = shared.outliving(view).into_iter();
+    changes.extend(outliving.map(|route| Change::AddRoute(route, Place::Instead)));
     let present = view.route_set();
-    for (undo, (made, _)) in undos.iter().zip(left) {
-        let made = made.retain(|route| present.contains(route), |rule| view.rules.contains(rule));
+    for (undo, (mut made, _)) in undos.iter().zip(left) {
+        if shared.way.is_some() {
+            made.routes = made.routes.iter().filter_map(|route| shared.present(view, route)).collect();
+        }
+        let made = made.retain(
+            |route| present.contains(route) && !kept.routes.contains(route),
+            |rule| view.rules.contains(rule) && !kept.rules.contains(rule),
+        );
         changes.extend(made.deletions());
         changes.extend(undo.reset_link(view));
     }
     changes
+}
+
+/// Of what a first NIC made: the rules by mark and their table.
+fn returns(made: &Made) -> Made {
+    let rules: Vec<_> = made.rules.iter().filter(|rule| rule.mark.is_some()).cloned().collect();
+    let is_theirs = |route: &&Route| rules.iter().any(|rule| rule.table == route.table);
+    Made { routes: made.routes.iter().filter(is_theirs).cloned().collect(), rules }
 }
 
 fn link_with_address<'a>(view: &'a View, ifname: &str) -> Result<&'a Link, String> {
@@ -178,15 +203,20 @@ fn link_with_address<'a>(view: &'a View, ifname: &str) -> Result<&'a Link, Strin
 fn member(view: &View, shared: &Shared, newcomer: &Newcomer<'_>, index: u32, table: Option<u32>) -> Member {
     let settings = newcomer.settings;
     let has_default = |is_v6| view.main_defaults().any(|route| route.dev == index && route.is_v6() == is_v6);
-    let without = newcomer.gateways.iter().filter(|gateway| !has_default(gateway.is_ipv6()));
-    let spare = |gateway: &IpAddr| nic::in_main(view, index, any_of(gateway.is_ipv6()), *gateway);
+    let gateways = [false, true].into_iter().filter_map(|is_v6| newcomer.gateway(is_v6));
+    let without =
+        gateways.filter(|gateway| settings.gateways.contains(gateway) || !has_default(gateway.is_ipv6()));
+    let spare = |gateway: IpAddr| nic::in_main(view, index, any_of(gateway.is_ipv6()), gateway);
     let wish = settings.wish.clone().filter(|_| table.is_some() || newcomer.is_first());
     let own_table = settings.host_table.zip(view.node.as_ref());
     let node = own_table
         .filter(|_| !newcomer.addresses.is_empty())
-        .map(|(table, end)| OnNode::new(table, end, newcomer.addresses));
+        .map(|(table, end)| OnNode::new(table, end, newcomer.addresses.iter().map(|own| own.net.addr())));
     let hosts = if node.is_some() || view.pod_veth().is_some() { shared.hosts.as_slice() } else { &[] };
-    let hosts = hosts.iter().filter(|host| !newcomer.gateways.contains(host)).map(|&host| IpNet::from(host));
+    let hosts = hosts
+        .iter()
+        .filter(|host| newcomer.addresses.iter().all(|own| own.gateway != Some(**host)))
+        .map(|&host| IpNet::from(host));
     if wish.is_none() && settings.wish.is_some() {
         tracing::warn!("podDefaultRouteNic has no effect while tunePodRoutes is false");
     }
@@ -205,23 +235,55 @@ fn member(view: &View, shared: &Shared, newcomer: &Newcomer<'_>, index: u32, tab
         wish,
         detours: hosts.chain(settings.detours.iter().copied()).collect(),
         rp_filter: settings.rp_filter,
+        further: Vec::new(),
         node,
         spares: if table.is_some() { without.map(spare).collect() } else { Vec::new() },
     }
 }
 
-/// The NIC's table, or what is left of it for main when routes are not tuned.
+/// The NIC's tables, or what is left of them for main when routes are not tuned.
 fn own_routes(
     view: &View,
     shared: &Shared,
     settings: &Settings,
     index: u32,
     table: Option<u32>,
+    further: &[Further],
 ) -> Result<Made, String> {
-    let policy = nic::policy_routes(view, index, table.unwrap_or(MAIN), &settings.policy_routes)?;
-    let Some(table) = table else { return in_main(view, policy) };
-    let defaults = shared.defaults.of(index).chain(shared.spares_of(index));
-    let mut made = nic::table_of(view, index, table, defaults);
+    let Some(table) = table else {
+        return in_main(view, nic::policy_routes(view, index, MAIN, &settings.policy_routes)?);
+    };
+    let is_said = |is_v6| settings.gateways.iter().any(|gateway| gateway.is_ipv6() == is_v6);
+    let of_main = shared.defaults.of(index).filter(|route| !is_said(route.is_v6()));
+    let defaults: Vec<Route> = of_main.chain(shared.spares_of(index)).cloned().collect();
+    let elsewhere: Vec<IpAddr> = further.iter().flat_map(|further| further.addresses.clone()).collect();
+    let addresses = view.addresses_of(index).map(|net| net.addr()).filter(|ip| !elsewhere.contains(ip));
+    let mut made = own_table(view, shared, settings, index, table, &defaults, addresses.collect())?;
+    for Further { table, gateways, addresses } in further {
+        let default =
+            |gateway: &IpAddr| nic::route_via(view, index, *table, any_of(gateway.is_ipv6()), *gateway);
+        let defaults: Vec<Route> = gateways.iter().map(default).collect();
+        made.extend(own_table(view, shared, settings, index, *table, &defaults, addresses.clone())?);
+    }
+    // What the IPAM has put into the table of its choice is met there.
+    let key = |route: &Route| (route.dst, route.table, route.priority);
+    let met =
+        |route: &Route| settings.table.is_some() && view.routes.iter().any(|other| key(other) == key(route));
+    Ok(made.retain(|route| !met(route), |_| true))
+}
+
+/// One of them, with the rules of `addresses`.
+fn own_table(
+    view: &View,
+    shared: &Shared,
+    settings: &Settings,
+    index: u32,
+    table: u32,
+    defaults: &[Route],
+    addresses: Vec<IpAddr>,
+) -> Result<Made, String> {
+    let policy = nic::policy_routes(view, index, table, &settings.policy_routes)?;
+    let mut made = nic::table_of(view, index, table, defaults, addresses);
     let asked = shared.members.last().map(|member| member.detours.as_slice()).unwrap_or_default();
     let detours = asked.iter().filter_map(|&dst| shared.detour(view, dst, table));
     let detours: Vec<Route> =
@@ -252,13 +314,19 @@ fn new_mac(view: &View, link: &Link, settings: &Settings) -> Option<Changed<[u8;
 
 fn outcome(view: &View, shared: &Shared, own: &Own) -> Outcome {
     let owners = shared.owners(view);
-    let defaults =
-        || own.made.routes.iter().filter(|route| own.table == Some(route.table) && route.is_default());
+    let defaults = || own.made.routes.iter().filter(|route| own.table.is_some() && route.is_default());
     let in_main = |route: &&Route| owners[usize::from(route.is_v6())] == Some(own.index);
     Outcome {
         table: own.table,
         mac: own.mac.as_ref().map(|mac| mac.to),
-        defaults: defaults().map(|route| (route.dst, route.gateway)).collect(),
+        defaults: defaults().map(as_listed).collect(),
         in_main: defaults().filter(in_main).map(|route| route.dst).collect(),
     }
+}
+
+/// A metric that is anybody's is not worth a word.
+fn as_listed(route: &Route) -> cni::Route {
+    let listed = cni::Route::new(route.dst, route.gateway);
+    let priority = Some(route.priority).filter(|priority| *priority != 0 && !route.is_v6());
+    cni::Route { table: Some(route.table), priority, ..listed }
 }

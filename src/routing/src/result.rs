@@ -1,28 +1,17 @@
 //! A plugin's result, with what coordination changed.
 
-use std::net::IpAddr;
-
 use cni::{CniResult, IpConfig, Route};
-use ipnet::IpNet;
 use netlink::HwAddr;
 
-use super::Outcome;
 use super::model::is_link_local;
+use super::{Address, Outcome};
 
 /// The interface's addresses that are more than link-local.
-pub fn addresses(previous: &CniResult, ifname: &str) -> Vec<IpNet> {
-    let of_nic = previous.ips.iter().filter(|ip| is_of(previous, ip, ifname)).map(|ip| ip.address);
-    of_nic.filter(|net| !is_link_local(net.addr())).collect()
-}
-
-/// The gateways of the interface's addresses, one per family.
-pub fn gateways(previous: &CniResult, ifname: &str) -> Vec<IpAddr> {
-    let mut gateways: Vec<IpAddr> = Vec::new();
-    for ip in previous.ips.iter().filter(|ip| is_of(previous, ip, ifname)) {
-        let is_new = |gateway: &IpAddr| gateways.iter().all(|known| known.is_ipv4() != gateway.is_ipv4());
-        gateways.extend(ip.gateway.filter(|gateway| !gateway.is_unspecified()).filter(is_new));
-    }
-    gateways
+pub fn addresses(previous: &CniResult, ifname: &str) -> Vec<Address> {
+    let of_nic = previous.ips.iter().filter(|ip| is_of(previous, ip, ifname));
+    let more = of_nic.filter(|ip| !is_link_local(ip.address.addr()));
+    let gateway = |ip: &IpConfig| ip.gateway.filter(|gateway| !gateway.is_unspecified());
+    more.map(|ip| Address { net: ip.address, gateway: gateway(ip) }).collect()
 }
 
 fn is_of(previous: &CniResult, ip: &IpConfig, ifname: &str) -> bool {
@@ -36,15 +25,26 @@ pub fn with(mut result: CniResult, ifname: &str, outcome: &Outcome) -> CniResult
         let in_pod = result.interfaces.iter_mut().filter(|one| one.name == ifname && one.sandbox.is_some());
         in_pod.for_each(|interface| interface.mac = Some(HwAddr::from(mac).to_string()));
     }
-    let Some(table) = outcome.table else { return result };
-    for (dst, gateway) in &outcome.defaults {
-        let keeps_main = outcome.in_main.contains(dst);
-        let moved =
-            if keeps_main { Vec::new() } else { take_defaults(&mut result.routes, dst.addr().is_ipv4()) };
-        let moved = if moved.is_empty() { vec![Route::new(*dst, *gateway)] } else { moved };
-        result.routes.extend(moved.into_iter().map(|route| Route { table: Some(table), ..route }));
+    for is_v4 in [true, false] {
+        let of_family = || outcome.defaults.iter().filter(|route| route.dst.addr().is_ipv4() == is_v4);
+        if of_family().next().is_none() {
+            continue;
+        }
+        let keeps_main = outcome.in_main.iter().any(|dst| dst.addr().is_ipv4() == is_v4);
+        let listed = if keeps_main { Vec::new() } else { take_defaults(&mut result.routes, is_v4) };
+        result.routes.extend(of_family().map(|route| as_listed(route, &listed)));
     }
     result
+}
+
+/// As the plugin before wrote it, with the table that it is in now.
+fn as_listed(route: &Route, listed: &[Route]) -> Route {
+    let same = |other: &&Route| {
+        other.gw.is_none_or(|gw| route.gw == Some(gw))
+            && other.priority.is_none_or(|priority| route.priority == Some(priority))
+    };
+    let known = listed.iter().find(same).cloned();
+    known.map_or_else(|| route.clone(), |known| Route { table: route.table, ..known })
 }
 
 /// Those of main, in their order.

@@ -11,8 +11,10 @@ use super::changes::{Change, Made, Place};
 use super::config::Wish;
 use super::defaults::Defaults;
 use super::detours::free;
-use super::model::{MAIN, Route, View};
+use super::model::{MAIN, PROTOCOL, Route, View};
 use super::node::OnNode;
+use super::undo::Undo;
+use super::veth::Pair;
 use super::{nic, table};
 
 /// One coordinated NIC.
@@ -26,6 +28,9 @@ pub(super) struct Member {
     pub(super) wish: Option<Wish>,
     pub(super) detours: Vec<IpNet>,
     pub(super) rp_filter: Option<u8>,
+    /// Tables beside `table`, of addresses that have another gateway.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) further: Vec<u32>,
     /// What it has on the node, for a DEL whose own record is lost.
     #[serde(default)]
     pub(super) node: Option<OnNode>,
@@ -52,6 +57,19 @@ pub(super) struct Shared {
     /// What was changed for NICs of one subnet.
     #[serde(default)]
     pub(super) arp: Vec<Arp>,
+    /// The first NIC is, or was, one of the members (mode underlay).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) underlay: bool,
+    /// The pod's way to its node, once the first NIC that made it has gone and others are left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) way: Option<Way>,
+}
+
+/// A veth pair with the node, and the way back for what came in by it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Way {
+    pub(super) pair: Option<Pair>,
+    pub(super) returns: Made,
 }
 
 impl Shared {
@@ -62,7 +80,7 @@ impl Shared {
     /// Every table that is in use, or about to be.
     pub(super) fn tables(&self) -> Vec<u32> {
         let first = self.first.rules.iter().map(|rule| rule.table);
-        self.tuned().filter_map(|member| member.table).chain(first).collect()
+        self.tuned().flat_map(Member::tables).chain(first).collect()
     }
 
     pub(super) fn member(&self, network: &str, ifname: &str) -> Option<&Member> {
@@ -75,7 +93,8 @@ impl Shared {
 
     /// Takes in the other half of a pod's record, of which older versions had one for each container ID.
     pub(super) fn absorb(&mut self, other: Self) {
-        let Self { members, first_nic, defaults, first, detours, rp_filter_was, hosts, arp } = other;
+        let Self { members, first_nic, defaults, first, detours, rp_filter_was, hosts, arp, underlay, way } =
+            other;
         if self.members.is_empty() {
             (self.first_nic, self.first) = (first_nic, first);
         }
@@ -85,11 +104,17 @@ impl Shared {
         extend_by_new(&mut self.hosts, hosts);
         extend_by_new(&mut self.arp, arp);
         self.rp_filter_was = self.rp_filter_was.take().or(rp_filter_was);
+        self.underlay |= underlay;
+        self.way = self.way.take().or(way);
     }
 
     /// The rules and routes that the members there are now need.
     pub(super) fn wanted(&self, view: &View) -> Made {
-        let mut wanted = if self.tuned().next().is_some() { self.first.clone() } else { Made::default() };
+        let has_first = self.tuned().next().is_some() && !self.has_lost_first();
+        let mut wanted = if has_first { self.first.clone() } else { Made::default() };
+        if let Some(way) = self.way.as_ref().filter(|_| !self.members.is_empty()) {
+            wanted.extend(way.returns.clone());
+        }
         let asked = |route: &&Route| self.members.iter().any(|member| member.detours.contains(&route.dst));
         wanted.routes.extend(self.detours.iter().filter(asked).cloned());
         wanted.routes.extend(self.spares_in_use(view));
@@ -102,6 +127,7 @@ impl Shared {
         let mut all = self.first.clone();
         let spares = self.members.iter().flat_map(|member| &member.spares);
         all.routes.extend(self.detours.iter().chain(spares).chain(left_over).cloned());
+        all.extend(self.way.as_ref().map(|way| way.returns.clone()).unwrap_or_default());
         all
     }
 
@@ -112,7 +138,8 @@ impl Shared {
         let present = view.route_set();
         let missing =
             wanted.clone().retain(|route| !present.contains(route), |rule| !view.rules.contains(rule));
-        let mut changes: Vec<Change> = missing.additions().map(beside_others).collect();
+        let mut changes: Vec<Change> =
+            missing.additions().map(|change| beside_others(change, left_over)).collect();
         let together = arp::wanted(view, &self.neighbours(view));
         changes.extend(arp::reconcile(&mut self.arp, &together, view));
         let in_main: Vec<Route> = view.main_defaults().cloned().collect();
@@ -142,7 +169,7 @@ impl Shared {
         if self.members.iter().all(|member| member.rp_filter.is_none()) {
             self.rp_filter_was = None;
         }
-        if self.tuned().next().is_none() {
+        if self.tuned().next().is_none() || self.has_lost_first() {
             self.first = Made::default();
         }
     }
@@ -165,7 +192,7 @@ impl Shared {
     fn owner(&self, view: &View, is_v6: bool) -> Option<u32> {
         let has_default = |&index: &u32| view.has(index) && self.has_default(index, is_v6);
         let wished = || self.tuned().find(|member| self.wish().is_some_and(|wish| wish.nic == member.ifname));
-        let first = || view.link(&self.first_nic).map(|link| link.index);
+        let first = || view.link(&self.first_nic).map(|link| link.index).filter(|_| !self.has_lost_first());
         let lowest = || {
             let mut tuned: Vec<_> = self.tuned().map(|member| (member.table, member.index)).collect();
             tuned.sort_unstable();
@@ -195,7 +222,9 @@ impl Shared {
             return false;
         }
         let is_owner = owners[usize::from(route.is_v6())] == Some(route.dev);
-        let is_first = || view.link(&self.first_nic).is_some_and(|link| link.index == route.dev);
+        let is_first = || {
+            view.link(&self.first_nic).is_some_and(|link| link.index == route.dev && !self.has_lost_first())
+        };
         is_owner || !(self.tuned().any(|member| member.index == route.dev) || is_first())
     }
 
@@ -212,8 +241,10 @@ impl Shared {
     /// Takes in what `member` needs; `view` is the pod before anything is done for it.
     pub(super) fn join(&mut self, view: &View, member: Member) -> Result<(), String> {
         self.learn_defaults(view, &member);
-        if let Some(table) = member.table.filter(|_| self.first == Made::default()) {
-            self.first = self.first_table(view, table);
+        let comes_first = member.ifname == self.first_nic;
+        let is_tuned = member.table.is_some() || self.tuned().next().is_some();
+        if is_tuned && self.first == Made::default() && (comes_first || !self.has_lost_first()) {
+            self.first = self.first_table(view, &member);
         }
         for &dst in &member.detours {
             if let Some(route) = self.detour(view, dst, MAIN).filter(|route| !self.detours.contains(route)) {
@@ -227,18 +258,75 @@ impl Shared {
         if member.rp_filter.is_some() && self.rp_filter_was.is_none() {
             self.rp_filter_was = Some(view.rp_filter.clone());
         }
+        self.underlay |= comes_first;
         self.members.push(member);
         Ok(())
     }
 
     /// The first NIC's table, so that its replies leave where they came in.
-    fn first_table(&self, view: &View, newcomers: u32) -> Made {
+    fn first_table(&self, view: &View, newcomer: &Member) -> Made {
         let Some(first) = view.link(&self.first_nic) else { return Made::default() };
-        let held: Vec<u32> = self.tables().into_iter().chain([newcomers]).collect();
+        let held: Vec<u32> = self.tables().into_iter().chain(newcomer.tables()).collect();
         let table = table::choose(view, &held, &self.first_nic, &self.first_nic);
-        let made = nic::table_of(view, first.index, table, self.defaults.of(first.index));
+        let defaults: Vec<Route> = self.defaults.of(first.index).cloned().collect();
+        let addresses = view.addresses_of(first.index).map(|net| net.addr()).collect();
+        let made = nic::table_of(view, first.index, table, &defaults, addresses);
         let detours: Vec<Route> = self.detours.iter().map(|route| route.copy_to(table)).collect();
         made.retain(|route| !detours.contains(route), |_| true)
+    }
+
+    /// A rail itself, it has been detached before the others.
+    pub(super) fn has_lost_first(&self) -> bool {
+        self.underlay && self.members.iter().all(|member| member.ifname != self.first_nic)
+    }
+
+    /// The first NIC has left: what its attachment made for the whole pod is the pod's from now on, and what speaks of its address
+    /// speaks of another. Returns the routes that are to be replaced.
+    pub(super) fn outlive_first(&mut self, view: &View, way: Way) -> Vec<Route> {
+        let pair = way.pair.or_else(|| self.way.as_mut().and_then(|known| known.pair.take()));
+        let known = self.way.take().map(|known| known.returns).filter(|_| way.returns == Made::default());
+        self.way = Some(Way { pair, returns: known.unwrap_or(way.returns) });
+        let before = self.detours.clone();
+        let src = self.source_hint(view, false);
+        self.detours.iter_mut().filter(|route| route.src.is_some()).for_each(|route| route.src = src);
+        before
+    }
+
+    /// Detours in the tables of NICs, with the first one's address, which the kernel would take away with it. What looks into
+    /// such a table has its source.
+    pub(super) fn outliving(&self, view: &View) -> Vec<Route> {
+        let Some(first) = view.link(&self.first_nic).filter(|_| self.has_lost_first()) else {
+            return Vec::new();
+        };
+        let tables: Vec<u32> = self.tuned().flat_map(Member::tables).collect();
+        let names_it = |src: IpAddr| view.addresses_of(first.index).any(|net| net.addr() == src);
+        let dies = |route: &&Route| {
+            route.protocol == PROTOCOL && tables.contains(&route.table) && route.src.is_some_and(names_it)
+        };
+        view.routes.iter().filter(dies).map(|route| Route { src: None, ..route.clone() }).collect()
+    }
+
+    /// The route as it is there: one that has outlived the first NIC has another source.
+    pub(super) fn present(&self, view: &View, route: &Route) -> Option<Route> {
+        let same = |other: &&Route| {
+            *other == route || (self.way.is_some() && other.leads_as(route) && other.protocol == PROTOCOL)
+        };
+        view.routes.iter().find(same).cloned()
+    }
+
+    /// Of a first NIC that has left.
+    pub(super) fn pair(&self) -> Option<Pair> {
+        self.way.as_ref()?.pair.clone()
+    }
+
+    /// NICs whose namespace is gone, or cannot be found.
+    pub(super) fn leave_with_namespace(&mut self, undos: &[Undo]) {
+        for Undo { key, .. } in undos {
+            self.remove(&key.network, &key.ifname);
+        }
+        if let Some(pair) = undos.iter().find_map(|undo| undo.pair.clone()) {
+            self.way.get_or_insert_default().pair = Some(pair);
+        }
     }
 
     /// The links whose addresses are the pod's to answer for: the first NIC and the coordinated ones.
@@ -260,6 +348,10 @@ impl Shared {
 }
 
 impl Member {
+    pub(super) fn tables(&self) -> impl Iterator<Item = u32> + '_ {
+        self.table.into_iter().chain(self.further.iter().copied())
+    }
+
     fn is(&self, network: &str, ifname: &str) -> bool {
         self.network == network && self.ifname == ifname
     }
@@ -273,11 +365,14 @@ fn extend_by_new<T: PartialEq>(known: &mut Vec<T>, more: Vec<T>) {
     }
 }
 
-/// Main may hold other default routes beside a spare one.
-fn beside_others(change: Change) -> Change {
+/// Main may hold other default routes beside a spare one, and the same route with an address that goes.
+fn beside_others(change: Change, left_over: &[Route]) -> Change {
     match change {
         Change::AddRoute(route, _) if route.table == MAIN && route.is_default() => {
             Change::AddRoute(route, Place::Last)
+        }
+        Change::AddRoute(route, _) if left_over.iter().any(|other| other.rivals(&route)) => {
+            Change::AddRoute(route, Place::Instead)
         }
         other => other,
     }

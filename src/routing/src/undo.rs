@@ -6,7 +6,7 @@ use super::changes::{Change, LinkSetting, Made};
 use super::model::{Link, PROTOCOL, Route, View};
 use super::node::{self, OnNode};
 use super::record::PodRecord;
-use super::shared::Shared;
+use super::shared::{Member, Shared};
 use super::veth::Pair;
 use super::{kernel, plan};
 
@@ -82,8 +82,8 @@ impl Undo {
 
     pub(super) fn made(&self, view: &View, shared: &Shared) -> Made {
         let Some(own) = &self.own else {
-            let table = shared.member(&self.key.network, &self.key.ifname).and_then(|member| member.table);
-            return marked(view, table);
+            let member = shared.member(&self.key.network, &self.key.ifname);
+            return marked(view, &member.into_iter().flat_map(Member::tables).collect::<Vec<_>>());
         };
         own.made.clone()
     }
@@ -125,9 +125,7 @@ impl attach::Undo for Undo {
 pub fn undo_all(undos: &[Undo], context: &mut UndoContext, deleted: impl Fn(&str) -> bool) -> Vec<Error> {
     let Some(first) = undos.first() else { return Vec::new() };
     let stays = |link: &Link| undos.iter().all(|undo| !undo.is_about(link) || !deleted(undo.ifname()));
-    let mut errors = put_back(first, undos, context, stays).unwrap_or_else(|error| vec![error]);
-    errors.extend(undos.iter().flat_map(|undo| &undo.pair).flat_map(|pair| pair.undo(context)));
-    errors
+    put_back(first, undos, context, stays).unwrap_or_else(|error| vec![error])
 }
 
 fn put_back(
@@ -144,34 +142,37 @@ fn put_back(
     let on_node: Vec<OnNode> = undos.iter().filter_map(|undo| undo.on_node(record.shared())).collect();
     let mut errors =
         if on_node.is_empty() { Vec::new() } else { node::remove(&dirs, context.host()?, &on_node) };
-    let Some(pod) = context.pod.as_mut() else {
-        if errors.is_empty() {
-            for Undo { key, .. } in undos {
-                record.shared().remove(&key.network, &key.ifname);
+    match context.pod.as_mut() {
+        None => record.shared().leave_with_namespace(undos),
+        Some(pod) => {
+            let mut view = kernel::read(pod)?;
+            view.links.retain(stays);
+            let changes = plan::leave(&view, record.shared(), undos);
+            if !changes.is_empty() {
+                record.save().or_else(despite_disk)?;
             }
-            record.store().or_else(despite_disk)?;
+            errors.extend(kernel::undo(pod, &changes).err());
+            errors.extend(kernel::set_rp_filter(pod, &view, record.shared().rp_filter(&view)).err());
+            if errors.is_empty() {
+                record.shared().reconciled(&view);
+            }
         }
-        return Ok(errors);
-    };
-    let mut view = kernel::read(pod)?;
-    view.links.retain(stays);
-    let changes = plan::leave(&view, record.shared(), undos);
-    if !changes.is_empty() {
-        record.save().or_else(despite_disk)?;
     }
-    errors.extend(kernel::undo(pod, &changes).err());
-    errors.extend(kernel::set_rp_filter(pod, &view, record.shared().rp_filter(&view)).err());
+    if record.shared().members.is_empty() {
+        let pairs = undos.iter().filter_map(|undo| undo.pair.clone()).chain(record.shared().pair());
+        let pairs: Vec<Pair> = pairs.collect();
+        errors.extend(pairs.iter().flat_map(|pair| pair.undo(context)));
+    }
     if errors.is_empty() {
-        record.shared().reconciled(&view);
         record.store().or_else(despite_disk)?;
     }
     Ok(errors)
 }
 
-fn marked(view: &View, table: Option<u32>) -> Made {
+fn marked(view: &View, tables: &[u32]) -> Made {
     let all = Made { routes: view.routes.clone(), rules: view.rules.clone() };
     all.retain(
-        |route| Some(route.table) == table && route.protocol == PROTOCOL,
-        |rule| Some(rule.table) == table && rule.protocol == PROTOCOL,
+        |route| tables.contains(&route.table) && route.protocol == PROTOCOL,
+        |rule| tables.contains(&rule.table) && rule.protocol == PROTOCOL,
     )
 }

@@ -42,6 +42,17 @@ impl Pair {
         Self { on_node: format!("veth{id}"), node_mac, pod_mac, mtu }
     }
 
+    /// Under a name made of all of the container's id, where that of another container, whose id begins alike, is in the way.
+    pub(super) fn unless_taken(self, host: &mut Rtnetlink) -> Result<Self, Error> {
+        /// As many bits as fit into the eleven characters.
+        const BITS: u64 = (1 << 44) - 1;
+        if host.link_by_name(&self.on_node)?.is_none_or(|link| link.kind != LinkKind::Veth) {
+            return Ok(self);
+        }
+        let hash = self.node_mac.iter().fold(0, |hash: u64, byte| hash << 8 | u64::from(*byte)) & BITS;
+        Ok(Self { on_node: format!("veth{hash:011x}"), ..self })
+    }
+
     /// Neither end is in the way of another link.
     pub(super) fn require_free(&self, host: &mut Rtnetlink, pod: &mut Pod) -> Result<(), Error> {
         if pod.netlink.link_by_name(POD_VETH)?.is_some() {
@@ -90,6 +101,11 @@ impl Pair {
             tracing::warn!(ifname = self.on_node, "has no carrier after {SOON:?}");
         }
         Ok(())
+    }
+
+    /// Whether the node has its end.
+    pub(super) fn is_there(&self, host: &mut Rtnetlink) -> bool {
+        host.link_by_name(&self.on_node).is_ok_and(|link| link.is_some_and(|link| self.is_end(&link)))
     }
 
     /// Whatever is left of it.

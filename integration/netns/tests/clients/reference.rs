@@ -31,6 +31,10 @@ const INTENDED: &[(&str, &str)] = &[
         "IPv6 addresses outlive a link that goes down, as IPv4's do",
     ),
     (
+        "a sysctl net/ipv6/conf/net1/accept_ra=",
+        "ours hears no router advertisements unless the network asks for it",
+    ),
+    (
         r#"a addr6 "net1" {"family":"inet6","local":"fe80::"#,
         "the kernel gives each ipvlan another link-local address",
     ),

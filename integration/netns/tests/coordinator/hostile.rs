@@ -24,6 +24,16 @@ fn furnish_node(scene: &Scene) {
          neigh add {GATEWAY} lladdr 02:00:00:00:99:fe dev uplink nud permanent\n\
          route add default via {GATEWAY}\nroute add 198.51.100.0/24 via {GATEWAY}\nroute add 10.244.7.0/24 via 192.0.2.77"
     ));
+    settled(scene);
+}
+
+/// The carrier of a pair is the business of a worker of the kernel, and what IPv6 makes of it.
+fn settled(scene: &Scene) {
+    let multicast = |name: &str| {
+        !on_node(scene, &format!("ip -6 route show table local type multicast dev {name}")).is_empty()
+    };
+    let both = || (multicast("uplink") && multicast("wire")).then_some(());
+    testkit::eventually(Duration::from_secs(10), both).expect("the node's uplink is up");
 }
 
 /// What the node does with a packet to each.

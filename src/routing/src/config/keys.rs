@@ -16,6 +16,11 @@ pub(super) struct Keys {
     #[serde(rename = "hijackCIDR")]
     pub(super) hijack_cidr: Option<Vec<String>>,
     pub(super) policy_routes: Option<Vec<Written>>,
+    // Those of sbr. Main keeps its connected routes and their source addresses, whether that is asked for or not.
+    pub(super) table: Option<i64>,
+    pub(super) gateways: Option<Vec<String>>,
+    #[serde(rename = "addSourceHints")]
+    _add_source_hints: Option<bool>,
     #[serde(rename = "podRPFilter")]
     pub(super) pod_rp_filter: Option<i64>,
     pub(super) tx_queue_len: Option<i64>,

@@ -138,10 +138,19 @@ fn name(host: &mut netlink::Rtnetlink, index: u32) -> Result<String, Error> {
 }
 
 impl<'a> Claim<'a> {
-    /// Of the NIC `index` of the pod.
-    pub(crate) fn of(part: &'a OnNode, index: u32, pod: &mut Pod) -> Result<Option<Self>, Error> {
-        let Some(nic) = pod.netlink.link_by_index(index)? else { return Ok(None) };
-        let host_id = pod.netlink.netns_id(&netns::NetNs::current()?)?;
-        Ok(Some(Self { part, nic, host_id }))
+    /// Of NICs of the pod, by their indexes there.
+    pub(crate) fn of(
+        parts: impl Iterator<Item = (u32, &'a OnNode)>,
+        pod: &mut Pod,
+    ) -> Result<Vec<Self>, Error> {
+        let (mut claims, mut host_id) = (Vec::new(), None);
+        for (index, part) in parts {
+            let Some(nic) = pod.netlink.link_by_index(index)? else { continue };
+            if claims.is_empty() {
+                host_id = pod.netlink.netns_id(&netns::NetNs::current()?)?;
+            }
+            claims.push(Self { part, nic, host_id });
+        }
+        Ok(claims)
     }
 }

@@ -3,6 +3,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use state::{AttachmentKey, Netns};
 
+use crate::Address;
 use crate::changes::{Change, LinkSetting, Place};
 use crate::config::{Mode, Settings, Wish};
 use crate::model::{Ipv4, Link, MAIN, Route, View};
@@ -34,6 +35,8 @@ pub(super) fn settings() -> Settings {
         first_nic: "eth0".into(),
         wish: None,
         tune: true,
+        table: None,
+        gateways: Vec::new(),
         detours: Vec::new(),
         policy_routes: Vec::new(),
         rp_filter: Some(0),
@@ -134,9 +137,10 @@ impl Fake {
         gateways: &[IpAddr],
     ) -> Result<Plan, String> {
         let index = self.view.link(ifname).map(|link| link.index);
-        let addresses: Vec<IpNet> =
-            index.into_iter().flat_map(|index| self.view.addresses_of(index)).collect();
-        let newcomer = Newcomer { network: "rails", ifname, addresses: &addresses, gateways, settings };
+        let own = index.into_iter().flat_map(|index| self.view.addresses_of(index));
+        let gateway = |net: &IpNet| gateways.iter().copied().find(|ip| ip.is_ipv4() == net.addr().is_ipv4());
+        let addresses: Vec<_> = own.map(|net| Address { net, gateway: gateway(&net) }).collect();
+        let newcomer = Newcomer { network: "rails", ifname, addresses: &addresses, settings };
         plan::join(&self.view, &mut self.shared, &[newcomer])
     }
 
@@ -208,6 +212,11 @@ impl Fake {
             Place::First if !route.is_v6() => {
                 let first = self.view.routes.iter().position(rival).unwrap_or(self.view.routes.len());
                 self.view.routes.insert(first, route);
+            }
+            Place::Instead => {
+                let place = self.view.routes.iter().position(rival);
+                let place = place.unwrap_or_else(|| panic!("nothing to replace by {route:?}"));
+                self.view.routes[place] = route;
             }
             Place::First | Place::Last => self.view.routes.push(route),
         }
