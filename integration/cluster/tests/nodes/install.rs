@@ -52,7 +52,10 @@ fn failures(cluster: &Cluster, prefix: &str) -> Vec<Value> {
     let events = cluster.kubectl().get(&["-n", RAILS_NAMESPACE, "events"]).unwrap();
     let of_pods = |event: &&Value| {
         let name = event["involvedObject"]["name"].as_str().unwrap_or_default();
-        name.starts_with(prefix) && event["reason"].as_str().unwrap_or_default().starts_with("Failed")
+        let failed = event["reason"].as_str().unwrap_or_default().starts_with("Failed");
+        // Multus gives the API server a second and a half, and kubelet tries again: no plugin was called.
+        let asked = event["message"].as_str().unwrap_or_default().contains("error waiting for pod");
+        name.starts_with(prefix) && failed && !asked
     };
     events["items"].as_array().unwrap().iter().filter(of_pods).cloned().collect()
 }

@@ -4,12 +4,14 @@
 
 #![expect(clippy::unwrap_used, reason = "the functions between the tests are tests too")]
 
+mod asked;
 mod broken;
 mod install;
 mod life;
 mod pods;
 mod rails;
 mod verdict;
+mod workloads;
 
 use cluster::Cluster;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};

@@ -39,6 +39,7 @@ pub(crate) fn spec(node: &str, command: &[&str]) -> Value {
     let mut spec = json!({
         "terminationGracePeriodSeconds": 0,
         "enableServiceLinks": false,
+        "dnsPolicy": "Default",
         "automountServiceAccountToken": false,
         "containers": [{
             "name": "main", "image": BUSYBOX, "imagePullPolicy": "Never", "args": command,

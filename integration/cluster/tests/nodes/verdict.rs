@@ -65,7 +65,7 @@ pub(crate) fn check_pod(cluster: &Cluster, node: &Node, pod: &str) -> Result<()>
         let address = address(node, pod, &ifname)?;
         let gateway = format!("172.16.{}.254", 10 + rail);
         check_rail(node, pod, rail, &address, &rules).with_context(|| format!("{pod} {ifname}"))?;
-        check_status(&status, &ifname, &address)?;
+        check_status(&status, &ifname, &address, &gateway)?;
         ping(node, pod, &address, &gateway)?;
     }
     Ok(())
@@ -109,11 +109,14 @@ fn part(route: &Value) -> String {
     format!("{} via {} dev {}", route["dst"], route["gateway"], route["dev"])
 }
 
-/// The interface has its own address in the status, and nobody else's.
-fn check_status(status: &[Value], ifname: &str, address: &str) -> Result<()> {
+/// The interface has its own address and gateway in the status, and nobody else's.
+fn check_status(status: &[Value], ifname: &str, address: &str, gateway: &str) -> Result<()> {
     let of_interface: Vec<_> = status.iter().filter(|entry| entry["interface"] == ifname).collect();
     let [entry] = of_interface[..] else { bail!("{ifname} in network-status: {of_interface:?}") };
     ensure!(entry["ips"] == json!([address]), "{ifname} has {} in network-status", entry["ips"]);
+    let gateways = entry["gateway"].as_array().into_iter().flatten();
+    let foreign: Vec<_> = gateways.filter(|other| **other != gateway).collect();
+    ensure!(foreign.is_empty(), "{ifname} has the gateways {foreign:?} of others in network-status");
     Ok(())
 }
 
@@ -139,7 +142,7 @@ pub(crate) fn await_clean_within(cluster: &Cluster, limit: Duration) -> Result<(
     if clean.is_some() { Ok(()) } else { last.context("the nodes are not clean") }
 }
 
-/// No namespace, no record, no lease.
+/// No namespace, no record, no lease, no lock of a pod.
 fn check_clean(node: &Node) -> Result<()> {
     let name = node.name();
     let namespaces = node.namespaces()?;
@@ -150,6 +153,9 @@ fn check_clean(node: &Node) -> Result<()> {
     for pool in pools.as_array().context("a list of pools")? {
         ensure!(pool["used"] == 0, "{name} has leases: {pool}");
     }
+    let locks = node.files("run/railcni/locks")?;
+    let of_pods: Vec<_> = locks.iter().filter(|lock| lock.starts_with("pod-")).collect();
+    ensure!(of_pods.is_empty(), "{name} has locks of pods: {of_pods:?}");
     Ok(())
 }
 
