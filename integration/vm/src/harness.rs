@@ -85,14 +85,20 @@ pub fn run(options: &Options, out: &mut (dyn Write + Send)) -> Result<bool> {
     if options.list {
         return list(&selected, out).map(|()| true);
     }
-    // A client of tests alone, and the lab is good for more.
-    crictl::build(&Cache::open()?)?;
     let mut passed = true;
     for suite in &options.kernel {
-        let image = Image::prepare(*suite).context("prepare the VM lab")?;
+        let image = prepare(*suite).context("prepare the VM lab")?;
         passed &= run_on(&image, &selected, total, options.guests.unwrap_or_else(default_guests), out)?;
     }
     Ok(passed)
+}
+
+/// Fetches and builds all that tests need: after it, a run on this kernel needs no network.
+pub fn prepare(suite: Suite) -> Result<Image> {
+    let image = Image::prepare(suite)?;
+    image.module()?;
+    crictl::build(&Cache::open()?)?;
+    Ok(image)
 }
 
 /// Runs `tests`, of `total` that there are, in so many guests at once; true when everything passed.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use vm::wire::{Action, Device, Event, Link, Rails};
-use vm::{Boot, Image, Machine, Suite, agent};
+use vm::{Boot, Image, Machine, Suite, agent, harness};
 
 #[derive(Parser)]
 #[command(about = "Boots a guest with SR-IOV rails and an RDMA core")]
@@ -18,7 +18,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Fetch and build everything that a boot needs
+    /// Fetch and build everything that a boot and the tests need
     Prepare(Which),
     /// Run a command in the guest; its output and exit status are ours
     Run {
@@ -93,8 +93,7 @@ fn dispatch(verb: Verb) -> Result<ExitCode> {
 }
 
 fn prepare(which: &Which) -> Result<ExitCode> {
-    let image = Image::prepare(which.kernel)?;
-    image.module()?;
+    let image = harness::prepare(which.kernel)?;
     writeln!(stdout(), "{}", image.describe()?)?;
     Ok(ExitCode::SUCCESS)
 }

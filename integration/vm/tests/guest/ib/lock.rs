@@ -3,6 +3,8 @@
 use std::fs::{self, File};
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 use vm::lab::{Pod, Vf, run, until, vf};
 
@@ -26,7 +28,8 @@ fn a_process_that_was_terminated_holds_nobody_up() {
     let first = ib_sriov(&vfs[0], &pods[0]);
     let mut child = first.spawn("ADD");
     until(Duration::from_secs(30), "it holds the lock and waits", || vfs[0].netdev().is_none());
-    run(&["kill", "-TERM", &child.id().to_string()]);
+    let pid = Pid::from_raw(child.id().try_into().expect("a process ID"));
+    kill(pid, Signal::SIGTERM).expect("terminate it");
     child.wait().expect("its end");
     vfs[0].pf().knob("netdev_delay_ms").write(0);
     let second = ib_sriov(&vfs[1], &pods[1]);

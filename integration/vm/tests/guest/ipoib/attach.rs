@@ -98,7 +98,7 @@ fn the_address_is_announced_with_a_hardware_address_of_20_bytes() {
     let (master, old, new) = (parent(0), Pod::new(), Pod::new());
     ipoib(&master, &old, &address(1)).run("ADD");
     until(Duration::from_secs(10), "carrier", || has_carrier(&old.link("net1")));
-    old.run(&["sysctl", "-qw", "net.ipv4.conf.net1.arp_accept=1"]);
+    old.run(&["sh", "-c", "echo 1 >/proc/sys/net/ipv4/conf/net1/arp_accept"]);
     let result = ipoib(&master, &new, &address(2)).run("ADD");
     let entry = || old.ip("-j neigh show 10.77.0.2 dev net1");
     until(Duration::from_secs(10), "the neighbour is told", || entry().contains("lladdr"));

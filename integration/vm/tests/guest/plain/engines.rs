@@ -87,8 +87,10 @@ fn podman_attaches_a_container_and_detaches_it() {
     let node = Node::new();
     let scratch = node.world.dirs().scratch.clone();
     let conf = format!(
-        "[network]\nnetwork_backend = \"cni\"\ncni_plugin_dirs = [\"{}\"]\n[engine]\nevents_logger = \"none\"\n",
-        PLUGIN_FOLDERS[0]
+        "[network]\nnetwork_backend = \"cni\"\ncni_plugin_dirs = [\"{}\"]\n[engine]\nevents_logger = \"none\"\n\
+         conmon_env_vars = {:?}\n",
+        PLUGIN_FOLDERS[0],
+        environment_of("conmon"),
     );
     let conf = node.world.file("containers.conf", conf);
     let podman = |words: &[&str]| {
@@ -112,6 +114,13 @@ fn podman_attaches_a_container_and_detaches_it() {
     assert_attached(&node.output(podman(&["exec", "pod", "/bin/busybox", "ip", "address"])));
     node.output(podman(&["rm", "--force", "--time", "0", "pod"]));
     node.assert_detached();
+}
+
+/// Where it finds its programs and libraries, which podman does not hand on to it by itself.
+fn environment_of(program: &str) -> Vec<String> {
+    let command = engine(program);
+    let set = command.get_envs().filter_map(|(name, value)| Some((name.to_str()?, value?.to_str()?)));
+    set.map(|(name, value)| format!("{name}={value}")).collect()
 }
 
 /// Since version 5, podman attaches by netavark alone, and says so when it is asked for CNI. `podman version 4.3.1`
