@@ -13,7 +13,7 @@ ARCH := $(if $(filter aarch64,$(shell uname -m)),arm64,amd64)
 VM ?= 1
 CARGO ?= cargo
 
-.PHONY: build demo fuzz t test torture lint bench install setup vm-test vm-matrix vm-shell vm-bench cluster-test cluster-shell cluster-down image clean help
+.PHONY: build demo fuzz t test torture lint bench install setup vm-test vm-matrix vm-shell vm-bench cluster-test cluster-shell cluster-down image fresh-test clean help
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / - /'
@@ -90,6 +90,9 @@ install: build ## into $(DESTDIR)$(CNI_BIN_DIR); every file replaced atomically
 	@scripts/install $(DIST) "$(DESTDIR)$(CNI_BIN_DIR)" $(PLUGINS)
 	@scripts/install $(DIST) "$(DESTDIR)$(SBIN_DIR)" railctl
 	@scripts/install-units deploy/systemd "$(DESTDIR)$(UNIT_DIR)" $(SBIN_DIR)
+
+fresh-test: ## the README's two commands on fresh roots of Debian 12 and 13 (SUITES=trixie: on one), 10 GB each
+	@scripts/fresh-test $(SUITES)
 
 clean: ## what building left
 	rm -rf target $(DIST)
