@@ -34,7 +34,7 @@ fn set_one(link: &Link, accept: bool) -> Result<(), Error> {
     const ALWAYS: &str = "2";
     write(link, "accept_ra", if accept { ALWAYS } else { "0" })?;
     // Beside the default route of the first NIC theirs would be one of several that the kernel takes in turn.
-    if accept { write(link, "ra_defrtr_metric", &metric(link.index).to_string()) } else { Ok(()) }
+    if accept { write(link, "ra_defrtr_metric", &metric(&link.name).to_string()) } else { Ok(()) }
 }
 
 /// A kernel without IPv6 hears none, and one before 5.12 knows no metric.

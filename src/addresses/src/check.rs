@@ -28,7 +28,7 @@ pub fn differences(
 ) -> Result<Vec<String>, Error> {
     let mut found = missing_addresses(pod, link, result, mine)?;
     let present = pod.netlink.routes(&RouteFilter { oif: Some(link.index), ..RouteFilter::default() })?;
-    for (spec, route) in routes(link.index, result).iter().zip(&result.routes) {
+    for (spec, route) in routes(link, result).iter().zip(&result.routes) {
         let wanted = Wanted { spec, table: route.table, priority: route.priority };
         if reaches(result, mine, spec) && !present.iter().any(|route| covers(route, &wanted, link.index)) {
             found.push(format!("route {spec} is missing on {}", link.name));

@@ -7,6 +7,7 @@ mod check;
 mod dad;
 pub mod detect;
 mod error;
+mod metric;
 
 use std::net::IpAddr;
 
@@ -16,6 +17,7 @@ use netlink::{Address, Batch, Link, Route};
 
 pub use check::{differences, result_differences};
 pub use error::Failure;
+pub use metric::metric;
 
 /// Marks what this suite adds to routing (`RTA_PROTOCOL`, `FRA_PROTOCOL`) and addresses (`IFA_PROTO`), so that anyone
 /// can tell it from the rest.
@@ -62,7 +64,7 @@ fn push(batch: &mut Batch<'_>, link: &Link, result: &CniResult) {
         batch.add_address(&address(link.index, ip));
     }
     batch.set_up(link.index);
-    for route in routes(link.index, result) {
+    for route in routes(link, result) {
         batch.append_route(&route);
     }
 }
@@ -108,32 +110,24 @@ pub(crate) fn address(index: u32, ip: &IpConfig) -> Address {
 }
 
 /// The routes as the kernel is to have them. Appended, a second default route does not take the pod's traffic.
-pub fn routes(index: u32, result: &CniResult) -> Vec<Route> {
-    result.routes.iter().map(|route| spec(index, route, result)).collect()
+pub fn routes(link: &Link, result: &CniResult) -> Vec<Route> {
+    result.routes.iter().map(|route| spec(link, route, result)).collect()
 }
 
-fn spec(index: u32, route: &cni::Route, result: &CniResult) -> Route {
+fn spec(link: &Link, route: &cni::Route, result: &CniResult) -> Route {
     let mut spec = Route::new(route.dst.trunc());
     let on_link = route.scope == Some(netlink::scope::LINK);
     spec.gateway = route.gw.or_else(|| if on_link { None } else { gateway_for(route.dst.addr(), result) });
-    spec.oif = Some(index);
+    spec.oif = Some(link.index);
     spec.protocol = PROTOCOL;
     spec.scope = route.scope;
-    spec.priority = route.priority.or_else(|| route.dst.addr().is_ipv6().then(|| metric(index)));
+    spec.priority = route.priority.or_else(|| route.dst.addr().is_ipv6().then(|| metric(&link.name)));
     spec.mtu = route.mtu;
     spec.advmss = route.advmss;
     if let Some(table) = route.table {
         spec.table = table;
     }
     spec
-}
-
-/// Of IPv6 routes that come without one. Equal ones of several links would be one route to the kernel, over which it spreads
-/// the traffic; with these the link that came first counts, as in IPv4.
-pub fn metric(index: u32) -> u32 {
-    /// `IP6_RT_PRIO_USER`: that of everybody who says nothing.
-    const USUAL: u32 = 1024;
-    USUAL.saturating_add(index)
 }
 
 /// CNI: a route without a next hop takes the gateway of an address of its family.

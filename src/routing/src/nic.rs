@@ -68,7 +68,7 @@ pub(super) fn route_via(view: &View, index: u32, table: u32, dst: IpNet, gateway
 /// The same for main, where NICs have their own metrics.
 pub(super) fn in_main(view: &View, index: u32, dst: IpNet, gateway: IpAddr) -> Route {
     let route = route_via(view, index, MAIN, dst, gateway);
-    let priority = if route.is_v6() { metric(index) } else { route.priority };
+    let priority = if route.is_v6() { metric(&view.name(index)) } else { route.priority };
     Route { priority, ..route }
 }
 

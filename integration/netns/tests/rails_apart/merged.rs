@@ -70,7 +70,7 @@ fn check_finds_its_route_among_the_branches_of_one() {
     let scene = Scene::new(1);
     let mut config = crate::scene::config("macvlan", 1, &json!({ "master": "rail1", "ipam": summary(1) }));
     config["prevResult"] = scene.plugin("macvlan", 1).add(&config).success();
-    let metric = 1024 + scene.pod.ifindex("net1");
+    let metric = 1024 + 1024 + 1;
     scene.pod.ip_do(&format!("route append fd00:16::/32 via fe80::1 dev eth0 metric {metric}"));
     let listed = scene.pod.ip(&["-6", "route", "show", "fd00:16::/32"]);
     assert_eq!(listed[0]["nexthops"].as_array().map(Vec::len), Some(2), "{listed}");
