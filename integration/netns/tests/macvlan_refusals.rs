@@ -196,6 +196,34 @@ fn a_second_add_without_del() {
     refused(999, &["is attached", "run DEL"], first, |_, plugin| plugin.add(&config(&json!({}))));
 }
 
+#[test]
+fn a_mac_that_the_master_or_another_child_has() {
+    let master = |world: &World| {
+        world.host().ip_do("link set rail1 address 02:00:00:00:00:77");
+    };
+    let child = |world: &World| {
+        world.host().ip_do("link add other link rail1 address 02:00:00:00:00:77 type macvlan mode bridge");
+        world.host().ip_do("link set other up");
+    };
+    let conf = config(&json!({ "mac": "02:00:00:00:00:77" }));
+    let words = ["mac", "02:00:00:00:00:77", "net1", "choose another mac", "EADDRINUSE"];
+    refused(7, &words, master, |_, plugin| plugin.add(&conf));
+    refused(7, &words, child, |_, plugin| plugin.add(&conf));
+}
+
+#[test]
+fn a_route_by_a_gateway_that_cannot_be_reached() {
+    for (subnet, ips, dst, gw) in [
+        ("172.16.1.0/24", "172.16.1.10-172.16.1.20", "10.9.0.0/16", "192.0.2.1"),
+        ("fd00:1::/64", "fd00:1::10-fd00:1::20", "fd00:9::/48", "fd00:2::1"),
+    ] {
+        let pool = json!({ "name": "pool", "spec": { "subnet": subnet, "ips": [ips] } });
+        let ipam = json!({ "type": "rail-ipam", "pools": [pool], "routes": [{ "dst": dst, "gw": gw }] });
+        let conf = config(&json!({ "ipam": ipam }));
+        refused(7, &[dst, gw, "net1", "ipam.routes"], |_| (), |_, plugin| plugin.add(&conf));
+    }
+}
+
 /// The state directory as a file system of its own, mounted with `options`.
 fn mount_state(world: &World, options: &str) {
     let state = &world.dirs().state;

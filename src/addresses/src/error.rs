@@ -54,6 +54,16 @@ pub enum Failure {
         "interface {ifname} has no ARP and no neighbour discovery: leave out `detection` for this network"
     )]
     NoArp { ifname: String },
+    #[error(
+        "interface {ifname} cannot come up with the MAC {mac}, which its master or another interface on it has: choose another mac, \
+         or leave it out ({source})"
+    )]
+    MacTaken { mac: String, ifname: String, source: netlink::Error },
+    #[error(
+        "route to {dst} on {ifname}: its gateway {gateway} is in no subnet of the addresses there ({addresses}): correct the route in \
+         the pool or in ipam.routes ({source})"
+    )]
+    Unreachable { dst: String, gateway: String, ifname: String, addresses: String, source: netlink::Error },
     #[error("cannot {doing} on {ifname}: {source}")]
     Packet { doing: &'static str, ifname: String, source: std::io::Error },
 }
@@ -61,7 +71,7 @@ pub enum Failure {
 impl Coded for Failure {
     fn code(&self) -> u32 {
         match self {
-            Self::NoArp { .. } => code::INVALID_CONFIG,
+            Self::NoArp { .. } | Self::MacTaken { .. } | Self::Unreachable { .. } => code::INVALID_CONFIG,
             Self::Conflict { .. }
             | Self::TooManyConflicts { .. }
             | Self::AnswersForAll { .. }

@@ -8,6 +8,7 @@ mod dad;
 pub mod detect;
 mod error;
 mod metric;
+mod refusal;
 
 use std::net::IpAddr;
 
@@ -33,15 +34,11 @@ pub fn configure(pod: &mut Pod, link: &Link, result: &CniResult) -> Result<(), E
 pub fn configure_all(pod: &mut Pod, links: &[(&Link, &CniResult)]) -> Result<(), Error> {
     prepare(pod, links)?;
     let mut batch = pod.netlink.batch();
-    let mut may_exist = Vec::new();
     for (link, result) in links {
         push(&mut batch, link, result);
-        may_exist.extend(result.ips.iter().map(|ip| ip.address.addr().is_ipv6()));
-        may_exist.resize(batch.len() - result.routes.len(), false);
-        may_exist.resize(batch.len(), true);
     }
     let outcomes = batch.outcomes()?;
-    refusal(busy::ask_again(&mut pod.netlink, links, outcomes)?, &may_exist)?;
+    refusal::first(busy::ask_again(&mut pod.netlink, links, outcomes)?, links)?;
     let ipv6_gateway =
         |result: &CniResult| result.ips.iter().any(|ip| ip.gateway.is_some_and(|gateway| gateway.is_ipv6()));
     dad::wait(pod, &those(links, ipv6_gateway))?;
@@ -67,18 +64,6 @@ fn push(batch: &mut Batch<'_>, link: &Link, result: &CniResult) {
     for route in routes(link, result) {
         batch.append_route(&route);
     }
-}
-
-/// The first refusal that matters: a route that is there already, next hop and all, is what was wanted, and so is an
-/// IPv6 address, which the detection of conflicts has added.
-fn refusal(outcomes: Vec<Result<(), netlink::Error>>, may_exist: &[bool]) -> Result<(), Error> {
-    for (outcome, may_exist) in outcomes.into_iter().zip(may_exist) {
-        match outcome {
-            Err(error) if *may_exist && error.is_exists() => (),
-            other => other?,
-        }
-    }
-    Ok(())
 }
 
 /// What is to be set before a link has addresses. Only IPv6 needs the pod's /proc for that.

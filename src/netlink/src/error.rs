@@ -103,7 +103,12 @@ fn meaning(errno: Errno) -> &'static str {
         Errno::EADDRNOTAVAIL => "no such address",
         Errno::EEXIST => "exists already",
         Errno::EBUSY => "in use",
-        Errno::EPERM | Errno::EACCES => "not permitted, CAP_NET_ADMIN is needed",
+        Errno::EPERM => "not permitted, CAP_NET_ADMIN is needed",
+        // From net/ipv6/addrconf.c and route.c; who lacks the capability is told EPERM.
+        Errno::EACCES => {
+            "not permitted: IPv6 is switched off there, by sysctl net.ipv6.conf.IFNAME.disable_ipv6"
+        }
+        Errno::ENETUNREACH | Errno::EHOSTUNREACH => "no connected route leads to the gateway",
         Errno::EOPNOTSUPP | Errno::EPROTONOSUPPORT | Errno::EAFNOSUPPORT => "not supported",
         other => other.desc(),
     }
@@ -146,6 +151,11 @@ impl Error {
     /// The object is in use, and the request may succeed later.
     pub fn is_busy(&self) -> bool {
         self.is_any(&[Errno::EBUSY, Errno::EAGAIN])
+    }
+
+    /// Another link on the same master has that MAC, or the master itself.
+    pub fn is_address_in_use(&self) -> bool {
+        self.is_any(&[Errno::EADDRINUSE])
     }
 
     /// No connected route leads to the gateway of a route; IPv6 says so of a host.

@@ -4,7 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -132,6 +132,32 @@ fn open_regular(path: &Path, options: &mut OpenOptions, flags: OFlag) -> Result<
         return Ok(file);
     }
     Err(Error::NotAFile { path: path.to_path_buf() })
+}
+
+/// Refuses a symbolic link in the place of `path`, or of anything between it and `root`, which it is below. Need not exist.
+pub fn refuse_links(root: &Path, path: &Path) -> Result<(), Error> {
+    let below = path.ancestors().take_while(|part| *part != root);
+    for part in below {
+        if fs::symlink_metadata(part).is_ok_and(|found| found.file_type().is_symlink()) {
+            return Err(Error::Symlink { path: part.to_path_buf() });
+        }
+    }
+    Ok(())
+}
+
+/// The file to append lines to, made with its directories if need be, for nobody but us to read.
+pub fn open_to_append(path: &Path) -> Result<File, Error> {
+    path.parent().map_or(Ok(()), create_folder)?;
+    open(path, OpenOptions::new().append(true).create(true), OFlag::empty())
+}
+
+/// Makes a directory and those above it that are missing, for nobody but us to enter.
+pub fn create_folder(path: &Path) -> Result<(), Error> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|error| Error::io("create directory", path, &error))
 }
 
 pub(crate) fn absent_as_none<T>(outcome: Result<T, Error>) -> Result<Option<T>, Error> {

@@ -1,8 +1,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use attach::Error;
 use attach::locks::LockFile;
-use attach::{Error, Failure};
 use state::{Dirs, Lock};
 
 use crate::vf::Device;
@@ -21,8 +21,7 @@ pub(super) fn acquire(dirs: &Dirs, device: &Device) -> Result<Vec<Lock>, Error> 
 /// The same, to be taken.
 pub fn files(dirs: &Dirs, device: &Device) -> Result<Vec<LockFile>, Error> {
     let peer = Path::new(PEER);
-    std::fs::create_dir_all(peer)
-        .map_err(|source| Failure::Sysctl { doing: format!("create {PEER}"), source })?;
+    state::file::create_folder(peer)?;
     let pf = device.pf().map_or_else(|| device.id().to_string(), |pf| pf.function.bdf().to_string());
     let directory = dirs.state.create(&[FOLDER])?;
     Ok(vec![
