@@ -136,6 +136,12 @@ fn mtu_mac_and_queue_are_as_asked_for() {
         (&result["interfaces"][0]["mtu"], &result["interfaces"][0]["mac"]),
         (&seen["mtu"], &seen["address"])
     );
+    let mut checked = conf;
+    checked["prevResult"] = result;
+    macvlan(&world, &pod).check(&checked).success();
+    pod.ip_do("link set net1 type macvlan bcqueuelen 100");
+    let error = macvlan(&world, &pod).check(&checked).error();
+    assert!(error.msg.contains("bcqueuelen is 100, expected 4096"), "{error:?}");
 }
 
 #[test]

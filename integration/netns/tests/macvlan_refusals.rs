@@ -217,7 +217,7 @@ fn a_route_by_a_gateway_that_cannot_be_reached() {
         ("172.16.1.0/24", "172.16.1.10-172.16.1.20", "10.9.0.0/16", "192.0.2.1"),
         ("fd00:1::/64", "fd00:1::10-fd00:1::20", "fd00:9::/48", "fd00:2::1"),
     ] {
-        let pool = json!({ "name": "pool", "spec": { "subnet": subnet, "ips": [ips] } });
+        let pool = json!({ "name": "pool", "subnet": subnet, "ips": [ips] });
         let ipam = json!({ "type": "rail-ipam", "pools": [pool], "routes": [{ "dst": dst, "gw": gw }] });
         let conf = config(&json!({ "ipam": ipam }));
         refused(7, &[dst, gw, "net1", "ipam.routes"], |_| (), |_, plugin| plugin.add(&conf));

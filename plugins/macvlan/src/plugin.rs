@@ -36,7 +36,7 @@ impl Kind for Conf {
     }
 
     fn diff(&self, _: &Child, link: &Link) -> Option<String> {
-        other_mode(self, link)
+        difference(self, link)
     }
 
     fn require_parent(&self, host: &mut Rtnetlink) -> Result<(), Error> {
@@ -54,11 +54,15 @@ fn master(conf: &Conf) -> Master<'_> {
     Master { name: conf.master.as_deref(), in_pod: conf.link_in_container }
 }
 
-fn other_mode(conf: &Conf, link: &Link) -> Option<String> {
-    match &link.kind {
-        LinkKind::Macvlan(macvlan) if macvlan.mode != conf.mode => {
-            Some(format!("its mode is {:?}, expected {:?}", macvlan.mode, conf.mode))
-        }
-        _ => None,
-    }
+/// In what makes it this macvlan and not another.
+fn difference(conf: &Conf, link: &Link) -> Option<String> {
+    let LinkKind::Macvlan(macvlan) = &link.kind else { return None };
+    let mode = (macvlan.mode != conf.mode)
+        .then(|| format!("its mode is {:?}, expected {:?}", macvlan.mode, conf.mode));
+    let queue = conf.bc_queue_len.filter(|length| macvlan.bc_queue_len.is_some_and(|found| found != *length));
+    let queue = queue.map(|length| {
+        format!("its bcqueuelen is {}, expected {length}", macvlan.bc_queue_len.unwrap_or_default())
+    });
+    let found: Vec<_> = [mode, queue].into_iter().flatten().collect();
+    (!found.is_empty()).then(|| found.join(", and "))
 }
