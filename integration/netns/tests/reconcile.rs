@@ -21,14 +21,11 @@ struct Node {
     stage: Stage,
     /// `CONTAINER_RUNTIME_ENDPOINT`
     runtime: String,
-    /// Those of the machine. The tests beside this one make namespaces all the time, and the kernel gives them the inodes
-    /// of those that have just ended.
-    sees_processes: bool,
 }
 
 impl Node {
     fn new() -> Self {
-        Self { stage: Stage::new(), runtime: String::new(), sees_processes: false }
+        Self { stage: Stage::new(), runtime: String::new() }
     }
 
     /// A pod with `net1` by macvlan, rail-ipam and coordinator.
@@ -79,11 +76,8 @@ impl Node {
     fn command(&self, mode: &str) -> Command {
         let (dirs, program) = (self.stage.world.dirs(), binary("railctl"));
         let path = format!("{}:{}", dirs.scratch.display(), std::env::var("PATH").unwrap_or_default());
-        let mut command = Command::new("unshare");
-        if !self.sees_processes {
-            command.args(["--pid", "--fork", "--mount-proc"]);
-        }
-        command.arg(&program).args(["gc", mode]).env("CNI_PATH", program.parent().unwrap_or(Path::new("/")));
+        let mut command = Command::new(&program);
+        command.args(["gc", mode]).env("CNI_PATH", program.parent().unwrap_or(Path::new("/")));
         command.envs(dirs.env()).env("PATH", path).env("CONTAINER_RUNTIME_ENDPOINT", &self.runtime);
         command
     }
@@ -200,10 +194,50 @@ fn a_namespace_that_is_gone_leaves_an_attachment_over() {
     has(&node.gc("--apply"), &["0 left over, 1 alive"]);
 }
 
+/// A link in the pod may have any name that the kernel takes.
+#[test]
+fn names_that_a_terminal_would_obey_are_shown_escaped() {
+    let node = Node::new();
+    let name = "a\u{1b}[2J\u{9b}1m";
+    let pod = node.pod("evil");
+    let config = Binary::named("macvlan").config();
+    node.plugin("macvlan", &pod).ifname(name).add(&config).success();
+    for arguments in
+        [["show"].as_slice(), &["show", "evil"], &["show", "--output", "json"], &["show", "--output", "yaml"]]
+    {
+        let mut show = Command::new(binary("railctl"));
+        let output =
+            show.args(arguments).envs(node.stage.world.dirs().env()).env("CLICOLOR_FORCE", "1").output();
+        let text = said(&output.expect("run railctl"));
+        assert!(text.contains("a\\u001b[2J\\u009b1m"), "{text}");
+        assert!(!text.contains("\u{1b}[2J") && !text.contains('\u{9b}'), "{text:?}");
+    }
+}
+
+/// In a container without hostPID, no process of a pod is seen, and neither is what it holds.
+#[test]
+fn where_not_everything_can_be_seen_nothing_is_released() {
+    let node = Node::new();
+    let pod = node.chain("held");
+    let process = Process::within(&pod);
+    node.lose(pod);
+    let (before, gc) = (node.stage.world.snapshot(), node.command("--apply"));
+    let mut outside = Command::new("unshare");
+    outside.args(["--pid", "--fork", "--mount-proc"]).arg(gc.get_program()).args(gc.get_args());
+    outside.envs(gc.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = outside.output().expect("run railctl");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains("nothing is released") && error.contains("hostPID"), "{error}");
+    assert_same(&before, &node.stage.world.snapshot());
+    assert_eq!(Node::leases(), ["held"]);
+    drop(process);
+}
+
 /// The runtime has unmounted it, and a process goes on in it: its address is in use.
 #[test]
 fn a_namespace_without_a_path_is_alive_while_a_process_is_in_it() {
-    let node = Node { sees_processes: true, ..Node::new() };
+    let node = Node::new();
     let pod = node.chain("held");
     let process = Process::within(&pod);
     node.lose(pod);
@@ -218,8 +252,7 @@ fn a_namespace_without_a_path_is_alive_while_a_process_is_in_it() {
 
 #[test]
 fn a_record_of_an_older_boot_is_left_over() {
-    // A new /proc would cover the boot's id.
-    let node = Node { sees_processes: true, ..Node::new() };
+    let node = Node::new();
     node.lose(node.chain("old"));
     node.lose(node.rail("older"));
     let boot = "00000000-1111-2222-3333-444444444444";

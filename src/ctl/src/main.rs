@@ -15,6 +15,7 @@ mod reconcile;
 mod records;
 mod render;
 mod show;
+mod suite;
 mod verbs;
 
 use std::process::ExitCode;
@@ -30,11 +31,7 @@ fn main() -> ExitCode {
         // `railctl show | head` has got what it wanted.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            // Nobody is left to hear it when stderr is closed.
-            let _ = std::io::Write::write_fmt(
-                &mut anstream::stderr().lock(),
-                format_args!("{} {error:#}\n", styled(BAD, "railctl:")),
-            );
+            output::complain(&format!("{} {error:#}\n", styled(BAD, "railctl:")));
             ExitCode::FAILURE
         }
     }

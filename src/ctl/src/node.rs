@@ -11,7 +11,7 @@ use serde_json::Value;
 use state::{Dirs, file};
 
 use crate::cli;
-use crate::output::{self, FAINT, WARN, styled};
+use crate::output::{self, FAINT, styled};
 use find::{Cidrs, Found};
 
 pub(crate) fn run(args: &cli::Node) -> Result<()> {
@@ -26,7 +26,7 @@ fn init(args: &cli::NodeInit) -> Result<()> {
     let path = NodeFile::path(&dirs);
     let found = Found::below(&args.root);
     for doubt in &found.doubts {
-        anstream::eprintln!("{} {doubt}", styled(WARN, "!"));
+        output::warn(doubt);
     }
     ensure!(
         !(found.pods.is_empty() && found.services.is_empty()),

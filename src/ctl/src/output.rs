@@ -1,4 +1,7 @@
-//! What the commands print: aligned tables for people, JSON and YAML for programs.
+//! What the commands print: aligned tables for people, JSON and YAML for programs. All of it goes through here, because names
+//! and texts that pods and tenants made up must not tell a terminal what to do.
+
+mod escape;
 
 use std::io::Write;
 
@@ -23,7 +26,8 @@ pub(crate) const WARN: Style = AnsiColor::Yellow.on_default();
 
 /// The text in a style; [`anstream`] takes the style off where no terminal is or `NO_COLOR` is set.
 pub(crate) fn styled(style: Style, text: &str) -> String {
-    format!("{style}{text}{style:#}")
+    let (on, off) = (escape::ours(&style.to_string()), escape::ours(&format!("{style:#}")));
+    format!("{on}{text}{off}")
 }
 
 /// Prints a value for programs.
@@ -36,24 +40,29 @@ pub(crate) fn print<T: Serialize>(value: &T, format: Format) -> Result<()> {
     write(&text)
 }
 
-/// Prints for programs: as it is.
+/// Prints for programs: JSON or YAML, where an escaped character means the same.
 pub(crate) fn write(text: &str) -> Result<()> {
-    Ok(std::io::stdout().lock().write_all(text.as_bytes())?)
+    Ok(std::io::stdout().lock().write_all(escape::lines(text).as_bytes())?)
 }
 
 /// Tells people on stderr what may need a look.
 pub(crate) fn warn(problem: &str) {
-    anstream::eprintln!("{} {problem}", styled(WARN, "!"));
+    complain(&format!("{} {problem}\n", styled(WARN, "!")));
+}
+
+/// Prints on stderr, as [`text`] does on stdout. Nobody is left to hear it when stderr is closed.
+pub(crate) fn complain(text: &str) {
+    let _ = anstream::stderr().lock().write_all(escape::lines(text).as_bytes());
 }
 
 /// Prints a line for people.
 pub(crate) fn line(line: &str) -> Result<()> {
-    text(&format!("{line}\n"))
+    text(&format!("{}\n", escape::line(line)))
 }
 
 /// Prints for people: with colour where there is a terminal that wants it.
 pub(crate) fn text(text: &str) -> Result<()> {
-    Ok(anstream::stdout().lock().write_all(text.as_bytes())?)
+    Ok(anstream::stdout().lock().write_all(escape::lines(text).as_bytes())?)
 }
 
 /// Rows below headings, every column as wide as its widest cell.
@@ -68,7 +77,7 @@ impl Table {
     }
 
     pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.rows.push(cells.into());
+        self.rows.push(cells.map(|cell| escape::line(&cell)).into());
     }
 
     /// The lines, without colour but for the headings.
@@ -106,7 +115,19 @@ mod tests {
         let mut table = Table::new(&["POOL", "FREE"]);
         table.row(["gpu1-net11".into(), "200".into()]);
         table.row(["x".into(), String::new()]);
-        let plain = anstream::adapter::strip_str(&table.render()).to_string();
-        assert_eq!(plain, "POOL        FREE\ngpu1-net11  200\nx\n");
+        assert_eq!(plain(&table.render()), "POOL        FREE\ngpu1-net11  200\nx\n");
+    }
+
+    /// As it looks where there is no colour.
+    fn plain(text: &str) -> String {
+        anstream::adapter::strip_str(&escape::lines(text)).to_string()
+    }
+
+    #[test]
+    fn a_style_is_ours_alone() {
+        let text = format!("{} \u{1b}[32m✓\u{1b}[0m", styled(BAD, "no\u{9b}1m"));
+        let printed = escape::lines(&text);
+        assert!(printed.starts_with(&format!("{BAD}no\\u009b1m{BAD:#} ")), "{printed:?}");
+        assert_eq!(plain(&text), "no\\u009b1m \\u001b[32m✓\\u001b[0m");
     }
 }

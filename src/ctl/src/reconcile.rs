@@ -5,7 +5,7 @@ mod leases;
 mod release;
 mod runtime;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use state::Dirs;
 
 use crate::driver::Driver;
@@ -21,6 +21,11 @@ pub(crate) fn run(driver: &Driver, apply: bool) -> Result<()> {
     let attachments = records::all(&dirs)?;
     let leases = Leases::read(&dirs, &attachments)?;
     let witnesses = Witnesses::of(&attachments)?;
+    if let Some(unseen) = witnesses.not_seen().filter(|_| apply) {
+        bail!(
+            "nothing is released: {unseen}; run this as root in the host's PID namespace (hostPID: true of a pod, or nsenter -t 1 -p)"
+        );
+    }
     warn(&witnesses);
     let mut tally = Tally::default();
     for attachment in &attachments {
@@ -52,13 +57,17 @@ pub(crate) fn run(driver: &Driver, apply: bool) -> Result<()> {
 /// What was not looked at is said, so that nobody takes it for judged.
 fn warn(witnesses: &Witnesses) {
     for missing in [witnesses.runtime.not_asked(), witnesses.not_seen()].into_iter().flatten() {
-        anstream::eprintln!("{} {missing}", styled(WARN, "!"));
+        output::warn(&missing);
     }
 }
 
 fn title(attachment: &Attachment) -> String {
     let plugins = [attachment.plugins.as_slice(), attachment.void.as_slice()].concat();
-    let plugins = if plugins.is_empty() { "damaged".to_owned() } else { plugins.join(", ") };
+    let plugins = match (plugins.as_slice(), attachment.unread.as_slice()) {
+        ([], []) => "damaged".to_owned(),
+        ([], _) => "not read".to_owned(),
+        (plugins, _) => plugins.join(", "),
+    };
     format!("{} ({plugins})", attachment.key)
 }
 

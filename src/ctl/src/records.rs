@@ -1,19 +1,17 @@
 //! What the plugins have on record below the state directory, one entry per attachment whichever plugins took part.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 
 use anyhow::Result;
 use attach::attachment;
 use links::master::{self, User};
-use netns::NetNs;
+use netns::{Id, Living, NetNs};
 use serde_json::Value;
 use state::record::{Entry, Loaded};
 use state::{AttachmentKey, Dirs, Netns, Records};
 
-/// Every plugin of the suite that may have a record.
-const PLUGINS: [&str; 9] =
-    ["macvlan", "ipvlan", "sriov", "ib-sriov", "ipoib", "rdma", "coordinator", "rail-ipam", "rail"];
-const IFACER: &str = "ifacer";
+use crate::suite::{self, Part};
 
 /// One interface of one pod.
 #[derive(Clone, Debug)]
@@ -25,15 +23,18 @@ pub(crate) struct Attachment {
     pub(crate) created: u64,
     /// In the order of the suite's list, not of the chain.
     pub(crate) plugins: Vec<String>,
-    /// Records that cannot be read; the pod has them all the same.
+    /// Records that say nothing; the pod has them all the same.
     pub(crate) damaged: Vec<String>,
+    /// Records that could not be read, which says nothing of them.
+    pub(crate) unread: Vec<String>,
     /// Plugins whose record an older boot wrote: only the file is left of it.
     pub(crate) void: Vec<String>,
 }
 
 impl Attachment {
     fn new(key: AttachmentKey) -> Self {
-        Self { key, netns: None, created: 0, plugins: Vec::new(), damaged: Vec::new(), void: Vec::new() }
+        let (plugins, damaged, unread, void) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { key, netns: None, created: 0, plugins, damaged, unread, void }
     }
 
     /// The namespace of the record, unless it is gone or another one has taken its path.
@@ -44,11 +45,20 @@ impl Attachment {
 
     /// Whether the namespace still exists. Where that cannot be seen, it may.
     pub(crate) fn is_alive(&self) -> bool {
-        let Some(recorded) = &self.netns else { return !self.damaged.is_empty() };
+        let Some(recorded) = &self.netns else { return !(self.damaged.is_empty() && self.unread.is_empty()) };
         match NetNs::open(&recorded.path) {
             Ok(netns) => attachment::is(&netns, recorded),
             Err(error) => !error.is_gone(),
         }
+    }
+
+    /// Whether anything holds the namespace, whatever its path leads to; what could not be looked into may.
+    pub(crate) fn is_held(&self, living: &Living) -> bool {
+        let holds = |netns: &Netns| {
+            let id = Id { dev: netns.dev, ino: netns.ino };
+            living.has(id, NonZeroU64::new(netns.cookie)) || !living.unseen().is_empty()
+        };
+        self.netns.as_ref().is_some_and(holds)
     }
 
     fn add(&mut self, plugin: &str, loaded: Loaded<Value>) {
@@ -66,15 +76,15 @@ impl Attachment {
 
     /// `ifacer` keeps no record: what it made is shared, and names its users.
     fn add_user(&mut self, user: User) {
-        if !self.plugins.iter().any(|plugin| plugin == IFACER) {
-            self.plugins.push(IFACER.to_owned());
-        }
+        let makers = suite::plugins(&[Part::Master]).map(str::to_owned);
+        let new: Vec<_> = makers.filter(|plugin| !self.plugins.contains(plugin)).collect();
+        self.plugins.extend(new);
         self.created = self.created.max(user.created);
         self.netns = self.netns.take().or(user.netns);
     }
 
     fn is_something(&self) -> bool {
-        !self.plugins.is_empty() || !self.damaged.is_empty()
+        !self.plugins.is_empty() || !self.damaged.is_empty() || !self.unread.is_empty()
     }
 }
 
@@ -86,7 +96,7 @@ pub(crate) fn attachments(dirs: &Dirs) -> Result<Vec<Attachment>> {
 /// The same with those of older boots.
 pub(crate) fn all(dirs: &Dirs) -> Result<Vec<Attachment>> {
     let mut found = BTreeMap::new();
-    for plugin in PLUGINS {
+    for plugin in suite::with_records() {
         let records = Records::open(dirs, plugin)?;
         for network in records.networks()? {
             for entry in records.list::<Value>(&network)? {
@@ -104,7 +114,7 @@ pub(crate) fn all(dirs: &Dirs) -> Result<Vec<Attachment>> {
 /// What is on record of one attachment now.
 pub(crate) fn of(dirs: &Dirs, key: &AttachmentKey) -> Result<Attachment> {
     let mut attachment = Attachment::new(key.clone());
-    for plugin in PLUGINS {
+    for plugin in suite::with_records() {
         attachment.add(plugin, Records::open(dirs, plugin)?.load(key)?);
     }
     let users = master::users(dirs)?.into_iter().filter(|user| user.key == *key);
@@ -121,6 +131,6 @@ fn collect(found: &mut BTreeMap<AttachmentKey, Attachment>, plugin: &str, entry:
     let attachment = found.entry(key.clone()).or_insert_with(|| Attachment::new(key));
     match outcome {
         Ok(loaded) => attachment.add(plugin, loaded),
-        Err(error) => attachment.damaged.push(format!("{plugin}: {error}")),
+        Err(error) => attachment.unread.push(format!("{plugin}: {error}")),
     }
 }

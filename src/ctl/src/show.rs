@@ -6,9 +6,9 @@ mod print;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use netlink::Rtnetlink;
-use netns::NetNs;
+use netns::{Living, NetNs};
 use serde::Serialize;
 use state::Dirs;
 
@@ -25,7 +25,7 @@ pub(crate) struct Pod {
     container_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     netns: Option<String>,
-    /// Whether the namespace of the record is still there.
+    /// Whether the namespace of the record is still there, as `railctl gc` sees it.
     alive: bool,
     attachments: Vec<Shown>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,6 +44,8 @@ pub(crate) struct Shown {
     created: u64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     damaged: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unread: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     interface: Option<Interface>,
 }
@@ -51,8 +53,9 @@ pub(crate) struct Shown {
 pub(crate) fn run(args: &cli::Show) -> Result<()> {
     let attachments = records::attachments(&Dirs::from_env()?)?;
     let chosen = choose(attachments, args.pod.as_deref())?;
-    let pods =
-        by_pod(chosen).into_values().map(|attachments| show(&attachments)).collect::<Result<Vec<_>>>()?;
+    let living = Living::look().context("look for network namespaces in /proc")?;
+    let pods = by_pod(chosen).into_values().map(|attachments| show(&attachments, &living));
+    let pods = pods.collect::<Result<Vec<_>>>()?;
     match args.output {
         Format::Table => print::pods(&pods, args.pod.is_some()),
         format => output::print(&pods, format),
@@ -97,7 +100,7 @@ fn by_pod(attachments: Vec<Attachment>) -> BTreeMap<PodKey, Vec<Attachment>> {
     pods
 }
 
-fn show(attachments: &[Attachment]) -> Result<Pod> {
+fn show(attachments: &[Attachment], living: &Living) -> Result<Pod> {
     let netns = attachments.iter().find_map(Attachment::open);
     let mut inside = netns.as_ref().map(Rtnetlink::open_in).transpose()?;
     let mut host = Rtnetlink::open()?;
@@ -115,7 +118,7 @@ fn show(attachments: &[Attachment]) -> Result<Pod> {
         netns: attachments
             .iter()
             .find_map(|attachment| Some(attachment.netns.as_ref()?.path.display().to_string())),
-        alive: netns.is_some(),
+        alive: netns.is_some() || attachments.iter().any(|attachment| attachment.is_held(living)),
         attachments: shown,
         routing: inside.as_mut().map(live::routing).transpose()?,
     })
@@ -123,7 +126,7 @@ fn show(attachments: &[Attachment]) -> Result<Pod> {
 
 impl Shown {
     fn new(attachment: &Attachment, interface: Option<Interface>) -> Self {
-        let Attachment { key, created, plugins, damaged, .. } = attachment.clone();
-        Self { network: key.network, ifname: key.ifname, plugins, created, damaged, interface }
+        let Attachment { key, created, plugins, damaged, unread, .. } = attachment.clone();
+        Self { network: key.network, ifname: key.ifname, plugins, created, damaged, unread, interface }
     }
 }

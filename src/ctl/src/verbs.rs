@@ -1,8 +1,11 @@
 //! `railctl attach`, `detach`, `check`, `gc` and `status`.
 
 mod calls;
+mod memory;
+mod wishes;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
+use netns::NetNs;
 use serde_json::Value;
 use state::Dirs;
 
@@ -10,19 +13,24 @@ use crate::cli::{self, Format, Places};
 use crate::driver::{Driver, Keep, Runtime};
 use crate::network::Network;
 use crate::output::{self, BAD, FAINT, GOOD, Table, styled};
+use crate::pod::netns_path;
 use crate::reconcile;
 use calls::Call;
 
 pub(crate) fn attach(args: &cli::Attach) -> Result<()> {
     let driver = driver(&args.pod.places)?;
     // Every config is read before the first interface is made.
-    let calls = calls::of(&args.pod, None)?.into_iter().map(Call::known).collect::<Result<Vec<_>>>()?;
-    let netns = calls.first().map_or("", |(_, runtime)| &runtime.netns);
-    netns::NetNs::open(netns.as_ref()).context("the pod has no network namespace to attach to")?;
+    let calls = calls::of(&args.pod)?.into_iter().map(Call::known).collect::<Result<Vec<_>>>()?;
+    calls.iter().try_for_each(|(network, runtime)| memory::require_free(&driver, network, runtime))?;
     let mut results = Vec::new();
     for (number, (network, runtime)) in calls.iter().enumerate() {
         match driver.add(network, runtime) {
-            Ok(result) => results.push(result.to_value(network.version())?),
+            Ok(result) => {
+                for wish in wishes::unheeded(network, runtime, &result) {
+                    output::warn(&wish);
+                }
+                results.push(result.to_value(network.version())?);
+            }
             Err(error) => return Err(take_back(&driver, &calls[..number], error)),
         }
     }
@@ -31,19 +39,41 @@ pub(crate) fn attach(args: &cli::Attach) -> Result<()> {
 
 pub(crate) fn detach(args: &cli::Pod) -> Result<()> {
     let driver = driver(&args.places)?;
-    let one = |call: Call| call.known().and_then(|(network, runtime)| driver.del(&network, &runtime));
-    let calls = calls::of(args, Some(&driver))?.into_iter().rev();
-    all(calls.map(|call| (call.title(), one(call).map(|()| "detached"))))
+    let one = |call: Call| {
+        let is_attached = call.is_attached(&driver)?;
+        let (network, runtime) = call.known()?;
+        if !is_attached && args.ifnames.is_empty() {
+            // Whose interface it would be is not known.
+            return Ok("was not attached: nothing is done");
+        }
+        driver.del(&network, &runtime)?;
+        Ok(if is_attached { "detached" } else { "was not attached by anything that is on record" })
+    };
+    warn_without_namespace(args)?;
+    let calls = calls::with_memory(args, &driver)?.into_iter().rev();
+    all(calls.map(|call| (call.title(), one(call))))
 }
 
 pub(crate) fn check(args: &cli::Pod) -> Result<()> {
     let driver = driver(&args.places)?;
     let one = |call: Call| {
+        let is_attached = call.is_attached(&driver)?;
         let (network, runtime) = call.known()?;
+        ensure!(is_attached || network.list.disable_check, "it is not attached to {}", runtime.container_id);
         let checked = driver.check(&network, &runtime)?;
         Ok(if checked { "is as it was made" } else { "has disableCheck: not checked" })
     };
-    all(calls::of(args, None)?.into_iter().map(|call| (call.title(), one(call))))
+    warn_without_namespace(args)?;
+    all(calls::with_memory(args, &driver)?.into_iter().map(|call| (call.title(), one(call))))
+}
+
+/// A name that was mistyped looks like a pod that is gone.
+fn warn_without_namespace(args: &cli::Pod) -> Result<()> {
+    let netns = netns_path(&args.netns)?;
+    if let Err(error) = NetNs::open(&netns) {
+        output::warn(&format!("no pod is at {}: {error}", netns.display()));
+    }
+    Ok(())
 }
 
 pub(crate) fn gc(args: &cli::Gc) -> Result<()> {

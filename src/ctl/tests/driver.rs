@@ -309,3 +309,103 @@ fn a_plugin_that_is_not_installed_is_named() {
     let error = fails(&fake.railctl(&["attach", "net", NETNS]));
     assert!(error.contains("missing"), "{error}");
 }
+
+/// A DEL after the second ADD would have taken away what the first had made.
+#[test]
+fn what_is_attached_is_not_attached_again_and_stays() {
+    let fake = Fake::new();
+    fake.network("one", "1.1.0", &["a"]);
+    fake.network("two", "1.1.0", &["b"]);
+    succeeds(&fake.railctl(&["attach", "one", NETNS]));
+    fake.take_calls();
+    for networks in [["attach", "one", NETNS].as_slice(), &["attach", "two", "one", NETNS, "-i", "net2,net1"]]
+    {
+        let error = fails(&fake.railctl(networks));
+        assert!(
+            error.contains("\"one\" is attached to cnitool-") && error.contains("nothing was changed"),
+            "{error}"
+        );
+        assert!(!error.contains("undone"), "{error}");
+    }
+    let error = fails(&fake.railctl(&["attach", "two", NETNS, "-i", "lo"]));
+    assert!(error.contains("has an interface lo already"), "{error}");
+    assert!(fake.calls().is_empty());
+    assert_eq!(fake.cached().len(), 1);
+}
+
+#[test]
+fn detach_and_check_take_the_interface_that_the_network_has() {
+    let fake = Fake::new();
+    fake.network("one", "1.1.0", &["a"]);
+    fake.network("two", "1.1.0", &["b"]);
+    succeeds(&fake.railctl(&["attach", "one", "two", NETNS]));
+    fake.take_calls();
+    succeeds(&fake.railctl(&["check", "two", NETNS]));
+    succeeds(&fake.railctl(&["detach", "two", NETNS]));
+    for call in fake.take_calls() {
+        assert!(call.env.contains(&"CNI_IFNAME=net2".to_owned()), "{}: {:?}", call.what, call.env);
+    }
+    assert!(fake.cached()[0].starts_with("one-"), "{:?}", fake.cached());
+    succeeds(&fake.railctl(&["attach", "one", NETNS, "-i", "net7"]));
+    let error = fails(&fake.railctl(&["detach", "one", NETNS]));
+    assert!(error.contains("net1 and net7") && error.contains("-i"), "{error}");
+    succeeds(&fake.railctl(&["detach", "one", NETNS, "-i", "net7"]));
+    succeeds(&fake.railctl(&["detach", "one", NETNS]));
+    assert!(fake.cached().is_empty());
+}
+
+#[test]
+fn what_is_not_attached_is_said_and_called_by_nobody() {
+    let fake = Fake::new();
+    fake.network("net", "1.1.0", &["a"]);
+    assert!(succeeds(&fake.railctl(&["detach", "net", NETNS])).contains("net (net1) was not attached"));
+    let error = fails(&fake.railctl(&["check", "net", NETNS]));
+    assert!(error.contains("is not attached to cnitool-"), "{error}");
+    let gone = fake.railctl(&["detach", "net", "/run/netns/no-such-pod"]);
+    succeeds(&gone);
+    let said = String::from_utf8_lossy(&gone.stderr).into_owned();
+    assert!(said.contains("no pod is at /run/netns/no-such-pod"), "{said}");
+    assert!(fake.calls().is_empty());
+    // Who names the interface may clear up after another runtime.
+    succeeds(&fake.railctl(&["detach", "net", NETNS, "-i", "net1"]));
+    assert_eq!(fake.order(), ["DEL a"]);
+}
+
+#[test]
+fn what_was_asked_for_in_vain_is_said() {
+    let fake = Fake::new();
+    fake.network("net", "1.1.0", &["a"]);
+    for (option, value, expected) in [
+        ("--cap-args", r#"{"ips":["10.0.0.9/24"]}"#, "no plugin of the network has the capability \"ips\""),
+        (
+            "--cap-args",
+            r#"{"ips":["10.0.0.9/24"]}"#,
+            "--cap-args ips asks for 10.0.0.9, and the network gave 10.0.0.1",
+        ),
+        (
+            "--args",
+            "IgnoreUnknown=1;IP=10.0.0.9",
+            "--args IP asks for 10.0.0.9, and the network gave 10.0.0.1",
+        ),
+    ] {
+        let attached = fake.railctl(&["attach", "net", NETNS, option, value]);
+        succeeds(&attached);
+        let said = String::from_utf8_lossy(&attached.stderr).into_owned();
+        assert!(said.contains(expected), "{said}");
+        succeeds(&fake.railctl(&["detach", "net", NETNS]));
+    }
+    let attached = fake.railctl(&["attach", "net", NETNS, "--args", "IgnoreUnknown=1;IP=10.0.0.1"]);
+    succeeds(&attached);
+    assert_eq!(String::from_utf8_lossy(&attached.stderr), "");
+}
+
+/// Whatever a plugin says, it does not tell the terminal what to do.
+#[test]
+fn what_plugins_say_is_escaped() {
+    let fake = Fake::new();
+    fake.network("net", "1.1.0", &["a"]);
+    fake.write("fail-ADD-a", "{\"code\":7,\"msg\":\"\\u001b[2J\\u009b1m\u{202e}\\u007f\"}");
+    let error = fails(&fake.railctl(&["attach", "net", NETNS]));
+    assert!(error.contains("\\u001b[2J\\u009b1m\\u202e\\u007f"), "{error:?}");
+    assert!(!error.contains(|c: char| c != '\n' && c.is_control()), "{error:?}");
+}

@@ -47,6 +47,8 @@ impl Living {
             match fs::read_link(process.join("ns/net")).map_err(|error| error.raw_os_error()) {
                 Ok(_) => living.process(&process, &mut mounts),
                 Err(Some(libc::ENOENT | libc::ESRCH)) => (),
+                // Where it is not that of a PID namespace, which is said below, it is the machine's, and in no pod.
+                Err(_) if process.ends_with("1") => (),
                 Err(_) => living.unseen.push(process.display().to_string()),
             }
         }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::stage::Stage;
-use crate::output::{FAINT, GOOD, STRONG, line, styled};
+use crate::output::{self, FAINT, GOOD, STRONG, styled};
 
 /// Prints one line per step with the time since the one before.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ impl Narrator {
     pub(crate) fn start() -> Self {
         let title = "a pod with eight rails: veth instead of NICs, everything else as on a GPU node";
         // Nobody listens when stdout is closed; the exit code still tells.
-        let _ = line(&format!("{} {title}\n", styled(STRONG, "railctl demo")));
+        let _ = say(&format!("{} {title}\n", styled(STRONG, "railctl demo")));
         Self { start: Instant::now(), step: Instant::now(), shown: false }
     }
 
@@ -29,20 +29,20 @@ impl Narrator {
     pub(crate) fn did(&mut self, step: &str, what: &str) {
         let took = styled(FAINT, &milliseconds(self.step.elapsed()));
         let gap = if std::mem::take(&mut self.shown) { "\n" } else { "" };
-        let _ = line(&format!("{gap}{} {step:<10}{what}  {took}", styled(GOOD, "✓")));
+        let _ = say(&format!("{gap}{} {step:<10}{what}  {took}", styled(GOOD, "✓")));
         self.step = Instant::now();
     }
 
     /// Something to look at, indented.
     pub(crate) fn show(&mut self, heading: &str, text: &str) {
         let text = text.trim_end().replace('\n', "\n    ");
-        let _ = line(&format!("\n    {}\n    {text}", styled(STRONG, heading)));
+        let _ = say(&format!("\n    {}\n    {text}", styled(STRONG, heading)));
         self.shown = true;
         self.step = Instant::now();
     }
 
     pub(crate) fn end(&self) {
-        let _ = line(&format!("\ndone in {}, and nothing is left of it", milliseconds(self.start.elapsed())));
+        let _ = say(&format!("\ndone in {}, and nothing is left of it", milliseconds(self.start.elapsed())));
     }
 }
 
@@ -64,8 +64,12 @@ pub(crate) fn kept(stage: &Stage, plugins: &Path) -> Result<()> {
         format!("ip netns exec {} {driven}", stage.host()),
         format!("{railctl} pools"),
     ];
-    line(&format!("\n{}\n    {}", styled(STRONG, "explore"), explore.join("\n    ")))?;
-    line(&format!("{}\n    {railctl} demo --remove {}", styled(STRONG, "remove"), stage.number()))
+    say(&format!("\n{}\n    {}", styled(STRONG, "explore"), explore.join("\n    ")))?;
+    say(&format!("{}\n    {railctl} demo --remove {}", styled(STRONG, "remove"), stage.number()))
+}
+
+fn say(text: &str) -> Result<()> {
+    output::text(&format!("{text}\n"))
 }
 
 fn milliseconds(time: Duration) -> String {

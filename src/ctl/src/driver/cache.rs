@@ -110,6 +110,10 @@ impl Cache {
 
     /// Every attachment in the cache, by file name; what cannot be read is left out, as libcni does.
     pub(crate) fn list(&self) -> Result<Vec<Entry>> {
+        Ok(self.files()?.iter().filter_map(|path| read(path)).collect())
+    }
+
+    fn files(&self) -> Result<Vec<PathBuf>> {
         let folder = self.root.path(&FOLDER)?;
         let entries = match std::fs::read_dir(&folder) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -117,7 +121,21 @@ impl Cache {
         };
         let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
         paths.sort_unstable();
-        Ok(paths.iter().filter_map(|path| read(path)).collect())
+        Ok(paths)
+    }
+
+    /// The interfaces that a container has from a network, by the names of files; what a file says counts more, if it can be
+    /// read.
+    pub(crate) fn ifnames(&self, network: &str, container_id: &str) -> Result<Vec<String>> {
+        let begin = format!("{network}-{container_id}-");
+        let of = |path: PathBuf| {
+            let ifname = path.file_name()?.to_str()?.strip_prefix(&begin)?.to_owned();
+            let is_other = read(&path).is_some_and(|entry| {
+                (entry.network_name.as_str(), entry.container_id.as_str()) != (network, container_id)
+            });
+            (!is_other && name::ifname(&ifname).is_ok()).then_some(ifname)
+        };
+        Ok(self.files()?.into_iter().filter_map(of).collect())
     }
 
     fn path(&self, network: &str, container_id: &str, ifname: &str) -> Result<PathBuf> {

@@ -1,6 +1,5 @@
 //! One plugin called once.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use cni::{CniArgs, Command, Env};
 
 use super::{Driver, Runtime};
 use crate::network::Network;
+use crate::output;
 
 /// How long a plugin may take: twice as long as it waits for the slowest of what it calls itself.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -37,8 +37,7 @@ impl Driver {
         let stdin = call.network.list.stdin(plugin, added)?;
         let output = Invocation { binary, env, stdin, timeout: PATIENCE }.run();
         let log = output.as_ref().map_or_else(ExecError::stderr, |output| &output.stderr);
-        // Without a stderr there is nobody to tell.
-        let _ = std::io::stderr().write_all(log);
+        output::complain(&String::from_utf8_lossy(log));
         Ok(output?)
     }
 }
@@ -53,6 +52,7 @@ impl Runtime {
             ifname: self.ifname.clone(),
             args: CniArgs::parse(&args.join(";")),
             path: path.to_vec(),
+            declined: Vec::new(),
         }
     }
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
 use cni::conflist::Injection;
 use cni::{Attachment, Command, Version};
-use netns::NetNs;
+use netns::{Living, NetNs};
 use state::Dirs;
 
 use super::call::Call;
@@ -52,7 +52,8 @@ impl Driver {
         let cached =
             cached.filter(|entry| is_alive(&entry.netns)).map(|entry| (entry.container_id, entry.if_name));
         let recorded = records::attachments(dirs)?.into_iter();
-        let recorded = recorded.filter(records::Attachment::is_alive);
+        let living = Living::look().context("look for network namespaces in /proc")?;
+        let recorded = recorded.filter(|attachment| attachment.is_alive() || attachment.is_held(&living));
         Ok(cached
             .chain(recorded.map(|attachment| (attachment.key.container_id, attachment.key.ifname)))
             .collect())

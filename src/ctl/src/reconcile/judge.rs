@@ -54,7 +54,7 @@ impl Witnesses {
         let unseen = self.living.unseen();
         let some = unseen.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");
         (!unseen.is_empty()).then(|| {
-            format!("processes that cannot be looked into ({some}): a network namespace that only they hold counts as gone")
+            format!("not everything that may hold a network namespace can be seen ({some}), and one that is not seen would count as gone")
         })
     }
 }
@@ -93,6 +93,9 @@ impl fmt::Display for Reason {
 }
 
 pub(super) fn judge(attachment: &Attachment, witnesses: &Witnesses) -> Verdict {
+    if !attachment.unread.is_empty() {
+        return Verdict::Unclear(attachment.unread.join("; "));
+    }
     if let Some(netns) = &attachment.netns {
         let has_path = attachment.open().is_some();
         if !has_path && !witnesses.is_alive(netns) {

@@ -8,11 +8,7 @@ use super::leases::Leases;
 use crate::driver::{Driver, Runtime};
 use crate::network::Network;
 use crate::records::{self, Attachment};
-
-/// As they stand in a chain; DEL goes the other way.
-const CHAIN: [&str; 9] =
-    ["ifacer", "macvlan", "ipvlan", "sriov", "ib-sriov", "ipoib", "rail", "rdma", "coordinator"];
-const IPAM: &str = "rail-ipam";
+use crate::suite::{self, Part};
 
 pub(super) fn attachment(
     driver: &Driver,
@@ -28,7 +24,9 @@ pub(super) fn attachment(
         let has_record = |list: &[String]| list.iter().any(|name| name == plugin);
         has_record(&now.plugins) || has_record(&now.void)
     };
-    let chain: Vec<&str> = CHAIN.into_iter().filter(took_part).collect();
+    // DEL goes through it the other way.
+    let chain: Vec<&str> =
+        suite::plugins(&[Part::Master, Part::Link, Part::Chained]).filter(took_part).collect();
     let netns = attachment.open().map(|netns| netns.path().display().to_string()).unwrap_or_default();
     del(driver, &attachment.key, &netns, &chain)?;
     // The plugins give back what they had from our IPAM; the rest was a foreign plugin's.
@@ -36,7 +34,7 @@ pub(super) fn attachment(
 }
 
 pub(super) fn lease(driver: &Driver, key: &AttachmentKey) -> Result<()> {
-    del(driver, key, "", &[IPAM])
+    del(driver, key, "", &suite::plugins(&[Part::Ipam]).collect::<Vec<_>>())
 }
 
 fn del(driver: &Driver, key: &AttachmentKey, netns: &str, chain: &[&str]) -> Result<()> {

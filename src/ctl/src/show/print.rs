@@ -21,12 +21,17 @@ pub(crate) fn pods(pods: &[Pod], in_full: bool) -> Result<()> {
 
 fn text(pod: &Pod, in_full: bool) -> String {
     let netns = pod.netns.as_deref().unwrap_or("no namespace");
-    let gone = if pod.alive { String::new() } else { styled(BAD, "  the namespace is gone: run railctl gc") };
+    let is_gone = pod.netns.is_some() && !pod.alive;
+    let gone =
+        if is_gone { styled(BAD, "  the namespace is gone: run railctl gc --apply") } else { String::new() };
     let mut text = format!("{}  {}{gone}\n", styled(STRONG, &pod.container_id), styled(FAINT, netns));
     text.push_str(&attachments(pod).render());
     for attachment in &pod.attachments {
         for damage in &attachment.damaged {
             let _ = writeln!(text, "{} {}: the record of {damage}", styled(WARN, "!"), attachment.ifname);
+        }
+        for error in &attachment.unread {
+            let _ = writeln!(text, "{} {}: {error}", styled(WARN, "!"), attachment.ifname);
         }
     }
     if let (Some(routing), true) = (&pod.routing, in_full) {

@@ -2,6 +2,7 @@
 
 use anyhow::{Result, bail};
 
+use super::memory;
 use crate::cli::{self, Places};
 use crate::driver::{Driver, Runtime};
 use crate::network::{self, Network};
@@ -21,31 +22,61 @@ impl Call {
         format!("{} ({})", self.name, self.runtime.ifname)
     }
 
+    /// As far as anybody remembers.
+    pub(super) fn is_attached(&self, driver: &Driver) -> Result<bool> {
+        memory::is_attached(driver, &self.name, &self.runtime)
+    }
+
+    fn remembered(mut self, driver: &Driver, by_default: bool) -> Result<Self> {
+        if by_default {
+            let container_id = &self.runtime.container_id;
+            match memory::ifnames(driver, &self.name, container_id)?.as_slice() {
+                [] => (),
+                [one] => self.runtime.ifname.clone_from(one),
+                several => bail!(
+                    "{} is attached to {container_id} as {}: say which by -i",
+                    self.name,
+                    several.join(" and ")
+                ),
+            }
+        }
+        let known = || driver.remembered(&self.name, &self.runtime).ok().flatten();
+        let network = self.network.or_else(|missing| known().ok_or(missing));
+        Ok(Self { network, ..self })
+    }
+
     pub(super) fn known(self) -> Result<(Network, Runtime)> {
         Ok((self.network?, self.runtime))
     }
 }
 
-/// The calls for a pod, in the order of the command line. With a memory, a network whose config is gone or unreadable is
-/// what it was when it was attached; an unknown one fails in its turn.
-pub(super) fn of(args: &cli::Pod, memory: Option<&Driver>) -> Result<Vec<Call>> {
-    let netns = netns_path(&args.netns)?;
-    let container_id = args.container_id.clone().unwrap_or_else(|| container_id(&netns));
+/// The calls for a pod, in the order of the command line; an unknown network fails in its turn.
+pub(super) fn of(args: &cli::Pod) -> Result<Vec<Call>> {
     let found = found(&args.networks, &args.places);
-    let runtime = |ifname: String| Runtime {
-        container_id: container_id.clone(),
+    let ifnames = ifnames(&args.ifnames, found.len())?;
+    let runtime = runtime(args)?;
+    let call =
+        |((name, network), ifname)| Call { name, network, runtime: Runtime { ifname, ..runtime.clone() } };
+    Ok(found.into_iter().zip(ifnames).map(call).collect())
+}
+
+/// The same for a pod that is attached. An interface that is not named is the one that the network has there; a network whose
+/// config is gone or unreadable is what it was when it was attached.
+pub(super) fn with_memory(args: &cli::Pod, driver: &Driver) -> Result<Vec<Call>> {
+    let calls = of(args)?.into_iter().map(|call| call.remembered(driver, args.ifnames.is_empty()));
+    calls.collect()
+}
+
+/// What all calls for a pod have in common.
+fn runtime(args: &cli::Pod) -> Result<Runtime> {
+    let netns = netns_path(&args.netns)?;
+    Ok(Runtime {
+        container_id: args.container_id.clone().unwrap_or_else(|| container_id(&netns)),
         netns: netns.display().to_string(),
-        ifname,
+        ifname: String::new(),
         args: args.args.clone().unwrap_or_default(),
         capabilities: args.cap_args.clone().unwrap_or_default(),
-    };
-    let runtimes = ifnames(&args.ifnames, found.len())?.into_iter().map(runtime);
-    let call = |((name, network), runtime): ((String, Result<Network>), Runtime)| {
-        let remembered = |driver: &Driver| driver.remembered(&name, &runtime).ok().flatten();
-        let network = network.or_else(|missing| memory.and_then(remembered).ok_or(missing));
-        Call { name, network, runtime }
-    };
-    Ok(found.into_iter().zip(runtimes).map(call).collect())
+    })
 }
 
 /// The networks of the words; all of them, or why one is unknown.

@@ -1,0 +1,55 @@
+//! What is known of a network in a pod before a plugin is called.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use netlink::Rtnetlink;
+use netns::NetNs;
+use state::{AttachmentKey, Dirs};
+
+use crate::driver::{Driver, Runtime};
+use crate::network::Network;
+use crate::records::{self, Attachment};
+
+/// The interfaces that a container has from a network, by our cache and by the records of the plugins.
+pub(super) fn ifnames(driver: &Driver, network: &str, container_id: &str) -> Result<Vec<String>> {
+    let mut names = driver.cache.ifnames(network, container_id)?;
+    let is_of = |attachment: &Attachment| {
+        (attachment.key.network.as_str(), attachment.key.container_id.as_str()) == (network, container_id)
+    };
+    let recorded = records::attachments(&Dirs::from_env()?)?.into_iter().filter(is_of);
+    names.extend(recorded.map(|attachment| attachment.key.ifname));
+    names.sort();
+    names.dedup();
+    Ok(names)
+}
+
+/// Whether the pod has the network by this interface, as far as anybody remembers.
+pub(super) fn is_attached(driver: &Driver, network: &str, runtime: &Runtime) -> Result<bool> {
+    Ok(ifnames(driver, network, &runtime.container_id)?.contains(&runtime.ifname))
+}
+
+/// Refuses what an ADD, and the DEL that follows when it fails, would take from whoever has it.
+pub(super) fn require_free(driver: &Driver, network: &Network, runtime: &Runtime) -> Result<()> {
+    let (name, Runtime { container_id, ifname, netns, .. }) = (network.name(), runtime);
+    let nothing = "nothing was changed";
+    let cached = driver.cache.load(name, runtime).ok().flatten();
+    if cached.is_some_and(|entry| NetNs::open(Path::new(&entry.netns)).is_ok()) {
+        bail!("{name:?} is attached to {container_id} as {ifname} already, and {nothing}: detach it first");
+    }
+    let recorded = records::of(&Dirs::from_env()?, &AttachmentKey::new(name, container_id, ifname)?)?;
+    if !recorded.plugins.is_empty() && recorded.is_alive() {
+        let by = recorded.plugins.join(", ");
+        bail!(
+            "{name:?} is attached to {container_id} as {ifname} by {by} already, and {nothing}: detach it first"
+        );
+    }
+    let netns = NetNs::open(Path::new(netns)).context("the pod has no network namespace to attach to")?;
+    if Rtnetlink::open_in(&netns)?.link_by_name(ifname)?.is_some() {
+        bail!(
+            "{} has an interface {ifname} already, and {nothing}: give another name by -i",
+            netns.path().display()
+        );
+    }
+    Ok(())
+}
