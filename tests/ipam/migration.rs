@@ -15,6 +15,7 @@ fn ranges() -> Value {
 fn a_host_local_config_gets_a_host_local_result() {
     let node = Node::new();
     node.put("resolv.conf", "nameserver 10.96.0.10\nsearch cluster.local\n");
+    node.allows("resolvConf", "resolv.conf");
     let mut config = ranges();
     config["ipam"]["resolvConf"] = node.path("resolv.conf").to_str().unwrap().into();
     let expected = json!({
@@ -135,6 +136,7 @@ fn gc_clears_what_host_local_leaked() {
     for (ip, content) in [("10.1.2.2", "dead\r\nnet1"), ("10.1.2.3", ""), ("10.1.2.4", "alive")] {
         node.put(&format!("store/rail1/{ip}"), content);
     }
+    node.allows("dataDir", "store");
     let mut config = ranges();
     config["ipam"]["dataDir"] = node.path("store").to_str().unwrap().into();
     config["cni.dev/valid-attachments"] = json!([{"containerID": "alive", "ifname": "net1"}]);
@@ -145,4 +147,62 @@ fn gc_clears_what_host_local_leaked() {
         .collect::<Vec<_>>();
     left.sort_unstable();
     assert_eq!(left, ["10.1.2.4", "lock"]);
+}
+
+/// Who writes a network's config gets nothing removed, and nothing told, of what is not his.
+#[test]
+fn paths_that_the_node_does_not_allow_are_neither_read_nor_cleared() {
+    let node = Node::new();
+    node.put("elsewhere/rail1/10.1.2.2", "dead\r\nnet1");
+    node.put("elsewhere/resolv.conf", "search secret.example\n");
+    node.put("peer/networks/secret", "search secret.example\n");
+    std::os::unix::fs::symlink(node.path("elsewhere"), node.path("peer/networks/link")).unwrap();
+    for name in ["elsewhere", "peer/networks/link", "peer/../elsewhere"] {
+        let mut config = ranges();
+        config["ipam"]["dataDir"] = node.path(name).to_str().unwrap().into();
+        let (code, msg) = node.refusal("a", &config);
+        assert!(code == 7 && msg.contains("ipam.dataDir"), "{msg}");
+        config["cni.dev/valid-attachments"] = json!([]);
+        for verb in ["GC", "DEL"] {
+            assert!(node.run(verb, "dead", &config).ok, "{verb}");
+        }
+    }
+    assert!(node.path("elsewhere/rail1/10.1.2.2").exists());
+    for name in ["elsewhere/resolv.conf", "peer/networks/secret", "/dev/zero", "/etc/passwd"] {
+        let mut config = ranges();
+        config["ipam"]["resolvConf"] = node.path(name).to_str().unwrap().into();
+        let (code, msg) = node.refusal("a", &config);
+        assert!(code == 7 && msg.contains("ipam.resolvConf") && !msg.contains("secret.example"), "{msg}");
+    }
+    assert!(node.is_untouched());
+}
+
+#[test]
+fn what_is_no_file_is_no_resolver() {
+    let node = Node::new();
+    node.allows("resolvConf", "dns");
+    fs::create_dir(node.path("dns")).unwrap();
+    nix::unistd::mkfifo(&node.path("dns/fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", node.path("dns/zero")).unwrap();
+    for name in ["fifo", "zero", ".", "none"] {
+        let mut config = ranges();
+        config["ipam"]["resolvConf"] = node.path("dns").join(name).to_str().unwrap().into();
+        let (code, msg) = node.refusal("a", &config);
+        assert!(code == 7 && msg.contains("ipam.resolvConf"), "{name}: {msg}");
+    }
+}
+
+/// The words of a config are no word of the plugin above.
+#[test]
+fn a_config_cannot_take_addresses_from_a_pool() {
+    let node = Node::new();
+    let mut config = ranges();
+    config["ipam"]["quarantine"] = u64::MAX.into();
+    config["runtimeConfig"] = json!({"declinedIPs": ["10.1.2.2", "fd00::2"]});
+    assert_eq!(node.add("a", &config), ["10.1.2.2/24", "fd00::2/64"]);
+    assert_eq!(node.add("a", &config), ["10.1.2.2/24", "fd00::2/64"], "its own, again");
+    let declined = "10.1.2.2";
+    let again = node.call("ADD", "a", &config).env("RAILCNI_DECLINED_IPS", declined).run();
+    assert_eq!(again.ips()[0], "10.1.2.3/24");
+    assert!(again.log.contains("ipam.quarantine 18446744073709551615: taken as 86400"), "{}", again.log);
 }

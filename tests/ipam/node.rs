@@ -46,6 +46,11 @@ impl Node {
         state::file::replace(&path, content.as_bytes()).unwrap();
     }
 
+    /// The administrator's word that configs may name what is there.
+    pub(crate) fn allows(&self, key: &str, name: &str) {
+        self.put("config/node.yaml", &format!("paths: {{ {key}: ['{}'] }}\n", self.path(name).display()));
+    }
+
     pub(crate) fn call(&self, verb: &str, container: &str, config: &Value) -> Call {
         self.call_as(&testkit::binary("rail-ipam"), verb, container, config)
     }

@@ -1,9 +1,13 @@
 //! What a runtime sees of the process: stdout, stderr, exit code.
 
 use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Output, Stdio};
 
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 use serde_json::json;
 
 use crate::stage::{answer, call, conf, finish};
@@ -129,24 +133,77 @@ fn log_fields_follow_the_call() {
     assert!(log.ends_with("mtu=\"9000\" gateway=\"10.0.0.1\"\n"), "{log}");
 }
 
-#[test]
-fn log_file_is_appended_to_and_stderr_stays_empty() {
+/// A node whose configs may log below `logs` alone.
+fn node() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("deep/er/probe.log");
-    let keys = format!(r#","logFile":"{}","warn":"careful""#, file.display());
-    for _ in 0..2 {
-        assert_eq!(stderr(&run("DEL", &conf(&keys))), "");
-    }
-    let log = fs::read_to_string(file).unwrap();
-    assert_eq!(log.matches(r#"msg="careful""#).count(), 2, "{log}");
+    let text = format!("paths:\n  logFile: ['{}/logs']\n", dir.path().display());
+    let mut file = fs::File::create(dir.path().join("node.yaml")).unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    dir
+}
+
+/// A call that logs a warning to a file.
+fn log_to(node: &Path, verb: &str, file: &Path) -> Output {
+    let mut command = call(verb, Path::new("/opt/cni/bin"));
+    command.env("RAILCNI_CONFIG_DIR", node);
+    finish(
+        command,
+        &conf(&format!(
+            r#","logFile":"{}","warn":"careful $(id)","cni.dev/valid-attachments":[]"#,
+            file.display()
+        )),
+    )
 }
 
 #[test]
-fn log_file_that_cannot_be_opened_is_a_warning() {
-    let output = run("ADD", &conf(r#","logFile":"/proc/nowhere/probe.log""#));
-    assert_eq!(output.status.code(), Some(0));
-    assert!(stderr(&output).contains(r#"level="warning" msg="logging to stderr: cannot open the log file"#));
-    answer(&output);
+fn log_file_is_appended_to_for_nobody_else_to_read_and_stderr_stays_empty() {
+    let node = node();
+    let file = node.path().join("logs/deep/er/probe.log");
+    for _ in 0..2 {
+        assert_eq!(stderr(&log_to(node.path(), "DEL", &file)), "");
+    }
+    let log = fs::read_to_string(&file).unwrap();
+    assert_eq!(log.matches(r#"msg="careful \u{24}(id)""#).count(), 2, "{log}");
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&file), mode(file.parent().unwrap())), (0o600, 0o700));
+}
+
+/// The log is never worth the call, and never where the node does not have it.
+#[test]
+fn log_file_that_may_not_be_is_a_warning_and_not_made() {
+    let node = node();
+    let logs = node.path().join("logs");
+    fs::create_dir(&logs).unwrap();
+    let (secret, fifo, link) = (node.path().join("secret"), logs.join("fifo"), logs.join("link"));
+    fs::File::create(&secret).unwrap();
+    symlink(&secret, &link).unwrap();
+    symlink(node.path(), logs.join("up")).unwrap();
+    mkfifo(&fifo, Mode::S_IRWXU).unwrap();
+    let outside = node.path().join("outside");
+    let paths = [
+        &outside,
+        &fifo,
+        &link,
+        &logs,
+        &logs.join("up/new"),
+        &logs.join("../new"),
+        Path::new("rel"),
+        Path::new("/dev/full"),
+    ];
+    for path in paths {
+        for verb in ["ADD", "DEL", "CHECK", "GC", "STATUS"] {
+            let output = log_to(node.path(), verb, path);
+            assert_eq!(output.status.code(), Some(0), "{verb} {}", path.display());
+            let said = stderr(&output);
+            assert!(
+                said.contains(r#"level="warning" msg="logging to stderr: cannot open the log file"#),
+                "{said}"
+            );
+            assert!(said.contains("careful"), "{said}");
+        }
+    }
+    assert_eq!(fs::metadata(secret).unwrap().len(), 0);
+    assert!(!outside.exists() && !node.path().join("new").exists());
 }
 
 #[test]

@@ -24,6 +24,7 @@ pub(crate) fn conf(bytes: &[u8]) {
         ifname: "net1".to_owned(),
         args: CniArgs::parse(""),
         path: Vec::new(),
+        declined: Vec::new(),
     };
     let request = Request { env, config };
     let refusals = [

@@ -109,6 +109,8 @@ fn the_log_has_the_tokens_that_the_operators_suite_looks_for() {
     let world = World::new();
     let pod = world.bare_pod("a");
     let log = world.dirs().scratch.join("sriov.log");
+    let allowed = format!("paths: {{ logFile: ['{}'] }}\n", world.dirs().scratch.display());
+    state::file::replace(&world.dirs().config.join("node.yaml"), allowed.as_bytes()).expect("node.yaml");
     let conf = config(&json!({ "logLevel": "debug", "logFile": log }));
     let outcome = plugin(&world, "sriov", &pod).add(&conf);
     assert!(!outcome.status.success());

@@ -1,9 +1,10 @@
 //! The `ipam` object of the config, in the words of Spiderpool, host-local and our own, and what the pod adds to it.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use cni::node::{self, Named};
 use cni::setting::Names;
 use cni::{Error, Request, Route, Version};
 use ipam::{Declined, Family, PoolNames, RangeSpec};
@@ -14,6 +15,9 @@ use crate::peers;
 
 /// Seconds for which nobody gets an address that a host outside uses.
 const QUARANTINE: u64 = 3600;
+
+/// Who writes a network's config must not take addresses from a pool for good.
+const LONGEST_QUARANTINE: u64 = 24 * 3600;
 
 /// How long an ADD waits for the node's lease store; it is held for well below a millisecond.
 const LOCK_TIMEOUT: u64 = 10;
@@ -141,14 +145,27 @@ impl Conf {
         Ok(Self {
             clean_gateway: keys.clean_gateway,
             routes,
-            resolver: keys.resolv_conf.clone(),
+            resolver: named(Named::ResolvConf, "ipam.resolvConf", keys.resolv_conf.as_deref())?,
             rest: keys.rest,
             sticky: keys.sticky,
             lock_timeout: Duration::from_secs(keys.lock_timeout.unwrap_or(LOCK_TIMEOUT)),
-            data_dir: keys.data_dir.clone(),
+            data_dir: named(Named::DataDir, "ipam.dataDir", keys.data_dir.as_deref())?,
             source: source(request, keys)?,
         })
     }
+}
+
+fn named(named: Named, key: &str, path: Option<&Path>) -> Result<Option<PathBuf>, Error> {
+    path.map(|path| node::allowed(named, key, path)).transpose()
+}
+
+/// host-local's directory, as far as a release may touch it: whatever else is wrong with the config, this key may be right.
+pub(crate) fn data_dir(request: &Request) -> Option<PathBuf> {
+    let path: Option<PathBuf> = request.config.decode_at(&["ipam", "dataDir"]).unwrap_or_default();
+    named(Named::DataDir, "ipam.dataDir", path.as_deref()).unwrap_or_else(|error| {
+        tracing::warn!("left alone: {error}");
+        None
+    })
 }
 
 fn source(request: &Request, keys: Keys) -> Result<Source, Error> {
@@ -221,10 +238,14 @@ pub(crate) fn requested(request: &Request) -> Result<Vec<IpAddr>, Error> {
 
 /// Addresses of this attachment that the plugin above found to be in use elsewhere (`detection`).
 pub(crate) fn declined(request: &Request) -> Result<Declined, Error> {
-    let config = &request.config;
-    let ips = config.decode_at(&["runtimeConfig", "declinedIPs"])?.unwrap_or_default();
-    let seconds = config.decode_at(&["ipam", "quarantine"])?.unwrap_or(QUARANTINE);
-    Ok(Declined { ips, until: ipam::journal::now().saturating_add(seconds) })
+    let seconds = request.config.decode_at(&["ipam", "quarantine"])?.unwrap_or(QUARANTINE);
+    if seconds > LONGEST_QUARANTINE {
+        tracing::warn!(
+            "ipam.quarantine {seconds}: taken as {LONGEST_QUARANTINE}, a day, which is the longest"
+        );
+    }
+    let until = ipam::journal::now() + seconds.min(LONGEST_QUARANTINE);
+    Ok(Declined { ips: request.env.declined.clone(), until })
 }
 
 /// With or without a prefix length, which is the pool's anyway.

@@ -1,4 +1,4 @@
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use cni::{CniResult, Error, Plugin, ValidAttachments};
@@ -74,7 +74,7 @@ impl Plugin for RailIpam {
         let declined = conf::declined(request).unwrap_or_default();
         let end = |lease: &Lease| declined.release(lease, now);
         let ours = release(&dirs, &|leases| Ok(leases.of(&key)?.iter().flat_map(end).collect()));
-        let data_dir = data_dir(request);
+        let data_dir = conf::data_dir(request);
         let theirs = directory(request, data_dir.as_deref(), &dirs, RELEASE_TIMEOUT)?
             .release(&key.container_id, &key.ifname);
         together(ours, theirs)
@@ -107,7 +107,7 @@ impl Plugin for RailIpam {
             Ok(leases.all()?.iter().filter(|lease| stale(lease)).map(|lease| lease.release(now)).collect())
         };
         let ours = release(&dirs, &find);
-        let data_dir = data_dir(request);
+        let data_dir = conf::data_dir(request);
         let is_valid = |container_id: &str, ifname: Option<&str>| match ifname {
             Some(ifname) => valid.contains(container_id, ifname),
             None => valid.contains_container(container_id),
@@ -163,11 +163,6 @@ fn foreign(request: &cni::Request, conf: &Conf, dirs: &Dirs) -> Result<RangeSet,
 
 fn families(sets: &[Vec<&ipam::Pool>]) -> Vec<ipam::Family> {
     sets.iter().filter_map(|set| set.first().map(|pool| pool.family())).collect()
-}
-
-/// A release needs no valid config; whatever else is wrong with it, this key may be right.
-fn data_dir(request: &cni::Request) -> Option<PathBuf> {
-    request.config.decode_at(&["ipam", "dataDir"]).unwrap_or_default()
 }
 
 /// Where host-local kept the addresses of this network.

@@ -1,6 +1,7 @@
 use cni::{CniResult, Dns, Error, IpConfig, Route};
 use ipam::{Family, Grant};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use state::file;
 
 use crate::conf::Conf;
 use crate::resolv;
@@ -29,10 +30,10 @@ pub(crate) fn result(conf: &Conf, grants: &[Grant<'_>], default_route: bool) -> 
 /// The name service of the config's `resolvConf`.
 pub(crate) fn dns(conf: &Conf) -> Result<Dns, Error> {
     let Some(path) = &conf.resolver else { return Ok(Dns::default()) };
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        Error::invalid_config(format!("ipam.resolvConf {:?}: {error}", path.display().to_string()))
-    })?;
-    Ok(resolv::parse(&text))
+    let shown = path.display().to_string();
+    let of = |problem: &str| Error::invalid_config(format!("ipam.resolvConf {shown:?}: {problem}"));
+    let text = file::read_text(path).map_err(|error| of(&error.to_string()))?;
+    Ok(resolv::parse(&text.ok_or_else(|| of("there is no such file"))?))
 }
 
 fn everything(family: Family) -> IpNet {

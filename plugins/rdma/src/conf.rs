@@ -3,8 +3,9 @@
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use cni::node::{self, Named};
 use cni::setting::Names;
 use cni::{Error, Request};
 use links::rdma::{Policy, RdmaSpec};
@@ -79,13 +80,6 @@ fn name(name: String) -> Result<String, Error> {
 fn device_info(request: &Request) -> Result<Option<PathBuf>, Error> {
     let names = Names { runtime_config: "CNIDeviceInfoFile", ..Names::default() };
     let Some(setting) = request.setting::<String>(names)? else { return Ok(None) };
-    let path = PathBuf::from(&setting.value);
-    let climbs = path.components().any(|part| part == std::path::Component::ParentDir);
-    if path.is_absolute() && !climbs {
-        return Ok(Some(path));
-    }
-    Err(Error::invalid_config(format!(
-        "{} \"{}\": expected an absolute path without ..",
-        setting.source, setting.value
-    )))
+    let key = setting.source.to_string();
+    node::allowed(Named::DeviceInfoFile, &key, Path::new(&setting.value)).map(Some)
 }

@@ -46,11 +46,7 @@ impl Ipam for Delegated {
     }
 }
 
-/// Our own key of `runtimeConfig`, from a plugin to its IPAM: addresses of this attachment that other hosts use. ADD and
-/// DEL quarantine them, and ADD gives others instead.
-pub const DECLINED: &str = "declinedIPs";
-
-/// Whether the plugin is ours, by either of the names that it is installed under; no other knows [`DECLINED`].
+/// Whether the plugin is ours, by either of the names that it is installed under; no other looks at [`cni::Env::declined`].
 pub fn is_ours(plugin: &str) -> bool {
     ["rail-ipam", "spiderpool"].contains(&plugin)
 }

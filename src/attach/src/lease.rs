@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 
 use cni::{CniResult, Dns, Request, delegate};
-use serde_json::json;
 
 use crate::attachment::left_to_del;
 use crate::ipam::{self, Delegated, Ipam};
@@ -50,7 +49,7 @@ impl<'a> Lease<'a> {
             return Err(failed());
         };
         tracing::warn!(%conflict, "asking the IPAM for another address");
-        let another = self.ipam.add(&self.declining()?, plugin).map_err(|mut error| {
+        let another = self.ipam.add(&self.declining(), plugin).map_err(|mut error| {
             error.msg = format!("{}, after {conflict}", error.msg);
             error
         })?;
@@ -60,11 +59,11 @@ impl<'a> Lease<'a> {
         complete(another, self.request.config.dns.clone(), plugin)
     }
 
-    /// The request that tells our IPAM which addresses are not to be given again.
-    fn declining(&self) -> Result<Request, cni::Error> {
-        let mut runtime = self.request.config.at(&["runtimeConfig"]).cloned().unwrap_or_else(|| json!({}));
-        runtime[ipam::DECLINED] = json!(self.declined);
-        ipam::with_key(self.request, "runtimeConfig", runtime)
+    /// The request that tells our IPAM which addresses are not to be given again: ADD and DEL quarantine them.
+    fn declining(&self) -> Request {
+        let mut request = self.request.clone();
+        request.env.declined.clone_from(&self.declined);
+        request
     }
 
     /// Why the ADD failed, after `undone`: the link goes before its addresses are free for others.
@@ -79,7 +78,7 @@ impl<'a> Lease<'a> {
         if self.declined.is_empty() {
             return release_from(self.ipam, self.request).err();
         }
-        self.declining().and_then(|request| release_from(self.ipam, &request)).err()
+        release_from(self.ipam, &self.declining()).err()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -34,7 +35,13 @@ pub struct Env {
     pub args: CniArgs,
     /// `CNI_PATH`, the directories to search for delegates.
     pub path: Vec<PathBuf>,
+    /// From a plugin of this suite to its IPAM: addresses of this attachment that other hosts use. In a variable, which only
+    /// the runtime and the plugin above can set, and never in the config, which a tenant may have written.
+    pub declined: Vec<IpAddr>,
 }
+
+/// The variable of [`Env::declined`].
+const DECLINED: &str = "RAILCNI_DECLINED_IPS";
 
 impl Command {
     /// As it stands in `CNI_COMMAND`.
@@ -87,7 +94,7 @@ impl Env {
         self.netns.as_deref().ok_or_else(|| Error::netns("CNI_NETNS is empty"))
     }
 
-    /// The six variables of a call with this verb, for a delegate or by a driver.
+    /// The six variables of a call with this verb, for a delegate or by a driver, and ours if there is something to say.
     pub fn variables(&self, command: Command) -> Vec<(String, OsString)> {
         let netns = self.netns.as_ref().map(|path| path.clone().into_os_string());
         // Only a directory with a colon cannot be joined, and such a one never came out of CNI_PATH.
@@ -100,7 +107,9 @@ impl Env {
             ("CNI_ARGS", self.args.as_str().into()),
             ("CNI_PATH", path),
         ];
-        variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+        let declined: Vec<_> = self.declined.iter().map(ToString::to_string).collect();
+        let ours = (!declined.is_empty()).then(|| (DECLINED, declined.join(",").into()));
+        variables.into_iter().chain(ours).map(|(name, value)| (name.to_owned(), value)).collect()
     }
 }
 
@@ -113,6 +122,7 @@ pub(crate) struct RawEnv {
     ifname: String,
     args: String,
     path: OsString,
+    declined: String,
     /// `CNI_NETNS_OVERRIDE`: the plugin may work in its own namespace.
     pub(crate) own_netns_allowed: bool,
 }
@@ -128,6 +138,7 @@ impl RawEnv {
             ifname: text("CNI_IFNAME"),
             args: text("CNI_ARGS"),
             path: variable("CNI_PATH").unwrap_or_default(),
+            declined: text(DECLINED),
             own_netns_allowed: allowed == "1" || allowed.eq_ignore_ascii_case("true"),
         }
     }
@@ -163,6 +174,7 @@ impl RawEnv {
             ifname: self.ifname,
             args: CniArgs::parse(&self.args),
             path: env::split_paths(&self.path).filter(|dir| !dir.as_os_str().is_empty()).collect(),
+            declined: self.declined.split(',').filter_map(|ip| ip.parse().ok()).collect(),
         }
     }
 }

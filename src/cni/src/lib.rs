@@ -1,7 +1,8 @@
 //! The Container Network Interface as a plugin sees it, spec versions 0.1.0 to 1.1.0: environment and stdin in, one
 //! JSON object out, and the same protocol from the other side for delegation and for drivers.
 //!
-//! Results are held in their 1.1.0 form and converted only at the edge. Nothing here knows the kernel.
+//! Results are held in their 1.1.0 form and converted only at the edge. Nothing here knows the kernel, and of files only those
+//! that a config may name.
 
 pub mod args;
 pub mod attachments;
@@ -14,6 +15,7 @@ pub mod error;
 pub mod exec;
 pub mod lenient;
 pub mod log;
+pub mod node;
 pub mod result;
 pub mod setting;
 pub mod skel;

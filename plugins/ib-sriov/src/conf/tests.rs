@@ -14,6 +14,7 @@ fn parse(config: &Value) -> Result<IbSpec, Error> {
         ifname: "net1".to_owned(),
         args: CniArgs::parse(""),
         path: Vec::new(),
+        declined: Vec::new(),
     };
     wanted(&Request { env, config: Config::parse(whole.to_string().into_bytes(), Command::Add).unwrap() })
 }

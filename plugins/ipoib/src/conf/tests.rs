@@ -13,6 +13,7 @@ fn parse(config: &Value) -> Result<Conf, Error> {
         ifname: "net1".to_owned(),
         args: CniArgs::parse(""),
         path: Vec::new(),
+        declined: Vec::new(),
     };
     Conf::of(&Request { env, config: Config::parse(whole.to_string().into_bytes(), Command::Add).unwrap() })
 }

@@ -15,6 +15,7 @@ fn request(config: &Value) -> Request {
         ifname: "net1".to_owned(),
         args: CniArgs::parse("MAC=02:00:5e:10:00:01"),
         path: Vec::new(),
+        declined: Vec::new(),
     };
     Request { env, config: Config::parse(whole.to_string().into_bytes(), Command::Add).unwrap() }
 }

@@ -14,6 +14,7 @@ fn request(config: &Value, ifname: &str) -> Request {
         ifname: ifname.to_owned(),
         args: CniArgs::default(),
         path: Vec::new(),
+        declined: Vec::new(),
     };
     Request { env, config: Config::parse(whole.to_string().into_bytes(), Command::Add).unwrap() }
 }

@@ -13,6 +13,7 @@ fn request(config: &Value) -> Request {
         ifname: "net1".to_owned(),
         args: CniArgs::parse("IgnoreUnknown=1;K8S_POD_NAME=p"),
         path: Vec::new(),
+        declined: Vec::new(),
     };
     Request { env, config: Config::parse(whole.to_string().into_bytes(), Command::Add).unwrap() }
 }
@@ -41,18 +42,25 @@ fn what_cannot_be_meant_is_refused_with_key_and_value() {
         (json!({ "mode": "shared" }), "mode \"shared\""),
         (json!({ "rdmaDeviceName": "../x" }), "rdmaDeviceName \"../x\""),
         (json!({ "runtimeConfig": { "CNIDeviceInfoFile": "a/b" } }), "CNIDeviceInfoFile \"a/b\""),
+        (
+            json!({ "runtimeConfig": { "CNIDeviceInfoFile": "/etc/x.json" } }),
+            "CNIDeviceInfoFile \"/etc/x.json\"",
+        ),
     ] {
         let error = wanted(&request(&config)).unwrap_err();
         assert!(error.code == 7 && error.msg.contains(said), "{error}");
     }
 }
 
+/// As Multus names it.
+const INFO: &str = "/var/run/k8s.cni.cncf.io/devinfo/cni/default-rail1-device.json";
+
 #[test]
 fn options_are_read() {
     let config = json!({
-        "mode": "auto", "rdmaDeviceName": "rail1", "runtimeConfig": { "CNIDeviceInfoFile": "/var/run/info" },
+        "mode": "auto", "rdmaDeviceName": "rail1", "runtimeConfig": { "CNIDeviceInfoFile": INFO },
     });
     let wanted = wanted(&request(&config)).unwrap();
     assert_eq!((wanted.policy, wanted.name.as_deref()), (Policy::Auto, Some("rail1")));
-    assert_eq!(wanted.device_info, Some(PathBuf::from("/var/run/info")));
+    assert_eq!(wanted.device_info, Some(PathBuf::from(INFO)));
 }

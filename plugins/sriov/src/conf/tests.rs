@@ -17,6 +17,7 @@ fn request(config: &Value, args: &str) -> Request {
         ifname: "net1".to_owned(),
         args: CniArgs::parse(args),
         path: Vec::new(),
+        declined: Vec::new(),
     };
     Request { env, config: Config::parse(whole.to_string().into_bytes(), Command::Add).unwrap() }
 }

@@ -1,16 +1,18 @@
 use std::fmt::{Debug, Write as _};
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::time::SystemTime;
 
+use state::file;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
 use super::clock;
-use crate::Env;
+use crate::node::{self, Named};
+use crate::{Env, Error};
 
 /// Where lines go.
 pub(super) enum Sink {
@@ -22,9 +24,9 @@ impl Sink {
     /// The file, made with its directories if need be; or stderr, and why it is not the file.
     pub(super) fn open(path: Option<&str>) -> (Self, Option<String>) {
         let Some(path) = path else { return (Self::Stderr, None) };
-        match append(Path::new(path)) {
+        match open(path) {
             Ok(file) => (Self::File(file), None),
-            Err(error) => (Self::Stderr, Some(format!("cannot open the log file {path}: {error}"))),
+            Err(error) => (Self::Stderr, Some(format!("cannot open the log file: {error}"))),
         }
     }
 
@@ -37,11 +39,10 @@ impl Sink {
     }
 }
 
-fn append(path: &Path) -> io::Result<File> {
-    if let Some(dir) = path.parent() {
-        fs::create_dir_all(dir)?;
-    }
-    OpenOptions::new().append(true).create(true).open(path)
+/// Whoever writes the config names it.
+fn open(path: &str) -> Result<File, Error> {
+    let path = node::allowed(Named::LogFile, "logFile", Path::new(path))?;
+    file::open_to_append(&path).map_err(|error| Error::io(error.to_string()))
 }
 
 /// A subscriber for one process that serves one call: no spans, the same tokens in each line.
@@ -73,9 +74,14 @@ pub(super) fn tokens(name: &str, env: &Env) -> String {
     tokens
 }
 
-fn push(line: &mut String, key: &str, value: &dyn Debug) {
+/// What is in quotes can neither end the line nor, should a shell come to read it, be a command.
+pub(super) fn push(line: &mut String, key: &str, value: &dyn Debug) {
     // Writing to a String cannot fail.
-    let _ = write!(line, " {key}={value:?}");
+    let _ = write!(line, " {key}={}", harmless(&format!("{value:?}")));
+}
+
+fn harmless(quoted: &str) -> String {
+    quoted.replace('$', "\\u{24}").replace('`', "'")
 }
 
 impl Subscriber for Log {

@@ -1,5 +1,6 @@
 use std::time::{Duration, UNIX_EPOCH};
 
+use proptest::prelude::*;
 use serde_json::json;
 use tracing::level_filters::LevelFilter;
 
@@ -51,5 +52,22 @@ fn keys_have_the_names_of_all_peers() {
     for config in &cases {
         let options = options::read(config);
         assert_eq!((options.level, options.file), (LevelFilter::DEBUG, Some("/a")), "{config}");
+    }
+}
+
+proptest! {
+    /// A shell that reads the line finds one word, and it means what was written.
+    #[test]
+    fn a_logged_value_is_one_line_and_runs_nothing(text in "[a-z$`\"'\\\\;|&<>(){}!*\n\r\t\0\u{1b}\u{85}\u{9b}\u{202e} ]{0,12}|.{0,12}") {
+        let mut line = String::new();
+        subscriber::push(&mut line, "master", &text);
+        prop_assert!(!line.contains(char::is_control), "{line:?}");
+        let quoted = line.strip_prefix(" master=\"").and_then(|rest| rest.strip_suffix('"')).unwrap();
+        let mut escaped = false;
+        for c in quoted.chars() {
+            prop_assert!(escaped || !matches!(c, '"' | '$' | '`'), "{line:?}");
+            escaped = !escaped && c == '\\';
+        }
+        prop_assert!(!escaped, "{line:?}");
     }
 }

@@ -14,6 +14,7 @@ fn request(args: &str, keys: &str) -> Request {
         ifname: "net1".into(),
         args: CniArgs::parse(args),
         path: Vec::new(),
+        declined: Vec::new(),
     };
     Request { env, config }
 }

@@ -1,7 +1,9 @@
 use std::fmt;
 use std::path::Path;
 
+use cni::node::Node;
 use netlink::{Link, Rtnetlink};
+use state::Dirs;
 use sysfs::{Bdf, Root};
 
 use super::Error;
@@ -34,6 +36,9 @@ pub struct Pf {
     /// Number of the VF, the N of `virtfnN`.
     pub vf: u32,
 }
+
+const NODES_OWN: &str = "this is a whole PCI function, maybe the node's own NIC, and no VF: where a pod is to have it, as in a \
+                         virtual machine that got its VF so, list it as wholeFunctions in node.yaml";
 
 impl Id {
     /// What is no PCI address must look like a device of the auxiliary bus: `driver.kind.number`.
@@ -82,11 +87,32 @@ impl Device {
             problem: "this node has no such device: check `lspci -D` and the node's resource list".to_owned(),
         };
         let device = Self::find(root, id)?.ok_or_else(absent)?;
-        if let Some(vfs) = device.vfs.filter(|vfs| *vfs > 0) {
-            let problem = format!("this is a PF with {vfs} VFs: give one of its VFs to a pod, not the PF");
-            return Err(Error::Device { id: id.to_string(), problem }.into());
-        }
+        device.require_lendable()?;
         Ok(device)
+    }
+
+    /// Refuses what is the node's own: who may write `deviceID` is often a tenant.
+    fn require_lendable(&self) -> Result<(), attach::Error> {
+        let refuse = |problem: String| Err(Error::Device { id: self.id.to_string(), problem }.into());
+        match &self.id {
+            Id::Auxiliary(name) if is_subfunction(name) => Ok(()),
+            Id::Auxiliary(_) => refuse("this is no subfunction, as DRIVER.sf.NUMBER is".to_owned()),
+            Id::Pci(_) => match self.vfs {
+                Some(vfs @ 1..) => {
+                    refuse(format!("this is a PF with {vfs} VFs: give one of its VFs to a pod, not the PF"))
+                }
+                _ if self.pf.is_some() || self.is_given_away()? => Ok(()),
+                _ => refuse(NODES_OWN.to_owned()),
+            },
+        }
+    }
+
+    /// As a whole, by the administrator.
+    fn is_given_away(&self) -> Result<bool, attach::Error> {
+        let id = self.id.to_string();
+        let node = Node::load(&Dirs::from_env()?)
+            .map_err(|error| Error::Device { id: id.clone(), problem: error.to_string() })?;
+        Ok(node.whole_functions.iter().any(|function| function.eq_ignore_ascii_case(&id)))
     }
 
     fn of_function(id: &Id, function: &sysfs::PciFunction) -> Result<Self, attach::Error> {
@@ -212,6 +238,11 @@ fn restore_override(function: &sysfs::PciFunction, before: Option<&str>) -> Resu
         function.set_driver_override(Some(before).filter(|driver| !driver.is_empty()))?;
     }
     Ok(())
+}
+
+/// Of the devices that a function has on the auxiliary bus the others are its own parts, such as `mlx5_core.eth.0`.
+fn is_subfunction(name: &str) -> bool {
+    name.rsplit('.').nth(1) == Some("sf")
 }
 
 /// The three that the peer knows, and the variants of vfio-pci that carry a vendor's name.

@@ -9,7 +9,7 @@ use state::{Dirs, file};
 
 use super::keys::{FromPod, Keys, MEANT};
 
-/// The only part that there is.
+/// The part that is read here; [`cni::node`] reads the others.
 const PART: &str = "coordinator";
 /// Keys that make sense for all networks alike.
 const ALLOWED: &[&str] = &[
@@ -35,13 +35,13 @@ pub struct NodeFile;
 impl NodeFile {
     /// Where they are.
     pub fn path(dirs: &Dirs) -> PathBuf {
-        dirs.config.as_path().join("node.yaml")
+        cni::node::path(dirs)
     }
 
     /// Its keys, each as a network's config would have it; none without the file.
     pub fn load(dirs: &Dirs) -> Result<Map<String, Value>, cni::Error> {
         let path = Self::path(dirs);
-        match file::read(&path) {
+        match file::read_linked(&path) {
             Ok(None) => Ok(Map::new()),
             Ok(Some(bytes)) => Self::parse(&path, &bytes),
             Err(error) => Err(attach::Error::from(error).into()),
@@ -63,7 +63,8 @@ fn keys(bytes: &[u8]) -> Result<Map<String, Value>, String> {
         (Some(other), 0) => return Err(format!("{other}: expected an object with the key \"{PART}\"")),
         (_, others) => return Err(format!("holds {} documents, expected one", others + 1)),
     };
-    refuse_unknown(&file, &[PART], &[])?;
+    refuse_unknown(&file, &[&[PART], cni::node::KEYS.as_slice()].concat(), &[])?;
+    cni::node::Node::parse(&Value::Object(file.clone()))?;
     let keys = match file.get(PART) {
         None | Some(Value::Null) => return Ok(Map::new()),
         Some(Value::Object(keys)) => keys.clone(),

@@ -93,8 +93,22 @@ fn a_pf_is_not_given_away_with_its_vfs() {
     let said = require().unwrap_err().to_string();
     assert!(said.contains(PF) && said.contains("PF with 1 VFs"), "{said}");
     assert!(tree.find(PF).unwrap().is_some(), "one that has got VFs meanwhile can still be taken back");
+}
+
+#[test]
+fn what_is_the_nodes_own_is_given_to_no_pod() {
+    let tree = Tree::with_vf();
     tree.file(&format!("devices/{PF}/sriov_numvfs"), "0\n");
-    assert_eq!(require().unwrap().id().to_string(), PF);
+    for id in [PF, "mlx5_core.eth.0", "mlx5_core.rdma.3"] {
+        tree.directory(&format!("bus/auxiliary/devices/{id}"));
+        let said =
+            Device::require(&Root::new(tree.base.path()), &Id::parse(id).unwrap()).unwrap_err().to_string();
+        assert!(said.contains(id) && said.contains("no "), "{said}");
+    }
+    tree.directory("bus/auxiliary/devices/mlx5_core.sf.4");
+    for id in [VF, "mlx5_core.sf.4"] {
+        Device::require(&Root::new(tree.base.path()), &Id::parse(id).unwrap()).unwrap();
+    }
 }
 
 #[test]

@@ -219,6 +219,7 @@ fn request(config: &Value) -> Request {
         ifname: "net1".to_owned(),
         args: CniArgs::default(),
         path: Vec::new(),
+        declined: Vec::new(),
     };
     Request { env, config: Config::parse(config.to_string().into_bytes(), Command::Add).unwrap() }
 }
