@@ -3,6 +3,8 @@
 mod fake;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use fake::{Fake, NETNS, fails, result, succeeds};
 use serde_json::{Value, json};
@@ -397,6 +399,25 @@ fn what_was_asked_for_in_vain_is_said() {
     let attached = fake.railctl(&["attach", "net", NETNS, "--args", "IgnoreUnknown=1;IP=10.0.0.1"]);
     succeeds(&attached);
     assert_eq!(String::from_utf8_lossy(&attached.stderr), "");
+}
+
+/// Who may not read something is told so, and never that it is damaged.
+#[test]
+fn what_may_not_be_read_is_not_called_damaged() {
+    let fake = Fake::new();
+    fs::create_dir_all(fake.path("state/attachments")).unwrap();
+    // Others can come to the program, and not to the state.
+    let public = tempfile::tempdir().unwrap();
+    fs::set_permissions(public.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let railctl = public.path().join("railctl");
+    fs::copy(env!("CARGO_BIN_EXE_railctl"), &railctl).unwrap();
+    for words in [["show"].as_slice(), &["pools"], &["quarantine"], &["gc", "--dry-run"]] {
+        let mut command = fake.command(Path::new("setpriv"));
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&railctl).args(words);
+        let error = fails(&command.output().unwrap());
+        assert!(error.contains("EACCES") || error.contains("as root"), "{words:?}: {error}");
+        assert!(!error.contains("damaged") && !error.contains("aside"), "{words:?}: {error}");
+    }
 }
 
 /// Whatever a plugin says, it does not tell the terminal what to do.
