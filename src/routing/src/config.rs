@@ -5,10 +5,10 @@ mod node;
 #[cfg(test)]
 mod tests;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use cni::{CniArgs, lenient};
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use keys::{FromPod, Keys, MEANT};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -89,6 +89,9 @@ pub struct PolicyRoute {
     pub gw: IpAddr,
 }
 
+/// Where services of the node are, such as its DNS cache and its metadata: no rail's gateway knows them.
+pub(crate) const LINK_LOCAL: IpNet = IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(169, 254, 0, 0), 16));
+
 impl Settings {
     /// Reads the config of an interface, `CNI_ARGS`, and what `node.yaml` says for all networks; `None` is `mode: disable`.
     /// An error names key, value and what is allowed.
@@ -134,15 +137,20 @@ impl Keys {
         let first_nic = self.pod_default_cni_nic.clone().unwrap_or_else(|| "eth0".to_owned());
         nic("podDefaultCniNic", &first_nic)?;
         let Some(mode) = mode(self.mode.as_deref().unwrap_or("auto"))? else { return Ok(None) };
+        let wish = wish(&[
+            ("args.cni.podDefaultRouteNic", from_pod.pod_default_route_nic.as_deref()),
+            ("CNI_ARGS podDefaultRouteNic", args.get("podDefaultRouteNic")),
+            ("podDefaultRouteNic", self.pod_default_route_nic.as_deref()),
+        ])?;
+        let mut detours = detours(self)?;
+        if self.hijack_cidr.is_none() && wish.as_ref().is_some_and(|wish| wish.nic != first_nic) {
+            detours.push(LINK_LOCAL);
+        }
         Ok(Some(Settings {
             mode,
-            wish: wish(&[
-                ("args.cni.podDefaultRouteNic", from_pod.pod_default_route_nic.as_deref()),
-                ("CNI_ARGS podDefaultRouteNic", args.get("podDefaultRouteNic")),
-                ("podDefaultRouteNic", self.pod_default_route_nic.as_deref()),
-            ])?,
+            wish,
             tune: self.tune_pod_routes.unwrap_or(true),
-            detours: detours(self)?,
+            detours,
             table: own_table(self.table.unwrap_or_default())?,
             gateways: gateways(self.gateways.as_deref().unwrap_or_default())?,
             policy_routes: policy_routes(self)?,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::arp::{self, Arp};
 use super::changes::{Change, Made, Place};
-use super::config::Wish;
+use super::config::{LINK_LOCAL, Wish};
 use super::defaults::Defaults;
 use super::detours::free;
 use super::model::{MAIN, PROTOCOL, Route, View};
@@ -249,7 +249,8 @@ impl Shared {
         for &dst in &member.detours {
             if let Some(route) = self.detour(view, dst, MAIN).filter(|route| !self.detours.contains(route)) {
                 let free = free(view, route);
-                self.detours.extend(if self.is_host(dst) { free.unwrap_or_default() } else { free? });
+                let may_stay = self.is_host(dst) || dst == LINK_LOCAL;
+                self.detours.extend(if may_stay { free.unwrap_or_default() } else { free? });
             } else if view.has_family(dst.addr().is_ipv6()) && self.detour(view, dst, MAIN).is_none() {
                 tracing::warn!(%dst, "nothing of its family leads out of the pod: it is not hijacked");
             }

@@ -166,6 +166,19 @@ fn eth0_answers_by_eth0_and_services_are_reached_by_it() {
     }
 }
 
+/// The node's DNS cache and the like are known to no rail's gateway.
+#[test]
+fn link_local_services_are_reached_by_eth0_when_a_rail_owns_the_default_route() {
+    let scene = rails(2);
+    scene.world.host().ip_do("addr add 169.254.20.10/32 dev lo");
+    coordinate(&scene, &json!({ "podDefaultRouteNic": "net1" }));
+    let cache = Ipv4Addr::new(169, 254, 20, 10);
+    let near: IpAddr = scene.pod.eth0_4().into();
+    assert_eq!(leaves_by(&scene, &Ping::to(cache), near, cache.into()), "eth0");
+    let bound: IpAddr = scene.rails[0].address4(10).into();
+    assert_eq!(leaves_by(&scene, &Ping::to(cache).from(bound), bound, cache.into()), "eth0");
+}
+
 #[test]
 fn unbound_traffic_still_finds_every_rail() {
     let scene = rails(2);

@@ -51,6 +51,20 @@ fn every_key_of_spiderpool_is_accepted() {
     assert_eq!(mac.with("fd00::102:304".parse().unwrap()), [0x0a, 0x1b, 1, 2, 3, 4]);
 }
 
+/// The node's DNS cache is at 169.254.20.10, and no rail leads there.
+#[test]
+fn link_local_services_stay_when_the_default_route_goes() {
+    for (config, expected) in [
+        (json!({ "podDefaultRouteNic": "net1" }), vec!["169.254.0.0/16"]),
+        (json!({ "podDefaultRouteNic": "eth0" }), vec![]),
+        (json!({ "podDefaultRouteNic": "net1", "hijackCIDR": [] }), vec![]),
+        (json!({ "podDefaultRouteNic": "net1", "hijackCIDR": ["10.1.0.0/16"] }), vec!["10.1.0.0/16"]),
+    ] {
+        let detours: Vec<String> = settings(&config).detours.iter().map(ToString::to_string).collect();
+        assert_eq!(detours, expected, "{config}");
+    }
+}
+
 #[test]
 fn both_spellings_of_disable_do_and_ask_for_nothing() {
     for mode in ["disable", "disabled"] {
