@@ -1,5 +1,5 @@
-//! Blocking rtnetlink, `NETLINK_RDMA` and `nf_tables`: one socket type below, typed operations on [`Rtnetlink`], [`Rdma`] and
-//! [`Nft`](nft::Nft) above. No policy.
+//! Blocking rtnetlink, `NETLINK_RDMA`, `nf_tables` and ethtool: one socket type below, typed operations on [`Rtnetlink`],
+//! [`Rdma`], [`Nft`](nft::Nft) and [`Ethtool`] above. No policy.
 //!
 //! Requests are encoded with the types of netlink-packet-route, but for those about links, whose encoder knows a hundred
 //! kinds of them. Replies are read attribute by attribute, only those that are wanted: an attribute that a newer kernel
@@ -10,6 +10,7 @@ mod attr;
 mod batch;
 mod body;
 mod error;
+mod ethtool;
 mod handle;
 mod hwaddr;
 pub mod link;
@@ -30,6 +31,7 @@ mod witness;
 pub use addr::{Address, AddressFlags};
 pub use batch::Batch;
 pub use error::{Error, Refusal};
+pub use ethtool::{Bits, Ethtool, Features};
 pub use handle::{Family, Rtnetlink};
 pub use hwaddr::{Guid, HwAddr, InvalidGuid, InvalidHwAddr};
 pub use link::{Ipv4Conf, Link, LinkChange, LinkFlags, NewLink, OperState};

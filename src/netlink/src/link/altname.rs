@@ -19,21 +19,31 @@ impl Rtnetlink {
 
     /// Takes an alternative name from a link; [`Error::is_gone`] if it does not have it.
     pub fn delete_alt_name(&mut self, index: u32, name: &str) -> Result<(), Error> {
-        self.execute(&delete(index, name))
+        self.delete_alt_names(index, &[name])
+    }
+
+    /// Takes several, by one request.
+    pub fn delete_alt_names(&mut self, index: u32, names: &[&str]) -> Result<(), Error> {
+        self.execute(&delete(index, names))
     }
 }
 
 pub(super) fn add(index: u32, name: &str) -> Request {
     let flags = NLM_F_CREATE | NLM_F_EXCL | NLM_F_APPEND;
-    request("add alternative name", index, name, RTM_NEWLINKPROP, flags)
+    request("add alternative name", index, &[name], RTM_NEWLINKPROP, flags)
 }
 
-pub(super) fn delete(index: u32, name: &str) -> Request {
-    request("delete alternative name", index, name, RTM_DELLINKPROP, 0)
+pub(super) fn delete(index: u32, names: &[&str]) -> Request {
+    request("delete alternative name", index, names, RTM_DELLINKPROP, 0)
 }
 
-fn request(operation: &'static str, index: u32, name: &str, kind: u16, flags: u16) -> Request {
+fn request(operation: &'static str, index: u32, names: &[&str], kind: u16, flags: u16) -> Request {
     let mut message = encode::header(index);
-    body::nest(&mut message, IFLA_PROP_LIST | NLA_F_NESTED, |list| body::text(list, IFLA_ALT_IFNAME, name));
-    Request::new(operation, format_args!("{name} of link {index}"), kind, flags, &Body(message))
+    body::nest(&mut message, IFLA_PROP_LIST | NLA_F_NESTED, |list| {
+        for name in names {
+            body::text(list, IFLA_ALT_IFNAME, name);
+        }
+    });
+    let names = names.join(", ");
+    Request::new(operation, format_args!("{names} of link {index}"), kind, flags, &Body(message))
 }

@@ -3,12 +3,13 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use netlink_packet_route::link::LinkFlags;
 use nix::libc::{
-    IFLA_ADDRESS, IFLA_GROUP, IFLA_IFALIAS, IFLA_IFNAME, IFLA_MASTER, IFLA_MTU, IFLA_NET_NS_FD, IFLA_TXQLEN,
-    RTM_SETLINK,
+    IFLA_ADDRESS, IFLA_GROUP, IFLA_IFALIAS, IFLA_IFNAME, IFLA_LINKMODE, IFLA_MASTER, IFLA_MTU,
+    IFLA_NET_NS_FD, IFLA_TXQLEN, RTM_SETLINK,
 };
 
 use super::encode;
 use super::ipv4::{self, Ipv4Conf};
+use super::offload::Limits;
 use crate::body::{self, Body};
 use crate::hwaddr::HwAddr;
 use crate::message::Request;
@@ -35,6 +36,12 @@ pub struct LinkChange<'a> {
     pub allmulti: Option<bool>,
     /// Length of the transmit queue
     pub tx_queue_len: Option<u32>,
+    /// How large the stack builds packets
+    pub limits: Limits,
+    /// `IFLA_LINKMODE`: 0 default, 1 dormant
+    pub link_mode: Option<u8>,
+    /// Further flags, those of the second set to what they are in the first: ARP, multicast and the like
+    pub flags: Option<(LinkFlags, LinkFlags)>,
     /// Group
     pub group: Option<u32>,
     /// Alias; empty removes it
@@ -51,6 +58,32 @@ impl LinkChange<'_> {
     /// Takes a link down.
     pub const DOWN: Self = LinkChange::state(false);
 
+    /// Whether nothing is to change where the link is.
+    pub fn is_empty(&self) -> bool {
+        self.parts().is_empty()
+    }
+
+    /// In words; the namespace left out.
+    fn parts(&self) -> Vec<String> {
+        let parts = [
+            self.name.as_ref().map(|name| format!("name {name}")),
+            self.mtu.map(|mtu| format!("mtu {mtu}")),
+            self.address.map(|address| format!("address {address}")),
+            self.up.map(|up| if up { "up" } else { "down" }.to_owned()),
+            self.promisc.map(|on| format!("promisc {on}")),
+            self.allmulti.map(|on| format!("allmulti {on}")),
+            self.tx_queue_len.map(|length| format!("txqueuelen {length}")),
+            (self.limits != Limits::default()).then(|| format!("{:?}", self.limits)),
+            self.link_mode.map(|mode| format!("mode {mode}")),
+            self.flags.map(|(flags, mask)| format!("flags {:#x} of {:#x}", flags.bits(), mask.bits())),
+            self.group.map(|group| format!("group {group}")),
+            self.alias.as_ref().map(|alias| format!("alias {alias:?}")),
+            self.master.map(|master| format!("master {master}")),
+        ];
+        let settings = self.ipv4.iter().map(|(setting, value)| format!("{setting} {value}"));
+        parts.into_iter().flatten().chain(settings).collect()
+    }
+
     const fn state(up: bool) -> Self {
         Self {
             name: None,
@@ -61,6 +94,17 @@ impl LinkChange<'_> {
             promisc: None,
             allmulti: None,
             tx_queue_len: None,
+            limits: Limits {
+                gso_max_size: None,
+                gso_max_segs: None,
+                gro_max_size: None,
+                gso_ipv4_max_size: None,
+                gro_ipv4_max_size: None,
+                tso_max_size: None,
+                tso_max_segs: None,
+            },
+            link_mode: None,
+            flags: None,
             group: None,
             alias: None,
             master: None,
@@ -70,14 +114,17 @@ impl LinkChange<'_> {
 }
 
 pub(super) fn request(index: u32, change: &LinkChange<'_>) -> Request {
-    let (mut flags, mut mask) = (LinkFlags::empty(), LinkFlags::empty());
+    let (flags, mut mask) = change.flags.unwrap_or((LinkFlags::empty(), LinkFlags::empty()));
+    let mut flags = flags & mask;
     for (flag, state) in [
         (LinkFlags::Up, change.up),
         (LinkFlags::Promisc, change.promisc),
         (LinkFlags::Allmulti, change.allmulti),
     ] {
-        mask.set(flag, state.is_some());
-        flags.set(flag, state == Some(true));
+        if let Some(on) = state {
+            mask.insert(flag);
+            flags.set(flag, on);
+        }
     }
     let mut message = encode::changing(index, flags, mask);
     put(&mut message, change);
@@ -98,6 +145,10 @@ fn put(message: &mut Vec<u8>, change: &LinkChange<'_>) {
         if let Some(number) = number {
             body::u32(message, kind, number);
         }
+    }
+    change.limits.put(message);
+    if let Some(mode) = change.link_mode {
+        body::put(message, IFLA_LINKMODE, &[mode]);
     }
     if let Some(name) = &change.name {
         body::text(message, IFLA_IFNAME, name);
@@ -121,22 +172,8 @@ struct Described {
 
 impl fmt::Display for Described {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { index, change, moves } = self;
-        let parts = [
-            change.name.as_ref().map(|name| format!("name {name}")),
-            moves.then(|| "another namespace".to_owned()),
-            change.mtu.map(|mtu| format!("mtu {mtu}")),
-            change.address.map(|address| format!("address {address}")),
-            change.up.map(|up| if up { "up" } else { "down" }.to_owned()),
-            change.promisc.map(|on| format!("promisc {on}")),
-            change.allmulti.map(|on| format!("allmulti {on}")),
-            change.tx_queue_len.map(|length| format!("txqueuelen {length}")),
-            change.group.map(|group| format!("group {group}")),
-            change.alias.as_ref().map(|alias| format!("alias {alias:?}")),
-            change.master.map(|master| format!("master {master}")),
-        ];
-        let settings = change.ipv4.iter().map(|(setting, value)| format!("{setting} {value}"));
-        let parts: Vec<String> = parts.into_iter().flatten().chain(settings).collect();
-        write!(f, "{index} ({})", parts.join(", "))
+        let moves = self.moves.then(|| "another namespace".to_owned());
+        let parts: Vec<String> = moves.into_iter().chain(self.change.parts()).collect();
+        write!(f, "{} ({})", self.index, parts.join(", "))
     }
 }

@@ -1,8 +1,9 @@
 use netlink_packet_route::link::{LinkFlags, State};
 use nix::libc::{
     IFLA_ADDRESS, IFLA_AF_SPEC, IFLA_BROADCAST, IFLA_GROUP, IFLA_IFALIAS, IFLA_IFNAME, IFLA_INFO_DATA,
-    IFLA_INFO_KIND, IFLA_LINK, IFLA_LINK_NETNSID, IFLA_LINKINFO, IFLA_MASTER, IFLA_MAX_MTU, IFLA_MTU,
-    IFLA_OPERSTATE, IFLA_PHYS_PORT_NAME, IFLA_PROMISCUITY, IFLA_TXQLEN, RTM_DELLINK, RTM_NEWLINK,
+    IFLA_INFO_KIND, IFLA_LINK, IFLA_LINK_NETNSID, IFLA_LINKINFO, IFLA_LINKMODE, IFLA_MASTER, IFLA_MAX_MTU,
+    IFLA_MTU, IFLA_OPERSTATE, IFLA_PHYS_PORT_NAME, IFLA_PROMISCUITY, IFLA_TXQLEN, IFLA_XDP, RTM_DELLINK,
+    RTM_NEWLINK,
 };
 
 use super::ipv4;
@@ -11,6 +12,7 @@ use super::kind::{
     IFLA_IPVLAN_MODE, IFLA_MACVLAN_BC_QUEUE_LEN, IFLA_MACVLAN_MODE, IFLA_VLAN_ID, IFLA_VLAN_PROTOCOL, Ipoib,
     Ipvlan, LinkKind, Macvlan, Vlan,
 };
+use super::offload::{self, Limits};
 use super::view::Link;
 use crate::attr::{Attribute, Attributes, u16_at, u32_at};
 use crate::hwaddr::HwAddr;
@@ -59,6 +61,9 @@ fn from_header(payload: &[u8]) -> Option<Link> {
         master: None,
         group: 0,
         tx_queue_len: 0,
+        link_mode: 0,
+        limits: Limits::default(),
+        xdp: Vec::new(),
         promiscuity: 0,
         device: None,
         ipv4_conf: None,
@@ -83,11 +88,13 @@ fn read(link: &mut Link, attribute: Attribute<'_>) {
         IFLA_MASTER => link.master = attribute.u32(),
         IFLA_GROUP => link.group = attribute.u32().unwrap_or_default(),
         IFLA_TXQLEN => link.tx_queue_len = attribute.u32().unwrap_or_default(),
+        IFLA_LINKMODE => link.link_mode = attribute.u8().unwrap_or_default(),
+        IFLA_XDP => link.xdp = offload::xdp(attribute),
         IFLA_PROMISCUITY => link.promiscuity = attribute.u32().unwrap_or_default(),
         IFLA_PARENT_DEV_NAME => link.device = Some(attribute.string()),
         IFLA_AF_SPEC => link.ipv4_conf = ipv4::read(attribute),
         IFLA_PHYS_PORT_NAME => link.phys_port_name = Some(attribute.string()),
-        _ => {}
+        _ => link.limits.read(attribute),
     }
 }
 

@@ -9,6 +9,7 @@ mod ipv4;
 mod kind;
 mod netnsid;
 mod new;
+mod offload;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -25,6 +26,7 @@ pub use kind::{
 };
 pub use netlink_packet_route::link::{LinkFlags, State as OperState};
 pub use new::{NewKind, NewLink, VethPeer};
+pub use offload::{Limits, XdpMode};
 pub use view::Link;
 
 pub(crate) use decode::decode;
@@ -87,6 +89,11 @@ impl Rtnetlink {
     /// Brings a link up.
     pub fn set_up(&mut self, index: u32) -> Result<(), Error> {
         self.set_link(index, &LinkChange::UP)
+    }
+
+    /// Takes an XDP program off a link. Busy while a BPF link has it, whose process has to end first.
+    pub fn detach_xdp(&mut self, index: u32, mode: XdpMode) -> Result<(), Error> {
+        self.execute(&offload::detach(index, mode))
     }
 
     /// Deletes a link. Waits for a grace period of the kernel, about 20 ms.

@@ -143,5 +143,5 @@ fn change_is_that_of_ip_but_for_the_type() {
 fn the_rest_is_that_of_ip() {
     assert_eq!(ours(&delete(3), HEADER), theirs(DELETE, HEADER));
     assert_eq!(ours(&altname::add(3, "rail-one"), HEADER), theirs(ADD_ALT_NAME, HEADER));
-    assert_eq!(ours(&altname::delete(3, "rail-one"), HEADER), theirs(DELETE_ALT_NAME, HEADER));
+    assert_eq!(ours(&altname::delete(3, &["rail-one"]), HEADER), theirs(DELETE_ALT_NAME, HEADER));
 }

@@ -2,6 +2,7 @@ use netlink_packet_route::link::{LinkFlags, State};
 
 use super::ipv4::Ipv4Conf;
 use super::kind::LinkKind;
+use super::offload::{Limits, XdpMode};
 use crate::hwaddr::HwAddr;
 
 /// A link as the kernel describes it.
@@ -43,6 +44,12 @@ pub struct Link {
     pub group: u32,
     /// Length of the transmit queue.
     pub tx_queue_len: u32,
+    /// `IFLA_LINKMODE`: 0 default, 1 dormant.
+    pub link_mode: u8,
+    /// How large the stack builds packets for it.
+    pub limits: Limits,
+    /// The ways in which XDP programs are attached to it.
+    pub xdp: Vec<XdpMode>,
     /// How many have asked for promiscuous mode.
     pub promiscuity: u32,
     /// Device it stands for, as in `0000:03:00.2` (Linux 5.14).
