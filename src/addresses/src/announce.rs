@@ -17,12 +17,11 @@ use crate::Failure;
 
 /// Besides the announcement that the kernel makes by itself: one packet may get lost.
 const REPEATS: usize = 2;
-/// A child's carrier follows its parent's within a softirq; a VF's may take longer.
+/// A child's carrier follows its parent's within a softirq; a VF's may take longer. A subnet manager that is there lets a
+/// port into its groups within milliseconds. Where none comes, ADD does not wait for it any longer.
 const CARRIER: Duration = Duration::from_millis(200);
 /// A port that trains its link, or an `IPoIB` link that joins its partition, takes seconds.
 const CARRIER_TO_ASK: Duration = Duration::from_secs(5);
-/// A subnet manager that is there lets a port into its groups within milliseconds.
-const JOINED: Duration = Duration::from_secs(1);
 
 /// Has the kernel announce the IPv4 addresses of links from now on.
 pub(crate) fn enable<'a>(pod: &mut Rtnetlink, links: impl Iterator<Item = &'a Link>) {
@@ -65,7 +64,7 @@ pub fn repeat(pod: &mut Pod, links: &[(&Link, &CniResult)]) {
 /// (RFC 5227, section 3). IPv6 waits for the carrier by itself.
 fn ask_for_own(pod: &mut Pod, links: &[(&Link, &CniResult)]) -> Result<(), Error> {
     let names: Vec<_> = links.iter().map(|(link, _)| *link).collect();
-    let running = with_carrier(pod, &names, JOINED)?;
+    let running = with_carrier(pod, &names, CARRIER)?;
     let mut batch = pod.netlink.batch();
     for (link, result) in links {
         if !running.contains(&link.index) {

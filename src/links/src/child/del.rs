@@ -1,9 +1,12 @@
-use attach::{Attachments, Error, Found, Undo, UndoContext, key_of, lease};
-use cni::{Request, ValidAttachments};
-use netlink::{LinkChange, Rtnetlink};
-use state::{AttachmentKey, Dirs};
+use std::time::Duration;
 
-use super::{PodLink, link};
+use attach::{Attachments, Error, Found, Undo, UndoContext, key_of, lease};
+use cni::{Interface, Request, ValidAttachments};
+use netlink::{HwAddr, LinkChange, Rtnetlink};
+use state::Dirs;
+
+use super::PodLink;
+use super::link::{self, NAMESPACE_ENDS};
 
 /// DEL of a child link. The IPAM's DEL always runs, after the link is gone.
 pub(super) fn del(request: &Request, plugin: &str) -> Result<(), cni::Error> {
@@ -17,7 +20,7 @@ const LEAVING: u32 = 211 << 23;
 /// Deletes links of one pod, within one grace period of the kernel. Goes on after a failure.
 pub fn delete_all<'a>(links: impl Iterator<Item = &'a PodLink>, context: &mut UndoContext) -> Vec<Error> {
     let Some(pod) = &mut context.pod else {
-        return links.filter_map(|link| link.delete_refunded(context).err()).collect();
+        return links.filter_map(|link| link.delete_refunded(context, NAMESPACE_ENDS).err()).collect();
     };
     let (mut indexes, mut errors) = (Vec::new(), Vec::new());
     for link in links {
@@ -75,16 +78,35 @@ fn delete_link(
             if let Found::Damaged(damage) = unusable {
                 tracing::warn!(%damage, "the record of this attachment is damaged; the link is deleted by its name");
             }
-            errors.extend(unrecorded(&key, kind, &mut UndoContext::at(cni_netns)?));
+            errors.extend(unrecorded(request, kind, &mut UndoContext::at(cni_netns)?));
             attachments.forget(&key)?;
             Ok(None)
         }
     }
 }
 
-/// A link that the plugin which ours replaced made before the upgrade: its name and kind say enough.
-fn unrecorded(key: &AttachmentKey, kind: &str, context: &mut UndoContext) -> Vec<Error> {
-    PodLink::named(&key.ifname, kind, None).undo(context)
+/// Length of an `IPoIB` address.
+const IPOIB: usize = 20;
+/// How long one that may have gone long ago is waited for.
+const MAY_BE_GONE: Duration = Duration::from_secs(1);
+
+/// A link that the plugin which ours replaced made before the upgrade: its name and kind say enough in the pod, and where
+/// it outlives that, its hardware address on the host.
+fn unrecorded(request: &Request, kind: &str, context: &mut UndoContext) -> Vec<Error> {
+    let link = PodLink { refunded: address(request), ..PodLink::named(&request.env.ifname, kind, None) };
+    if context.pod.is_some() {
+        return link.undo(context);
+    }
+    link.delete_refunded(context, MAY_BE_GONE).err().into_iter().collect()
+}
+
+/// As the result of ADD has it. Only that of `IPoIB`, which names queue pair and port, tells a link from all others.
+fn address(request: &Request) -> Option<HwAddr> {
+    let interfaces = &request.config.prev_result.as_ref()?.interfaces;
+    let is_ours =
+        |interface: &&Interface| interface.name == request.env.ifname && interface.sandbox.is_some();
+    let address: HwAddr = interfaces.iter().find(is_ours)?.mac.as_ref()?.parse().ok()?;
+    Some(address).filter(|address| address.as_bytes().len() == IPOIB)
 }
 
 /// GC of this network: links whose attachment is not valid any more, then the IPAM's own GC.

@@ -91,14 +91,14 @@ impl Undo for PodLink {
     fn undo(&self, context: &mut UndoContext) -> Vec<Error> {
         let deleted = match &mut context.pod {
             Some(pod) => self.delete_in(&mut pod.netlink),
-            None => self.delete_refunded(context),
+            None => self.delete_refunded(context, NAMESPACE_ENDS),
         };
         deleted.err().into_iter().collect()
     }
 }
 
 /// How long a namespace that nothing holds any more takes to end: the kernel does it later, many at a time.
-const NAMESPACE_ENDS: Duration = Duration::from_secs(5);
+pub(super) const NAMESPACE_ENDS: Duration = Duration::from_secs(5);
 
 impl PodLink {
     /// One that an ADD is about to make.
@@ -133,7 +133,7 @@ impl PodLink {
 
     /// On the host, under the name that it had in the pod or another. The address tells it from others: it holds the queue
     /// pair's number and the port's GUID. Before that was written down, the name does.
-    pub(super) fn delete_refunded(&self, context: &mut UndoContext) -> Result<(), Error> {
+    pub(super) fn delete_refunded(&self, context: &mut UndoContext, patience: Duration) -> Result<(), Error> {
         if self.outlives_namespace == Some(false) || (self.refunded.is_none() && self.staged.is_none()) {
             return Ok(());
         }
@@ -142,7 +142,7 @@ impl PodLink {
             None => self.staged.as_ref() == Some(&link.name),
         };
         let host = context.host()?;
-        let found = wait_here(NAMESPACE_ENDS, || {
+        let found = wait_here(patience, || {
             let links = host.links()?;
             Ok(links.into_iter().find(|link| is_ours(link) && link.kind.name() == self.kind))
         })?;

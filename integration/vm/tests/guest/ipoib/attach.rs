@@ -105,3 +105,23 @@ fn the_address_is_announced_with_a_hardware_address_of_20_bytes() {
     let mac = result["interfaces"][0]["mac"].as_str().expect("a hardware address");
     assert!(entry().contains(mac), "{mac}: {}", entry());
 }
+
+/// A partition that the port is not in: there will be no carrier, and no one to announce the address to.
+#[test]
+fn a_link_without_carrier_is_not_waited_for() {
+    let (master, pod) = (parent(0), Pod::new());
+    let time = |pkey: &str| {
+        let more = json!({ "pkey": pkey, "ipam": address(1)["ipam"] });
+        let call = ipoib(&master, &pod, &more);
+        let start = std::time::Instant::now();
+        call.run("ADD");
+        let took = start.elapsed();
+        let carrier = has_carrier(&pod.link("net1"));
+        call.run("DEL");
+        (took, carrier)
+    };
+    let (with, has) = time("0x8001");
+    let (without, has_not) = time("0x8123");
+    assert!(has && !has_not);
+    assert!(without < with + Duration::from_millis(700), "{without:?}, and {with:?} with a carrier");
+}

@@ -134,3 +134,22 @@ fn a_del_that_is_killed_at_any_message_is_finished_by_the_next() {
         }
     }
 }
+
+/// What the peer made has no record; the result of its ADD has the address, which names queue pair and port.
+#[test]
+fn a_child_of_the_peer_that_outlives_its_namespace_is_known_by_its_address() {
+    let (master, pod) = (parent(0), Pod::new());
+    let before = host();
+    ip(&format!("link add link {master} name veth5 type ipoib pkey 0x7fff umcast 1"));
+    ip(&format!("link set dev veth5 netns {} name net1", pod.name()));
+    pod.ip("link set net1 up");
+    let mac = pod.link("net1")["address"].clone();
+    let interface = json!({ "name": "net1", "mac": mac, "sandbox": pod.path() });
+    let result = json!({ "cniVersion": "1.1.0", "interfaces": [interface] });
+    let call = ipoib(&master, &pod, &json!({ "prevResult": result }));
+    drop(pod);
+    call.run("DEL");
+    assert_eq!(host(), before);
+    call.run("DEL");
+    assert_eq!(host(), before);
+}
