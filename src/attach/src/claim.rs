@@ -1,7 +1,11 @@
 //! Who has a device: one small file per device beside the records, written before the first change.
+//!
+//! The plugins that ours replace neither read nor remove these. What happened since a claim was written, their own files
+//! tell: whether it still counts is decided where those are known.
 
 use std::fmt::Display;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use netns::NetNs;
 use serde::de::DeserializeOwned;
@@ -53,42 +57,48 @@ pub struct Owner {
     boot_id: BootId,
 }
 
-/// What became of the owner before this one.
-pub enum Reclaimed {
-    /// There is none, or none any more.
-    Free,
-    /// Its pod lives.
-    Alive(Box<Owner>),
-}
-
 impl Owner {
     /// The namespace of its pod.
     pub fn netns(&self) -> PathBuf {
         self.netns.path.clone()
     }
 
-    fn recorded<U: Claimed>(
-        &self,
-        attachments: &Attachments,
-        id: &impl Display,
-    ) -> Result<Option<(U, Option<Netns>)>, Error> {
+    /// Its namespace, if that lives.
+    pub fn context(&self) -> Result<UndoContext, Error> {
+        UndoContext::of(Some(&self.netns), None)
+    }
+
+    fn recorded<U: Claimed>(&self, attachments: &Attachments, id: &impl Display) -> Result<Option<U>, Error> {
         let Some(record) = &self.record else {
             return Ok(match attachments.find::<U>(&self.key)? {
-                Found::Attached { undo, netns } => Some((undo, netns)),
+                Found::Attached { undo, .. } => Some(undo),
                 Found::Nothing | Found::Damaged(_) => None,
             });
         };
-        let Found::Attached { undo, netns } = attachments.find::<U::Shared>(record)? else { return Ok(None) };
-        Ok(U::of_device(undo, &id.to_string()).map(|part| (part, netns)))
+        let Found::Attached { undo, .. } = attachments.find::<U::Shared>(record)? else { return Ok(None) };
+        Ok(U::of_device(undo, &id.to_string()))
     }
 }
 
 impl Claims<'_> {
     /// The owner; what an older boot wrote, or nobody can read, refers to none.
     pub fn owner(&self, id: &impl Display) -> Result<Option<Owner>, Error> {
-        let Some(bytes) = file::read(&self.path(id)?)? else { return Ok(None) };
+        let path = self.path(id)?;
+        let Some(bytes) = file::read(&path)? else { return Ok(None) };
         let current = BootId::current()?;
-        Ok(serde_json::from_slice::<Owner>(&bytes).ok().filter(|owner| owner.boot_id == current))
+        match serde_json::from_slice::<Owner>(&bytes) {
+            Ok(owner) => Ok(Some(owner).filter(|owner| owner.boot_id == current)),
+            Err(reason) => {
+                tracing::warn!(path = %path.display(), %reason, "this claim cannot be read: it counts as nobody's");
+                Ok(None)
+            }
+        }
+    }
+
+    /// When it was claimed.
+    pub fn since(&self, id: &impl Display) -> Result<Option<SystemTime>, Error> {
+        let written = std::fs::metadata(self.path(id)?).and_then(|file| file.modified());
+        Ok(written.ok())
     }
 
     /// Writes down that the device is the claimant's.
@@ -120,20 +130,16 @@ impl Claims<'_> {
         &self,
         id: &impl Display,
         put_back: impl FnOnce(&U, &mut UndoContext) -> Result<Vec<Error>, Error>,
-    ) -> Result<Reclaimed, Error> {
-        let Some(owner) = self.owner(id)? else { return Ok(Reclaimed::Free) };
+    ) -> Result<(), Error> {
+        let Some(owner) = self.owner(id)? else { return Ok(()) };
         let attachments = Attachments::open(self.dirs, &owner.plugin)?;
-        let Some((undo, netns)) = owner.recorded::<U>(&attachments, id)? else {
-            return self.release(id, &owner.key).map(|()| Reclaimed::Free);
+        let Some(undo) = owner.recorded::<U>(&attachments, id)? else {
+            return self.release(id, &owner.key);
         };
-        let mut context = UndoContext::of(netns.as_ref(), None)?;
-        if context.pod.is_some() {
-            return Ok(Reclaimed::Alive(Box::new(owner)));
-        }
         tracing::info!(device = %id, owner = %owner.key, "putting back what a pod that is gone had");
-        match Error::join(put_back(&undo, &mut context)?) {
-            None if owner.record.is_some() => Ok(Reclaimed::Free),
-            None => attachments.forget(&owner.key).map(|()| Reclaimed::Free),
+        match Error::join(put_back(&undo, &mut owner.context()?)?) {
+            None if owner.record.is_some() => Ok(()),
+            None => attachments.forget(&owner.key),
             Some(error) => Err(Failure::Leftover { key: owner.key.clone(), source: error }.into()),
         }
     }

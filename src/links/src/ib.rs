@@ -25,6 +25,8 @@ pub use ib_sriov_cni::find as find_unrecorded;
 pub use lock::files as lock_files;
 pub use prepared::PreparedIb;
 
+pub(crate) use undo::holders;
+
 use netlink::Guid;
 
 use crate::pkey::Pkey;

@@ -11,9 +11,11 @@ mod del;
 mod device;
 mod error;
 mod lock;
+mod name;
 mod netdev;
 mod owner;
 mod prepared;
+mod settings;
 pub mod sriov_cni;
 mod undo;
 
@@ -25,11 +27,13 @@ pub use del::{del, gc};
 pub use device::{Device, Id, Pf};
 pub use error::Error;
 pub use netdev::{Netdev, Placement, await_on_host, in_pod};
+pub use settings::Settings;
 pub use undo::VfUndo;
 
 pub use check::{device_difference, differences};
 pub use del::find_unrecorded;
-pub(crate) use netdev::SPARE_NAME;
+pub(crate) use name::rename_when_free;
+pub(crate) use netdev::{is_at_hand, require_home};
 pub(crate) use owner::{Verdict, judge_chained};
 pub use prepared::PreparedVf;
 

@@ -22,9 +22,10 @@ impl Made {
         for rail in rails {
             let parts = match rail.config.plugin_type.as_str() {
                 "sriov" => of_vf(dirs, rail, &key_of(rail)?, context)?,
-                "ib-sriov" => {
-                    ib::find_unrecorded(dirs, &key_of(rail)?)?.map(Part::IbSriov).into_iter().collect()
-                }
+                "ib-sriov" => ib::find_unrecorded(dirs, &key_of(rail)?, context)?
+                    .map(Part::IbSriov)
+                    .into_iter()
+                    .collect(),
                 _ => Vec::new(),
             };
             made.rails.push(MadeRail { ifname: rail.env.ifname.clone(), ipam: None, parts });
@@ -58,6 +59,6 @@ fn of_vf(
     let netns = rail.env.netns.clone().unwrap_or_default();
     let files = Files::of(FOLDER, rail, &netns);
     let vf = vf::find_unrecorded(dirs, key, &files, context)?.map(|undo| Part::Sriov(*undo));
-    let rdma = rdma::find_unrecorded(dirs, key, netns)?.map(Part::Rdma);
+    let rdma = rdma::find_unrecorded(dirs, key, netns, context.pod.as_mut())?.map(Part::Rdma);
     Ok(vf.into_iter().chain(rdma).collect())
 }

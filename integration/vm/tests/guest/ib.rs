@@ -10,6 +10,7 @@ mod lock;
 mod matrices;
 mod rail;
 mod rebind;
+mod upgrade;
 mod userspace;
 
 use std::fs;

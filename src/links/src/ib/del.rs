@@ -32,9 +32,10 @@ fn give_back(
         }
         Found::Nothing => (),
     }
-    let cached = ib_sriov_cni::find(dirs, &key)?;
+    let mut context = UndoContext::at(cni_netns)?;
+    let cached = ib_sriov_cni::find(dirs, &key, &mut context)?;
     if let Some(undo) = &cached {
-        errors.extend(undo.undo(&mut UndoContext::at(cni_netns)?));
+        errors.extend(undo.undo(&mut context));
     }
     if errors.is_empty() {
         ib_sriov_cni::forget(dirs, &key)?;
@@ -49,8 +50,12 @@ pub fn gc(request: &Request, valid: &ValidAttachments) -> Result<(), cni::Error>
     let attachments = Attachments::open(&dirs, NAME)?;
     let (released, mut errors) = attachments.collect::<IbUndo>(&request.config.name, valid)?;
     for undo in ib_sriov_cni::stale(&dirs, &request.config.name, valid)? {
-        tracing::info!(attachment = %undo.key, "released: its cache is not among the valid attachments");
-        errors.extend(undo.undo(&mut UndoContext::default()));
+        match undo.undo(&mut UndoContext::default()) {
+            failed if failed.is_empty() => {
+                tracing::info!(attachment = %undo.key, "released: its cache is not among the valid attachments");
+            }
+            failed => errors.extend(failed),
+        }
     }
     for key in &released {
         tracing::info!(attachment = %key, "released: not among the valid attachments");

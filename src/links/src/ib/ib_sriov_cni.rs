@@ -2,17 +2,20 @@
 
 use std::path::PathBuf;
 
-use attach::Error;
+use attach::{Error, Failure, UndoContext};
 use cni::{Request, ValidAttachments, lenient};
-use netlink::Guid;
+use netlink::{Guid, Rtnetlink};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use state::{AttachmentKey, Dirs, file};
+use sysfs::Root;
 
 use super::rebind::RdmaBefore;
+use super::undo::holders;
 use super::{IbSpec, IbUndo, NAME};
-use crate::vf::sriov_cni::written_since_boot;
-use crate::vf::{Attributes, LinkState, Netdev};
+use crate::users::{Peers, Users};
+use crate::vf::sriov_cni::{default_name, named, written_since_boot};
+use crate::vf::{Attributes, Device, Id, LinkState, Netdev};
 
 /// The peer's keys, as far as an undo needs them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -65,6 +68,9 @@ struct RdmaState {
     #[serde(rename = "containerRdmaDevName")]
     pod_name: String,
 }
+
+/// As the peer sets it where a VF has none: an ADD that gives it no other is refused.
+const NO_GUID: &str = "ff:ff:ff:ff:ff:ff:ff:ff";
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape that serde wants")]
 fn is_false(value: &bool) -> bool {
@@ -119,13 +125,44 @@ pub(super) fn forget(dirs: &Dirs, key: &AttachmentKey) -> Result<(), Error> {
 }
 
 /// What the peer attached since the machine started.
-pub fn find(dirs: &Dirs, key: &AttachmentKey) -> Result<Option<IbUndo>, Error> {
+pub fn find(dirs: &Dirs, key: &AttachmentKey, context: &mut UndoContext) -> Result<Option<IbUndo>, Error> {
     let path = path(dirs, key)?;
     let Some(bytes) = file::read(&path)? else { return Ok(None) };
     if !written_since_boot(&path) {
         return Ok(None);
     }
-    Ok(parse(&bytes).map(|cache| cache.undo(key.clone())))
+    if let Some(cache) = parse(&bytes) {
+        return Ok(Some(cache.undo(key.clone())));
+    }
+    tracing::warn!(path = %path.display(), "this cache does not say which device it is about");
+    guess(dirs, key, context)
+}
+
+/// The device whose interface has the attachment's name: in the pod or, when that is gone, on the host, if nothing says that
+/// it is another's. What it was called there, and which GUID it had, nobody knows.
+fn guess(dirs: &Dirs, key: &AttachmentKey, context: &mut UndoContext) -> Result<Option<IbUndo>, Error> {
+    let found = match &mut context.pod {
+        Some(pod) => named(&key.ifname, &mut pod.netlink)?,
+        None => named(&key.ifname, context.host()?)?,
+    };
+    let Some(device) = found.filter(|device| device.pf().is_some()) else { return Ok(None) };
+    let is_others = holders(dirs).owner(device.id())?.is_some()
+        || Users::find(dirs, Peers::IbSriov, device.id())?.caches().next().is_some();
+    if is_others {
+        return Ok(None);
+    }
+    tracing::warn!(
+        device = %device.id(),
+        "what it was is not known: it gets the usual name, link state auto, and a GUID that no port may have"
+    );
+    let cache = IbSriovCniCache {
+        device: device.id().to_string(),
+        ifname: default_name(&device, context.host()?)?,
+        guid: NO_GUID.to_owned(),
+        link_state: "auto".to_owned(),
+        ..IbSriovCniCache::default()
+    };
+    Ok(Some(cache.undo(key.clone())))
 }
 
 /// The peer's attachments of `network` that are not valid any more. Names of interfaces seldom have a dash.
@@ -147,6 +184,33 @@ pub(super) fn stale(dirs: &Dirs, network: &str, valid: &ValidAttachments) -> Res
     Ok(found)
 }
 
+/// Puts back what pods of the peer left that are gone, from their caches but for the `spared` one, whose record says more.
+/// The caller has the PF's lock.
+pub(super) fn repair(dirs: &Dirs, id: &Id, spared: Option<&str>) -> Result<(), Error> {
+    if !is_free(id)? {
+        return Ok(());
+    }
+    let users = Users::find(dirs, Peers::IbSriov, id)?;
+    for name in users.caches().filter(|name| Some(*name) != spared) {
+        let path = dirs.upstream.path(&[NAME])?.join(name);
+        let Some(cache) = file::read(&path)?.as_deref().and_then(parse) else { continue };
+        let Some((container, ifname)) = name.rsplit_once('-') else { continue };
+        let key = AttachmentKey::new(&cache.name, container, ifname)?;
+        tracing::info!(device = %id, cache = name, "putting back what a pod that is gone had");
+        let errors = cache.undo(key.clone()).undo_locked(dirs, id, &mut UndoContext::default())?;
+        if let Some(error) = Error::join(errors) {
+            return Err(Failure::Leftover { key, source: error }.into());
+        }
+    }
+    Ok(())
+}
+
+/// Whether no pod has its interface, as far as the host can see: these peers do not write down who lives.
+fn is_free(id: &Id) -> Result<bool, Error> {
+    let Some(device) = Device::find(&Root::system(), id)? else { return Ok(false) };
+    Ok(device.is_userspace() || device.link(&mut Rtnetlink::open()?)?.is_some())
+}
+
 /// `None` if it is torn, or does not say which device it is about.
 fn parse(bytes: &[u8]) -> Option<IbSriovCniCache> {
     let value: Value = serde_json::from_slice(bytes).ok()?;
@@ -163,13 +227,8 @@ impl IbSriovCniCache {
             port_guid: guid,
             ..Attributes::default()
         };
-        let netdev = (!self.ifname.is_empty()).then(|| Netdev {
-            name: self.ifname.clone(),
-            alt_names: Vec::new(),
-            mac: None,
-            mtu: None,
-            up: false,
-        });
+        let netdev =
+            (!self.ifname.is_empty()).then(|| Netdev { name: self.ifname.clone(), ..Netdev::default() });
         let rdma = RdmaBefore { name: self.rdma.host_name.clone(), verbs: None };
         IbUndo {
             ifname: key.ifname.clone(),

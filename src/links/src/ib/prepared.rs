@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
 use attach::Pod;
-use attach::claim::{Claimant, Reclaimed};
+use attach::claim::Claimant;
 use attach::wait::{here as wait_here, millis};
 use cni::{Interface, Request};
 use netlink::link::arphrd::INFINIBAND;
@@ -10,7 +10,7 @@ use state::{AttachmentKey, Dirs};
 use sysfs::Root;
 
 use super::rebind::{RdmaBefore, guid_of, rdma_of, rebind};
-use super::undo::claims;
+use super::undo::holders;
 use super::{Error, IbSpec, IbUndo, ib_sriov_cni};
 use crate::rdma::immovable;
 use crate::vf::{self, Admin, Attributes, Device, Id, Netdev, Placement, in_pod};
@@ -26,6 +26,7 @@ pub struct PreparedIb<'a> {
     device: Device,
     driver_override: Option<String>,
     link: Option<Link>,
+    netdev: Option<Netdev>,
     before: Option<Attributes>,
     change: Attributes,
     rdma: Option<RdmaBefore>,
@@ -64,7 +65,9 @@ impl<'a> PreparedIb<'a> {
         }
         let rdma = RdmaBefore::of(&device)?;
         let driver_override = device.driver_override()?;
-        let ready = Self { wanted, device, driver_override, link, before, change: change(wanted), rdma };
+        let netdev = link.as_ref().map(Netdev::of).transpose()?;
+        let ready =
+            Self { wanted, device, driver_override, link, netdev, before, change: change(wanted), rdma };
         ready.warn_of_partition();
         Ok(ready)
     }
@@ -89,7 +92,7 @@ impl<'a> PreparedIb<'a> {
             ..Attributes::default()
         });
         // The address of an IPoIB interface is its port's and its queue pair's: nobody sets it.
-        let netdev = self.link.as_ref().map(|link| Netdev { mac: None, ..Netdev::of(link) });
+        let netdev = self.netdev.clone().map(|netdev| Netdev { mac: None, ..netdev });
         IbUndo {
             device: self.device.id().to_string(),
             driver: self.device.driver().map(str::to_owned),
@@ -114,7 +117,7 @@ impl<'a> PreparedIb<'a> {
         pod: &mut Pod,
     ) -> Result<Option<Link>, attach::Error> {
         let id = self.device.id();
-        claims(claimant.dirs).take(claimant, id, &pod.netns)?;
+        holders(claimant.dirs).take(claimant, id, &pod.netns)?;
         self.administer(host)?;
         let Some(link) = &self.link else { return Ok(None) };
         let mut link = link.clone();
@@ -198,16 +201,16 @@ fn await_either(device: &Device, host: &mut Rtnetlink, pod: &mut Pod) -> Result<
     Ok(found.ok_or_else(away)?)
 }
 
+/// The last user first: what it found, the one before had left.
 fn reclaim(dirs: &Dirs, id: &Id) -> Result<(), attach::Error> {
-    let reclaimed =
-        claims(dirs).reclaim::<IbUndo>(id, |undo, context| undo.undo_locked(dirs, id, context))?;
-    match reclaimed {
-        Reclaimed::Free => Ok(()),
-        Reclaimed::Alive(owner) => {
-            let (name, netns) = (owner.key.to_string(), owner.netns());
-            Err(vf::Error::Allocated { device: id.to_string(), owner: name, netns }.into())
-        }
+    let holders = holders(dirs);
+    if let Some(owner) = holders.living(id)? {
+        let (name, netns) = (owner.key.to_string(), owner.netns());
+        return Err(vf::Error::Allocated { device: id.to_string(), owner: name, netns }.into());
     }
+    ib_sriov_cni::repair(dirs, id, holders.cache(id)?.as_deref())?;
+    holders.reclaim::<IbUndo>(id, |undo, context| undo.undo_locked(dirs, id, context))?;
+    ib_sriov_cni::repair(dirs, id, None)
 }
 
 fn change(wanted: &IbSpec) -> Attributes {

@@ -1,9 +1,6 @@
-use std::time::Duration;
-
 use attach::claim::Claims;
-use attach::wait::here as wait_here;
 use attach::{Error, Pod, Undo, UndoContext};
-use netlink::{Guid, Link, LinkChange, Rdma, Rtnetlink};
+use netlink::{Guid, Rdma};
 use netns::NetNs;
 use serde::{Deserialize, Serialize};
 use state::{AttachmentKey, Dirs};
@@ -11,10 +8,11 @@ use sysfs::Root;
 
 use super::rebind::{RdmaBefore, guid_of, rebind};
 use super::{ib_sriov_cni, lock};
-use crate::vf::{Admin, Attributes, Device, Id, Netdev, SPARE_NAME, await_on_host};
-
-/// As for an interface that comes home: the others are on their way, too.
-const ARRIVALS: Duration = Duration::from_secs(10);
+use crate::holders::Holders;
+use crate::users::Peers;
+use crate::vf::{
+    Admin, Attributes, Device, Id, Netdev, await_on_host, is_at_hand, rename_when_free, require_home,
+};
 
 /// An InfiniBand VF as it was before a pod got it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -46,8 +44,8 @@ pub struct IbUndo {
     pub ipam: Option<String>,
 }
 
-pub(super) fn claims(dirs: &Dirs) -> Claims<'_> {
-    Claims { dirs, folder: "ib-devices" }
+pub(crate) fn holders(dirs: &Dirs) -> Holders<'_> {
+    Holders { claims: Claims { dirs, folder: "ib-devices" }, peers: Peers::IbSriov }
 }
 
 impl Undo for IbUndo {
@@ -75,29 +73,52 @@ impl IbUndo {
         id: &Id,
         context: &mut UndoContext,
     ) -> Result<Vec<Error>, Error> {
-        if let Some(owner) = claims(dirs).owner(id)?.filter(|owner| owner.key != self.key) {
-            tracing::warn!(device = self.device, owner = %owner.key, "left alone: it belongs to another pod now");
-            ib_sriov_cni::forget(dirs, &self.key)?;
-            return Ok(Vec::new());
+        let Some(device) = Device::find(&Root::system(), id)? else {
+            return self.forget(dirs, id).map(|()| Vec::new());
+        };
+        if let Some(owner) = self.other(dirs, &device, context)? {
+            tracing::warn!(device = self.device, owner, "left alone: it belongs to another pod now");
+            return self.forget(dirs, id).map(|()| Vec::new());
         }
-        let device = Device::find(&Root::system(), id)?;
-        let errors = device.map(|device| self.put_back(dirs, &device, context)).unwrap_or_default();
+        let errors = self.put_back(dirs, &device, context)?;
         if errors.is_empty() {
             self.forget(dirs, id)?;
         }
         Ok(errors)
     }
 
-    fn forget(&self, dirs: &Dirs, id: &Id) -> Result<(), Error> {
-        ib_sriov_cni::forget(dirs, &self.key)?;
-        claims(dirs).release(id, &self.key)
+    /// Who has the device now: by a claim or, where it is neither in the pod nor on the host, by a peer's cache since.
+    fn other(
+        &self,
+        dirs: &Dirs,
+        device: &Device,
+        context: &mut UndoContext,
+    ) -> Result<Option<String>, Error> {
+        let holders = holders(dirs);
+        if let Some(owner) = holders.other(device.id(), &self.key)? {
+            return Ok(Some(owner.key.to_string()));
+        }
+        if self.netdev.is_some() && is_at_hand(device, self.index, &self.ifname, context)? {
+            return Ok(None);
+        }
+        holders.superseded(device.id(), &self.key)
     }
 
-    /// The interface leaves the pod before the RDMA device does, whose move builds it again.
-    fn put_back(&self, dirs: &Dirs, device: &Device, context: &mut UndoContext) -> Vec<Error> {
+    /// What is somebody else's by now stays.
+    fn forget(&self, dirs: &Dirs, id: &Id) -> Result<(), Error> {
+        ib_sriov_cni::forget(dirs, &self.key)?;
+        holders(dirs).release(id, &self.key)
+    }
+
+    /// The interface leaves the pod before the RDMA device does, whose move builds it again; and it is home before the PF
+    /// takes the pod's GUID from it.
+    fn put_back(&self, dirs: &Dirs, device: &Device, context: &mut UndoContext) -> Result<Vec<Error>, Error> {
+        self.move_to_host(device.id(), context)?;
+        self.move_rdma_to_host(context)?;
+        if self.netdev.is_some() {
+            require_home(device, context.host()?)?;
+        }
         let mut errors = Vec::new();
-        errors.extend(self.move_to_host(device.id(), context).err());
-        errors.extend(self.move_rdma_to_host(context).err());
         let administered = self.restore_attributes(device, context);
         // Bound again before that, it would have the pod's GUID again, and its own would be waited for in vain.
         let guid = self.guid.filter(|_| administered.is_ok());
@@ -107,7 +128,7 @@ impl IbUndo {
             Ok(more) => errors.extend(more),
             Err(error) => errors.push(error),
         }
-        errors
+        Ok(errors)
     }
 
     fn move_to_host(&self, id: &Id, context: &mut UndoContext) -> Result<(), Error> {
@@ -154,33 +175,6 @@ impl IbUndo {
             link.name.clone_from(&netdev.name);
         }
         Ok(netdev.restore(host, &link))
-    }
-}
-
-/// `ib_ipoib` gives each interface the first name that is free, and a namespace that ends gives back several, one after
-/// another: one that is still to be put back may have the name of this one, and when that gives it up, the next to arrive may
-/// have it before this one does. False if a foreign interface has the name.
-fn rename_when_free(dirs: &Dirs, netdev: &Netdev, link: &Link, host: &mut Rtnetlink) -> Result<bool, Error> {
-    let renamed = wait_here(ARRIVALS, || {
-        if !free_name(dirs, &netdev.name, host)? {
-            return Ok(Some(false));
-        }
-        Ok(netdev.rename(host, link)?.then_some(true))
-    })?;
-    Ok(renamed.unwrap_or(false))
-}
-
-/// Takes a name from an interface that gets its own when its turn comes; false if it is nobody's that we know.
-fn free_name(dirs: &Dirs, name: &str, host: &mut Rtnetlink) -> Result<bool, Error> {
-    let Some(holder) = host.link_by_name(name)? else { return Ok(true) };
-    let Some(Ok(id)) = holder.device.as_deref().map(Id::parse) else { return Ok(false) };
-    if claims(dirs).owner(&id)?.is_none() {
-        return Ok(false);
-    }
-    let change = LinkChange { name: Some(SPARE_NAME.to_owned()), ..LinkChange::default() };
-    match host.set_link(holder.index, &change) {
-        Err(error) if !error.is_gone() && !error.is_busy() => Err(error.into()),
-        _ => Ok(true),
     }
 }
 

@@ -1,10 +1,13 @@
 use std::path::{Path, PathBuf};
 
-use attach::{Attachments, Error, Found, Undo, UndoContext, key_of};
+use attach::{Attachments, Error, Found, Pod, Undo, UndoContext, key_of};
 use cni::{Request, ValidAttachments};
 use state::{AttachmentKey, Dirs};
 
+use super::undo::holders;
 use super::{NAME, RdmaUndo, rdma_cni};
+use crate::vf::Id;
+use crate::vf::sriov_cni::allocated_to;
 
 /// DEL: the device comes back from wherever it is.
 pub fn del(request: &Request) -> Result<(), cni::Error> {
@@ -42,13 +45,19 @@ fn unrecorded(
     context: &mut UndoContext,
     netns: Option<&Path>,
 ) -> Result<Vec<Error>, Error> {
-    let undo = find_unrecorded(dirs, key, netns.unwrap_or(Path::new("")).to_owned())?;
+    let netns = netns.unwrap_or(Path::new("")).to_owned();
+    let undo = find_unrecorded(dirs, key, netns, context.pod.as_mut())?;
     Ok(undo.map(|undo| undo.undo(context)).unwrap_or_default())
 }
 
 /// As the peer's cache tells it. One that is about nothing any more is removed.
-pub fn find_unrecorded(dirs: &Dirs, key: &AttachmentKey, netns: PathBuf) -> Result<Option<RdmaUndo>, Error> {
-    let found = rdma_cni::find(dirs, key, netns)?;
+pub fn find_unrecorded(
+    dirs: &Dirs,
+    key: &AttachmentKey,
+    netns: PathBuf,
+    pod: Option<&mut Pod>,
+) -> Result<Option<RdmaUndo>, Error> {
+    let found = rdma_cni::find(dirs, key, netns, pod)?;
     if found.is_none() {
         rdma_cni::forget(dirs, key)?;
     }
@@ -65,11 +74,21 @@ pub fn gc(request: &Request, valid: &ValidAttachments) -> Result<(), cni::Error>
     }
     for key in rdma_cni::keys(&dirs, network)? {
         if !valid.contains(&key.container_id, &key.ifname) {
-            errors.extend(
-                unrecorded(&dirs, &key, &mut UndoContext::default(), None)
-                    .unwrap_or_else(|error| vec![error]),
-            );
+            errors.extend(collect_cache(&dirs, &key).unwrap_or_else(|error| vec![error]));
         }
     }
     Error::join(errors).map_or(Ok(()), |error| Err(error.into()))
+}
+
+/// The pod is whoever has the VF, as long as no other attachment of it came later.
+fn collect_cache(dirs: &Dirs, key: &AttachmentKey) -> Result<Vec<Error>, Error> {
+    let Some(undo) = find_unrecorded(dirs, key, PathBuf::new(), None)? else { return Ok(Vec::new()) };
+    let id = Id::parse(&undo.device)?;
+    if let Some(since) = holders(dirs).superseded(&id, key)? {
+        tracing::info!(attachment = %key, since, "its device is another pod's by now");
+        return rdma_cni::forget(dirs, key).map(|()| Vec::new());
+    }
+    let netns = allocated_to(dirs, &id)?.unwrap_or_default();
+    let mut context = UndoContext::at(Some(&netns))?;
+    Ok(RdmaUndo { netns, ..undo }.undo(&mut context))
 }

@@ -1,9 +1,9 @@
-use attach::claim::{Claimant, Reclaimed};
-use attach::{Pod, Undo};
+use attach::Pod;
+use attach::claim::Claimant;
 use netlink::{Rdma, RdmaDevice};
 use state::{AttachmentKey, Dirs};
 
-use super::undo::claims;
+use super::undo::holders;
 use super::{Error, Node, RdmaSpec, RdmaUndo, device_info, rdma_cni};
 use crate::vf::{self, Device, Id};
 
@@ -40,6 +40,7 @@ impl<'a> PreparedRdma<'a> {
             pod_name: self.pod_name().to_owned(),
             netns: pod.netns.path().to_owned(),
             device_info: None,
+            lock: None,
         }
     }
 
@@ -50,7 +51,7 @@ impl<'a> PreparedRdma<'a> {
     /// Takes the device and moves it into the pod, after its interface. True if the device information file is new.
     pub fn move_to_pod(&self, claimant: &Claimant<'_>, pod: &Pod) -> Result<bool, attach::Error> {
         let (rdma, name) = (&self.rdma, self.pod_name());
-        claims(claimant.dirs).take(claimant, self.device.id(), &pod.netns)?;
+        holders(claimant.dirs).take(claimant, self.device.id(), &pod.netns)?;
         let moved = Rdma::open()?.move_device(rdma.index, pod.netns.fd());
         moved.map_err(|source| immovable(rdma, source))?;
         let mut inside = Rdma::open_in(&pod.netns)?;
@@ -71,13 +72,12 @@ impl<'a> PreparedRdma<'a> {
 }
 
 fn reclaim(dirs: &Dirs, id: &Id) -> Result<(), attach::Error> {
-    match claims(dirs).reclaim::<RdmaUndo>(id, |undo, context| Ok(undo.undo(context)))? {
-        Reclaimed::Free => Ok(()),
-        Reclaimed::Alive(owner) => {
-            let (name, netns) = (owner.key.to_string(), owner.netns());
-            Err(vf::Error::Allocated { device: id.to_string(), owner: name, netns }.into())
-        }
+    let holders = holders(dirs);
+    if let Some(owner) = holders.living(id)? {
+        let (name, netns) = (owner.key.to_string(), owner.netns());
+        return Err(vf::Error::Allocated { device: id.to_string(), owner: name, netns }.into());
     }
+    holders.reclaim::<RdmaUndo>(id, |undo, context| undo.undo_locked(dirs, id, context).map(|()| Vec::new()))
 }
 
 /// A `RoCE` port without its interface in the same namespace has no GIDs there.

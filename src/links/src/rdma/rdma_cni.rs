@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use attach::Error;
+use attach::{Error, Pod};
+use netlink::Rdma;
 use serde::{Deserialize, Serialize};
 use state::{AttachmentKey, BootId, Dirs, file};
 
@@ -53,19 +54,46 @@ pub(super) fn forget(dirs: &Dirs, key: &AttachmentKey) -> Result<(), Error> {
     Ok(())
 }
 
-/// The undo that a cache allows; `None` if there is none, if it is torn, or of an older boot.
-pub(crate) fn find(dirs: &Dirs, key: &AttachmentKey, netns: PathBuf) -> Result<Option<RdmaUndo>, Error> {
+/// The undo that a cache allows; `None` if there is none, or of an older boot. Without the pod, a torn one says nothing: the
+/// kernel gives the device back by itself.
+pub(crate) fn find(
+    dirs: &Dirs,
+    key: &AttachmentKey,
+    netns: PathBuf,
+    pod: Option<&mut Pod>,
+) -> Result<Option<RdmaUndo>, Error> {
     let path = path(dirs, key)?;
     let Some(bytes) = file::read(&path)? else { return Ok(None) };
     let Ok(cache) = serde_json::from_slice::<RdmaCniCache>(&bytes) else {
-        tracing::warn!(path = %path.display(), "this cache cannot be read");
-        return Ok(None);
+        tracing::warn!(path = %path.display(), "this cache cannot be read: the device of {} it must be", key.ifname);
+        return pod.map_or(Ok(None), |pod| guess(key, netns, pod));
     };
     let current = match &cache.railcni {
         Some(ours) => ours.boot_id == BootId::current()?,
         None => written_since_boot(&path),
     };
     Ok(current.then(|| cache.undo(key.clone(), netns)))
+}
+
+/// The RDMA device of the interface, which keeps the name that it has.
+fn guess(key: &AttachmentKey, netns: PathBuf, pod: &mut Pod) -> Result<Option<RdmaUndo>, Error> {
+    let link = pod.netlink.link_by_name(&key.ifname)?;
+    let Some(device) = link.and_then(|link| link.device) else { return Ok(None) };
+    let mut inside = Rdma::open_in(&pod.netns)?;
+    for rdma in inside.devices()? {
+        let ports = inside.ports(rdma.index)?;
+        if ports.iter().any(|port| port.link_name.as_ref() == Some(&key.ifname)) {
+            let names = RdmaCniCache {
+                version: String::new(),
+                device,
+                sandbox_rdma_dev_name: rdma.name.clone(),
+                container_rdma_dev_name: rdma.name,
+                railcni: None,
+            };
+            return Ok(Some(names.undo(key.clone(), netns)));
+        }
+    }
+    Ok(None)
 }
 
 impl RdmaCniCache {
@@ -78,6 +106,7 @@ impl RdmaCniCache {
             pod_name: self.container_rdma_dev_name,
             netns,
             device_info: None,
+            lock: None,
         }
     }
 }
@@ -120,7 +149,7 @@ mod tests {
         let dirs = Dirs::under(base.path());
         peer_wrote(&dirs, GO);
         assert!(base.path().join("peer/rdma/rail1-c0ffee-net1").exists(), "the network's name comes first");
-        let undo = find(&dirs, &key(), PathBuf::from("/run/netns/a")).unwrap().unwrap();
+        let undo = find(&dirs, &key(), PathBuf::from("/run/netns/a"), None).unwrap().unwrap();
         assert_eq!((undo.device.as_str(), undo.name.as_str(), undo.index), ("0000:3b:02.5", "mlx5_7", None));
         assert_eq!(keys(&dirs, "rail1").unwrap(), [key()]);
         assert!(keys(&dirs, "rail").unwrap().is_empty(), "the name of another network");
@@ -138,6 +167,7 @@ mod tests {
             pod_name: "rail".to_owned(),
             netns: PathBuf::from("/run/netns/a"),
             device_info: None,
+            lock: None,
         };
         save(&dirs, &undo).unwrap();
         let text = std::fs::read_to_string(path(&dirs, &key()).unwrap()).unwrap();
@@ -151,7 +181,7 @@ mod tests {
             assert_eq!(value[name], expected);
         }
         forget(&dirs, &key()).unwrap();
-        assert!(find(&dirs, &key(), PathBuf::new()).unwrap().is_none());
+        assert!(find(&dirs, &key(), PathBuf::new(), None).unwrap().is_none());
     }
 
     #[test]
@@ -160,11 +190,11 @@ mod tests {
         let dirs = Dirs::under(base.path());
         for text in ["", "{", "{}", "null"] {
             peer_wrote(&dirs, text);
-            assert!(find(&dirs, &key(), PathBuf::new()).unwrap().is_none(), "{text:?}");
+            assert!(find(&dirs, &key(), PathBuf::new(), None).unwrap().is_none(), "{text:?}");
         }
         peer_wrote(&dirs, GO);
         age(&path(&dirs, &key()).unwrap());
-        assert!(find(&dirs, &key(), PathBuf::new()).unwrap().is_none());
+        assert!(find(&dirs, &key(), PathBuf::new(), None).unwrap().is_none());
     }
 
     fn age(path: &Path) {

@@ -7,11 +7,13 @@ use attach::{Pod, Undo, UndoContext};
 use netlink::{Rdma, RdmaDevice};
 use netns::NetNs;
 use serde::{Deserialize, Serialize};
-use state::{AttachmentKey, Dirs, file};
+use state::{AttachmentKey, Dirs, Lock, file};
 use sysfs::Root;
 
 use super::{Error, rdma_cni};
-use crate::vf::{Device, Id, Verdict, judge_chained};
+use crate::holders::Holders;
+use crate::users::Peers;
+use crate::vf::{self, Device, Id, Verdict, judge_chained};
 
 /// As for the VF itself.
 const RETURN: Duration = Duration::from_secs(10);
@@ -33,40 +35,73 @@ pub struct RdmaUndo {
     pub netns: PathBuf,
     /// The device information file, if it was made and not only completed.
     pub device_info: Option<PathBuf>,
+    /// The VF's lock, which an ADD under way has; an undo from a record takes its own.
+    #[serde(skip)]
+    pub lock: Option<Lock>,
 }
 
-pub(super) fn claims(dirs: &Dirs) -> Claims<'_> {
-    Claims { dirs, folder: "rdma" }
+pub(super) fn holders(dirs: &Dirs) -> Holders<'_> {
+    Holders { claims: Claims { dirs, folder: "rdma" }, peers: Peers::Rdma }
 }
 
 impl Undo for RdmaUndo {
     fn undo(&self, context: &mut UndoContext) -> Vec<attach::Error> {
-        self.attempt(context).err().into_iter().collect()
+        self.undo_with_lock(context).err().into_iter().collect()
     }
 }
 
 impl RdmaUndo {
-    fn attempt(&self, context: &mut UndoContext) -> Result<(), attach::Error> {
+    fn undo_with_lock(&self, context: &mut UndoContext) -> Result<(), attach::Error> {
         let dirs = Dirs::from_env()?;
         let id = Id::parse(&self.device)?;
-        match self.judge(&dirs, &id)? {
+        // A lock's file stays for ever: none for what is no device any more.
+        let _lock = match self.lock {
+            None if Device::find(&Root::system(), &id)?.is_some() => Some(vf::lock(&dirs, &id)?),
+            _ => None,
+        };
+        self.undo_locked(&dirs, &id, context)
+    }
+
+    /// The undo, by someone who has the VF's lock.
+    pub(super) fn undo_locked(
+        &self,
+        dirs: &Dirs,
+        id: &Id,
+        context: &mut UndoContext,
+    ) -> Result<(), attach::Error> {
+        match self.judge(dirs, id, context)? {
             Verdict::Other(owner) => {
                 tracing::warn!(device = self.device, owner, "left alone: another pod has it now");
             }
-            Verdict::Ours => self.put_back(&id, context)?,
+            Verdict::Ours => self.put_back(id, context)?,
         }
         if let Some(path) = &self.device_info {
             file::remove(path)?;
         }
-        rdma_cni::forget(&dirs, &self.key)?;
-        claims(&dirs).release(&id, &self.key)
+        rdma_cni::forget(dirs, &self.key)?;
+        holders(dirs).release(id, &self.key)
     }
 
-    fn judge(&self, dirs: &Dirs, id: &Id) -> Result<Verdict, attach::Error> {
-        match claims(dirs).owner(id)?.filter(|owner| owner.key != self.key) {
-            Some(owner) => Ok(Verdict::Other(owner.key.to_string())),
-            None => judge_chained(dirs, id, &self.key, self.netns.clone()),
+    fn judge(&self, dirs: &Dirs, id: &Id, context: &UndoContext) -> Result<Verdict, attach::Error> {
+        if let Some(owner) = holders(dirs).other(id, &self.key)? {
+            return Ok(Verdict::Other(owner.key.to_string()));
         }
+        let verdict = judge_chained(dirs, id, &self.key, self.netns.clone())?;
+        if matches!(verdict, Verdict::Other(_)) || self.is_at_hand(id, context)? {
+            return Ok(verdict);
+        }
+        Ok(holders(dirs).superseded(id, &self.key)?.map_or(verdict, Verdict::Other))
+    }
+
+    /// Whether it is on the host or in the pod, so that nobody else has it.
+    fn is_at_hand(&self, id: &Id, context: &UndoContext) -> Result<bool, attach::Error> {
+        let Some(device) = Device::find(&Root::system(), id)? else { return Ok(true) };
+        if !device.rdma()?.is_empty() {
+            return Ok(true);
+        }
+        let inside =
+            context.pod.as_ref().map(|pod| self.inside(&mut Rdma::open_in(&pod.netns)?)).transpose()?;
+        Ok(inside.flatten().is_some())
     }
 
     fn put_back(&self, id: &Id, context: &mut UndoContext) -> Result<(), attach::Error> {

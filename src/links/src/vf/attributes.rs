@@ -128,6 +128,18 @@ impl Attributes {
         }
     }
 
+    /// As a PF has a VF that nobody has set up. Whether it then checks for spoofed addresses is its driver's choice.
+    pub(crate) fn defaults() -> Self {
+        Self {
+            mac: Some([0; 6].into()),
+            vlan: Some(Vlan { id: 0, qos: 0, protocol: Vlan::DOT1Q }),
+            rate: Some(Rate::default()),
+            trust: Some(false),
+            link_state: Some(LinkState::Auto),
+            ..Self::default()
+        }
+    }
+
     /// What has to change for `now` to become this.
     pub fn change(&self, now: &Self) -> VfChange {
         VfChange {

@@ -5,7 +5,7 @@ use cni::{Request, ValidAttachments};
 use state::{AttachmentKey, Dirs};
 
 use super::sriov_cni::{self, Files, SriovCniCache};
-use super::{Plugin, VfUndo, owner};
+use super::{Id, Plugin, VfUndo, owner};
 
 /// DEL of a VF, by its record or else the peer's cache. The IPAM's DEL always runs, after the interface has gone.
 pub fn del(request: &Request, plugin: Plugin) -> Result<(), cni::Error> {
@@ -102,8 +102,12 @@ fn collect_caches(
             continue;
         }
         let Some(key) = cache.key(name) else { continue };
-        tracing::info!(attachment = %key, "released: not among the valid attachments");
-        errors.extend(collect_cache(dirs, plugin, &key, &cache, name)?);
+        match collect_cache(dirs, plugin, &key, &cache, name)? {
+            failed if failed.is_empty() => {
+                tracing::info!(attachment = %key, "released: not among the valid attachments");
+            }
+            failed => errors.extend(failed),
+        }
     }
     Ok(errors)
 }
@@ -121,6 +125,10 @@ fn collect_cache(
         allocations: true,
         ..Files::default()
     };
+    if let Some(since) = owner::holders(dirs).superseded(&Id::parse(&cache.device)?, key)? {
+        tracing::info!(attachment = %key, since, "its device is another pod's by now");
+        return files.forget_cache(dirs).map(|()| Vec::new());
+    }
     files.netns = files.user(dirs, &cache.device)?.unwrap_or_default();
     let mut context = UndoContext::at(Some(&files.netns))?;
     let mut errors = Vec::new();

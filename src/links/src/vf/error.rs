@@ -36,6 +36,16 @@ pub enum Error {
     #[error("device {device} is already allocated to {owner}, whose namespace {} is alive: detach that first", netns.display())]
     Allocated { device: String, owner: String, netns: PathBuf },
     #[error(
+        "device {device} is allocated to {}, whose namespace is alive, and CNI_NETNS is empty: run DEL with CNI_NETNS, or \
+         after that pod has ended", netns.display()
+    )]
+    Unnamed { device: String, netns: PathBuf },
+    #[error(
+        "interface {ifname} has an {mode} program that a BPF link holds ({source}): end the process that has it, in the pod or \
+         on the host"
+    )]
+    Program { ifname: String, mode: String, source: Box<netlink::Error> },
+    #[error(
         "device {device} has not come back after {waited_ms} ms: its interface is neither in the pod nor on the host, \
          so a process may still hold the pod's namespace, or have moved it to another one"
     )]
@@ -46,9 +56,12 @@ impl Coded for Error {
     fn code(&self) -> u32 {
         match self {
             Self::Device { .. } | Self::NoPf { .. } | Self::Mtu { .. } => code::INVALID_CONFIG,
-            Self::NoInterface { .. } | Self::Allocated { .. } | Self::Away { .. } | Self::PfAway { .. } => {
-                code::TRY_AGAIN
-            }
+            Self::NoInterface { .. }
+            | Self::Allocated { .. }
+            | Self::Away { .. }
+            | Self::PfAway { .. }
+            | Self::Unnamed { .. }
+            | Self::Program { .. } => code::TRY_AGAIN,
             Self::Refused { source, .. } if source.is_unsupported() => code::UNSUPPORTED_FIELD,
             Self::Refused { .. } | Self::Unsettled { .. } | Self::OwnMac { .. } => code::INTERNAL,
         }

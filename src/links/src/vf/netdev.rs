@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::Error;
 use super::apply::{retry, set_own_mac};
 use super::device::{Device, Id};
+use super::settings::{Settings, detach_programs};
 
 /// The kernel tears a namespace down in its own time; on a busy node that is seconds.
 const RETURN: Duration = Duration::from_secs(10);
@@ -17,7 +18,7 @@ const RETURN: Duration = Duration::from_secs(10);
 pub(crate) const SPARE_NAME: &str = "dev%d";
 
 /// An interface as it was on the host before a pod got it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Netdev {
     /// Its name.
     pub name: String,
@@ -29,6 +30,9 @@ pub struct Netdev {
     pub mtu: Option<u32>,
     /// Whether it was up.
     pub up: bool,
+    /// All else that a pod can change; `None` is unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Settings>,
 }
 
 /// What a pod's interface is to be, beyond what it is.
@@ -42,14 +46,15 @@ pub struct Placement<'a> {
 
 impl Netdev {
     /// As it is now.
-    pub fn of(link: &Link) -> Self {
-        Self {
+    pub fn of(link: &Link) -> Result<Self, attach::Error> {
+        Ok(Self {
             name: link.name.clone(),
             alt_names: link.alt_names.clone(),
             mac: link.address,
             mtu: Some(link.mtu),
             up: link.is_up(),
-        }
+            settings: Some(Settings::with_offloads(link)?),
+        })
     }
 
     /// Out of the pod, if both are still there.
@@ -82,10 +87,14 @@ impl Netdev {
                 "another interface of the host has this name or an alternative one"
             );
         }
+        let mut unwanted = Vec::new();
         for alt_name in &link.alt_names {
-            if *alt_name == self.name || host.link_by_name(alt_name)?.is_some() {
-                pod.netlink.delete_alt_name(link.index, alt_name)?;
+            if self.is_foreign(alt_name) || *alt_name == self.name || host.link_by_name(alt_name)?.is_some() {
+                unwanted.push(alt_name.as_str());
             }
+        }
+        if !unwanted.is_empty() {
+            pod.netlink.delete_alt_names(link.index, &unwanted)?;
         }
         let host_netns = NetNs::current()?;
         let name = if taken { SPARE_NAME } else { &self.name };
@@ -98,30 +107,31 @@ impl Netdev {
         }
     }
 
-    /// Makes the interface on the host what it was: address, MTU, flags, names, state.
+    /// An alternative name that it got in the pod; of an interface that a peer has lent, nobody knows.
+    fn is_foreign(&self, alt_name: &str) -> bool {
+        self.settings.is_some() && !self.alt_names.iter().any(|own| own == alt_name)
+    }
+
+    /// Makes the interface on the host what it was: programs, names, address, all else by one request.
     pub fn restore(&self, host: &mut Rtnetlink, link: &Link) -> Vec<attach::Error> {
         let mut errors = Vec::new();
+        errors.extend(detach_programs(host, link).err());
         errors.extend(self.restore_name(host, link).err());
         errors.extend(self.restore_mac(host, link).err());
-        let change = self.settings(link);
-        let differs = change.mtu.is_some()
-            || change.promisc.is_some()
-            || change.allmulti.is_some()
-            || change.up.is_some();
-        if differs {
+        let change = self.change(link);
+        if !change.is_empty() {
             errors.extend(retry(|| host.set_link(link.index, &change)).err().map(Into::into));
         }
+        let offloads = self.settings.as_ref().map(|settings| settings.restore_offloads(link.index));
+        errors.extend(offloads.and_then(Result::err));
         errors
     }
 
-    /// A pod may have left it deaf or all ears; nobody keeps an idle VF promiscuous.
-    fn settings(&self, link: &Link) -> LinkChange<'static> {
+    fn change(&self, link: &Link) -> LinkChange<'static> {
         LinkChange {
             mtu: self.mtu.filter(|mtu| *mtu != link.mtu),
-            promisc: link.is_promisc().then_some(false),
-            allmulti: link.is_allmulti().then_some(false),
             up: (link.is_up() != self.up).then_some(self.up),
-            ..LinkChange::default()
+            ..Settings::change(self.settings.as_ref(), link)
         }
     }
 
@@ -140,6 +150,11 @@ impl Netdev {
                 wanted = self.name,
                 "its name is taken: it keeps the one it has"
             );
+        }
+        let foreign: Vec<_> =
+            link.alt_names.iter().filter(|name| self.is_foreign(name)).map(String::as_str).collect();
+        if !foreign.is_empty() {
+            host.delete_alt_names(link.index, &foreign)?;
         }
         for alt_name in self.alt_names.iter().filter(|alt_name| !link.is_called(alt_name)) {
             match host.add_alt_name(link.index, alt_name) {
@@ -173,7 +188,8 @@ impl Netdev {
 }
 
 impl Placement<'_> {
-    /// Moves an interface from the host to the pod, named and sized by the same request.
+    /// Moves an interface from the host to the pod, named and sized by the same request, and clean: what one before may have
+    /// left on it does not go along.
     pub fn move_to_pod(
         &self,
         host: &mut Rtnetlink,
@@ -184,8 +200,13 @@ impl Placement<'_> {
             netns: Some(pod.netns.fd()),
             name: Some(self.ifname.to_owned()),
             mtu: self.mtu.filter(|mtu| *mtu != link.mtu),
+            promisc: link.is_promisc().then_some(false),
+            allmulti: link.is_allmulti().then_some(false),
+            group: (link.group != 0).then_some(0),
+            alias: link.alias.as_ref().map(|_| String::new()),
             ..LinkChange::default()
         };
+        detach_programs(host, link)?;
         retry(|| host.set_link(link.index, &change))?;
         let arrived = pod.netlink.link_by_name(self.ifname)?;
         arrived.ok_or_else(|| Failure::Vanished { ifname: self.ifname.to_owned() }.into())
@@ -217,4 +238,27 @@ pub fn await_on_host(device: &Device, host: &mut Rtnetlink) -> Result<Link, atta
     let found = wait::here(RETURN, || device.link(host))?;
     let away = || Error::Away { device: device.id().to_string(), waited_ms: wait::millis(start) };
     Ok(found.ok_or_else(away)?)
+}
+
+/// The same, of a device that may have no interface anywhere: one without its driver, or with one for user space.
+pub(crate) fn require_home(device: &Device, host: &mut Rtnetlink) -> Result<(), attach::Error> {
+    if device.driver().is_none() || device.is_userspace() {
+        return Ok(());
+    }
+    await_on_host(device, host).map(drop)
+}
+
+/// Whether the device's interface is in the pod or on the host, so that nobody else has it.
+pub(crate) fn is_at_hand(
+    device: &Device,
+    index: Option<u32>,
+    ifname: &str,
+    context: &mut UndoContext,
+) -> Result<bool, attach::Error> {
+    if let Some(pod) = &mut context.pod
+        && in_pod(&mut pod.netlink, device.id(), index, ifname)?.is_some()
+    {
+        return Ok(true);
+    }
+    Ok(device.link(context.host()?)?.is_some())
 }

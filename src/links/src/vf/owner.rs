@@ -2,13 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use attach::claim::{Claimant, Claims, Reclaimed};
+use attach::claim::{Claimant, Claims};
 use netns::NetNs;
 use state::{AttachmentKey, Dirs};
 
 use super::device::Id;
 use super::sriov_cni::{self, Allocation};
 use super::{Error, VfUndo};
+use crate::holders::Holders;
+use crate::users::Peers;
 
 /// Whether an undo may touch the device.
 pub(crate) enum Verdict {
@@ -17,8 +19,8 @@ pub(crate) enum Verdict {
     Other(String),
 }
 
-fn claims(dirs: &Dirs) -> Claims<'_> {
-    Claims { dirs, folder: "devices" }
+pub(super) fn holders(dirs: &Dirs) -> Holders<'_> {
+    Holders { claims: Claims { dirs, folder: "devices" }, peers: Peers::Sriov }
 }
 
 /// Ours, unless a claim or the peer's allocation file names another pod that lives.
@@ -28,12 +30,18 @@ pub(super) fn judge(
     key: &AttachmentKey,
     files: &sriov_cni::Files,
 ) -> Result<Verdict, attach::Error> {
-    if let Some(owner) = claims(dirs).owner(id)?.filter(|owner| owner.key != *key) {
+    if let Some(owner) = holders(dirs).other(id, key)? {
         return Ok(Verdict::Other(owner.key.to_string()));
     }
     let user = Allocation::of(dirs, files, id)?.user()?;
-    let other = user.filter(|netns| *netns != files.netns && is_alive(netns));
-    Ok(other.map_or(Verdict::Ours, |netns| Verdict::Other(netns.display().to_string())))
+    match user.filter(|netns| *netns != files.netns && is_alive(netns)) {
+        None => Ok(Verdict::Ours),
+        // Which pod it is about, nobody has said.
+        Some(netns) if files.netns.as_os_str().is_empty() && holders(dirs).superseded(id, key)?.is_none() => {
+            Err(Error::Unnamed { device: id.to_string(), netns }.into())
+        }
+        Some(netns) => Ok(Verdict::Other(netns.display().to_string())),
+    }
 }
 
 /// The same for a device of the VF, by another plugin of the chain: its key differs in nothing but the plugin.
@@ -55,14 +63,23 @@ pub(crate) fn judge_chained(
 /// Reclaims the device for a new owner: what a pod had that is gone is put back, one that lives is an error. The caller has the
 /// lock, and writes its record before it takes the device.
 pub(super) fn reclaim(dirs: &Dirs, id: &Id, files: &sriov_cni::Files) -> Result<(), attach::Error> {
-    let reclaimed =
-        claims(dirs).reclaim::<VfUndo>(id, |undo, context| undo.undo_locked(dirs, id, context))?;
-    if let Reclaimed::Alive(owner) = reclaimed {
+    let holders = holders(dirs);
+    if let Some(owner) = holders.living(id)? {
         return Err(allocated(id, owner.key.to_string(), owner.netns()));
     }
+    if let Some(netns) = Allocation::of(dirs, files, id)?.user()?.filter(|netns| is_alive(netns)) {
+        return Err(allocated(id, "a pod".to_owned(), netns));
+    }
+    // The last user first: what it found, the one before had left.
+    repair(dirs, id, files, holders.cache(id)?.as_deref())?;
+    holders.reclaim::<VfUndo>(id, |undo, context| undo.undo_locked(dirs, id, context))?;
+    repair(dirs, id, files, None)
+}
+
+/// Puts back what pods of the peer left that are gone: its allocation file stays as long as that was not done.
+fn repair(dirs: &Dirs, id: &Id, files: &sriov_cni::Files, spared: Option<&str>) -> Result<(), attach::Error> {
     match Allocation::of(dirs, files, id)?.user()? {
-        Some(netns) if is_alive(&netns) => Err(allocated(id, "a pod".to_owned(), netns)),
-        Some(_) => sriov_cni::repair(dirs, files, id),
+        Some(_) => sriov_cni::repair(dirs, files, id, spared),
         None => Ok(()),
     }
 }
@@ -74,13 +91,13 @@ pub(super) fn take(
     pod: &NetNs,
     files: &sriov_cni::Files,
 ) -> Result<(), attach::Error> {
-    claims(claimant.dirs).take(claimant, id, pod)?;
+    holders(claimant.dirs).take(claimant, id, pod)?;
     Allocation::of(claimant.dirs, files, id)?.take(pod.path())
 }
 
 /// Gives the device up, if it is still `key`'s.
 pub(super) fn release(dirs: &Dirs, id: &Id, key: &AttachmentKey) -> Result<(), attach::Error> {
-    claims(dirs).release(id, key)
+    holders(dirs).release(id, key)
 }
 
 fn allocated(id: &Id, owner: String, netns: PathBuf) -> attach::Error {

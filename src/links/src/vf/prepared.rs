@@ -22,6 +22,7 @@ pub struct PreparedVf<'a> {
     driver_override: Option<String>,
     /// `None` with a user space driver.
     link: Option<Link>,
+    netdev: Option<Netdev>,
     /// `None` without a PF.
     before: Option<Attributes>,
     pf: Option<Link>,
@@ -50,7 +51,8 @@ impl<'a> PreparedVf<'a> {
         };
         check_mtu(wanted, pf.as_ref().or(link.as_ref()))?;
         let driver_override = device.driver_override()?;
-        Ok(Self { wanted, peer, device, driver_override, link, before, pf })
+        let netdev = link.as_ref().map(Netdev::of).transpose()?;
+        Ok(Self { wanted, peer, device, driver_override, link, netdev, before, pf })
     }
 
     /// As it is after that.
@@ -67,7 +69,7 @@ impl<'a> PreparedVf<'a> {
             ifname: key.ifname.clone(),
             key,
             index: None,
-            netdev: self.link.as_ref().map(Netdev::of),
+            netdev: self.netdev.clone(),
             before: self.before,
             ipam: request.config.ipam_type.clone(),
             peer: self.peer.clone(),

@@ -6,7 +6,8 @@ use sysfs::Root;
 
 use super::apply::Admin;
 use super::device::{Device, Id};
-use super::netdev::{Netdev, await_on_host};
+use super::name::rename_when_free;
+use super::netdev::{Netdev, await_on_host, is_at_hand, require_home};
 use super::owner::{self, Verdict};
 use super::{Attributes, lock, sriov_cni};
 
@@ -63,34 +64,56 @@ impl VfUndo {
         id: &Id,
         context: &mut UndoContext,
     ) -> Result<Vec<Error>, Error> {
-        if let Verdict::Other(owner) = owner::judge(dirs, id, &self.key, &self.peer)? {
-            tracing::warn!(device = self.device, owner, "left alone: it belongs to another pod now");
-            self.peer.forget_cache(dirs)?;
-            return Ok(Vec::new());
-        }
-        let errors = Device::find(&Root::system(), id)?.map(|device| self.put_back(&device, context));
-        if errors.is_none() {
+        let Some(device) = Device::find(&Root::system(), id)? else {
             tracing::warn!(device = self.device, "the device is gone, and with it all that was changed");
+            return self.forget(dirs, id).map(|()| Vec::new());
+        };
+        if let Verdict::Other(owner) = self.judge(dirs, &device, context)? {
+            tracing::warn!(device = self.device, owner, "left alone: it belongs to another pod now");
+            return self.forget(dirs, id).map(|()| Vec::new());
         }
-        let errors = errors.unwrap_or_default();
+        let errors = self.put_back(&device, context)?;
         if errors.is_empty() {
-            self.peer.forget(dirs, id)?;
-            owner::release(dirs, id, &self.key)?;
+            self.forget(dirs, id)?;
         }
         Ok(errors)
     }
 
-    /// The interface leaves the pod before the PF takes the pod's VLAN from it.
-    fn put_back(&self, device: &Device, context: &mut UndoContext) -> Vec<Error> {
+    fn judge(&self, dirs: &Dirs, device: &Device, context: &mut UndoContext) -> Result<Verdict, Error> {
+        let id = device.id();
+        let verdict = owner::judge(dirs, id, &self.key, &self.peer)?;
+        if matches!(verdict, Verdict::Other(_)) || self.is_at_hand(device, context)? {
+            return Ok(verdict);
+        }
+        Ok(owner::holders(dirs).superseded(id, &self.key)?.map_or(verdict, Verdict::Other))
+    }
+
+    /// Of a device for user space nobody can tell.
+    fn is_at_hand(&self, device: &Device, context: &mut UndoContext) -> Result<bool, Error> {
+        Ok(self.netdev.is_some() && is_at_hand(device, self.index, &self.ifname, context)?)
+    }
+
+    /// What is somebody else's by now stays.
+    fn forget(&self, dirs: &Dirs, id: &Id) -> Result<(), Error> {
+        self.peer.forget(dirs, id)?;
+        owner::release(dirs, id, &self.key)
+    }
+
+    /// The interface is home before the PF takes the pod's VLAN from it: while it is away, whoever has it could work
+    /// without.
+    fn put_back(&self, device: &Device, context: &mut UndoContext) -> Result<Vec<Error>, Error> {
+        self.move_to_host(device.id(), context)?;
+        if self.netdev.is_some() {
+            require_home(device, context.host()?)?;
+        }
         let mut errors = Vec::new();
-        errors.extend(self.move_to_host(device.id(), context).err());
         errors.extend(self.restore_attributes(device, context).err());
         // Without its driver it has no interface.
         match self.restore_driver(device).and_then(|()| self.restore_netdev(device, context)) {
             Ok(more) => errors.extend(more),
             Err(error) => errors.push(error),
         }
-        errors
+        Ok(errors)
     }
 
     fn move_to_host(&self, id: &Id, context: &mut UndoContext) -> Result<(), Error> {
@@ -110,7 +133,10 @@ impl VfUndo {
     fn restore_netdev(&self, device: &Device, context: &mut UndoContext) -> Result<Vec<Error>, Error> {
         let Some(netdev) = &self.netdev else { return Ok(Vec::new()) };
         let host: &mut Rtnetlink = context.host()?;
-        let link = await_on_host(device, host)?;
+        let mut link = await_on_host(device, host)?;
+        if link.name != netdev.name && rename_when_free(&Dirs::from_env()?, netdev, &link, host)? {
+            link.name.clone_from(&netdev.name);
+        }
         Ok(netdev.restore(host, &link))
     }
 }

@@ -5,6 +5,7 @@ use attach::Error;
 use state::{Dirs, file};
 
 use super::Files;
+use crate::vf::FOLDER;
 use crate::vf::device::Id;
 
 /// The file that says who uses a device: it holds the path of a namespace.
@@ -41,4 +42,10 @@ impl Allocation {
         }
         Ok(())
     }
+}
+
+/// The namespace that sriov-cni's file names for a device.
+pub(crate) fn allocated_to(dirs: &Dirs, id: &Id) -> Result<Option<PathBuf>, Error> {
+    let files = Files { folder: FOLDER.to_owned(), allocations: true, ..Files::default() };
+    Allocation::of(dirs, &files, id)?.user()
 }

@@ -11,7 +11,7 @@ use state::{AttachmentKey, BootId};
 use crate::vf::attributes::{LinkState, Rate, Vlan};
 use crate::vf::device::Id;
 use crate::vf::netdev::Netdev;
-use crate::vf::{Attributes, VfUndo};
+use crate::vf::{Attributes, Settings, VfUndo};
 
 /// A cache of sriov-cni: its config, and the VF as it was. Older releases wrote caches without any of these keys.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -107,6 +107,9 @@ pub struct Ours {
     pub driver: Option<String>,
     /// Whether the interface was up.
     pub up: bool,
+    /// What else a pod can change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Settings>,
 }
 
 impl SriovCniCache {
@@ -132,6 +135,7 @@ impl SriovCniCache {
             alt_names: netdev.map_or(Vec::new(), |netdev| netdev.alt_names.clone()),
             driver: undo.driver.clone(),
             up: netdev.is_some_and(|netdev| netdev.up),
+            settings: netdev.and_then(|netdev| netdev.settings.clone()),
         });
         Ok(cache)
     }
@@ -176,6 +180,7 @@ impl SriovCniCache {
             mac: original.effective_mac.parse().ok(),
             mtu: Some(original.mtu).filter(|mtu| *mtu > 0),
             up: ours.is_some_and(|ours| ours.up),
+            settings: ours.and_then(|ours| ours.settings.clone()),
         })
     }
 

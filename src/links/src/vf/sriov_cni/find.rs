@@ -2,13 +2,15 @@ use std::path::{Path, PathBuf};
 
 use attach::{Error, Failure, UndoContext};
 use netlink::Rtnetlink;
+use netns::NetNs;
 use state::{AttachmentKey, Dirs, file};
 use sysfs::Root;
 
 use super::{Allocation, Files, SriovCniCache};
-use crate::vf::VfUndo;
+use crate::users::{Peers, Users};
 use crate::vf::device::{Device, Id};
-use crate::vf::netdev::{Netdev, in_pod};
+use crate::vf::netdev::{Netdev, SPARE_NAME};
+use crate::vf::{self, Attributes, VfUndo};
 
 /// What the peer's files say of an attachment that has no record.
 #[derive(Debug)]
@@ -41,59 +43,87 @@ pub fn find(
     Ok(Found::Undo(Box::new(cache.undo(key.clone(), &id, files.clone()))))
 }
 
-/// The device that is allocated to the pod and whose interface has the pod's name: what it was called on the host,
-/// nobody knows.
+/// The device whose interface has the attachment's name: in the pod or, when that is gone, on the host, if it is allocated
+/// to the pod. What it was called on the host, and how its PF had it, nobody knows.
 fn guess(dirs: &Dirs, key: &AttachmentKey, files: &Files, context: &mut UndoContext) -> Result<Found, Error> {
-    for id in allocated(dirs, files)? {
-        let Some(device) = Device::find(&Root::system(), &id)? else { continue };
-        if !is_called(&device, &key.ifname, context)? {
-            continue;
+    let found = match &mut context.pod {
+        Some(pod) => named(&key.ifname, &mut pod.netlink)?,
+        None => allocated(dirs, key, files, context.host()?)?,
+    };
+    let Some(device) = found else { return unknown(dirs, files) };
+    tracing::warn!(
+        device = %device.id(),
+        "what it was is not known: it gets the usual name, and its PF's defaults: no VLAN, no MAC, no rates, no trust, link \
+         state auto; spoofchk stays what it is"
+    );
+    let name = default_name(&device, context.host()?)?;
+    let mut undo = SriovCniCache::default().undo(key.clone(), device.id(), files.clone());
+    undo.netdev = Some(Netdev { name, ..Netdev::default() });
+    undo.before = Some(Attributes::defaults());
+    Ok(Found::Undo(Box::new(undo)))
+}
+
+/// The device of the link of that name.
+pub(crate) fn named(ifname: &str, route: &mut Rtnetlink) -> Result<Option<Device>, Error> {
+    let id = route.link_by_name(ifname)?.and_then(|link| Id::parse(&link.device?).ok());
+    id.map_or(Ok(None), |id| Device::find(&Root::system(), &id))
+}
+
+/// Without `CNI_NETNS` the device of a living pod cannot be told from those of others.
+fn unknown(dirs: &Dirs, files: &Files) -> Result<Found, Error> {
+    if !files.netns.as_os_str().is_empty() {
+        return Ok(Found::Stale);
+    }
+    for (id, netns) in allocations(dirs, files)? {
+        if NetNs::open(&netns).is_ok() && Users::find(dirs, Peers::Sriov, &id)?.caches().next().is_none() {
+            return Err(vf::Error::Unnamed { device: id.to_string(), netns }.into());
         }
-        let name = default_name(&device, context.host()?)?;
-        let netdev = Netdev { name, alt_names: Vec::new(), mac: None, mtu: None, up: false };
-        let mut undo = SriovCniCache::default().undo(key.clone(), &id, files.clone());
-        undo.netdev = Some(netdev);
-        return Ok(Found::Undo(Box::new(undo)));
     }
     Ok(Found::Stale)
 }
 
-/// In the pod or, when that is gone, back on the host.
-fn is_called(device: &Device, ifname: &str, context: &mut UndoContext) -> Result<bool, Error> {
-    let link = match &mut context.pod {
-        Some(pod) => in_pod(&mut pod.netlink, device.id(), None, ifname)?,
-        None => device.link(context.host()?)?,
-    };
-    Ok(link.is_some_and(|link| link.name == ifname))
-}
-
 /// As most drivers and rules name a VF.
-fn default_name(device: &Device, host: &mut Rtnetlink) -> Result<String, Error> {
+pub(crate) fn default_name(device: &Device, host: &mut Rtnetlink) -> Result<String, Error> {
     match device.pf() {
         Some(pf) => Ok(format!("{}v{}", pf.link(device.id(), host)?.name, pf.vf)),
-        None => Ok("dev%d".to_owned()),
+        None => Ok(SPARE_NAME.to_owned()),
     }
 }
 
-fn allocated(dirs: &Dirs, files: &Files) -> Result<Vec<Id>, Error> {
-    let ids = names(&dirs.upstream.path(&[&files.folder, "pci"])?);
-    let ids = ids.iter().filter_map(|name| Id::parse(name).ok());
-    let mut ours = Vec::new();
-    for id in ids {
-        if Allocation::of(dirs, files, &id)?.user()?.is_some_and(|user| user == files.netns) {
-            ours.push(id);
+fn allocated(
+    dirs: &Dirs,
+    key: &AttachmentKey,
+    files: &Files,
+    host: &mut Rtnetlink,
+) -> Result<Option<Device>, Error> {
+    let is_users = |(_, user): &(Id, PathBuf)| *user == files.netns;
+    for (id, _) in allocations(dirs, files)?.into_iter().filter(is_users) {
+        let Some(device) = Device::find(&Root::system(), &id)? else { continue };
+        if device.link(host)?.is_some_and(|link| link.name == key.ifname) {
+            return Ok(Some(device));
         }
     }
-    Ok(ours)
+    Ok(None)
 }
 
-/// Puts back a device whose allocation is stale, from the cache that its last user left. The caller has the lock.
-pub(in crate::vf) fn repair(dirs: &Dirs, files: &Files, id: &Id) -> Result<(), Error> {
-    for (path, cache) in caches(dirs, &files.folder)? {
-        if Id::parse(&cache.device).ok().as_ref() != Some(id) || !cache.is_of_this_boot(&path)? {
-            continue;
-        }
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+/// All devices that are allocated, each with the namespace.
+fn allocations(dirs: &Dirs, files: &Files) -> Result<Vec<(Id, PathBuf)>, Error> {
+    let mut found = Vec::new();
+    for id in
+        names(&dirs.upstream.path(&[&files.folder, "pci"])?).iter().filter_map(|name| Id::parse(name).ok())
+    {
+        found.extend(Allocation::of(dirs, files, &id)?.user()?.map(|user| (id, user)));
+    }
+    Ok(found)
+}
+
+/// Puts back a device whose allocation is stale, from the caches that its users left but for the `spared` one, whose
+/// record says more. The caller has the lock.
+pub(in crate::vf) fn repair(dirs: &Dirs, files: &Files, id: &Id, spared: Option<&str>) -> Result<(), Error> {
+    let users = Users::find(dirs, Peers::Sriov, id)?;
+    for name in users.caches().filter(|name| Some(*name) != spared) {
+        let path = dirs.upstream.path(&[&files.folder])?.join(name);
+        let Some(cache) = file::read(&path)?.as_deref().and_then(SriovCniCache::parse) else { continue };
         let Some(key) = cache.key(name) else { continue };
         tracing::info!(device = %id, cache = name, "putting back what a pod that is gone had");
         let netns = Allocation::of(dirs, files, id)?.user()?.unwrap_or_default();

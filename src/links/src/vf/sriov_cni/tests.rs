@@ -64,6 +64,7 @@ fn a_cache_of_the_peer_says_what_to_put_back() {
         mac: Some([2, 0x1a, 0xb0, 0, 0, 4].into()),
         mtu: Some(1500),
         up: false,
+        settings: None,
     };
     let before = Attributes {
         mac: Some([0; 6].into()),
@@ -195,6 +196,7 @@ fn undo() -> VfUndo {
             mac: Some([2, 0x1a, 0xb0, 0, 0, 4].into()),
             mtu: Some(1500),
             up: true,
+            settings: None,
         }),
         before: Some(Attributes {
             mac: Some([0; 6].into()),

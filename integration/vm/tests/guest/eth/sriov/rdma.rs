@@ -109,7 +109,7 @@ fn a_name_of_its_own_in_the_pod_ends_with_the_pod() {
         let (first, second) = chain(&vf, &pod, &json!({ "rdmaDeviceName": "fabric0" }));
         second.run("ADD");
         assert_eq!(pod.rdma_devices(), ["fabric0"]);
-        let pod = if kill_pod { None } else { Some(pod) };
+        let pod = (!kill_pod).then_some(pod);
         second.run("DEL");
         first.run("DEL");
         assert_untouched(&vf, &before);

@@ -6,6 +6,22 @@ use std::time::Duration;
 use serde_json::Value;
 use vm::lab::{Vf, VfAttributes, ip, until};
 
+/// What else a pod can change, as `ip` calls it.
+const SETTINGS: [&str; 12] = [
+    "ifalias",
+    "group",
+    "txqlen",
+    "linkmode",
+    "promiscuity",
+    "allmulti",
+    "xdp",
+    "gso_max_size",
+    "gso_max_segs",
+    "gro_max_size",
+    "gso_ipv4_max_size",
+    "gro_ipv4_max_size",
+];
+
 /// A VF, attribute by attribute.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct State {
@@ -14,6 +30,7 @@ pub(crate) struct State {
     mtu: u64,
     flags: Vec<String>,
     alt_names: Vec<String>,
+    settings: Vec<Value>,
     attributes: VfAttributes,
     driver: Option<String>,
     rdma: Vec<String>,
@@ -37,6 +54,7 @@ impl State {
             mtu: link["mtu"].as_u64().unwrap_or_default(),
             flags: list("flags"),
             alt_names: list("altnames"),
+            settings: SETTINGS.iter().map(|key| link[key].clone()).collect(),
             attributes: vf.attributes(),
             driver: vf.driver(),
             rdma: vf.rdma(),
@@ -47,6 +65,16 @@ impl State {
     pub(crate) fn without_admin_mac(mut self) -> Self {
         self.attributes.mac = None;
         self
+    }
+
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its own MAC.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
     }
 
     /// What the PF says.

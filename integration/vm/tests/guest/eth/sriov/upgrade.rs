@@ -7,17 +7,17 @@ use serde_json::{Value, json};
 use vm::lab::{Pod, Vf, ip, run, vf};
 
 use super::call::sriov;
-use super::state::{State, assert_untouched, returned};
+use super::state::{State, assert_no_file, assert_untouched, returned};
 
 /// What sriov-cni leaves after an ADD with a VLAN and a MAC, in the kernel and on disk.
-fn attached_by_the_peer(vf: &Vf, pod: &Pod) {
+pub(super) fn attached_by_the_peer(vf: &Vf, pod: &Pod) {
     let (name, pf) = (vf.ifname(), vf.pf().ifname());
     let link: Value = serde_json::from_str(&ip(&format!("-j link show dev {name}"))).expect("JSON");
     let cache = json!({
         "cniVersion": "1.0.0", "name": "rail1", "type": "sriov", "ipam": {}, "deviceID": vf.bdf(), "VFID": vf.index(),
         "OrigVfState": {
-            "HostIFName": name, "SpoofChk": false, "Trust": false, "AdminMAC": "00:00:00:00:00:00",
-            "EffectiveMAC": link[0]["address"], "Vlan": 0, "VlanQoS": 0, "VlanProto": 33024, "MinTxRate": 0,
+            "HostIFName": name, "SpoofChk": false, "Trust": false, "AdminMAC": vf.attributes().mac,
+            "EffectiveMAC": link[0]["address"], "Vlan": vf.attributes().vlan, "VlanQoS": 0, "VlanProto": 33024, "MinTxRate": 0,
             "MaxTxRate": 0, "LinkState": 0, "MTU": 1500,
         },
         "Master": pf, "MAC": "02:00:5e:10:00:09", "MTU": 1500, "vlan": 100, "vlanQoS": 0, "vlanProto": "802.1q",
@@ -33,8 +33,21 @@ fn attached_by_the_peer(vf: &Vf, pod: &Pod) {
     write(&format!("/var/lib/cni/sriov/pci/{}", vf.bdf()), pod.path().to_str().expect("a path"));
 }
 
+/// What sriov-cni does at DEL, with what it noted at ADD: the VF goes home, and with it the files.
+pub(super) fn detached_by_the_peer(vf: &Vf, pod: &Pod, before: &State) {
+    pod.ip("link set dev net1 down");
+    let home = std::process::id();
+    pod.ip(&format!("link set dev net1 netns {home} name {}", before.name()));
+    ip(&format!("link set dev {} address {}", before.name(), before.address()));
+    vf.set("vlan 0");
+    vf.set("mac 00:00:00:00:00:00");
+    for path in [format!("{}-net1", pod.name()), format!("pci/{}", vf.bdf())] {
+        fs::remove_file(Path::new("/var/lib/cni/sriov").join(path)).expect("a file of the attachment");
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "the peer writes its files in place")]
-fn write(path: &str, text: &str) {
+pub(crate) fn write(path: &str, text: &str) {
     fs::write(path, text).unwrap_or_else(|error| panic!("write {path}: {error}"));
 }
 
@@ -45,7 +58,7 @@ fn del_of_what_the_peer_attached() {
         let before = State::of(&vf);
         attached_by_the_peer(&vf, &pod);
         let call = sriov(&vf, &pod, &json!({}));
-        let pod = if kill_pod { None } else { Some(pod) };
+        let pod = (!kill_pod).then_some(pod);
         call.run("DEL");
         assert_untouched(&vf, &before);
         drop(pod);
@@ -76,17 +89,49 @@ fn add_repairs_what_a_dead_pod_of_the_peer_left() {
 }
 
 #[test]
-fn a_torn_cache_brings_the_interface_home_all_the_same() {
-    for text in ["", r#"{"cniVersion":"1.0.0","name":"rail1","type":"sriov"}"#] {
-        let (vf, pod) = (vf(0, 3), Pod::new());
-        let name = vf.ifname();
-        attached_by_the_peer(&vf, &pod);
-        write(&format!("/var/lib/cni/sriov/{}-net1", pod.name()), text);
-        sriov(&vf, &pod, &json!({})).run("DEL");
-        assert_eq!((vf.ifname(), pod.links().len()), (name, 0));
-        for setting in ["vlan 0", "mac 00:00:00:00:00:00"] {
-            vf.set(setting);
+fn a_torn_cache_brings_the_vf_home_with_its_pfs_defaults() {
+    for text in ["", "{\"cniVersion\":", r#"{"cniVersion":"1.0.0","name":"rail1","type":"sriov"}"#] {
+        for kill_pod in [false, true] {
+            let (vf, pod) = (vf(0, 3), Pod::new());
+            let name = vf.ifname();
+            attached_by_the_peer(&vf, &pod);
+            let before = vf.attributes();
+            write(&format!("/var/lib/cni/sriov/{}-net1", pod.name()), text);
+            let call = sriov(&vf, &pod, &json!({}));
+            let pod = (!kill_pod).then_some(pod);
+            let output = call.output("DEL");
+            assert!(output.status.success());
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(said.contains(vf.bdf()) && said.contains("its PF's defaults"), "{said}");
+            assert_ne!(vf.attributes(), before);
+            let after = vf.attributes();
+            assert_eq!((vf.ifname(), after.vlan, after.mac.as_deref()), (name, 0, Some("00:00:00:00:00:00")));
+            assert_no_file();
+            drop(pod);
         }
+    }
+}
+
+/// Which pod it is about, only `CNI_NETNS` could tell.
+#[test]
+fn without_cni_netns_a_living_pod_of_the_peer_keeps_its_vf_and_its_cache() {
+    let whole = None;
+    for text in [whole, Some("{")] {
+        let (vf, pod) = (vf(0, 3), Pod::new());
+        let before = State::of(&vf);
+        attached_by_the_peer(&vf, &pod);
+        let cache = format!("/var/lib/cni/sriov/{}-net1", pod.name());
+        let written = fs::read_to_string(&cache).expect("the cache");
+        if let Some(torn) = text {
+            write(&cache, torn);
+        }
+        let call = sriov(&vf, &pod, &json!({}));
+        let said = call.clone().without_netns().fails("DEL");
+        assert!(said.contains("CNI_NETNS is empty") && said.contains(vf.bdf()), "{said}");
+        assert_eq!((vf.attributes().vlan, pod.links()), (100, vec!["net1".to_owned()]));
+        write(&cache, &written);
+        call.run("DEL");
+        assert_untouched(&vf, &before);
     }
 }
 
