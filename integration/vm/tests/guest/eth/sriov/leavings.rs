@@ -62,7 +62,7 @@ fn nothing_of_it_comes_home() {
 fn what_the_host_had_set_comes_back() {
     let (vf, pod) = (vf(6, 2), Pod::new());
     let name = vf.ifname();
-    ip(&format!("link set dev {name} group 9 txqueuelen 500 alias rail six"));
+    ip(&format!("link set dev {name} group 9 txqueuelen 500 alias rail6"));
     ip(&format!("link set dev {name} gso_max_segs 1000"));
     let before = State::of(&vf);
     let call = attached(&vf, &pod);
