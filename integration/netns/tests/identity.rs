@@ -2,6 +2,8 @@
 
 #[path = "identity/disk.rs"]
 mod disk;
+#[path = "identity/elsewhere.rs"]
+mod elsewhere;
 #[path = "identity/turns.rs"]
 mod turns;
 
@@ -95,29 +97,34 @@ fn networks(world: &World, pod: &Space, container: &str) -> [Network; 3] {
     [of(macvlan(1)), of(macvlan(1)).coordinated(world, pod, container, "net1", 1), of(rail(1))]
 }
 
-/// Ends a namespace and makes others at its path, until the kernel gives one the inode again.
-fn with_the_same_inode(world: &World, old: Space) -> Space {
-    let (name, id) = (old.name().to_owned(), old.id());
-    world.remove_pod(&name);
-    drop(old);
-    for _ in 0..2_000 {
-        let new = pod(world, &name);
-        if new.id() == id {
-            return new;
+/// A pod with what `first` attaches, ended without a DEL, and another at its path that the kernel has given its inode. The
+/// tests beside this one make namespaces, too, and may get it first.
+fn with_the_same_inode<T>(first: impl Fn(&World, &Space) -> T) -> (World, Space, T) {
+    for _ in 0..10 {
+        let world = world();
+        let old = pod(&world, "a");
+        let (id, made) = (old.id(), first(&world, &old));
+        world.remove_pod("a");
+        drop(old);
+        for _ in 0..300 {
+            let new = pod(&world, "a");
+            if new.id() == id {
+                return (world, new, made);
+            }
+            world.remove_pod("a");
         }
-        world.remove_pod(&name);
     }
-    panic!("the kernel does not give the inode {id:?} out again");
+    panic!("the kernel gives no inode out again");
 }
 
 #[test]
 fn a_late_del_leaves_a_later_pod_with_the_same_inode_alone() {
     for way in 0..3 {
-        let world = world();
-        let old = pod(&world, "a");
-        let first = networks(&world, &old, "first")[way].clone();
-        first.add();
-        let new = with_the_same_inode(&world, old);
+        let (world, new, first) = with_the_same_inode(|world, old| {
+            let first = networks(world, old, "first")[way].clone();
+            first.add();
+            first
+        });
         let second = networks(&world, &new, "second")[way].clone();
         let result = second.add();
         let kernel = || world.snapshot().without("file ").without("lease ");
@@ -134,10 +141,7 @@ fn a_late_del_leaves_a_later_pod_with_the_same_inode_alone() {
 #[test]
 fn an_add_of_the_same_id_in_a_later_namespace_with_the_same_inode_attaches() {
     for way in 0..3 {
-        let world = world();
-        let old = pod(&world, "a");
-        networks(&world, &old, "cid")[way].add();
-        let new = with_the_same_inode(&world, old);
+        let (world, new, _) = with_the_same_inode(|world, old| networks(world, old, "cid")[way].add());
         let network = networks(&world, &new, "cid")[way].clone();
         let result = network.add();
         network.check(&result);
@@ -147,11 +151,11 @@ fn an_add_of_the_same_id_in_a_later_namespace_with_the_same_inode_attaches() {
 
 #[test]
 fn gc_releases_an_earlier_pod_whose_inode_a_living_one_has() {
-    let world = world();
-    let old = pod(&world, "a");
-    Network::of(&world, &old, "first", "net1", macvlan(1)).add();
-    let new = with_the_same_inode(&world, old);
-    Network::of(&world, &new, "second", "net1", macvlan(1)).add();
+    let add = |world: &World, pod: &Space, container: &str| {
+        Network::of(world, pod, container, "net1", macvlan(1)).add();
+    };
+    let (world, new, ()) = with_the_same_inode(|world, old| add(world, old, "first"));
+    add(&world, &new, "second");
     let said = railctl(&world, &["gc", "--apply"]);
     assert!(said.contains("rail1/first/net1") && said.contains("1 left over, 1 alive"), "{said}");
     assert!(new.has_link("net1"));
@@ -225,6 +229,44 @@ fn a_pod_whose_record_an_older_version_wrote_keeps_what_its_interfaces_share() {
     assert_same(&alone, &world.snapshot().without("file "));
     one.del();
     assert_same(&before, &world.snapshot().without("file "));
+}
+
+#[test]
+fn a_del_that_comes_again_leaves_the_next_pod_at_the_path_alone() {
+    for (way, kind) in [(0, "macvlan"), (1, "coordinator"), (2, "rail")] {
+        let world = world();
+        let old = pod(&world, "a");
+        let first = networks(&world, &old, "first")[way].clone();
+        first.add();
+        first.del();
+        world.remove_pod("a");
+        drop(old);
+        let new = pod(&world, "a");
+        let second = networks(&world, &new, "second")[way].clone();
+        let result = second.add();
+        first.del();
+        assert!(new.has_link("net1"), "{kind}");
+        second.check(&result);
+    }
+}
+
+/// Within one namespace: a macvlan of another attachment, made after its master came anew.
+#[test]
+fn a_del_without_a_record_leaves_an_interface_alone_that_another_attachment_owns() {
+    let world = world();
+    let pod = pod(&world, "a");
+    let of = |container: &str, config: Value| Network::of(&world, &pod, container, "net1", config);
+    let first = of("first", macvlan(1));
+    first.add();
+    first.del();
+    let second = of("second", rail(2));
+    let result = second.add();
+    first.del();
+    of("first", rail(2)).del();
+    second.check(&result);
+    // By another network of the same container, too.
+    of("second", macvlan(1)).del();
+    second.check(&result);
 }
 
 /// The containers that hold leases.

@@ -134,6 +134,7 @@ impl Attachments {
 
     /// Undoes an attachment and forgets it. The record stays, for the next try, if anything could not be undone.
     pub fn release<T: Undo>(&self, key: &AttachmentKey, undo: &T, context: &mut UndoContext) -> Vec<Error> {
+        context.attachment = Some(key.clone());
         let mut errors = undo.undo(context);
         if errors.is_empty() {
             errors.extend(self.forget(key).err());
@@ -169,6 +170,7 @@ impl Attachments {
         }
         tracing::info!(attachment = %old.key, "undoing what an unfinished ADD left behind");
         let mut context = UndoContext::of(old.netns.as_ref(), Some(pod.path()))?;
+        context.attachment = Some(old.key.clone());
         match Error::join(old.undo.undo.undo(&mut context)) {
             None => Ok(()),
             Some(error) => Err(Failure::Leftover { key: old.key.clone(), source: error }.into()),
@@ -234,6 +236,7 @@ impl<T: Undo> Adding<T> {
             Ok(context) => context,
             Err(error) => return vec![error],
         };
+        context.attachment = Some(self.record.key.clone());
         let mut errors = self.undo().undo(&mut context);
         if errors.is_empty() {
             errors.extend(self.records.remove(&self.record.key).err().map(Error::from));

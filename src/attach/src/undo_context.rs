@@ -1,11 +1,13 @@
+use std::num::NonZeroU64;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use netlink::Rtnetlink;
-use netns::NetNs;
-use state::Netns;
+use netns::{Id, Living, NetNs};
+use state::{AttachmentKey, Dirs, Netns};
 
 use crate::attachment::{is, may_be};
-use crate::{Error, Pod};
+use crate::{Error, Pod, other_owner};
 
 /// Where an undo happens: the host, and the pod's namespace if it is still the one that the record is about.
 #[derive(Debug, Default)]
@@ -14,11 +16,22 @@ pub struct UndoContext {
     pub pod: Option<Pod>,
     /// rtnetlink on the host, once it was needed.
     pub host: Option<Rtnetlink>,
+    /// Whose attachment is undone.
+    pub attachment: Option<AttachmentKey>,
+}
+
+/// The namespaces of this node, looked for once: what a record is about was there before.
+pub fn living() -> Option<&'static Living> {
+    static LIVING: OnceLock<Option<Living>> = OnceLock::new();
+    let look =
+        || Living::look().inspect_err(|error| tracing::warn!(%error, "/proc cannot be gone through")).ok();
+    LIVING.get_or_init(look).as_ref()
 }
 
 impl UndoContext {
     /// Looks for the record's namespace at `CNI_NETNS` and at the path of ADD. Neither need exist; another namespace
-    /// at the same path is a newer pod's and is left alone.
+    /// at the same path is a newer pod's and is left alone. One that has lost its paths, or whose process has moved on, is
+    /// found by whatever else holds it.
     pub fn of(recorded: Option<&Netns>, cni_netns: Option<&Path>) -> Result<Self, Error> {
         let Some(recorded) = recorded else { return Ok(Self::default()) };
         for path in cni_netns.into_iter().chain([recorded.path.as_path()]) {
@@ -33,7 +46,11 @@ impl UndoContext {
                 _ => (),
             }
         }
-        Ok(Self::default())
+        // Without a cookie, a later namespace with the same inode would be taken for it.
+        let cookie = NonZeroU64::new(recorded.cookie);
+        let id = Id { dev: recorded.dev, ino: recorded.ino };
+        let held = cookie.and_then(|cookie| living()?.open(id, Some(cookie)));
+        held.map_or_else(|| Ok(Self::default()), Self::with)
     }
 
     /// Whatever namespace is at `CNI_NETNS`, for what has to be undone without a record.
@@ -43,6 +60,16 @@ impl UndoContext {
             Some(Err(error)) if !error.is_gone() => Err(error.into()),
             _ => Ok(Self::default()),
         }
+    }
+
+    /// Whether the pod's interface of that name is on record for another attachment than the one that is undone.
+    pub fn is_anothers(&self, ifname: &str) -> Result<bool, Error> {
+        let Some(pod) = &self.pod else { return Ok(false) };
+        let owner = other_owner(&Dirs::from_env()?, &pod.netns, ifname, self.attachment.as_ref())?;
+        if let Some(owner) = &owner {
+            tracing::warn!(ifname, %owner, "left alone: it belongs to another attachment now");
+        }
+        Ok(owner.is_some())
     }
 
     /// rtnetlink in the namespace that the plugin runs in.
@@ -58,6 +85,6 @@ impl UndoContext {
     }
 
     fn with(netns: NetNs) -> Result<Self, Error> {
-        Ok(Self { pod: Some(Pod::of(netns)?), host: None })
+        Ok(Self { pod: Some(Pod::of(netns)?), ..Self::default() })
     }
 }

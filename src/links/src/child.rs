@@ -4,6 +4,7 @@
 mod add;
 mod check;
 mod del;
+mod elsewhere;
 mod error;
 mod link;
 pub mod parent;

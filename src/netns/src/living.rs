@@ -14,6 +14,10 @@ use crate::{Id, NetNs};
 
 /// The inode of the kernel's first PID namespace (`PROC_PID_INIT_INO` in `include/linux/proc_ns.h`).
 const FIRST_PID_NAMESPACE: &str = "pid:[4026531836]";
+/// This process, whose mounts are the runtime's.
+const OWN: &str = "/proc/self";
+/// Where those of namespaces are (`PROC_DYNAMIC_FIRST` in `fs/proc/generic.c`): other files there may be opened in vain.
+const INODES: std::ops::Range<u64> = 0xf000_0000..0x1_0000_0000;
 /// Ways into a namespace that are kept: one may be gone by the time it is used.
 const WAYS: usize = 4;
 
@@ -32,6 +36,8 @@ pub struct Living {
 struct Held {
     /// Whether a thread is in it.
     peopled: bool,
+    /// Whether it has a path among our own mounts, as a runtime gives one to each pod.
+    mounted: bool,
     /// Files that lead to it.
     ways: Vec<PathBuf>,
 }
@@ -42,7 +48,7 @@ impl Living {
         let dev = fs::metadata("/proc/self/ns/net")?.dev();
         let mut living = Self { dev, held: BTreeMap::new(), unseen: Vec::new() };
         let mut mounts = Vec::new();
-        living.process(Path::new("/proc/self"), &mut mounts);
+        living.process(Path::new(OWN), &mut mounts);
         for process in folder(Path::new("/proc")).filter(|path| is_number(path)) {
             match fs::read_link(process.join("ns/net")).map_err(|error| error.raw_os_error()) {
                 Ok(_) => living.process(&process, &mut mounts),
@@ -66,6 +72,11 @@ impl Living {
     /// Whether a thread is in it.
     pub fn is_peopled(&self, id: Id, cookie: Option<NonZeroU64>) -> bool {
         self.held(id).is_some_and(|held| held.peopled && held.is(id, cookie))
+    }
+
+    /// Whether it has a path among our own mounts.
+    pub fn is_mounted(&self, id: Id) -> bool {
+        self.held(id).is_some_and(|held| held.mounted)
     }
 
     /// Opens it, if anything holds it that leads there yet.
@@ -96,18 +107,18 @@ impl Living {
             // Threads of one process may have mounts of their own.
             if let Some(namespace) = link(&thread.join("ns/mnt")).filter(|name| !mounts.contains(name)) {
                 mounts.push(namespace);
-                self.mounts(&thread);
+                self.mounts(&thread, process == Path::new(OWN));
             }
         }
         for file in folder(&process.join("fd")) {
-            inode(&file).map(|inode| self.add(inode, file));
+            descriptor(process, &file).map(|inode| self.add(inode, file));
         }
     }
 
-    fn mounts(&mut self, thread: &Path) {
+    fn mounts(&mut self, thread: &Path, own: bool) {
         let table = fs::read(thread.join("mountinfo")).unwrap_or_default();
         for (inode, point) in table.split(|&byte| byte == b'\n').filter_map(mounted) {
-            self.add(inode, thread.join("root").join(point));
+            self.add(inode, thread.join("root").join(point)).mounted |= own;
         }
     }
 
@@ -154,6 +165,19 @@ fn unescaped(text: &[u8]) -> Vec<u8> {
         rest = if escaped.is_some() { &after[3..] } else { after };
     }
     bytes
+}
+
+/// Of one that was opened by a path, the link tells that path, which may be gone or lead elsewhere. Its inode (Linux 5.14) is
+/// read without a question to its file system, which may hang.
+fn descriptor(process: &Path, file: &Path) -> Option<u64> {
+    let text = link(file)?;
+    if !text.starts_with('/') {
+        return number(&text);
+    }
+    let info = fs::read_to_string(process.join("fdinfo").join(file.file_name()?)).ok()?;
+    info.lines()
+        .find_map(|line| line.strip_prefix("ino:")?.trim().parse().ok())
+        .filter(|inode| INODES.contains(inode))
 }
 
 fn inode(path: &Path) -> Option<u64> {
@@ -207,6 +231,17 @@ mod tests {
         assert!(!living.is_peopled(held.id(), held.cookie()), "only our descriptor is on it");
         assert_eq!(living.open(held.id(), held.cookie()).unwrap().id(), held.id());
         assert!(living.all().any(|netns| netns.id() == held.id()));
+    }
+
+    #[test]
+    fn a_descriptor_tells_its_namespace_and_an_ordinary_file_none() {
+        let held = crate::tests::fresh();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        assert_eq!(descriptor(Path::new(OWN), Path::new("/proc/self/fd/0/none")), None);
+        let fd =
+            |file: &dyn std::os::fd::AsRawFd| PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+        assert_eq!(descriptor(Path::new(OWN), &fd(&held.fd())), Some(held.id().ino));
+        assert_eq!(descriptor(Path::new(OWN), &fd(file.as_file())), None, "an ordinary file");
     }
 
     #[test]

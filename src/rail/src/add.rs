@@ -95,7 +95,7 @@ impl Build<'_> {
             step.finish(&mut self.site, &made.parts)?;
         }
         let all = together(&results);
-        adding.set(|made| made.results = results);
+        adding.set(|made| made.given(results));
         Ok(all)
     }
 

@@ -54,6 +54,7 @@ fn undo(
             (made.with_config(rails, context.pod.as_ref())?, context)
         }
     };
+    context.attachment = Some(key.clone());
     let errors = made.undo(&mut context);
     Ok((made, errors))
 }

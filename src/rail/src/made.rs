@@ -24,6 +24,18 @@ pub(super) struct MadeRail {
 }
 
 impl Made {
+    /// Keeps in mind what each rail has got.
+    pub(super) fn given(&mut self, results: Vec<CniResult>) {
+        for (rail, result) in self.rails.iter_mut().zip(&results) {
+            for part in &mut rail.parts {
+                if let Part::Child(link) = part {
+                    link.given(result.ips.iter().map(|ip| ip.address.addr()));
+                }
+            }
+        }
+        self.results = results;
+    }
+
     fn children(&self) -> impl Iterator<Item = &PodLink> {
         let parts = self.rails.iter().flat_map(|rail| &rail.parts);
         parts.filter_map(|part| if let Part::Child(link) = part { Some(link) } else { None })

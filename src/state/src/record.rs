@@ -70,6 +70,27 @@ pub struct Records {
     boot_id: BootId,
 }
 
+/// The whole records of this boot that `wanted` picks by plugin and key, whichever plugin wrote them.
+pub fn whole(
+    dirs: &Dirs,
+    wanted: impl Fn(&str, &AttachmentKey) -> bool,
+) -> Result<Vec<Record<serde_json::Value>>, Error> {
+    let (root, boot_id) = (&dirs.state, BootId::current()?);
+    let mut found = Vec::new();
+    for network in file::names(&root.folder(&[FOLDER])?)?.iter().filter_map(|name| name.to_str()) {
+        let folder = root.folder(&[FOLDER, network])?;
+        for name in file::names(&folder)? {
+            let parsed = name.to_str().and_then(|name| AttachmentKey::parse(network, name));
+            let Some((plugin, key)) = parsed.filter(|(plugin, key)| wanted(plugin, key)) else { continue };
+            let Some(bytes) = file::read(&folder.join(&name))? else { continue };
+            if let Ok(Loaded::Present(record)) = entry::decode(&bytes, &plugin, &key, &boot_id) {
+                found.push(record);
+            }
+        }
+    }
+    Ok(found)
+}
+
 impl Records {
     /// Those of the running boot; touches no file of ours.
     pub fn open(dirs: &Dirs, plugin: &str) -> Result<Self, Error> {

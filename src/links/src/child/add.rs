@@ -65,6 +65,7 @@ impl Build<'_> {
             result: &mut result,
         };
         detect::configure(&mut self.pod, candidate)?;
+        adding.set(|undo| undo.given(result.ips.iter().map(|ip| ip.address.addr())));
         advertisements::wait(&mut self.pod, &[(&link, self.accept_ra)])?;
         Ok(result)
     }

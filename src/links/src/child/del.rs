@@ -5,10 +5,10 @@ use cni::{Interface, Request, ValidAttachments};
 use netlink::{HwAddr, LinkChange, Rtnetlink};
 use state::Dirs;
 
-use super::PodLink;
 use super::link::{self, NAMESPACE_ENDS};
+use super::{PodLink, elsewhere};
 
-/// DEL of a child link. The IPAM's DEL always runs, after the link is gone.
+/// DEL of a child link. The IPAM's DEL runs after the link is gone.
 pub(super) fn del(request: &Request, plugin: &str) -> Result<(), cni::Error> {
     let attachments = Attachments::open(&Dirs::from_env().map_err(Error::from)?, plugin)?;
     lease::end(request, &attachments, |errors| delete_link(request, &attachments, plugin, errors))
@@ -19,23 +19,42 @@ const LEAVING: u32 = 211 << 23;
 
 /// Deletes links of one pod, within one grace period of the kernel. Goes on after a failure.
 pub fn delete_all<'a>(links: impl Iterator<Item = &'a PodLink>, context: &mut UndoContext) -> Vec<Error> {
-    let Some(pod) = &mut context.pod else {
-        return links.filter_map(|link| link.delete_refunded(context, NAMESPACE_ENDS).err()).collect();
-    };
-    let (mut indexes, mut errors) = (Vec::new(), Vec::new());
+    let (mut indexes, mut missing, mut errors) = (Vec::new(), Vec::new(), Vec::new());
     for link in links {
-        match link.find(&mut pod.netlink) {
-            Ok(found) => indexes.extend(found.map(|link| link.index)),
+        match find(link, context) {
+            Ok(Some(index)) => indexes.push(index),
+            Ok(None) => missing.push(link),
             Err(error) => errors.push(error),
         }
     }
-    let route = &mut pod.netlink;
-    if let Err(error) = delete_together(&indexes, route) {
-        // The pod may have put into the group what cannot be deleted, such as its lo.
-        tracing::warn!(%error, "the links of the pod cannot be deleted together: one by one");
-        errors.extend(indexes.into_iter().filter_map(|index| link::delete(index, route).err()));
+    if let Some(pod) = &mut context.pod {
+        errors.extend(delete_found(&indexes, &mut pod.netlink));
     }
+    errors.extend(missing.into_iter().flat_map(|link| delete_missing(link, context)));
     errors
+}
+
+fn delete_found(indexes: &[u32], route: &mut Rtnetlink) -> Vec<Error> {
+    let Err(error) = delete_together(indexes, route) else { return Vec::new() };
+    // The pod may have put into the group what cannot be deleted, such as its lo.
+    tracing::warn!(%error, "the links of the pod cannot be deleted together: one by one");
+    indexes.iter().filter_map(|&index| link::delete(index, route).err()).collect()
+}
+
+/// In the pod.
+fn find(link: &PodLink, context: &mut UndoContext) -> Result<Option<u32>, Error> {
+    if link.is_anothers(context)? {
+        return Ok(None);
+    }
+    let Some(pod) = &mut context.pod else { return Ok(None) };
+    Ok(link.find(&mut pod.netlink)?.map(|link| link.index))
+}
+
+/// One that is not in the pod any more: the kernel gave it to the host, or the pod to a namespace of its own.
+fn delete_missing(link: &PodLink, context: &mut UndoContext) -> Vec<Error> {
+    let refunded = if context.pod.is_none() { link.delete_refunded(context, NAMESPACE_ENDS) } else { Ok(()) };
+    let elsewhere = link.marks.as_ref().map_or(Ok(()), |marks| elsewhere::delete(link, marks, context));
+    [refunded, elsewhere].into_iter().filter_map(Result::err).collect()
 }
 
 /// One by one, each would wait for a grace period of its own.
@@ -78,7 +97,9 @@ fn delete_link(
             if let Found::Damaged(damage) = unusable {
                 tracing::warn!(%damage, "the record of this attachment is damaged; the link is deleted by its name");
             }
-            errors.extend(unrecorded(request, kind, &mut UndoContext::at(cni_netns)?));
+            let mut context = UndoContext::at(cni_netns)?;
+            context.attachment = Some(key.clone());
+            errors.extend(unrecorded(request, kind, &mut context));
             attachments.forget(&key)?;
             Ok(None)
         }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use state::AttachmentKey;
 
 use super::Parent;
+use super::elsewhere::Marks;
 
 /// The link to be made.
 #[derive(Clone, Debug)]
@@ -57,6 +58,9 @@ pub struct PodLink {
     /// Whether the kernel does that; `None` in records of a version that did not say so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outlives_namespace: Option<bool>,
+    /// By what it is found in another namespace than the pod's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub marks: Option<Marks>,
     /// The IPAM plugin that gave its addresses.
     pub ipam: Option<String>,
 }
@@ -89,11 +93,7 @@ impl Ledger for Adding<PodLink> {
 
 impl Undo for PodLink {
     fn undo(&self, context: &mut UndoContext) -> Vec<Error> {
-        let deleted = match &mut context.pod {
-            Some(pod) => self.delete_in(&mut pod.netlink),
-            None => self.delete_refunded(context, NAMESPACE_ENDS),
-        };
-        deleted.err().into_iter().collect()
+        super::delete_all(std::iter::once(self), context)
     }
 }
 
@@ -120,6 +120,7 @@ impl PodLink {
             staged: None,
             refunded: None,
             outlives_namespace: None,
+            marks: None,
             ipam,
         }
     }
@@ -127,6 +128,7 @@ impl PodLink {
     /// What DEL will know it by.
     pub fn made(&mut self, link: &Link) {
         self.index = Some(link.index);
+        self.marks = Some(Marks::of(link));
         self.refunded = link.address.filter(|_| self.outlives_namespace == Some(true));
         self.staged = None;
     }
@@ -149,8 +151,10 @@ impl PodLink {
         found.map_or(Ok(()), |link| delete(link.index, host))
     }
 
-    fn delete_in(&self, pod: &mut Rtnetlink) -> Result<(), Error> {
-        self.find(pod)?.map_or(Ok(()), |link| delete(link.index, pod))
+    /// Whether only its name tells it, and that is another attachment's by now.
+    pub(super) fn is_anothers(&self, context: &UndoContext) -> Result<bool, Error> {
+        let is_named = self.index.is_none() && self.staged.is_none();
+        Ok(is_named && context.is_anothers(&self.ifname)?)
     }
 
     /// The link, if it is still of that kind.

@@ -66,7 +66,7 @@ impl Netdev {
         context: &mut UndoContext,
     ) -> Result<(), attach::Error> {
         context.host()?;
-        let UndoContext { pod: Some(pod), host: Some(host) } = context else { return Ok(()) };
+        let UndoContext { pod: Some(pod), host: Some(host), .. } = context else { return Ok(()) };
         match in_pod(&mut pod.netlink, device, index, ifname)? {
             Some(link) => self.move_link_to_host(pod, &link, host),
             None => Ok(()),
