@@ -113,14 +113,14 @@ impl Attachments {
         Ok(Prepared { records: self.records, key, netns: identity(pod), superseded, lock })
     }
 
-    /// For a DEL, from before it looks to its end: waits for an ADD that is under way. `None` where there cannot be one: before
-    /// the first ADD, and on a disk that takes nothing more.
+    /// For a DEL, from before it looks to its end: waits for an ADD that is under way. `None` on a disk that takes nothing more,
+    /// where no ADD gets anywhere either.
     pub fn lock(&self, key: &AttachmentKey) -> Result<Option<Lock>, Error> {
         self.lock_within(key, PATIENCE)
     }
 
     fn lock_within(&self, key: &AttachmentKey, patience: Duration) -> Result<Option<Lock>, Error> {
-        self.records.lock_known(key, patience).or_else(|error| despite_disk(error).map(|()| None))
+        self.records.lock(key, patience).map(Some).or_else(|error| despite_disk(error).map(|()| None))
     }
 
     /// The attachment of `key` as its record has it.

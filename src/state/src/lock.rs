@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::panic::resume_unwind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,18 @@ const TURNS: u32 = 30;
 #[derive(Debug)]
 #[must_use = "the lock is released when it is dropped"]
 pub struct Lock {
-    _file: File,
+    file: File,
+    /// That of several locks.
+    shared_file: Option<PathBuf>,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if let Some(path) = self.shared_file.take().filter(|_| slot::has_all(&self.file)) {
+            // Whoever has opened it meanwhile sees that it is no more. One that stays, on a read-only disk, does no harm.
+            let _ = fs::remove_file(path);
+        }
+    }
 }
 
 impl Lock {
@@ -41,30 +52,29 @@ impl Lock {
         Self::acquire_by(path, timeout, &Flock { attempt: File::try_lock_shared, wait: File::lock_shared })
     }
 
-    /// Takes one of the locks that share a file, told apart by a number: of what comes and goes, nothing is left.
+    /// Takes one of the locks that share a file, told apart by a number. The last one who lets go removes the file.
     pub fn acquire_slot(path: &Path, slot: u32, timeout: Duration) -> Result<Self, Error> {
-        Self::acquire_by(path, timeout, &slot::Slot(slot))
-    }
-
-    /// The same where the file exists; `None` where nobody has ever had such a lock.
-    pub fn acquire_known_slot(path: &Path, slot: u32, timeout: Duration) -> Result<Option<Self>, Error> {
-        let kind = slot::Slot(slot);
-        let file = file::open(path, kind.open(&mut OpenOptions::new()), OFlag::empty());
-        file::absent_as_none(file)?.map(|file| Self::of(file, path, timeout, &kind)).transpose()
+        let deadline = Instant::now() + timeout;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let mut lock = Self::acquire_by(path, left, &slot::Slot(slot))?;
+            let links = lock.file.metadata().map_err(|error| Error::io("inspect", path, &error))?.nlink();
+            if links > 0 {
+                lock.shared_file = Some(path.to_path_buf());
+                return Ok(lock);
+            }
+            // The last one before us has removed it: the next one is another file.
+        }
     }
 
     fn acquire_by(path: &Path, timeout: Duration, kind: &impl Kind) -> Result<Self, Error> {
         let file = file::open(path, kind.open(&mut OpenOptions::new()), OFlag::O_CREAT)?;
-        Self::of(file, path, timeout, kind)
-    }
-
-    fn of(file: File, path: &Path, timeout: Duration, kind: &impl Kind) -> Result<Self, Error> {
         let start = Instant::now();
         let failed = |error: &io::Error| Error::io("lock", path, error);
         let turns = if timeout.is_zero() { 0 } else { TURNS };
         for turn in 0..=turns {
             match kind.attempt(&file) {
-                Ok(()) => return Ok(Self { _file: file }),
+                Ok(()) => return Ok(Self { file, shared_file: None }),
                 Err(TryLockError::WouldBlock) if turn < turns => thread::yield_now(),
                 Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(error)) => return Err(failed(&error)),
@@ -72,7 +82,7 @@ impl Lock {
         }
         let locked = if timeout.is_zero() { Ok(None) } else { wait_for(&file, timeout, kind.waiter()) };
         if let Some(file) = locked.map_err(|error| failed(&error))? {
-            return Ok(Self { _file: file });
+            return Ok(Self { file, shared_file: None });
         }
         let (path, waited) = (path.to_path_buf(), start.elapsed());
         Err(Error::Timeout { path, waited, holder: kind.holder(&file) })

@@ -137,15 +137,9 @@ impl Records {
         Ok(())
     }
 
-    /// Keeps others from adding or undoing the attachment, until it is dropped. No file is left of it.
+    /// Keeps others from adding or undoing the attachment, until it is dropped. No file is left of it then.
     pub fn lock(&self, key: &AttachmentKey, timeout: Duration) -> Result<Lock, Error> {
         self.root.lock_slot(&["locks"], FOLDER, key.slot(&self.plugin), timeout)
-    }
-
-    /// The same for who only undoes: `None` where no ADD of this boot has ever got as far as its lock.
-    pub fn lock_known(&self, key: &AttachmentKey, timeout: Duration) -> Result<Option<Lock>, Error> {
-        let path = self.root.folder(&["locks"])?.join(FOLDER);
-        Lock::acquire_known_slot(&path, key.slot(&self.plugin), timeout)
     }
 
     /// What is known of the attachment.

@@ -84,7 +84,7 @@ fn slots_of_one_file_are_locks_of_their_own() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("attachments");
     let mut other = slot_holder(&path, 7);
-    let _eight = Lock::acquire_slot(&path, 8, Duration::ZERO).unwrap();
+    let eight = Lock::acquire_slot(&path, 8, Duration::ZERO).unwrap();
     let error = Lock::acquire_slot(&path, 7, Duration::from_millis(80)).unwrap_err();
     let Error::Timeout { holder, .. } = &error else { panic!("{error:?}") };
     assert_eq!(*holder, Some(other.id()), "{error}");
@@ -98,9 +98,32 @@ fn slots_of_one_file_are_locks_of_their_own() {
     let seven = waits.join().unwrap().unwrap();
     assert!(Lock::acquire_slot(&path, 7, Duration::ZERO).is_err(), "a second one in the same process");
     drop(seven);
-    let _again = Lock::acquire_slot(&path, 7, Duration::ZERO).unwrap();
-    assert_eq!(fs::read(&path).unwrap(), b"");
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "one file, whoever comes and goes");
+    let again = Lock::acquire_slot(&path, 7, Duration::ZERO).unwrap();
+    drop(again);
+    assert!(path.exists(), "another slot of it is taken");
+    drop(eight);
+    assert!(!path.exists(), "the last one removes it");
+}
+
+/// Whoever waits for a file that the holder removes gets the next one, and shares it with nobody.
+#[test]
+fn a_slot_has_one_holder_whoever_removes_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("attachments");
+    let inside = std::sync::atomic::AtomicU32::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..200 {
+                    let lock = Lock::acquire_slot(&path, 7, LONG).unwrap();
+                    assert_eq!(inside.fetch_add(1, std::sync::atomic::Ordering::SeqCst), 0, "two at once");
+                    inside.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+                    drop(lock);
+                }
+            });
+        }
+    });
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 #[test]

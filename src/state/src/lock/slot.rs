@@ -12,6 +12,12 @@ use super::{Kind, Wait, inode};
 #[derive(Clone, Copy)]
 pub(super) struct Slot(pub(super) u32);
 
+/// Whether nobody else has a slot of the file: then the holder of the descriptor has all of them.
+pub(super) fn has_all(file: &File) -> bool {
+    let all = libc::flock { l_start: 0, l_len: 0, ..Slot(0).request() };
+    fcntl(file, FcntlArg::F_OFD_SETLK(&all)).is_ok()
+}
+
 impl Slot {
     #[expect(
         clippy::cast_possible_truncation,
