@@ -13,6 +13,7 @@ use serde::Serialize;
 use state::Dirs;
 
 use crate::cli::{self, Format};
+use crate::driver::cache::Cache;
 use crate::output;
 use crate::pod::netns_path;
 use crate::records::{self, Attachment};
@@ -22,6 +23,9 @@ use live::{Interface, Routing};
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Pod {
+    /// `namespace/name` in Kubernetes, where its runtime has cached it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
     container_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     netns: Option<String>,
@@ -51,27 +55,41 @@ pub(crate) struct Shown {
 }
 
 pub(crate) fn run(args: &cli::Show) -> Result<()> {
-    let attachments = records::attachments(&Dirs::from_env()?)?;
-    let chosen = choose(attachments, args.pod.as_deref())?;
+    let dirs = Dirs::from_env()?;
+    let (attachments, names) = (records::attachments(&dirs)?, names(&dirs));
+    let chosen = choose(attachments, args.pod.as_deref(), &names)?;
     let living = Living::look().context("look for network namespaces in /proc")?;
     let pods = by_pod(chosen).into_values().map(|attachments| show(&attachments, &living));
-    let pods = pods.collect::<Result<Vec<_>>>()?;
+    let mut pods = pods.collect::<Result<Vec<_>>>()?;
+    for pod in &mut pods {
+        pod.name = names.get(&pod.container_id).cloned();
+    }
     match args.output {
         Format::Table => print::pods(&pods, args.pod.is_some()),
         format => output::print(&pods, format),
     }
 }
 
-/// All, or those of a container ID or of a namespace.
-fn choose(attachments: Vec<Attachment>, pod: Option<&str>) -> Result<Vec<Attachment>> {
+/// The names of pods by container ID. They are for people: where the runtime has no readable cache, nothing else is missing.
+fn names(dirs: &Dirs) -> Names {
+    let cached = Cache::of_runtime(dirs).list().unwrap_or_default();
+    cached.into_iter().filter_map(|entry| Some((entry.container_id.clone(), entry.pod()?))).collect()
+}
+
+/// All, or those of a pod as Kubernetes calls it, of a container ID or of a namespace.
+fn choose(attachments: Vec<Attachment>, pod: Option<&str>, names: &Names) -> Result<Vec<Attachment>> {
     let Some(pod) = pod else { return Ok(attachments) };
     let path = netns_path(pod)?;
     let netns = NetNs::open(&path).ok();
-    let chosen: Vec<_> =
-        attachments.into_iter().filter(|attachment| is_of(attachment, pod, &path, netns.as_ref())).collect();
+    let called =
+        |attachment: &Attachment| names.get(&attachment.key.container_id).is_some_and(|name| name == pod);
+    let chosen: Vec<_> = attachments
+        .into_iter()
+        .filter(|attachment| called(attachment) || is_of(attachment, pod, &path, netns.as_ref()))
+        .collect();
     if chosen.is_empty() {
         bail!(
-            "nothing is on record for {pod:?}, neither as a container ID nor as the namespace {}",
+            "nothing is on record for {pod:?}, neither as namespace/name nor as a container ID nor as the namespace {}",
             path.display()
         );
     }
@@ -86,6 +104,7 @@ fn is_of(attachment: &Attachment, pod: &str, path: &Path, netns: Option<&NetNs>)
     attachment.key.container_id == pod || attachment.netns.as_ref().is_some_and(same_netns)
 }
 
+type Names = BTreeMap<String, String>;
 type PodKey = (String, Option<(u64, u64, u64)>);
 
 fn by_pod(attachments: Vec<Attachment>) -> BTreeMap<PodKey, Vec<Attachment>> {
@@ -111,6 +130,7 @@ fn show(attachments: &[Attachment], living: &Living) -> Result<Pod> {
         shown.push(Shown::new(attachment, interface.transpose()?.flatten()));
     }
     Ok(Pod {
+        name: None,
         container_id: attachments
             .first()
             .map(|attachment| attachment.key.container_id.clone())

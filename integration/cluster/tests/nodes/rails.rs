@@ -2,7 +2,7 @@
 
 use crate::cluster;
 use crate::pods::{delete_all, eight_networks, node, sleeper, start};
-use crate::verdict::{await_clean, check_distinct, check_pod};
+use crate::verdict::{await_clean, check_distinct, check_pod, railctl};
 
 #[test]
 fn eight_networks_of_the_examples_give_eight_rails_and_leave_nothing() {
@@ -10,7 +10,13 @@ fn eight_networks_of_the_examples_give_eight_rails_and_leave_nothing() {
     let pods = ["node1", "node2"].map(|node| sleeper(&format!("eight-{node}"), node, &eight_networks()));
     start(&cluster, &pods).unwrap();
     for name in ["node1", "node2"] {
-        check_pod(&cluster, node(&cluster, name), &format!("eight-{name}")).unwrap();
+        let (node, pod) = (node(&cluster, name), format!("eight-{name}"));
+        check_pod(&cluster, node, &pod).unwrap();
+        let shown = railctl(node, &["show", "-o", "json", &format!("rails/{pod}")]).unwrap();
+        assert_eq!(
+            (&shown[0]["name"], shown[0]["attachments"].as_array().map(Vec::len)),
+            (&format!("rails/{pod}").into(), Some(8))
+        );
     }
     delete_all(&cluster, &[]).unwrap();
     await_clean(&cluster).unwrap();

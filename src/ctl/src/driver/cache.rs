@@ -14,7 +14,9 @@ use crate::driver::Runtime;
 use crate::network::Network;
 
 const KIND: &str = "cniCacheV1";
-const FOLDER: [&str; 2] = ["railctl", "results"];
+const FOLDER: &[&str] = &["railctl", "results"];
+/// Where libcni has them of every runtime that does not say otherwise, below /var/lib/cni.
+const OF_RUNTIMES: &[&str] = &["results"];
 
 /// One file, in the shape of libcni's.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -68,6 +70,12 @@ impl Entry {
         BASE64_STANDARD.decode(&self.config).context("the cached config is no base64")
     }
 
+    /// The pod as Kubernetes calls it, `namespace/name`, if a kubelet made it.
+    pub(crate) fn pod(&self) -> Option<String> {
+        let arg = |key: &str| self.cni_args.iter().find(|[name, _]| name == key).map(|[_, value]| value);
+        Some(format!("{}/{}", arg("K8S_POD_NAMESPACE")?, arg("K8S_POD_NAME")?))
+    }
+
     fn is_of(&self, network: &str, runtime: &Runtime) -> bool {
         (&*self.network_name, &self.container_id, &self.if_name)
             == (network, &runtime.container_id, &runtime.ifname)
@@ -78,16 +86,22 @@ impl Entry {
 #[derive(Clone, Debug)]
 pub(crate) struct Cache {
     root: Root,
+    folder: &'static [&'static str],
 }
 
 impl Cache {
     pub(crate) fn new(dirs: &Dirs) -> Self {
-        Self { root: dirs.state.clone() }
+        Self { root: dirs.state.clone(), folder: FOLDER }
+    }
+
+    /// Those of the node's container runtime: to read, never to write.
+    pub(crate) fn of_runtime(dirs: &Dirs) -> Self {
+        Self { root: dirs.upstream.clone(), folder: OF_RUNTIMES }
     }
 
     pub(crate) fn save(&self, entry: &Entry) -> Result<()> {
         let path = self.path(&entry.network_name, &entry.container_id, &entry.if_name)?;
-        self.root.create(&FOLDER)?;
+        self.root.create(self.folder)?;
         Ok(file::replace(&path, &serde_json::to_vec(entry)?)?)
     }
 
@@ -114,7 +128,7 @@ impl Cache {
     }
 
     fn files(&self) -> Result<Vec<PathBuf>> {
-        let folder = self.root.path(&FOLDER)?;
+        let folder = self.root.path(self.folder)?;
         let entries = match std::fs::read_dir(&folder) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries.with_context(|| format!("list {}", folder.display()))?,
@@ -142,7 +156,7 @@ impl Cache {
         name::id("network name", network)?;
         name::id("container ID", container_id)?;
         name::ifname(ifname)?;
-        Ok(self.root.path(&FOLDER)?.join(format!("{network}-{container_id}-{ifname}")))
+        Ok(self.root.path(self.folder)?.join(format!("{network}-{container_id}-{ifname}")))
     }
 }
 
@@ -156,6 +170,17 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_pod_has_a_name_where_a_kubelet_gave_it_one() {
+        let entry = |args: serde_json::Value| -> Entry {
+            serde_json::from_value(json!({"kind": KIND, "cniArgs": args})).unwrap()
+        };
+        let of_kubelet =
+            json!([["IgnoreUnknown", "1"], ["K8S_POD_NAMESPACE", "rails"], ["K8S_POD_NAME", "train-0"]]);
+        assert_eq!(entry(of_kubelet).pod().as_deref(), Some("rails/train-0"));
+        assert_eq!(entry(json!([["K8S_POD_NAME", "train-0"]])).pod(), None);
+    }
 
     fn runtime() -> Runtime {
         Runtime {

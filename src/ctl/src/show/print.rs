@@ -24,7 +24,8 @@ fn text(pod: &Pod, in_full: bool) -> String {
     let is_gone = pod.netns.is_some() && !pod.alive;
     let gone =
         if is_gone { styled(BAD, "  the namespace is gone: run railctl gc --apply") } else { String::new() };
-    let mut text = format!("{}  {}{gone}\n", styled(STRONG, &pod.container_id), styled(FAINT, netns));
+    let name = pod.name.as_ref().map(|name| styled(STRONG, name) + "  ").unwrap_or_default();
+    let mut text = format!("{name}{}  {}{gone}\n", styled(STRONG, &pod.container_id), styled(FAINT, netns));
     text.push_str(&attachments(pod).render());
     for attachment in &pod.attachments {
         for damage in &attachment.damaged {

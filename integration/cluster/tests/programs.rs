@@ -1,0 +1,77 @@
+//! The programs of a cluster, built by something that only looks like Go: what is kept, and what a build that fails leaves.
+
+#![expect(clippy::unwrap_used, reason = "the functions between the tests are tests too")]
+
+use std::fs::{self, File, Permissions};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+/// Writes what it was asked for into the file that follows `-o`.
+const GO: &str = "#!/bin/sh\nmkdir -p \"$GOCACHE\" \"$GOMODCACHE\"\nwhile [ \"$1\" != -o ]; do shift; done\necho \"$3\" >\"$2\"\n";
+
+fn build(base: &Path, go: Option<&str>) -> Output {
+    let bin = base.join("bin");
+    let _ = fs::remove_dir_all(&bin);
+    fs::create_dir(&bin).unwrap();
+    if let Some(script) = go {
+        let mut file = File::create(bin.join("go")).unwrap();
+        file.write_all(script.as_bytes()).unwrap();
+        file.set_permissions(Permissions::from_mode(0o755)).unwrap();
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cluster"));
+    command.arg("build").env("RAILCNI_CLUSTER_CACHE", base.join("cache"));
+    command.env("PATH", format!("{}:/usr/bin:/bin", bin.display())).output().unwrap()
+}
+
+/// The entries of the cache, without the hash of their module.
+fn cached(base: &Path) -> Vec<String> {
+    let names = fs::read_dir(base.join("cache")).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut names: Vec<_> =
+        names.map(|name| name.into_string().unwrap()).filter(|name| name != ".lock").collect();
+    names.sort();
+    names
+        .iter()
+        .map(|name| name.rsplit_once('-').map_or(name.as_str(), |(name, _)| name).to_owned())
+        .collect()
+}
+
+fn base() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+#[test]
+fn a_second_run_needs_no_go_and_go_leaves_no_caches() {
+    let base = base();
+    let first = build(base.path(), Some(GO));
+    assert!(first.status.success(), "{}", String::from_utf8_lossy(&first.stderr));
+    assert!(String::from_utf8_lossy(&first.stderr).contains("building kube-apiserver"), "progress is shown");
+    let programs = [
+        "containerd",
+        "containerd-shim-runc-v2",
+        "ctr",
+        "etcd",
+        "kube-apiserver",
+        "kube-controller-manager",
+        "kube-scheduler",
+        "kubectl",
+        "kubelet",
+        "multus",
+    ];
+    assert_eq!(cached(base.path()), programs);
+    let second = build(base.path(), Some("#!/bin/sh\nexit 9\n"));
+    assert!(second.status.success() && second.stderr.is_empty(), "it built again");
+}
+
+#[test]
+fn a_build_that_fails_is_said_and_leaves_no_program() {
+    let base = base();
+    let failed = build(base.path(), Some("#!/bin/sh\nmkdir -p \"$GOCACHE\"\nexit 9\n"));
+    let said = String::from_utf8_lossy(&failed.stderr).into_owned();
+    assert!(!failed.status.success() && said.contains("build etcd"), "{said}");
+    assert!(build(base.path(), Some(GO)).status.success(), "what a failed build left is in nobody's way");
+    assert_eq!(cached(base.path()).len(), 10);
+}
