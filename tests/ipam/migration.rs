@@ -198,9 +198,9 @@ fn a_config_cannot_take_addresses_from_a_pool() {
     let node = Node::new();
     let mut config = ranges();
     config["ipam"]["quarantine"] = u64::MAX.into();
-    config["runtimeConfig"] = json!({"declinedIPs": ["10.1.2.2", "fd00::2"]});
-    assert_eq!(node.add("a", &config), ["10.1.2.2/24", "fd00::2/64"]);
-    assert_eq!(node.add("a", &config), ["10.1.2.2/24", "fd00::2/64"], "its own, again");
+    config["runtimeConfig"] = json!({"declinedIPs": ["10.1.2.2", "fd53:a::2"]});
+    assert_eq!(node.add("a", &config), ["10.1.2.2/24", "fd53:a::2/64"]);
+    assert_eq!(node.add("a", &config), ["10.1.2.2/24", "fd53:a::2/64"], "its own, again");
     let declined = "10.1.2.2";
     let again = node.call("ADD", "a", &config).env("RAILCNI_DECLINED_IPS", declined).run();
     assert_eq!(again.ips()[0], "10.1.2.3/24");

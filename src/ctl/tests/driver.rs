@@ -407,6 +407,7 @@ fn what_may_not_be_read_is_not_called_damaged() {
     let fake = Fake::new();
     fs::create_dir_all(fake.path("state/attachments")).unwrap();
     // Others can come to the program, and not to the state.
+    fs::set_permissions(fake.path("state"), fs::Permissions::from_mode(0o700)).unwrap();
     let public = tempfile::tempdir().unwrap();
     fs::set_permissions(public.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let railctl = public.path().join("railctl");
