@@ -106,3 +106,22 @@ fn a_late_del_leaves_a_pod_alone_that_others_gave_the_same_address() {
     assert!(foreign.has_link("net1"));
     assert!(leases(&world).is_empty(), "{:?}", json!(leases(&world)));
 }
+
+/// The nodes of a test cluster share a machine: index, name and address of a link of one are those of another's, too.
+#[test]
+fn a_late_del_leaves_the_pods_of_another_host_on_this_machine_alone() {
+    let world = world();
+    let gone = pod(&world, "a");
+    let network = Network::of(&world, &gone, "cid", "net1", macvlan(1));
+    network.add();
+    world.remove_pod("a");
+    drop(gone);
+    let index = world.host().ip(&["link", "show", "rail1"])[0]["ifindex"].clone();
+    let (host, foreign) = (pod(&world, "host2"), pod(&world, "b"));
+    host.ip_do(&format!("link add rail1 index {index} type veth peer name switch1\nlink set rail1 up"));
+    host.ip_do("link add link rail1 name theirs type macvlan mode bridge\nlink set theirs netns b");
+    foreign.ip_do("link set theirs name net1\naddr add 172.16.1.10/24 dev net1\nlink set net1 up");
+    world.remove_pod("b");
+    network.del();
+    assert!(foreign.has_link("net1"), "it was taken for one of this host's");
+}

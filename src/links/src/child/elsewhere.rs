@@ -37,7 +37,7 @@ impl PodLink {
     }
 }
 
-/// A link in some namespace whose parent is in another one.
+/// A link in some namespace whose parent is on this host.
 #[derive(Debug)]
 struct Stray {
     netns: NetNs,
@@ -51,17 +51,21 @@ struct Stray {
 fn strays() -> &'static [Stray] {
     static STRAYS: OnceLock<Vec<Stray>> = OnceLock::new();
     STRAYS.get_or_init(|| {
-        let host = NetNs::current().ok().map(|netns| netns.id());
-        let Some(living) = living() else { return Vec::new() };
-        let others = living.all().filter(|netns| Some(netns.id()) != host);
+        let Some((host, living)) = NetNs::current().ok().zip(living()) else { return Vec::new() };
+        let others = living.all().filter(|netns| netns.id() != host.id());
         // What ends meanwhile has no links.
-        others.flat_map(|netns| of(&netns, living.is_mounted(netns.id())).unwrap_or_default()).collect()
+        others
+            .flat_map(|netns| of(&netns, &host, living.is_mounted(netns.id())).unwrap_or_default())
+            .collect()
     })
 }
 
-fn of(netns: &NetNs, in_a_pod: bool) -> Result<Vec<Stray>, Error> {
+/// Only what sits on a link of `host`: on a machine with several hosts in namespaces, such as the nodes of a test cluster, indexes,
+/// names and addresses of one are those of the others, too.
+fn of(netns: &NetNs, host: &NetNs, in_a_pod: bool) -> Result<Vec<Stray>, Error> {
     let mut route = Rtnetlink::open_in(netns)?;
-    let children = route.links()?.into_iter().filter(|link| link.parent_netnsid.is_some());
+    let Some(host) = route.netns_id(host)? else { return Ok(Vec::new()) };
+    let children = route.links()?.into_iter().filter(|link| link.parent_netnsid == Some(host));
     let mut strays = Vec::new();
     for link in children {
         let ips = route.addresses(Some(link.index))?.into_iter().map(|address| address.net.addr()).collect();
