@@ -118,7 +118,9 @@ fn a_late_del_leaves_the_pods_of_another_host_on_this_machine_alone() {
     drop(gone);
     let index = world.host().ip(&["link", "show", "rail1"])[0]["ifindex"].clone();
     let (host, foreign) = (pod(&world, "host2"), pod(&world, "b"));
-    host.ip_do(&format!("link add rail1 index {index} type veth peer name switch1 index 77\nlink set rail1 up"));
+    host.ip_do(&format!(
+        "link add rail1 index {index} type veth peer name switch1 index 77\nlink set rail1 up"
+    ));
     host.ip_do("link add link rail1 name theirs type macvlan mode bridge\nlink set theirs netns b");
     foreign.ip_do("link set theirs name net1\naddr add 172.16.1.10/24 dev net1\nlink set net1 up");
     world.remove_pod("b");
