@@ -73,9 +73,13 @@ impl PodRecord {
     }
 }
 
+/// Beside the locks of attachments, whose numbers are smaller: who holds one of those removes the file for both.
 fn lock(dirs: &Dirs, netns: &Netns) -> Result<Lock, state::Error> {
-    let slot = u32::try_from(netns.ino & u64::from(u32::MAX)).unwrap_or_default();
-    dirs.state.lock_slot(&["locks"], "pods", slot, PATIENCE)
+    dirs.state.lock_slot(&["locks"], "attachments", 1 << 32 | low_half(netns.ino), PATIENCE)
+}
+
+fn low_half(ino: u64) -> i64 {
+    i64::try_from(ino & u64::from(u32::MAX)).unwrap_or_default()
 }
 
 /// In the place of a container ID.

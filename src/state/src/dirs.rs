@@ -123,7 +123,7 @@ impl Root {
     }
 
     /// The same for one of the locks that share `file`.
-    pub fn lock_slot(&self, names: &[&str], file: &str, slot: u32, timeout: Duration) -> Result<Lock, Error> {
+    pub fn lock_slot(&self, names: &[&str], file: &str, slot: i64, timeout: Duration) -> Result<Lock, Error> {
         self.locked(names, file, |path| Lock::acquire_slot(path, slot, timeout))
     }
 

@@ -34,8 +34,9 @@ pub struct Lock {
 impl Drop for Lock {
     fn drop(&mut self) {
         if let Some(path) = self.shared_file.take().filter(|_| slot::has_all(&self.file)) {
-            // Whoever has opened it meanwhile sees that it is no more. One that stays, on a read-only disk, does no harm.
-            let _ = fs::remove_file(path);
+            // Whoever has opened it meanwhile sees that it is no more. A call may be interrupted, and get another try; a file that
+            // stays all the same, on a read-only disk, does no harm.
+            let _ = fs::remove_file(&path).or_else(|_| fs::remove_file(&path));
         }
     }
 }
@@ -53,7 +54,7 @@ impl Lock {
     }
 
     /// Takes one of the locks that share a file, told apart by a number. The last one who lets go removes the file.
-    pub fn acquire_slot(path: &Path, slot: u32, timeout: Duration) -> Result<Self, Error> {
+    pub fn acquire_slot(path: &Path, slot: i64, timeout: Duration) -> Result<Self, Error> {
         let deadline = Instant::now() + timeout;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -64,6 +65,14 @@ impl Lock {
                 return Ok(lock);
             }
             // The last one before us has removed it: the next one is another file.
+        }
+    }
+
+    /// Removes the file if whoever had it last was killed.
+    pub fn sweep_slots(path: &Path) {
+        if path.exists() {
+            // One that is taken is removed by its holder.
+            drop(Self::acquire_slot(path, 0, Duration::ZERO));
         }
     }
 

@@ -142,6 +142,12 @@ impl Records {
         self.root.lock_slot(&["locks"], FOLDER, key.slot(&self.plugin), timeout)
     }
 
+    /// Removes what one that was killed has left of its lock.
+    pub fn sweep_lock(&self) -> Result<(), Error> {
+        Lock::sweep_slots(&self.root.folder(&["locks"])?.join(FOLDER));
+        Ok(())
+    }
+
     /// What is known of the attachment.
     pub fn load<T: DeserializeOwned>(&self, key: &AttachmentKey) -> Result<Loaded<T>, Error> {
         if !key.fits(&self.plugin) {

@@ -55,7 +55,7 @@ fn the_deadline_is_kept_and_the_holder_named() {
 }
 
 /// A process that has one slot of the file until it is killed: a test of this binary, run by its name.
-fn slot_holder(path: &Path, slot: u32) -> Child {
+fn slot_holder(path: &Path, slot: i64) -> Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "holds_a_slot", "--nocapture"]);
     command.env("HELD_FILE", path).env("HELD_SLOT", slot.to_string());

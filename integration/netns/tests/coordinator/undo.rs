@@ -144,9 +144,10 @@ fn a_held_lock_is_try_again_later() {
     scene.add(1, &json!({}));
     scene.del(1);
     let before = scene.world.snapshot();
-    let slot = u32::try_from(scene.pod.id().1).unwrap();
+    let slot = 1 << 32 | i64::try_from(scene.pod.id().1).unwrap();
     let locks = scene.world.dirs().state.join("locks");
-    let lock = state::Lock::acquire_slot(&locks.join("pods"), slot, std::time::Duration::ZERO).unwrap();
+    let lock =
+        state::Lock::acquire_slot(&locks.join("attachments"), slot, std::time::Duration::ZERO).unwrap();
     let error = scene.plugin("net1").add(&scene.config(&scene.rails[0], &json!({}))).error();
     assert_eq!(error.code, 11, "{error:?}");
     drop(lock);

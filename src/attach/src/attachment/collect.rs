@@ -32,6 +32,7 @@ impl Attachments {
                 }
             }
         }
+        self.records.sweep_lock()?;
         Ok((released, errors))
     }
 

@@ -10,7 +10,7 @@ use super::{Kind, Wait, inode};
 
 /// A byte of the file, which need not have it: an open file description's lock (`F_OFD_SETLK` in fcntl(2)).
 #[derive(Clone, Copy)]
-pub(super) struct Slot(pub(super) u32);
+pub(super) struct Slot(pub(super) i64);
 
 /// Whether nobody else has a slot of the file: then the holder of the descriptor has all of them.
 pub(super) fn has_all(file: &File) -> bool {
@@ -27,7 +27,7 @@ impl Slot {
         libc::flock {
             l_type: libc::F_WRLCK as libc::c_short,
             l_whence: libc::SEEK_SET as libc::c_short,
-            l_start: self.0.into(),
+            l_start: self.0,
             l_len: 1,
             l_pid: 0,
         }

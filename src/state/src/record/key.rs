@@ -46,8 +46,10 @@ impl AttachmentKey {
     }
 
     /// The number of its lock. Two attachments in 2^32 have to take turns.
-    pub(super) fn slot(&self, plugin: &str) -> u32 {
-        crc32fast::hash(format!("{},{},{plugin},{}", self.network, self.container_id, self.ifname).as_bytes())
+    pub(super) fn slot(&self, plugin: &str) -> i64 {
+        i64::from(crc32fast::hash(
+            format!("{},{},{plugin},{}", self.network, self.container_id, self.ifname).as_bytes(),
+        ))
     }
 
     /// Plugin and key from the name of a file.
