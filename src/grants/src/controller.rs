@@ -31,6 +31,8 @@ pub enum Event {
     BlockDeleted(String),
     /// The connection is lost: lists will follow.
     Disconnected,
+    /// The API server shows an older state than it has shown before.
+    PutBack,
 }
 
 /// What to ask the API server.
@@ -202,6 +204,7 @@ impl Controller {
             }
             Event::Block(block) => self.block(&block, false),
             Event::BlockDeleted(name) => self.drop_block(&name),
+            Event::PutBack => self.put_back(0),
             Event::Disconnected => {
                 self.listed.remove(&List::Nodes);
                 self.listed.remove(&List::Blocks);
@@ -337,10 +340,14 @@ impl Controller {
     /// An API server that has gone back in time was put back to an older state.
     fn note_list(&mut self, version: u64) {
         if version < self.floor {
-            self.doubt = Some(Doubt::Asking);
-            (self.newest, self.floor) = (version, 0);
+            self.put_back(version);
         }
         self.newest = self.newest.max(version);
+    }
+
+    fn put_back(&mut self, version: u64) {
+        self.doubt = Some(Doubt::Asking);
+        (self.newest, self.floor) = (version, 0);
     }
 
     fn is_news(&mut self, about: &About, version: Option<&String>, read: bool) -> bool {

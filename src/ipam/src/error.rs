@@ -81,6 +81,11 @@ pub enum StoreError {
     /// The disk failed, and so did the way back.
     #[error("{error}; and the lease could not be ended, which DEL does: {undo}")]
     NotUndone { error: Box<StoreError>, undo: String },
+    /// What the agent wrote is not what is there.
+    #[error(
+        "the grants of this node in {path} are damaged ({what}): restart raild agent, which writes them anew"
+    )]
+    Granted { path: String, what: String },
 }
 
 impl StoreError {

@@ -52,9 +52,10 @@ impl<'w> Ledger<'w> {
         let plenty = is_plenty(free.len() - hard, &offered);
         let run = if plenty { policy.run } else { 1 };
         for wish in &wishes {
-            let more = if plenty { wish.soft } else { 0 };
             self.give(pool, offer, wish.node, wish.hard, &mut free, run);
-            self.give(pool, offer, wish.node, more.min(free.len()), &mut free, run);
+        }
+        for wish in wishes.iter().filter(|_| plenty) {
+            self.give(pool, offer, wish.node, wish.soft.min(free.len()), &mut free, run);
         }
         0
     }
@@ -210,5 +211,5 @@ fn wish<'w>(
 
 /// Whether a quarter of the pool would still be free.
 fn is_plenty(left: u64, offered: &RangeSet) -> bool {
-    u128::from(left) >= (offered.len() / 4).min(AHEAD.into())
+    u128::from(left) >= offered.len().div_ceil(4).min(AHEAD.into())
 }

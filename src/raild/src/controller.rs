@@ -1,0 +1,330 @@
+//! `raild controller`: what the API server shows goes to `grants::Controller`, and what that asks goes to the API server.
+
+mod fence;
+mod lease;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use api::{Object, RailBlock, RailBlockSpec, RailNode, SpiderIPPool, SpiderReservedIP};
+use grants::{Answer, Controller, Event, Figures, Policy, Request, Rules};
+use serde_json::json;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::Instant;
+
+use crate::connection::{Connection, Failure, Seen, object, path};
+use crate::gone::{Missing, NodeObject, RELEASED};
+use lease::Lease;
+
+/// Wishes that come within this time are met in one pass.
+const BATCH: Duration = Duration::from_millis(20);
+/// How often time alone may change a decision.
+const TICK: Duration = Duration::from_millis(500);
+/// Keeps a block in place, whoever deletes it: it is the only place that says whose an address is.
+const FINALIZER: &str = "railcni.dev/ledger";
+
+enum Input {
+    Pools(Seen<SpiderIPPool>),
+    Reserved(Seen<SpiderReservedIP>),
+    Nodes(Seen<NodeObject>),
+    RailNodes(Seen<RailNode>),
+    Blocks(Seen<RailBlock>),
+    Answered(Box<Request>, Answer),
+}
+
+/// Labels of the nodes that are there, by name.
+type Labels = BTreeMap<String, BTreeMap<String, String>>;
+
+/// The kinds that `grants` wants whole, and what follows from time.
+#[derive(Default)]
+struct Cluster {
+    pools: Option<BTreeMap<String, SpiderIPPool>>,
+    reserved: Option<BTreeMap<String, SpiderReservedIP>>,
+    nodes: Option<BTreeMap<String, NodeObject>>,
+    released: BTreeSet<String>,
+    missing: Missing,
+    /// What `grants` has heard last: labels, and nodes that are gone.
+    told: Option<(Labels, BTreeSet<String>)>,
+}
+
+/// Runs until it is ended.
+pub(crate) async fn run() -> Result<(), String> {
+    let connection = Connection::open().await?;
+    fence::check(&connection).await?;
+    let (tell, hear) = unbounded_channel();
+    follow(&connection, path::<SpiderIPPool>(), &tell, Input::Pools);
+    follow(&connection, path::<SpiderReservedIP>(), &tell, Input::Reserved);
+    follow(&connection, "/api/v1/nodes".to_owned(), &tell, Input::Nodes);
+    follow(&connection, path::<RailNode>(), &tell, Input::RailNodes);
+    follow(&connection, path::<RailBlock>(), &tell, Input::Blocks);
+    let shell = Shell {
+        connection,
+        tell,
+        controller: Controller::new(Policy::default(), Rules::default()),
+        cluster: Cluster::default(),
+        started: Instant::now(),
+        figures: BTreeMap::new(),
+        lease: Lease::new(),
+    };
+    shell.run(hear).await
+}
+
+fn follow<T>(
+    connection: &Connection,
+    path: String,
+    tell: &UnboundedSender<Input>,
+    input: fn(Seen<T>) -> Input,
+) where
+    T: serde::de::DeserializeOwned + Clone + 'static,
+{
+    let tell = tell.clone();
+    let follow = connection.clone().follow(path, None, move |seen| tell.send(input(seen)).is_ok());
+    tokio::task::spawn_local(follow);
+}
+
+struct Shell {
+    connection: Connection,
+    tell: UnboundedSender<Input>,
+    controller: Controller,
+    cluster: Cluster,
+    started: Instant,
+    /// As the pools' status has them.
+    figures: BTreeMap<String, Figures>,
+    lease: Lease,
+}
+
+impl Shell {
+    async fn run(mut self, mut hear: UnboundedReceiver<Input>) -> Result<(), String> {
+        let mut tick = tokio::time::interval(TICK);
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+            .map_err(|error| format!("signals: {error}"))?;
+        loop {
+            tokio::select! {
+                input = hear.recv() => {
+                    let Some(input) = input else { return Ok(()) };
+                    self.take(input);
+                    tokio::time::sleep(BATCH).await;
+                    while let Ok(input) = hear.try_recv() {
+                        self.take(input);
+                    }
+                }
+                _ = tick.tick() => {
+                    self.lease.keep(&self.connection).await;
+                    self.tell_cluster();
+                }
+                _ = terminate.recv() => {
+                    self.lease.give_up(&self.connection).await;
+                    return Ok(());
+                }
+            }
+            self.go_on();
+        }
+    }
+
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Pools(seen) => {
+                keep(&mut self.cluster.pools, seen);
+                self.tell_pools();
+            }
+            Input::Reserved(seen) => {
+                keep(&mut self.cluster.reserved, seen);
+                self.tell_pools();
+            }
+            Input::Nodes(seen) => {
+                keep(&mut self.cluster.nodes, seen);
+                self.tell_cluster();
+            }
+            Input::RailNodes(seen) => {
+                self.note_released(&seen);
+                let event = |all, version| Event::Nodes(all, version);
+                self.see(seen, event, Event::Node, Event::NodeDeleted);
+            }
+            Input::Blocks(seen) => {
+                let event = |all, version| Event::Blocks(all, version);
+                self.see(seen, event, Event::Block, Event::BlockDeleted);
+            }
+            Input::Answered(request, answer) => self.controller.answered(&request, answer),
+        }
+        self.connection.note(self.controller.newest());
+    }
+
+    fn see<S, T>(
+        &mut self,
+        seen: Seen<Object<S, T>>,
+        all: fn(Vec<Object<S, T>>, u64) -> Event,
+        one: fn(Box<Object<S, T>>) -> Event,
+        gone: fn(String) -> Event,
+    ) {
+        match seen {
+            Seen::All(objects, version, put_back) => {
+                if put_back {
+                    eprintln!(
+                        "raild: the API server shows an older state than before: asking all nodes what they hold"
+                    );
+                    self.controller.see(Event::PutBack);
+                }
+                self.controller.see(all(objects, version));
+            }
+            Seen::One(object) => self.controller.see(one(object)),
+            Seen::Gone(object) => self.controller.see(gone(object.metadata.name)),
+        }
+    }
+
+    fn note_released(&mut self, seen: &Seen<RailNode>) {
+        let is_released = |node: &RailNode| node.metadata.annotations.contains_key(RELEASED);
+        match seen {
+            Seen::All(nodes, ..) => {
+                self.cluster.released = nodes
+                    .iter()
+                    .filter(|node| is_released(node))
+                    .map(|node| node.metadata.name.clone())
+                    .collect();
+            }
+            Seen::One(node) if is_released(node) => {
+                self.cluster.released.insert(node.metadata.name.clone());
+            }
+            Seen::One(node) | Seen::Gone(node) => {
+                self.cluster.released.remove(&node.metadata.name);
+            }
+        }
+    }
+
+    fn tell_pools(&mut self) {
+        let (Some(pools), Some(reserved)) = (&self.cluster.pools, &self.cluster.reserved) else { return };
+        self.controller
+            .see(Event::Pools(pools.values().cloned().collect(), reserved.values().cloned().collect()));
+        for (_, problem) in self.controller.refused() {
+            eprintln!("raild: {problem}");
+        }
+    }
+
+    fn tell_cluster(&mut self) {
+        let Some(nodes) = &self.cluster.nodes else { return };
+        let world = self.controller.world();
+        let owners = world.blocks.values().flat_map(|block| block.since.keys());
+        let granted = owners.chain(world.nodes.keys()).cloned().collect();
+        let now = self.started.elapsed();
+        let gone = self.cluster.missing.judge(&granted, &self.cluster.released, nodes, now);
+        let labels = nodes.iter().map(|(name, node)| (name.clone(), node.metadata.labels.clone())).collect();
+        let news = Some((labels, gone));
+        if news != self.cluster.told
+            && let Some((labels, gone)) = news.clone()
+        {
+            self.cluster.told = news;
+            self.controller.see(Event::Cluster(labels, gone));
+        }
+    }
+
+    /// Asks what is to be asked now; only advice keeps a second controller quiet.
+    fn go_on(&mut self) {
+        if !self.lease.is_ours() {
+            return;
+        }
+        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        for request in self.controller.poll(now) {
+            let (connection, tell) = (self.connection.clone(), self.tell.clone());
+            tokio::task::spawn_local(async move {
+                let answer = execute(&connection, &request).await;
+                // Nobody listens any more when the process ends.
+                let _ = tell.send(Input::Answered(Box::new(request), answer));
+            });
+        }
+        self.write_figures();
+    }
+
+    /// Sums of each pool, at most once a tick, in the background: nothing depends on them.
+    fn write_figures(&mut self) {
+        let world = self.controller.world();
+        let figures = world.pools.iter().map(|(name, offer)| (name.clone(), world.figures(name, offer)));
+        for (name, new) in figures.collect::<Vec<_>>() {
+            if self.figures.get(&name) == Some(&new) {
+                continue;
+            }
+            self.figures.insert(name.clone(), new);
+            let connection = self.connection.clone();
+            tokio::task::spawn_local(async move {
+                let status = json!({ "status": {
+                    "totalIPCount": new.total, "allocatedIPCount": new.used, "granted": new.granted, "free": new.free,
+                }});
+                let written =
+                    connection.merge::<SpiderIPPool>(&path::<SpiderIPPool>(), &name, true, status).await;
+                if let Err(problem) = written {
+                    eprintln!("raild: status of pool {name}: {problem:?}");
+                }
+            });
+        }
+    }
+}
+
+/// Objects by name.
+fn keep<T: Named>(kept: &mut Option<BTreeMap<String, T>>, seen: Seen<T>) {
+    match seen {
+        Seen::All(all, ..) => *kept = Some(all.into_iter().map(|object| (object.name(), object)).collect()),
+        Seen::One(object) => {
+            kept.get_or_insert_default().insert(object.name(), *object);
+        }
+        Seen::Gone(object) => {
+            kept.get_or_insert_default().remove(&object.name());
+        }
+    }
+}
+
+trait Named {
+    fn name(&self) -> String;
+}
+
+impl<S, T> Named for Object<S, T> {
+    fn name(&self) -> String {
+        self.metadata.name.clone()
+    }
+}
+
+impl Named for NodeObject {
+    fn name(&self) -> String {
+        self.metadata.name.clone()
+    }
+}
+
+async fn execute(connection: &Connection, request: &Request) -> Answer {
+    let blocks = path::<RailBlock>();
+    let nodes = path::<RailNode>();
+    let stored = match request {
+        Request::CreateBlock(name, spec) => {
+            block(connection.create(&blocks, &ledger(name, None, spec)).await)
+        }
+        Request::ReplaceBlock(name, version, spec) => {
+            block(connection.replace(&blocks, name, &ledger(name, Some(version), spec)).await)
+        }
+        Request::ReadBlock(name) => block(connection.get(&blocks, name).await),
+        Request::ReadNode(name) => node(connection.get(&nodes, name).await),
+        Request::PatchNode(name, epoch, spec) => {
+            let operations = json!([
+                { "op": "test", "path": "/spec/epoch", "value": epoch },
+                { "op": "replace", "path": "/spec", "value": spec },
+            ]);
+            node(connection.patch(&nodes, name, false, operations).await)
+        }
+    };
+    match stored {
+        Ok(answer) => answer,
+        Err(Failure::Missing) => Answer::Missing,
+        Err(Failure::Refused(_)) => Answer::Refused,
+        Err(Failure::Unknown(problem)) => {
+            eprintln!("raild: {problem}");
+            Answer::Unknown
+        }
+    }
+}
+
+fn ledger(name: &str, version: Option<&String>, spec: &RailBlockSpec) -> serde_json::Value {
+    object::<RailBlock>(&json!({ "name": name, "resourceVersion": version, "finalizers": [FINALIZER] }), spec)
+}
+
+fn block(stored: Result<RailBlock, Failure>) -> Result<Answer, Failure> {
+    stored.map(|block| Answer::Block(Box::new(block)))
+}
+
+fn node(stored: Result<RailNode, Failure>) -> Result<Answer, Failure> {
+    stored.map(|node| Answer::Node(Box::new(node)))
+}

@@ -1,0 +1,36 @@
+//! `raild`: what a cluster's rails need beyond one node. `raild controller` grants addresses to nodes; `raild agent` brings a
+//! node's grant to its plugins. Both are shells around the crate `grants`, which decides.
+
+mod agent;
+mod connection;
+mod controller;
+mod gone;
+mod socket;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: raild controller | raild agent\n\nThe API server is found as kubectl finds it: $KUBECONFIG, or the \
+                     service account of the pod.\nraild agent needs NODE_NAME, the node's name in Kubernetes.";
+
+fn main() -> ExitCode {
+    let mode = std::env::args().nth(1).unwrap_or_default();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&format!("no runtime: {error}")),
+    };
+    let local = tokio::task::LocalSet::new();
+    let outcome = match mode.as_str() {
+        "controller" => local.block_on(&runtime, controller::run()),
+        "agent" => local.block_on(&runtime, agent::run()),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    outcome.map_or_else(|problem| failed(&problem), |()| ExitCode::SUCCESS)
+}
+
+fn failed(problem: &str) -> ExitCode {
+    eprintln!("raild: {problem}");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,117 @@
+//! The agent's socket: a plugin that has nothing left to hand out says `want POOL N`, one line, and gets one line back.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
+
+/// A line is short.
+const LONGEST: u64 = 512;
+/// How long a plugin may take to say what it wants.
+const HEARD: Duration = Duration::from_secs(2);
+/// More addresses than a pod has interfaces.
+const MOST: u64 = 64;
+
+/// A pod that waits.
+#[derive(Debug)]
+pub(crate) struct Want {
+    pub(crate) pool: String,
+    pub(crate) count: u64,
+    /// One line; whoever asks may be gone by then.
+    pub(crate) answer: oneshot::Sender<String>,
+}
+
+/// Makes the socket, for root only, in the place of an earlier life's.
+pub(crate) fn bind(path: &Path) -> Result<UnixListener, String> {
+    let problem = |error: std::io::Error| format!("socket {}: {error}", path.display());
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(problem(error)),
+        _ => (),
+    }
+    let listener = UnixListener::bind(path).map_err(problem)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(problem)?;
+    Ok(listener)
+}
+
+/// Hands on what plugins want, until nobody listens any more.
+pub(crate) async fn serve(listener: UnixListener, tell: UnboundedSender<Want>) {
+    let tell = Rc::new(tell);
+    while !tell.is_closed() {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                tokio::task::spawn_local(converse(stream, Rc::clone(&tell)));
+            }
+            Err(error) => {
+                eprintln!("raild: socket: {error}");
+                tokio::time::sleep(HEARD).await;
+            }
+        }
+    }
+}
+
+async fn converse(stream: UnixStream, tell: Rc<UnboundedSender<Want>>) {
+    let (read, mut write) = stream.into_split();
+    let mut line = String::new();
+    let mut limited = BufReader::new(read).take(LONGEST);
+    let heard = tokio::time::timeout(HEARD, limited.read_line(&mut line)).await;
+    let reply = match (heard, parse(&line)) {
+        (Ok(Ok(_)), Some((pool, count))) => {
+            let (answer, answered) = oneshot::channel();
+            let asked = tell.send(Want { pool, count, answer });
+            let gone = async {
+                // Whoever asked hangs up, and does not wait any more.
+                let mut rest = [0];
+                let _ = limited.get_mut().read(&mut rest).await;
+            };
+            tokio::select! {
+                answer = answered => answer.ok().filter(|_| asked.is_ok()),
+                () = gone => None,
+            }
+        }
+        _ => Some("error expected: want POOL N".to_owned()),
+    };
+    if let Some(reply) = reply {
+        let _ = write.write_all(format!("{reply}\n").as_bytes()).await;
+    }
+}
+
+fn parse(line: &str) -> Option<(String, u64)> {
+    let mut words = line.strip_suffix('\n')?.split(' ');
+    let (verb, pool, count, end) = (words.next()?, words.next()?, words.next()?, words.next());
+    let count = count.parse().ok().filter(|count| (1..=MOST).contains(count))?;
+    (verb == "want" && !pool.is_empty() && end.is_none()).then(|| (pool.to_owned(), count))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_says_what_is_wanted() {
+        assert_eq!(parse("want gpu-rail1 8\n"), Some(("gpu-rail1".to_owned(), 8)));
+    }
+
+    #[test]
+    fn anything_else_is_no_wish() {
+        for line in [
+            "",
+            "\n",
+            "want\n",
+            "want a\n",
+            "want a 0\n",
+            "want a 65\n",
+            "want a -1\n",
+            "want a 1 b\n",
+            "take a 1\n",
+            "want  1\n",
+            "want a 1",
+        ] {
+            assert_eq!(parse(line), None, "{line:?}");
+        }
+    }
+}
