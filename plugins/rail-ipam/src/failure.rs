@@ -20,7 +20,9 @@ pub(crate) fn of(error: ipam::Error) -> Error {
 pub(crate) fn of_store(error: &ipam::StoreError) -> Error {
     match error {
         ipam::StoreError::State(error) => of_state(error),
-        ipam::StoreError::Damaged { .. } | ipam::StoreError::NotUndone { .. } => Error::io(error.to_string()),
+        ipam::StoreError::Damaged { .. }
+        | ipam::StoreError::NotUndone { .. }
+        | ipam::StoreError::Granted { .. } => Error::io(error.to_string()),
     }
 }
 
