@@ -74,7 +74,7 @@ pub fn live(plugin: &Plugin, version: &str, config: &Value, kernel: impl Fn() ->
     if version == "1.1.0" {
         silent(&what("GC"), plugin.gc(&listed));
         silent(&what("STATUS"), plugin.status(config));
-        refused(7, &what("GC without a list"), plugin.gc(config));
+        silent(&what("GC without a list"), plugin.gc(config));
     } else {
         refused(1, &what("GC"), plugin.gc(&listed));
         refused(1, &what("STATUS"), plugin.status(config));
