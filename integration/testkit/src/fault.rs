@@ -46,7 +46,7 @@ pub struct Call {
     pub name: String,
     /// 1 for the first of its kind in its process.
     pub nth: usize,
-    /// It opens a file for reading, and so changes nothing.
+    /// It opens a file for reading, or asks rtnetlink, and so changes nothing.
     pub reads: bool,
 }
 
@@ -125,14 +125,18 @@ fn calls(begun: &[(&str, &str, &str)]) -> Vec<Call> {
     for &(process, name, args) in begun {
         let nth = counts.entry((process, name)).or_default();
         *nth += 1;
-        let writes = ["O_WRONLY", "O_RDWR", "O_CREAT"].iter().any(|flag| args.contains(flag));
-        numbered.push(Call {
-            name: name.to_owned(),
-            nth: *nth,
-            reads: matches!(name, "open" | "openat") && !writes,
-        });
+        numbered.push(Call { name: name.to_owned(), nth: *nth, reads: reads(name, args) });
     }
     numbered
+}
+
+fn reads(name: &str, args: &str) -> bool {
+    let has = |parts: &[&str]| parts.iter().any(|part| args.contains(part));
+    match name {
+        "open" | "openat" => !has(&["O_WRONLY", "O_RDWR", "O_CREAT"]),
+        "sendto" => args.contains("nlmsg_type=RTM_GET") && !has(&["=RTM_NEW", "=RTM_DEL", "=RTM_SET"]),
+        _ => false,
+    }
 }
 
 /// Process (empty for a lone one), name and arguments of a call; neither a signal, an exit, nor the end of a call that
@@ -161,6 +165,8 @@ mod tests {
                    12 write(1, \"a (b\", 1) = 1\n\
                    12 openat(AT_FDCWD, \"z\", O_RDONLY) = 3\n\
                    12 open(\"z\", O_RDONLY|O_CLOEXEC) = 3\n\
+                   12 sendto(4, [{nlmsg_len=40, nlmsg_type=RTM_GETLINK, nlmsg_flags=NLM_F_REQUEST}], 40) = 40\n\
+                   12 sendto(4, [{nlmsg_len=40, nlmsg_type=RTM_SETLINK}, {nlmsg_len=40, nlmsg_type=RTM_GETLINK}], 80) = 80\n\
                    12 --- SIGCHLD {si_signo=SIGCHLD, si_pid=13 (x)} ---\n\
                    +++ killed by SIGKILL (core dumped) +++\n";
         let call = |name: &str, nth, reads| Call { name: name.to_owned(), nth, reads };
@@ -170,6 +176,8 @@ mod tests {
             call("write", 1, false),
             call("openat", 2, true),
             call("open", 1, true),
+            call("sendto", 1, true),
+            call("sendto", 2, false),
         ];
         assert_eq!(parsed(log), expected);
         assert_eq!(parsed("write(1, \"a\", 1) = 1\n"), [call("write", 1, false)]);
