@@ -102,6 +102,13 @@ pub fn remove(path: &Path) -> Result<bool, Error> {
     Ok(removed)
 }
 
+/// Removes what a killed writer left beside the file, which stays as it is.
+pub fn remove_leftover(path: &Path) -> Result<(), Error> {
+    let temporary = temporary(path);
+    let removed = fs::remove_file(&temporary).map_err(|error| Error::io("remove", &temporary, &error));
+    absent_as_none(removed).map(drop)
+}
+
 /// Removes what killed writers left in a directory, of files that were there before or never came to be. The caller keeps
 /// others from writing there.
 pub fn remove_unfinished(directory: &Path) -> Result<(), Error> {

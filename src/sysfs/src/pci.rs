@@ -91,6 +91,22 @@ impl PciFunction {
         attribute::optional_number(&self.path().join("sriov_totalvfs"))
     }
 
+    /// Enables that many VFs. The kernel refuses to go from one number to another but by 0, which removes all.
+    pub fn set_sriov_numvfs(&self, count: u32) -> Result<(), Error> {
+        attribute::write(&self.path().join("sriov_numvfs"), &count.to_string())
+    }
+
+    /// Whether drivers take new VFs by themselves; `None` where that cannot be chosen.
+    pub fn sriov_drivers_autoprobe(&self) -> Result<Option<bool>, Error> {
+        let number = attribute::optional_number::<u8>(&self.path().join("sriov_drivers_autoprobe"))?;
+        Ok(number.map(|number| number != 0))
+    }
+
+    /// Has drivers take new VFs by themselves, or not.
+    pub fn set_sriov_drivers_autoprobe(&self, on: bool) -> Result<(), Error> {
+        attribute::write(&self.path().join("sriov_drivers_autoprobe"), if on { "1" } else { "0" })
+    }
+
     /// Names of its devices on the auxiliary bus, such as `mlx5_core.sf.4`.
     pub fn auxiliary(&self) -> Result<Vec<String>, Error> {
         let mut names = attribute::names(self.path())?;
