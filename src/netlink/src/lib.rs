@@ -9,6 +9,7 @@ mod addr;
 mod attr;
 mod batch;
 mod body;
+mod dcb;
 mod error;
 mod ethtool;
 mod handle;
@@ -30,6 +31,7 @@ mod witness;
 
 pub use addr::{Address, AddressFlags};
 pub use batch::Batch;
+pub use dcb::{Dcb, DscpPriority, Pfc};
 pub use error::{Error, Refusal};
 pub use ethtool::{Bits, Ethtool, Features};
 pub use handle::{Family, Rtnetlink};

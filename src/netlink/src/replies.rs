@@ -1,7 +1,7 @@
 //! Replies as bytes that nobody vouches for, as fuzzing has them.
 
 use crate::message::Messages;
-use crate::{addr, link, neigh, rdma, route, rule, vf};
+use crate::{addr, dcb, link, neigh, rdma, route, rule, vf};
 
 /// Reads every message with every decoder, and says how often one made something of it.
 #[must_use]
@@ -16,6 +16,7 @@ pub fn read(bytes: &[u8]) -> usize {
             rule::decode(&message).is_some(),
             neigh::decode(&message).is_some(),
             vf::decode(&message).is_some(),
+            dcb::decode(&message).is_some(),
             rdma::device(&message).is_some(),
             rdma::port(&message).is_some(),
             rdma::netns_mode(&message).is_some(),
