@@ -49,6 +49,9 @@ pub(crate) enum Command {
     /// Look after node.yaml, the defaults of this node for all networks
     #[command(subcommand)]
     Node(Node),
+    /// Prepare the node's own NICs as a file says: addresses, MTU, policy routing, VFs, RDMA mode, lossless classes
+    #[command(subcommand)]
+    Host(crate::host::Command),
     /// Bring up a pod with eight rails on this machine, without hardware, and prove that they work
     Demo(Demo),
     /// Print the completion script of a shell

@@ -4,6 +4,7 @@ mod cli;
 mod demo;
 mod driver;
 mod explain;
+mod host;
 mod network;
 mod node;
 mod output;
@@ -27,7 +28,7 @@ use output::{BAD, styled};
 
 fn main() -> ExitCode {
     match run(Cli::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         // `railctl show | head` has got what it wanted.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
@@ -41,7 +42,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
-fn run(command: Command) -> Result<()> {
+fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Attach(args) => verbs::attach(&args),
         Command::Detach(args) => verbs::detach(&args),
@@ -55,11 +56,13 @@ fn run(command: Command) -> Result<()> {
         Command::Render(args) => render::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Node(command) => node::run(&command),
+        Command::Host(command) => host::run(&command),
         Command::Demo(args) => demo::run(&args),
         Command::Completion { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "railctl", &mut script);
             Ok(std::io::Write::write_all(&mut std::io::stdout(), &script)?)
         }
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
 }

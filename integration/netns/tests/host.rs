@@ -1,0 +1,248 @@
+//! `railctl host` on links of the kernel: what it makes of a file, what it leaves alone, and that nothing stays of it.
+
+#![expect(clippy::unwrap_used, reason = "the functions between the tests are tests too")]
+
+#[path = "host/killed.rs"]
+mod killed;
+#[path = "host/node.rs"]
+mod node;
+
+use std::path::Path;
+
+use testkit::assert_same;
+
+use node::{GUIDE, Node, TWO_FAMILIES};
+
+#[test]
+fn the_guides_outputs_come_out_for_their_inputs() {
+    let node = Node::new();
+    node.apply(GUIDE);
+    let ip = |args: &str| node.ip(args);
+    for (args, line) in [
+        ("rule", "32762:\tnot from all to 172.16.0.0/16 lookup main proto 211"),
+        ("rule", "32763:\tfrom 172.16.0.10 lookup 152 proto 211"),
+        ("route show table 152", "default via 172.16.0.1 dev eno3np2 proto 211"),
+        ("route show table 152", "172.16.0.0/24 dev eno3np2 proto 211 scope link"),
+        ("route", "172.16.0.0/16 via 172.16.0.1 dev eno3np2 proto 211"),
+        ("address show eno3np2", "inet 172.16.0.10/24 brd 172.16.0.255 scope global eno3np2"),
+    ] {
+        let text = ip(args);
+        assert!(text.lines().any(|printed| printed.trim().starts_with(line)), "{line:?} is not in\n{text}");
+    }
+    assert!(ip("link show eno3np2").contains("UP,LOWER_UP> mtu 4200"), "{}", ip("link show eno3np2"));
+    let modprobe = node.root_file("etc/modprobe.d/railcni-rdma.conf");
+    assert!(modprobe.ends_with("options ib_core netns_mode=0\n"), "{modprobe}");
+}
+
+#[test]
+fn a_second_apply_changes_nothing_and_an_undo_restores_everything() {
+    let node = Node::new();
+    let before = node.snapshot();
+    for file in [GUIDE, TWO_FAMILIES] {
+        node.apply(file);
+        let applied = node.snapshot();
+        assert!(!before.diff(&applied).is_empty());
+        let said = node.apply(file);
+        assert!(said.contains("nothing to change"), "{said}");
+        assert_same(&applied, &node.snapshot());
+        assert!(node.railctl(&["check"], file).success(), "check sees what apply made");
+        let said = node.undo();
+        assert!(said.contains("changes"), "{said}");
+        assert_same(&before, &node.snapshot());
+        assert!(node.undo().contains("nothing to change"));
+    }
+}
+
+#[test]
+fn a_plan_says_each_change_with_its_message_or_file_and_makes_none() {
+    let node = Node::new();
+    let before = node.snapshot();
+    let said = node.railctl(&["plan"], GUIDE).stdout();
+    for line in [
+        "~ eno3np2: mtu: 1500 -> 4200  (RTM_SETLINK)",
+        "+ eno3np2: up  (RTM_SETLINK)",
+        "+ eno3np2: address 172.16.0.10/24  (RTM_NEWADDR)",
+        "+ eno3np2: route default via 172.16.0.1 table 152  (RTM_NEWROUTE)",
+        "+ rule 32763: from 172.16.0.10 lookup 152  (RTM_NEWRULE)",
+        "/etc/modprobe.d/railcni-rdma.conf",
+    ] {
+        assert!(said.contains(line), "{line:?} is not in\n{said}");
+    }
+    assert_same(&before, &node.snapshot());
+}
+
+#[test]
+fn every_drift_is_named_and_mended() {
+    let node = Node::new();
+    node.apply(GUIDE);
+    let applied = node.snapshot();
+    for (drift, said) in [
+        ("link set eno3np2 mtu 1400", "eno3np2: mtu is 1400, wanted is 4200"),
+        ("address delete 172.16.0.10/24 dev eno3np2", "eno3np2: address 172.16.0.10/24 is missing"),
+        ("rule delete priority 32763", "rule 32763: from 172.16.0.10 lookup 152 is missing"),
+        ("rule delete priority 32762", "rule 32762: not to 172.16.0.0/16 lookup main is missing"),
+        ("route delete default table 152", "eno3np2: route default via 172.16.0.1 table 152 is missing"),
+        ("route delete 172.16.0.0/16", "eno3np2: route 172.16.0.0/16 via 172.16.0.1 is missing"),
+        ("link set eno3np2 down", "eno3np2: up is missing"),
+    ] {
+        node.host_do(drift);
+        let check = node.railctl(&["check"], GUIDE);
+        assert!(!check.success(), "{drift}");
+        assert!(check.stdout().contains(said), "{drift}: {said:?} is not in\n{check}");
+        node.apply(GUIDE);
+        assert_same(&applied, &node.snapshot());
+    }
+}
+
+#[test]
+fn another_file_takes_away_what_the_first_one_made() {
+    let node = Node::new();
+    let before = node.snapshot();
+    node.apply(GUIDE);
+    let other = "nics: [{name: eno3np2, addresses: [10.8.0.2/24], gateways: [10.8.0.1], table: 160}]";
+    node.apply(other);
+    let rules = node.ip("rule");
+    assert!(rules.contains("from 10.8.0.2 lookup 160") && !rules.contains("172.16"), "{rules}");
+    assert!(node.ip("link show eno3np2").contains("mtu 1500"), "the MTU that nobody wants any more");
+    assert!(node.ip("route").lines().all(|line| line.starts_with("10.8.0.0/24 ")), "{}", node.ip("route"));
+    node.undo();
+    assert_same(&before, &node.snapshot());
+}
+
+#[test]
+fn what_was_there_before_is_not_ours_to_undo() {
+    let node = Node::new();
+    node.host_do("link set eno3np2 up mtu 4200\naddress add 172.16.0.10/24 brd + dev eno3np2\nroute add default via 172.16.0.1 dev eno3np2 table 152 proto static");
+    let before = node.snapshot();
+    let said = node.apply(GUIDE);
+    assert!(
+        !said.contains("address") && !said.contains("default"),
+        "the scripts of the guides have done it: {said}"
+    );
+    node.undo();
+    assert_same(&before, &node.snapshot());
+}
+
+#[test]
+fn what_somebody_else_has_changed_since_stays_and_is_told() {
+    let node = Node::new();
+    node.apply(GUIDE);
+    node.host_do("link set eno3np2 mtu 1400");
+    let undo = node.railctl(&["undo"], GUIDE);
+    assert!(undo.success(), "{undo}");
+    assert!(
+        undo.stderr().contains("eno3np2: mtu is 1400, not the 4200 that was set here: it stays"),
+        "{undo}"
+    );
+    assert!(node.ip("link show eno3np2").contains("mtu 1400"));
+}
+
+#[test]
+fn what_stands_in_the_way_is_told_at_once_and_nothing_is_changed() {
+    let node = Node::new();
+    node.host_do("link set eno4np3 up\naddress add 10.9.0.2/24 dev eno4np3\nroute add default via 10.9.0.1 dev eno4np3 table 152");
+    let before = node.snapshot();
+    let file =
+        GUIDE.replace("nics:", "nics:\n- {name: eno9, vfs: 4}\n- {name: eno4np3, vfs: 4, mtu: 65520}\n");
+    for verb in ["plan", "apply", "check"] {
+        let refused = node.railctl(&[verb], &file);
+        assert!(!refused.success(), "{verb}");
+        for said in [
+            "nothing was changed",
+            "eno9: no such link here",
+            "eno4np3: vfs: it has no sriov_totalvfs, so it is no PF",
+            "eno3np2: table 152 is in use: it has `eno4np3: route default via 10.9.0.1 table 152`",
+        ] {
+            assert!(refused.stderr().contains(said), "{verb}: {said:?} is not in\n{refused}");
+        }
+        assert_same(&before, &node.snapshot());
+    }
+}
+
+#[test]
+fn a_nic_without_priority_flow_control_refuses_lossless_classes() {
+    let node = Node::new();
+    let before = node.snapshot();
+    let refused = node.railctl(&["apply"], "{nics: [{name: eno3np2}], roce: {preset: nvidia}}");
+    assert!(refused.stderr().contains("eno3np2: roce: its driver has no priority flow control"), "{refused}");
+    assert_same(&before, &node.snapshot());
+}
+
+#[test]
+fn a_link_that_went_and_came_back_is_prepared_again_and_undone() {
+    let node = Node::new();
+    let before = node.snapshot();
+    node.apply(GUIDE);
+    node.host_do("link delete eno3np2");
+    node.add_nic("eno3np2");
+    node.apply(GUIDE);
+    assert!(node.railctl(&["check"], GUIDE).success());
+    node.undo();
+    assert_same(&before, &node.snapshot());
+}
+
+#[test]
+fn the_undo_needs_neither_the_file_nor_the_link() {
+    let node = Node::new();
+    node.apply(GUIDE);
+    node.host_do("link delete eno3np2");
+    let said = node.undo();
+    assert!(said.contains("- rule 32763"), "{said}");
+    assert!(!node.ip("rule").contains("172.16"), "{}", node.ip("rule"));
+    assert!(node.undo().contains("nothing to change"));
+}
+
+#[test]
+fn persistence_is_a_unit_that_stays_until_the_undo() {
+    let node = Node::new();
+    let before = node.snapshot();
+    let applied = node.railctl(&["apply", "--persist"], GUIDE);
+    assert!(applied.success(), "{applied}");
+    assert!(applied.stderr().contains("systemctl daemon-reload"), "{applied}");
+    let unit = node.root_file("etc/systemd/system/railcni-host.service");
+    assert!(unit.contains("railctl\" host apply --persist \"/run/world/scratch/host.yaml\"\n"), "{unit}");
+    let again = node.apply(GUIDE);
+    assert!(again.contains("nothing to change"), "an apply by hand leaves it: {again}");
+    assert!(
+        node.root_file("etc/systemd/system/multi-user.target.wants/railcni-host.service").contains("[Unit]")
+    );
+    node.undo();
+    assert_same(&before, &node.snapshot());
+}
+
+/// Every file of `conf-examples/host/`; the VM lab has PFs for the one that needs them.
+#[test]
+fn every_example_is_applied_and_undone() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../conf-examples/host");
+    let mut refused = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let node = Node::new();
+        let before = node.snapshot();
+        if text.contains("vfs:") {
+            let said = node.railctl(&["apply"], &text.replace("ens1f0", "eno3np2")).stderr();
+            assert!(said.contains("it is no PF") && said.contains("no priority flow control"), "{said}");
+            refused.push(path);
+        } else {
+            node.apply(&text);
+            assert!(node.railctl(&["check"], &text).success(), "{}", path.display());
+            node.undo();
+        }
+        assert_same(&before, &node.snapshot());
+    }
+    assert_eq!(refused.len(), 1, "{refused:?}");
+}
+
+#[test]
+fn two_at_once_take_turns() {
+    let node = Node::new();
+    let before = node.snapshot();
+    let runs = node.at_once(6, GUIDE);
+    for run in runs {
+        assert!(run.success(), "{run}");
+    }
+    assert!(node.railctl(&["check"], GUIDE).success());
+    node.undo();
+    assert_same(&before, &node.snapshot());
+}

@@ -1,0 +1,176 @@
+//! `railctl host`: the node's own NICs as a file says.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use clap::{Args, Subcommand};
+use host::{Host, Outcome, Persist, Settings};
+use state::Dirs;
+
+use crate::output::{self, FAINT, GOOD, styled, warn};
+
+/// Enough for 64 NICs, many times.
+const LARGEST: u64 = 1 << 20;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show each change that apply would make, with its file or message
+    Plan(Settled),
+    /// Change what differs, after what there was has been recorded
+    Apply(Apply),
+    /// Compare the node with the file: exit status 1 and a line for each difference
+    Check(Settled),
+    /// Restore what the record says there was before the first apply
+    Undo(Undo),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Settled {
+    /// YAML or JSON: see docs/host.md
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Apply {
+    #[command(flatten)]
+    of: Settled,
+    /// Have systemd apply the file again at boot, and udev when a NIC comes back; until undo
+    #[arg(long)]
+    persist: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Undo {
+    /// Not needed: the record tells what to restore
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Args, Debug)]
+struct Place {
+    /// Where the node's /etc and /sys are: its mount in a container
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    root: PathBuf,
+}
+
+pub(crate) fn run(command: &Command) -> Result<()> {
+    match command {
+        Command::Plan(args) => plan(args),
+        Command::Apply(args) => apply(args),
+        Command::Check(args) => check(args),
+        Command::Undo(args) => undo(args),
+    }
+}
+
+fn plan(args: &Settled) -> Result<()> {
+    let (mut host, settings, persist) = open(args)?;
+    let plan = host.plan(&settings, persist.as_ref())?;
+    plan.foreign.iter().for_each(|line| warn(line));
+    if plan.changes.is_empty() {
+        return output::line(&styled(FAINT, "nothing to change"));
+    }
+    for change in &plan.changes {
+        output::line(&change.to_string())?;
+    }
+    advise(plan.changes.iter().map(|change| change.key.to_string()));
+    Ok(())
+}
+
+fn check(args: &Settled) -> Result<()> {
+    let (mut host, settings, persist) = open(args)?;
+    let plan = host.plan(&settings, persist.as_ref())?;
+    for change in &plan.changes {
+        output::line(&change.difference())?;
+    }
+    match plan.changes.len() {
+        0 => output::line(&format!("{} as {} says", styled(GOOD, "✓"), args.file.display())),
+        count => bail!("{count} differences from {}; `railctl host apply` mends them", args.file.display()),
+    }
+}
+
+fn apply(args: &Apply) -> Result<()> {
+    let (mut host, settings, earlier) = open(&args.of)?;
+    let persist = if args.persist { Some(persist(&args.of.file)?) } else { earlier };
+    let mut keys = Vec::new();
+    let outcome = host.apply(&settings, persist.as_ref(), |change| {
+        keys.push(change.key.to_string());
+        let _ = output::line(&change.to_string());
+    });
+    let done = outcome.map_err(anyhow::Error::from).and_then(|outcome| conclude(&outcome));
+    advise(keys.into_iter());
+    done
+}
+
+fn undo(args: &Undo) -> Result<()> {
+    let mut host = Host::open(Dirs::from_env()?, args.place.root.clone())?;
+    let mut keys = Vec::new();
+    let outcome = host.undo(|change| {
+        keys.push(change.key.to_string());
+        let _ = output::line(&change.to_string());
+    })?;
+    conclude(&outcome)?;
+    advise(keys.into_iter());
+    Ok(())
+}
+
+fn conclude(outcome: &Outcome) -> Result<()> {
+    outcome.foreign.iter().for_each(|line| warn(line));
+    let said = match outcome.changes {
+        0 => "nothing to change".to_owned(),
+        1 => "1 change".to_owned(),
+        count => format!("{count} changes"),
+    };
+    output::line(&format!("{} {said}", styled(GOOD, "✓")))
+}
+
+/// What a change needs that is not ours to run.
+fn advise(keys: impl Iterator<Item = String>) {
+    let keys: Vec<String> = keys.collect();
+    let has = |part: &str| keys.iter().any(|key| key.contains(part));
+    if has("modprobe.d") {
+        warn(
+            "where ib_core is loaded by the initramfs, the next boot reads the file from there: `update-initramfs -u` (Debian, Ubuntu) or `dracut -f` (RHEL)",
+        );
+    }
+    if has("systemd/system") {
+        warn(
+            "systemd and udev read the new files after `systemctl daemon-reload && udevadm control --reload`",
+        );
+    }
+}
+
+/// The settings of a file.
+pub(crate) fn settings(path: &Path) -> Result<Settings> {
+    host::parse(&read(path)?).with_context(|| path.display().to_string())
+}
+
+/// What an earlier apply made permanent stays so, with the file of this one.
+fn open(args: &Settled) -> Result<(Host, Settings, Option<Persist>)> {
+    let settings = settings(&args.file)?;
+    let host = Host::open(Dirs::from_env()?, args.place.root.clone())?;
+    let earlier = if host.is_persistent()? { Some(persist(&args.file)?) } else { None };
+    Ok((host, settings, earlier))
+}
+
+fn persist(file: &Path) -> Result<Persist> {
+    let program = std::env::current_exe().context("find railctl itself")?;
+    let file = file.canonicalize().with_context(|| format!("find {}", file.display()))?;
+    Ok(Persist { program, file })
+}
+
+/// A regular file, or what a pipe brings.
+fn read(path: &Path) -> Result<String> {
+    let mut text = String::new();
+    let size = File::open(path)
+        .and_then(|file| file.take(LARGEST + 1).read_to_string(&mut text))
+        .with_context(|| format!("read {}", path.display()))?;
+    ensure!(size as u64 <= LARGEST, "{} is larger than {} MiB", path.display(), LARGEST >> 20);
+    Ok(text)
+}

@@ -1,0 +1,158 @@
+//! Reads, records, changes: the shell around the plan.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use state::{Dirs, Lock};
+
+use crate::error::{Error, Problems};
+use crate::judge;
+use crate::kernel::Kernel;
+use crate::key::Key;
+use crate::persist::Persist;
+use crate::plan::{Change, Picture, Plan, plan};
+use crate::record::Record;
+use crate::settings::Settings;
+use crate::wants::{Want, wants};
+
+/// VFs come by a change, and have an MTU of their own; what comes by that is nothing.
+const ROUNDS: u32 = 4;
+/// VFs of eight PFs are made one after the other, by the run that is under way.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The node.
+#[derive(Debug)]
+pub struct Host {
+    dirs: Dirs,
+    kernel: Kernel,
+}
+
+/// What was done.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// How many changes.
+    pub changes: usize,
+    /// What somebody else has changed since, and so was left.
+    pub foreign: Vec<String>,
+}
+
+impl Host {
+    /// The node whose files are below `root`.
+    pub fn open(dirs: Dirs, root: PathBuf) -> Result<Self, Error> {
+        Ok(Self { dirs, kernel: Kernel::open(root)? })
+    }
+
+    /// What apply would change; an error if it would refuse. Changes nothing.
+    pub fn plan(&mut self, settings: &Settings, persist: Option<&Persist>) -> Result<Plan, Error> {
+        let record = Record::load(&self.dirs)?;
+        self.planned(settings, persist, &record)
+    }
+
+    /// Makes it so, and tells each change before it is made.
+    pub fn apply(
+        &mut self,
+        settings: &Settings,
+        persist: Option<&Persist>,
+        mut tell: impl FnMut(&Change),
+    ) -> Result<Outcome, Error> {
+        let _lock = self.lock()?;
+        let mut outcome = Outcome::default();
+        for _ in 0..ROUNDS {
+            let record = Record::load(&self.dirs)?;
+            let plan = self.planned(settings, persist, &record)?;
+            self.execute(&plan, &record, &mut tell)?;
+            outcome.changes += plan.changes.len();
+            outcome.foreign.extend(plan.foreign);
+            if plan.changes.is_empty() {
+                return Ok(outcome);
+            }
+        }
+        let record = Record::load(&self.dirs)?;
+        match self.planned(settings, persist, &record)?.changes.first() {
+            None => Ok(outcome),
+            Some(next) => Err(Error::Restless { rounds: ROUNDS, next: next.difference() }),
+        }
+    }
+
+    /// Restores what the record says. Needs no settings.
+    pub fn undo(&mut self, mut tell: impl FnMut(&Change)) -> Result<Outcome, Error> {
+        let _lock = self.lock()?;
+        let record = Record::load(&self.dirs)?;
+        let picture = self.picture(&[], &record)?;
+        let plan = plan(Vec::new(), &picture, &record);
+        self.require_idle_vfs(&plan)?;
+        self.execute(&plan, &record, &mut tell)?;
+        // A record that never came to be leaves its beginning.
+        Record::default().save(&self.dirs)?;
+        Ok(Outcome { changes: plan.changes.len(), foreign: plan.foreign })
+    }
+
+    /// Whether an earlier apply was to be repeated at boot, and nobody has undone it.
+    pub fn is_persistent(&self) -> Result<bool, Error> {
+        Ok(Record::load(&self.dirs)?.entry(&Persist::unit()).is_some())
+    }
+
+    fn lock(&self) -> Result<Lock, Error> {
+        Ok(self.dirs.state.lock_slot(&["locks"], "host", 0, PATIENCE)?)
+    }
+
+    fn planned(
+        &mut self,
+        settings: &Settings,
+        persist: Option<&Persist>,
+        record: &Record,
+    ) -> Result<Plan, Error> {
+        let inventory = self.kernel.look(settings)?;
+        let wanted = wants(settings, &inventory, persist);
+        let picture = self.picture(&wanted, record)?;
+        let problems = judge::problems(settings, &inventory, &wanted, &picture, record);
+        if !problems.is_empty() {
+            return Err(Error::Judged(Problems(problems)));
+        }
+        let plan = plan(wanted, &picture, record);
+        self.require_idle_vfs(&plan)?;
+        Ok(plan)
+    }
+
+    fn picture(&mut self, wanted: &[Want], record: &Record) -> Result<Picture, Error> {
+        let recorded = record.0.iter().map(|entry| &entry.what);
+        let mut picture = Picture::default();
+        for key in wanted.iter().map(|want| &want.key).chain(recorded) {
+            if !picture.0.iter().any(|(seen, _)| seen == key) {
+                picture.0.push((key.clone(), self.kernel.read(key)?));
+            }
+        }
+        Ok(picture)
+    }
+
+    fn require_idle_vfs(&mut self, plan: &Plan) -> Result<(), Error> {
+        for change in &plan.changes {
+            if let (Key::Vfs { link }, crate::Value::Number(wanted)) = (&change.key, &change.to) {
+                self.kernel.require_idle_vfs(link, *wanted)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The record stands before the first change, and tells no more than is still ours after the last.
+    fn execute(&mut self, plan: &Plan, record: &Record, tell: &mut impl FnMut(&Change)) -> Result<(), Error> {
+        let before = record.before(plan);
+        if !plan.changes.is_empty() {
+            before.save(&self.dirs)?;
+        }
+        for (done, change) in plan.changes.iter().enumerate() {
+            tell(change);
+            self.kernel.write(&change.key, &change.to).map_err(|source| Error::Change {
+                change: change.to_string(),
+                done,
+                of: plan.changes.len(),
+                source: Box::new(source),
+            })?;
+        }
+        let after = before.after(plan);
+        for entry in before.0.iter().filter(|entry| after.entry(&entry.what).is_none()) {
+            self.kernel.tidy(&entry.what)?;
+        }
+        if after == *record { Ok(()) } else { after.save(&self.dirs) }
+    }
+}

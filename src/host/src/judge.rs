@@ -1,0 +1,88 @@
+//! What stands in the way of wishes, told before anything is changed. Pure.
+
+#[cfg(test)]
+mod tests;
+
+use crate::inventory::{Inventory, NicFacts};
+use crate::key::Key;
+use crate::plan::Picture;
+use crate::record::Record;
+use crate::settings::{Nic, Settings};
+use crate::wants::Want;
+
+/// One line each, with the cure.
+pub(crate) fn problems(
+    settings: &Settings,
+    inventory: &Inventory,
+    wanted: &[Want],
+    picture: &Picture,
+    record: &Record,
+) -> Vec<String> {
+    let mut problems = Vec::new();
+    for nic in &settings.nics {
+        let Some(facts) = inventory.nic(&nic.name) else {
+            problems.push(format!("{}: no such link here; `ip link` lists those that are", nic.name));
+            continue;
+        };
+        problems.extend(of_link(nic, facts));
+        let is_ours =
+            |route: &&Key| wanted.iter().any(|want| want.key == **route) || record.entry(route).is_some();
+        let others = facts.routes.iter().filter(|route| !is_ours(route));
+        problems.extend(others.map(|route| taken(nic, route)));
+    }
+    for want in wanted {
+        problems.extend(of_dcb(want, picture));
+    }
+    problems
+}
+
+fn of_link(nic: &Nic, facts: &NicFacts) -> Vec<String> {
+    let name = &nic.name;
+    let mut problems = Vec::new();
+    if let (Some(mtu), Some(max)) = (nic.mtu, facts.max_mtu.filter(|max| *max > 0))
+        && mtu > max
+    {
+        problems.push(format!("{name}: mtu {mtu} is more than its driver takes, which is {max}"));
+    }
+    match (nic.vfs, facts.total_vfs) {
+        (Some(1..), None) => problems.push(format!(
+            "{name}: vfs: it has no sriov_totalvfs, so it is no PF or SR-IOV is off in its firmware (`mlxconfig -d PCI set SRIOV_EN=1 NUM_OF_VFS=N`, then a cold boot)"
+        )),
+        (Some(vfs), Some(total)) if vfs > total => problems.push(format!(
+            "{name}: vfs {vfs} is more than the {total} of its firmware (`mlxconfig -d PCI set NUM_OF_VFS={vfs}`, then a cold boot)"
+        )),
+        _ => {}
+    }
+    if facts.dcb_by_firmware {
+        problems.push(format!(
+            "{name}: roce: its firmware runs DCBX and refuses what the host wants (`mlxconfig -d PCI set LLDP_NB_DCBX_P1=0`, or `mlnx_qos -i {name} -d os`)"
+        ));
+    }
+    problems
+}
+
+/// A table leads one way, and main leads to the rails by one NIC.
+fn taken(nic: &Nic, route: &Key) -> String {
+    match route {
+        Key::Route { table, .. } if Some(*table) == nic.table => {
+            format!(
+                "{}: table {table} is in use: it has `{route}`, which is not ours; name another by `table`",
+                nic.name
+            )
+        }
+        _ => format!(
+            "{}: rdmaRoute: main has `{route}` already, which is not ours; delete it, or leave rdmaRoute out",
+            nic.name
+        ),
+    }
+}
+
+fn of_dcb(want: &Want, picture: &Picture) -> Option<String> {
+    let (Key::Pfc { link } | Key::Dscp { link, .. }) = &want.key else { return None };
+    let lacks = picture.of(&want.key).is_none() && matches!(want.key, Key::Pfc { .. });
+    lacks.then(|| {
+        format!(
+            "{link}: roce: its driver has no priority flow control (DCB) here; leave roce out on this node"
+        )
+    })
+}

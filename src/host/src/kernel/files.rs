@@ -1,0 +1,72 @@
+//! Files of the kernel and of the node's disk.
+
+use std::fs::{self, File, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{PermissionsExt as _, symlink as make_symlink};
+use std::path::Path;
+
+use state::file as whole;
+
+use crate::Error;
+use crate::key::Value;
+
+/// Everybody reads what modprobe and systemd read.
+const MODE: u32 = 0o644;
+
+fn failed(op: &'static str, path: &Path, source: io::Error) -> Error {
+    Error::File { op, path: path.to_owned(), source }
+}
+
+fn present<T>(outcome: io::Result<T>) -> io::Result<Option<T>> {
+    match outcome {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+/// A configfs directory has gone with its content, and so has nothing to set back.
+pub(super) fn attribute(path: &Path) -> Result<Value, Error> {
+    let text = whole::read_text(path)?;
+    Ok(text.map_or(Value::Absent, |text| Value::Text(text.trim().to_owned())))
+}
+
+pub(super) fn set_attribute(path: &Path, value: &Value) -> Result<(), Error> {
+    let Value::Text(text) = value else { return Ok(()) };
+    let written = File::options().write(true).open(path).and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|source| failed("write", path, source))
+}
+
+pub(super) fn file(path: &Path) -> Result<Value, Error> {
+    Ok(whole::read_text(path)?.map_or(Value::Absent, Value::Text))
+}
+
+pub(super) fn set_file(path: &Path, value: &Value) -> Result<(), Error> {
+    let Value::Text(text) = value else { return Ok(whole::remove(path).map(drop)?) };
+    create_parent(path)?;
+    whole::replace_durable(path, text.as_bytes())?;
+    fs::set_permissions(path, Permissions::from_mode(MODE))
+        .map_err(|source| failed("make readable", path, source))
+}
+
+pub(super) fn symlink(path: &Path) -> Result<Value, Error> {
+    let target = present(fs::read_link(path)).map_err(|source| failed("read the link", path, source))?;
+    Ok(target.map_or(Value::Absent, |target| Value::Text(target.display().to_string())))
+}
+
+pub(super) fn set_symlink(path: &Path, value: &Value) -> Result<(), Error> {
+    present(fs::remove_file(path)).map_err(|source| failed("remove", path, source))?;
+    let Value::Text(target) = value else { return Ok(()) };
+    create_parent(path)?;
+    make_symlink(target, path).map_err(|source| failed("link", path, source))
+}
+
+pub(super) fn set_directory(path: &Path, present: bool) -> Result<(), Error> {
+    let outcome = if present { fs::create_dir(path) } else { self::present(fs::remove_dir(path)).map(drop) };
+    outcome
+        .map_err(|source| failed(if present { "make directory" } else { "remove directory" }, path, source))
+}
+
+fn create_parent(path: &Path) -> Result<(), Error> {
+    let parent = path.parent().unwrap_or(Path::new("/"));
+    fs::create_dir_all(parent).map_err(|source| failed("make directory", parent, source))
+}

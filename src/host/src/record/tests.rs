@@ -1,0 +1,43 @@
+use super::*;
+
+fn entries() -> Vec<Entry> {
+    let mtu = Entry {
+        what: Key::Mtu { link: "a".into() },
+        before: Value::Number(1500),
+        ours: vec![Value::Number(9000)],
+    };
+    let file = Entry {
+        what: Key::File { path: "etc/modprobe.d/x.conf".into() },
+        before: Value::Absent,
+        ours: vec![Value::Text("options\n".into())],
+    };
+    vec![file, mtu]
+}
+
+#[test]
+fn a_boot_takes_along_what_it_has_made_void_and_nothing_else() {
+    let base = tempfile::tempdir().unwrap();
+    let dirs = Dirs::under(base.path());
+    let record = Record(entries());
+    record.save(&dirs).unwrap();
+    assert_eq!(Record::load(&dirs).unwrap(), record);
+    let path = path(&dirs.state).unwrap();
+    let stored = Stored { version: VERSION, boot_id: BootId::new("another"), entries: entries() };
+    file::replace_json(&path, &stored).unwrap();
+    assert_eq!(Record::load(&dirs).unwrap().0, entries()[..1], "the file on disk is still there");
+    Record::default().save(&dirs).unwrap();
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_damaged_record_is_refused_and_named() {
+    let base = tempfile::tempdir().unwrap();
+    let dirs = Dirs::under(base.path());
+    Record(entries()).save(&dirs).unwrap();
+    let path = path(&dirs.state).unwrap();
+    for bad in ["", "{", r#"{"version":1}"#, r#"{"version":9,"bootId":"x","entries":[]}"#, "[]"] {
+        file::replace(&path, bad.as_bytes()).unwrap();
+        let error = Record::load(&dirs).unwrap_err().to_string();
+        assert!(error.contains("record.json cannot be used") && error.contains("Move it aside"), "{error}");
+    }
+}
