@@ -52,6 +52,9 @@ pub(crate) enum Command {
     /// Prepare the node's own NICs as a file says: addresses, MTU, policy routing, VFs, RDMA mode, lossless classes
     #[command(subcommand)]
     Host(crate::host::Command),
+    /// Say whether this node, or a pod on it, is ready for RDMA, and the cure of what is not
+    #[command(after_long_help = crate::doctor::HELP)]
+    Doctor(crate::doctor::Doctor),
     /// Bring up a pod with eight rails on this machine, without hardware, and prove that they work
     Demo(Demo),
     /// Print the completion script of a shell

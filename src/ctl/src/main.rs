@@ -2,6 +2,7 @@
 
 mod cli;
 mod demo;
+mod doctor;
 mod driver;
 mod explain;
 mod host;
@@ -44,6 +45,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 
 fn run(command: Command) -> Result<ExitCode> {
     match command {
+        Command::Doctor(args) => return doctor::run(&args),
         Command::Attach(args) => verbs::attach(&args),
         Command::Detach(args) => verbs::detach(&args),
         Command::Check(args) => verbs::check(&args),

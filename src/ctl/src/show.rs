@@ -70,6 +70,17 @@ pub(crate) fn run(args: &cli::Show) -> Result<()> {
     }
 }
 
+/// The network namespace of what people call a pod: a path or name, `namespace/name`, or a container ID.
+pub(crate) fn netns_of(pod: &str) -> Result<NetNs> {
+    if let Ok(netns) = NetNs::open(&netns_path(pod)?) {
+        return Ok(netns);
+    }
+    let dirs = Dirs::from_env()?;
+    let chosen = choose(records::attachments(&dirs)?, Some(pod), &names(&dirs))?;
+    let living = chosen.iter().find_map(Attachment::open);
+    living.with_context(|| format!("the network namespace of {pod} is gone"))
+}
+
 /// The names of pods by container ID. They are for people: where the runtime has no readable cache, nothing else is missing.
 fn names(dirs: &Dirs) -> Names {
     let cached = Cache::of_runtime(dirs).list().unwrap_or_default();

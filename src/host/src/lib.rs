@@ -4,6 +4,7 @@
 //! [`Kernel`] reads and writes one key, and [`Host`] puts it together: it records before it changes, so that a process may be
 //! killed at any instruction, and an undo restores what the record says. Nothing is restored that somebody else has changed since.
 
+pub mod doctor;
 mod document;
 mod error;
 mod host;

@@ -1,0 +1,27 @@
+//! Whether the node, or a pod, is ready for RDMA. What can be seen is one value, [`Sight`]; the judgement is a function of it.
+
+mod bits;
+mod checks;
+mod files;
+mod finding;
+mod look;
+pub mod nccl;
+mod sight;
+
+pub use finding::{Check, Finding, Level};
+pub use look::{look, look_at_links};
+pub use sight::{Char, Gid, Gpu, Holder, Hop, Netdev, Pci, Pkey, Port, RdmaDevice, Sight, Whose};
+
+use crate::roce::Roce;
+
+/// What is to be, as far as somebody has said so.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted {
+    /// Lossless traffic classes.
+    pub roce: Option<Roce>,
+}
+
+/// Every check, in the order in which people should look.
+pub fn judge(sight: &Sight, wanted: Wanted) -> Vec<Finding> {
+    checks::ALL.iter().flat_map(|check| check(sight, wanted)).collect()
+}
