@@ -3,17 +3,24 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := build
 
 PLUGINS := $(notdir $(wildcard plugins/*))
-BINARIES := $(PLUGINS) railctl railcni-install
-DIST ?= dist
+PROGRAMS := $(PLUGINS) railctl
+BINARIES := $(PROGRAMS) railcni-install
+# What is built for: TARGET=aarch64-unknown-linux-musl builds for Arm, into dist/arm64.
+HOST := $(shell uname -m)-unknown-linux-musl
+TARGET ?= $(HOST)
+arch = $(if $(filter aarch64-%,$(1)),arm64,amd64)
+ARCH := $(call arch,$(TARGET))
+DIST ?= dist$(if $(filter-out $(HOST),$(TARGET)),/$(ARCH))
+# Those of the image and of a release.
+TARGETS ?= x86_64-unknown-linux-musl aarch64-unknown-linux-musl
 CNI_BIN_DIR ?= /opt/cni/bin
 SBIN_DIR ?= /usr/local/bin
 UNIT_DIR ?= /usr/local/lib/systemd/system
-ARCH := $(if $(filter aarch64,$(shell uname -m)),arm64,amd64)
 # VM=0 leaves out the VM lab; the run then says so at its end.
 VM ?= 1
 CARGO ?= cargo
 
-.PHONY: build demo fuzz t test torture lint bench install setup vm-test vm-matrix vm-shell vm-bench cluster-test cluster-shell cluster-down image fresh-test clean help
+.PHONY: release publish keep-version images test-arm64 build demo fuzz t test torture lint bench install setup vm-test vm-matrix vm-shell vm-bench cluster-test cluster-shell cluster-down image fresh-test clean help
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / - /'
@@ -21,9 +28,9 @@ help: ## list the targets
 setup: ## install what building and testing need and this machine lacks
 	@scripts/setup
 
-build: ## every binary, static and stripped, into dist/
-	@scripts/setup build
-	@DIST=$(DIST) CARGO=$(CARGO) scripts/build $(BINARIES)
+build: ## every binary, static and stripped, into dist/ (TARGET=aarch64-unknown-linux-musl: for Arm, into dist/arm64)
+	@TARGET=$(TARGET) scripts/setup build
+	@TARGET=$(TARGET) DIST=$(DIST) CARGO=$(CARGO) scripts/build $(BINARIES)
 
 demo: build ## a pod with eight rails on this machine: no hardware, no Kubernetes
 	@scripts/setup demo
@@ -36,6 +43,10 @@ test: build ## everything: unit, protocol, namespaces, crash, cluster, VM lab
 t: ## one test of whatever kind, by its name or a part of it: make t T=NAME
 	@scripts/setup test
 	@CARGO=$(CARGO) scripts/as-root scripts/t $(T)
+
+test-arm64: ## only the tests of the build for Arm, under an emulator of its instructions
+	@scripts/setup test
+	@CARGO=$(CARGO) scripts/test-arm64
 
 torture: build ## the matrices in full, power loss, crowds: three quarters of an hour on 2 CPUs (RAILCNI_TORTURE=all for every failure in the VM lab, too)
 	@scripts/setup test
@@ -83,8 +94,25 @@ cluster-shell: build ## a shell with kubectl for two nodes with eight rails each
 cluster-down: ## end the clusters of shells, and remove what killed runs left
 	@scripts/as-root $(CARGO) run -q --locked -p cluster -- down
 
-image: build ## an OCI image of the plugins, in $(DIST)/railcni.tar and $(DIST)/oci
-	@$(CARGO) run -q --locked -p image -- --arch $(ARCH)=$(DIST) --tar $(DIST)/railcni.tar --layout $(DIST)/oci $(PLUGINS) railctl
+image: build ## an OCI image of the plugins, in $(DIST)/railcni.tar and $(DIST)/oci (make images: of both architectures)
+	@$(CARGO) run -q --locked -p image -- --arch $(ARCH)=$(DIST) --tar $(DIST)/railcni.tar --layout $(DIST)/oci $(PROGRAMS)
+
+images: $(TARGETS:%=for-%) ## one image for amd64 and arm64, in dist/railcni.tar and dist/oci
+	@$(CARGO) run -q --locked -p image -- $(foreach t,$(TARGETS),--arch $(call arch,$(t))=dist/$(call arch,$(t))) --tar dist/railcni.tar --layout dist/oci $(PROGRAMS)
+
+release: $(TARGETS:%=for-%) ## archives, deb and rpm packages, image, bill of materials and checksums for amd64 and arm64, in dist/release
+	@DIST=dist BINARIES="$(BINARIES)" CARGO=$(CARGO) scripts/release $(foreach t,$(TARGETS),$(call arch,$(t))=$(t))
+
+keep-version: build ## what this version leaves on a node, into tests/versions, for the tests of all versions to come
+	@DIST=$(abspath $(DIST)) scripts/as-root scripts/keep-version
+
+publish: ## hand out dist/release on the forge: make publish TAG=v0.1.0
+	@scripts/publish $(TAG)
+
+# One after the other: each build takes every CPU.
+.NOTPARALLEL: images release
+for-%:
+	@$(MAKE) --no-print-directory build TARGET=$* DIST=dist/$(call arch,$*)
 
 install: build ## into $(DESTDIR)$(CNI_BIN_DIR); every file replaced atomically
 	@scripts/install $(DIST) "$(DESTDIR)$(CNI_BIN_DIR)" $(PLUGINS)

@@ -33,7 +33,7 @@ pub struct RailIpam;
 
 impl Plugin for RailIpam {
     fn about(&self) -> &'static str {
-        "rail-ipam: addresses from pools"
+        "railcni rail-ipam: addresses from pools"
     }
 
     fn add(&self, request: &cni::Request) -> Result<CniResult, Error> {

@@ -4,6 +4,8 @@ mod clock;
 mod options;
 mod subscriber;
 
+pub use clock::rfc3339_of;
+
 use serde_json::Value;
 
 use crate::Env;

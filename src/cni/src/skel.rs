@@ -62,6 +62,9 @@ pub trait Plugin {
 /// Serves the one call that this process was started for. The exit code is 0 or 1.
 pub fn run(plugin: &dyn Plugin) -> ExitCode {
     output::answer_panics();
+    if ::version::is_asked() {
+        return tell_version(plugin);
+    }
     let variable = |name: &str| env::var_os(name);
     if variable("CNI_COMMAND").is_none_or(|command| command.is_empty()) {
         return introduce(plugin);
@@ -82,6 +85,13 @@ pub fn run(plugin: &dyn Plugin) -> ExitCode {
 pub fn run_with(plugin: &dyn Plugin, linked: Linked) -> ExitCode {
     delegate::link(linked);
     run(plugin)
+}
+
+/// `railcni macvlan 0.1.0 (...)`: a runtime passes no argument, so a person asks.
+fn tell_version(plugin: &dyn Plugin) -> ExitCode {
+    let name = plugin.about().split(':').next().unwrap_or_default();
+    let told = writeln!(io::stdout(), "{name} {}", ::version::text());
+    told.map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS)
 }
 
 /// By convention a binary that is run by hand says what it is, and that is no failure.

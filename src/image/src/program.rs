@@ -2,23 +2,32 @@
 
 use anyhow::{Context, Result, bail, ensure};
 
-const INTERPRETER: u32 = 3;
+const LOAD: u64 = 1;
+const INTERPRETER: u64 = 3;
+/// Arm's kernels have pages of 4, 16 or 64 KiB; a segment that is aligned to less is not loaded by the last.
+const LARGEST_PAGE: u64 = 64 << 10;
 
 /// Refuses a file that could not run.
 pub fn check_program(architecture: &str, bytes: &[u8]) -> Result<()> {
     ensure!(bytes.starts_with(b"\x7fELF\x02\x01"), "no 64-bit ELF program");
     let machine = number(bytes, 18, 2)?;
-    let wanted = match architecture {
-        "amd64" => 62,
-        "arm64" => 183,
+    let (wanted, page) = match architecture {
+        "amd64" => (62, 4 << 10),
+        "arm64" => (183, LARGEST_PAGE),
         other => bail!("architecture {other} is none of amd64, arm64"),
     };
     ensure!(machine == wanted, "it is of machine {machine}, and {architecture} is {wanted}");
     let (table, size, count) = (number(bytes, 32, 8)?, number(bytes, 54, 2)?, number(bytes, 56, 2)?);
     for index in 0..count {
         let at = table.checked_add(index * size).context("program headers lead out of the file")?;
-        let kind = number(bytes, usize::try_from(at)?, 4)?;
-        ensure!(kind != u64::from(INTERPRETER), "it is not static: an image from scratch has no libraries");
+        let at = usize::try_from(at)?;
+        let kind = number(bytes, at, 4)?;
+        ensure!(kind != INTERPRETER, "it is not static: an image from scratch has no libraries");
+        let alignment = number(bytes, at.saturating_add(48), 8)?;
+        ensure!(
+            kind != LOAD || alignment >= page,
+            "its segments are aligned to {alignment} bytes, pages are of {page}"
+        );
     }
     Ok(())
 }
@@ -37,6 +46,7 @@ mod tests {
     /// A header with one program header of this kind.
     fn program(machine: u8, kind: u8) -> Vec<u8> {
         let mut bytes = vec![0; 64 + 56];
+        bytes[64 + 48 + 2] = 1;
         bytes[..6].copy_from_slice(b"\x7fELF\x02\x01");
         (bytes[18], bytes[32], bytes[54], bytes[56], bytes[64]) = (machine, 64, 56, 1, kind);
         bytes
@@ -55,6 +65,9 @@ mod tests {
         ] {
             assert!(check_program(architecture, &bytes).is_err());
         }
+        let mut small = program(183, 1);
+        (small[64 + 48 + 2], small[64 + 48 + 1]) = (0, 0x10);
+        assert!(check_program("arm64", &small).unwrap_err().to_string().contains("65536"));
         let mut far = program(62, 1);
         far[32..40].fill(0xff);
         assert!(check_program("amd64", &far).is_err());

@@ -31,6 +31,7 @@ fn run() -> Result<bool, Error> {
     let options = Options::parse(arguments(), &variables())?;
     match options.verb {
         Verb::Help => say(USAGE),
+        Verb::Version => say(&format!("railcni-install {}", version::text())),
         Verb::Install => install(&options)?,
         Verb::Uninstall => {
             for path in remove(&options)? {

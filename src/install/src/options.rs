@@ -10,6 +10,7 @@ use crate::Error;
 pub const USAGE: &str = "\
 usage: railcni-install [--cni-bin-dir=DIR] [--{sriov,ib-sriov-cni,rdma-cni,ipoib}-bin-file=FILE]... [--no-sleep]
        railcni-install --uninstall [--cni-bin-dir=DIR]
+       railcni-install --version
 CNI_BIN_DIR is the default of DIR, /host/opt/cni/bin that of CNI_BIN_DIR. RAILCNI_PLUGINS names what is installed (default:
 all that the image has). Without --no-sleep it stays until it is ended, as a container of a DaemonSet has to.";
 
@@ -25,6 +26,8 @@ pub enum Verb {
     Uninstall,
     /// Print the usage.
     Help,
+    /// Print which build it is.
+    Version,
 }
 
 /// The command line and environment, validated.
@@ -58,7 +61,7 @@ impl Options {
             sleep: true,
         };
         options.take(&mut args.into_iter())?;
-        if options.files.is_empty() && options.verb != Verb::Help {
+        if options.files.is_empty() && matches!(options.verb, Verb::Install | Verb::Uninstall) {
             let named = variable("RAILCNI_PLUGINS").map(String::as_str);
             options.files = in_image(&path("RAILCNI_IMAGE_DIR", "/usr/bin"), named)?;
         }
@@ -75,6 +78,7 @@ impl Options {
                 "--no-sleep" => self.sleep = false,
                 "--uninstall" => (self.verb, self.sleep) = (Verb::Uninstall, false),
                 "-h" | "--help" => self.verb = Verb::Help,
+                "-V" | "--version" => self.verb = Verb::Version,
                 "--cni-bin-dir" => self.target = value(key, joined, args)?.into(),
                 _ if FILES.contains(&key) => self.files.push(value(key, joined, args)?.into()),
                 _ => return Err(Error::Arguments(format!("unknown argument {arg}"))),

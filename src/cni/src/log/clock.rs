@@ -3,10 +3,18 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// UTC with milliseconds, such as `2026-02-28T23:59:59.007Z`. A time before 1970 is 1970.
 pub(super) fn rfc3339(time: SystemTime) -> String {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    let (days, second) = (since.as_secs() / 86400, since.as_secs() % 86400);
-    let (year, month, day) = civil(days);
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", since.subsec_millis())
+    format!("{}.{:03}Z", to_the_second(since.as_secs()), since.subsec_millis())
+}
+
+/// UTC of so many seconds since 1970, such as `2026-02-28T23:59:59Z`.
+pub fn rfc3339_of(seconds: u64) -> String {
+    to_the_second(seconds) + "Z"
+}
+
+fn to_the_second(seconds: u64) -> String {
+    let (year, month, day) = civil(seconds / 86400);
+    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")
 }
 
 /// Year, month and day of a number of days since 1970. Years are counted from March, so that a leap day is the last

@@ -20,6 +20,9 @@ fn time_is_rfc3339_in_utc() {
         assert_eq!(clock::rfc3339(UNIX_EPOCH + Duration::new(seconds, 7_999_999)), expected);
     }
     assert_eq!(clock::rfc3339(UNIX_EPOCH - Duration::from_secs(1)), "1970-01-01T00:00:00.000Z");
+    assert_eq!(clock::rfc3339_of(951_868_799), "2000-02-29T23:59:59Z");
+    // Whatever a damaged file says.
+    assert!(clock::rfc3339_of(u64::MAX).ends_with('Z'));
 }
 
 #[test]
