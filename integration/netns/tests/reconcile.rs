@@ -164,6 +164,19 @@ fn has(text: &str, words: &[&str]) {
     assert!(found, "no line with {words:?} in:\n{text}");
 }
 
+/// As scripts want it: nothing is left over, or something is.
+#[test]
+fn a_dry_run_has_an_exit_code_for_who_asks() {
+    let node = Node::new();
+    let pod = node.rail("lost");
+    let code = |words: &[&str]| node.command("--dry-run").args(words).status().expect("run railctl").code();
+    assert_eq!(code(&["--exit-code"]), Some(0));
+    node.lose(pod);
+    assert_eq!((code(&[]), code(&["--exit-code"])), (Some(0), Some(3)));
+    node.gc("--apply");
+    assert_eq!(code(&["--exit-code"]), Some(0));
+}
+
 #[test]
 fn a_namespace_that_is_gone_leaves_an_attachment_over() {
     let node = Node::new();

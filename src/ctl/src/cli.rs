@@ -6,16 +6,36 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 /// Attach pods to rails, look at what they have, and try it all without hardware.
 #[derive(Debug, Parser)]
-#[command(name = "railctl", version, propagate_version = true, max_term_width = 110)]
+#[command(name = "railctl", version = BUILD.as_str(), propagate_version = true, max_term_width = 110, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) manner: Manner,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+static BUILD: LazyLock<String> = LazyLock::new(version::text);
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 all is as asked; 1 something failed, and stderr says what; 2 the command line is wrong; 3 with --exit-code: a check found \
+differences, a dry run of gc found something left over. doctor has codes of its own.";
+
+/// How every command prints.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Manner {
+    /// Also print what the plugins log; without it, their warnings alone
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+    /// Tables without headings, for cut and awk
+    #[arg(long, global = true)]
+    pub(crate) no_headers: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -25,9 +45,9 @@ pub(crate) enum Command {
     Attach(Attach),
     /// Take a network namespace off networks (DEL)
     #[command(visible_alias = "del")]
-    Detach(Pod),
+    Detach(Detach),
     /// Compare attachments with what was made at attach (CHECK)
-    Check(Pod),
+    Check(Check),
     /// Release what no living network namespace holds any more (GC)
     #[command(after_long_help = GC_HELP)]
     Gc(Gc),
@@ -61,6 +81,18 @@ pub(crate) enum Command {
     Completion {
         /// Which shell
         shell: Shell,
+    },
+    /// Say which build this is
+    Version {
+        /// How it is printed
+        #[arg(short, long, value_enum, default_value_t = Format::Table)]
+        output: Format,
+    },
+    /// Write the manual pages of all commands
+    #[command(hide = true)]
+    Man {
+        /// Where to
+        directory: PathBuf,
     },
 }
 
@@ -120,9 +152,33 @@ pub(crate) struct Directories(pub(crate) Vec<PathBuf>);
 pub(crate) struct Attach {
     #[command(flatten)]
     pub(crate) pod: Pod,
+    /// Say which plugins would be called with what, and call none
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     /// How the results are printed
     #[arg(short, long, value_enum, default_value_t = Format::Json)]
     pub(crate) output: Format,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Detach {
+    #[command(flatten)]
+    pub(crate) pod: Pod,
+    /// How the outcomes are printed
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    pub(crate) output: Format,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) pod: Pod,
+    /// How the outcomes are printed
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    pub(crate) output: Format,
+    /// Exit with 3 where attachments differ from what was made, with 1 only where they could not be compared
+    #[arg(long)]
+    pub(crate) exit_code: bool,
 }
 
 #[derive(Args, Debug)]
@@ -157,6 +213,7 @@ pub(crate) type Object = serde_json::Map<String, serde_json::Value>;
 pub(crate) struct Pairs(pub(crate) Vec<[String; 2]>);
 
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Gc {
     /// Names of networks in the config directory, or files
     #[arg(required_unless_present_any = ["dry_run", "apply"], value_name = "NETWORK")]
@@ -170,6 +227,12 @@ pub(crate) struct Gc {
     /// Instead of networks: release what is left over on this node
     #[arg(long, conflicts_with = "networks")]
     pub(crate) apply: bool,
+    /// With --dry-run: exit with 3 where something is left over
+    #[arg(long, requires = "dry_run")]
+    pub(crate) exit_code: bool,
+    /// How the outcomes for networks are printed
+    #[arg(short, long, value_enum, default_value_t = Format::Table, conflicts_with_all = ["dry_run", "apply"])]
+    pub(crate) output: Format,
     #[command(flatten)]
     pub(crate) places: Places,
 }
@@ -179,6 +242,9 @@ pub(crate) struct Status {
     /// Names of networks in the config directory, or files
     #[arg(required = true, value_name = "NETWORK")]
     pub(crate) networks: Vec<String>,
+    /// How the outcomes are printed
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    pub(crate) output: Format,
     #[command(flatten)]
     pub(crate) places: Places,
 }
@@ -294,10 +360,18 @@ pub(crate) struct Demo {
 pub(crate) enum Format {
     /// For people
     Table,
+    /// For people with room: more columns
+    Wide,
     /// For programs
     Json,
     /// For both
     Yaml,
+}
+
+impl Format {
+    pub(crate) fn is_table(self) -> bool {
+        matches!(self, Self::Table | Self::Wide)
+    }
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "clap wants a Result")]
@@ -334,7 +408,8 @@ mod tests {
     fn pod(line: &str) -> Pod {
         match parse(line).unwrap() {
             Command::Attach(attach) => attach.pod,
-            Command::Detach(pod) | Command::Check(pod) => pod,
+            Command::Detach(detach) => detach.pod,
+            Command::Check(check) => check.pod,
             other => panic!("{line}: {other:?}"),
         }
     }

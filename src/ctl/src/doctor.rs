@@ -85,7 +85,7 @@ pub(crate) fn run(args: &Doctor) -> Result<ExitCode> {
         write_nccl(path, &report)?;
     }
     match args.output {
-        Format::Table => print::report(&report)?,
+        Format::Table | Format::Wide => print::report(&report)?,
         format => output::print(&report, format)?,
     }
     Ok(status(&report.findings))

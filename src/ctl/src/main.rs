@@ -1,11 +1,13 @@
 //! `railctl`: for people who attach, inspect and try out rails.
 
+mod build;
 mod cli;
 mod demo;
 mod doctor;
 mod driver;
 mod explain;
 mod host;
+mod man;
 mod network;
 mod node;
 mod output;
@@ -28,8 +30,11 @@ use cli::{Cli, Command};
 use output::{BAD, styled};
 
 fn main() -> ExitCode {
-    match run(Cli::parse().command) {
+    let cli = Cli::parse();
+    output::set(cli.manner);
+    match run(cli.command) {
         Ok(code) => code,
+        Err(error) if error.is::<Differs>() => ExitCode::from(DIFFERS),
         // `railctl show | head` has got what it wanted.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
@@ -38,6 +43,21 @@ fn main() -> ExitCode {
         }
     }
 }
+
+/// Of `--exit-code`, as `diff` has 1; 2 is a wrong command line.
+const DIFFERS: u8 = 3;
+
+/// What was looked at is not as it should be, and all has been said about it.
+#[derive(Debug)]
+struct Differs;
+
+impl std::fmt::Display for Differs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("there are differences")
+    }
+}
+
+impl std::error::Error for Differs {}
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
@@ -65,6 +85,8 @@ fn run(command: Command) -> Result<ExitCode> {
             clap_complete::generate(shell, &mut Cli::command(), "railctl", &mut script);
             Ok(std::io::Write::write_all(&mut std::io::stdout(), &script)?)
         }
+        Command::Version { output } => build::run(output),
+        Command::Man { directory } => man::run(&directory),
     }?;
     Ok(ExitCode::SUCCESS)
 }

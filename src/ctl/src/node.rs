@@ -56,11 +56,11 @@ fn show(format: cli::Format) -> Result<()> {
     let path = NodeFile::path(&dirs);
     let keys = NodeFile::load(&dirs).map_err(|error| anyhow::anyhow!("{error}"))?;
     match format {
-        cli::Format::Table if !path.exists() => {
+        cli::Format::Table | cli::Format::Wide if !path.exists() => {
             let missing = format!("{} is not there: `railctl node init` makes it", path.display());
             output::line(&styled(FAINT, &missing))
         }
-        cli::Format::Table => {
+        cli::Format::Table | cli::Format::Wide => {
             output::line(&styled(FAINT, &path.display().to_string()))?;
             output::print(&Value::Object(keys), cli::Format::Yaml)
         }

@@ -4,6 +4,7 @@
 mod escape;
 
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
 use clap::builder::styling::{AnsiColor, Style};
@@ -11,7 +12,7 @@ use serde::Serialize;
 
 pub(crate) use yaml::to_yaml;
 
-use crate::cli::Format;
+use crate::cli::{Format, Manner};
 
 /// Headings.
 pub(crate) const STRONG: Style = Style::new().bold();
@@ -24,6 +25,20 @@ pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
 /// What may need a look.
 pub(crate) const WARN: Style = AnsiColor::Yellow.on_default();
 
+static VERBOSE: AtomicBool = AtomicBool::new(false);
+static NO_HEADERS: AtomicBool = AtomicBool::new(false);
+
+/// How all that follows is printed.
+pub(crate) fn set(manner: Manner) {
+    VERBOSE.store(manner.verbose, Ordering::Relaxed);
+    NO_HEADERS.store(manner.no_headers, Ordering::Relaxed);
+}
+
+/// Whether tables come without headings, and without what would be a heading above them.
+pub(crate) fn no_headers() -> bool {
+    NO_HEADERS.load(Ordering::Relaxed)
+}
+
 /// The text in a style; [`anstream`] takes the style off where no terminal is or `NO_COLOR` is set.
 pub(crate) fn styled(style: Style, text: &str) -> String {
     let (on, off) = (escape::ours(&style.to_string()), escape::ours(&format!("{style:#}")));
@@ -35,7 +50,7 @@ pub(crate) fn print<T: Serialize>(value: &T, format: Format) -> Result<()> {
     let value = serde_json::to_value(value)?;
     let text = match format {
         Format::Yaml => to_yaml(&value),
-        Format::Json | Format::Table => format!("{value:#}\n"),
+        Format::Json | Format::Table | Format::Wide => format!("{value:#}\n"),
     };
     write(&text)
 }
@@ -53,6 +68,15 @@ pub(crate) fn warn(problem: &str) {
 /// Prints on stderr, as [`text`] does on stdout. Nobody is left to hear it when stderr is closed.
 pub(crate) fn complain(text: &str) {
     let _ = anstream::stderr().lock().write_all(escape::lines(text).as_bytes());
+}
+
+/// What a plugin logged: its warnings, all of it with `-v`. Why it failed is told by who called it.
+pub(crate) fn log(log: &str, failed: bool) {
+    let is_of = |line: &str, level: &str| line.contains(&format!(" level=\"{level}\""));
+    let is_noted = |line: &str| ["info", "debug", "verbose"].iter().any(|level| is_of(line, level));
+    let is_told =
+        |line: &&str| VERBOSE.load(Ordering::Relaxed) || !(is_noted(line) || failed && is_of(line, "error"));
+    log.lines().filter(is_told).for_each(|line| complain(&format!("{line}\n")));
 }
 
 /// Prints a line for people.
@@ -76,15 +100,16 @@ impl Table {
         Self { rows: vec![headings.iter().map(ToString::to_string).collect()] }
     }
 
-    pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.rows.push(cells.map(|cell| escape::line(&cell)).into());
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.rows.push(cells.into_iter().map(|cell| escape::line(&cell)).collect());
     }
 
     /// The lines, without colour but for the headings.
     pub(crate) fn render(&self) -> String {
         let widths = self.widths();
         let mut text = String::new();
-        for (number, row) in self.rows.iter().enumerate() {
+        let skipped = usize::from(no_headers());
+        for (number, row) in self.rows.iter().enumerate().skip(skipped) {
             let line = align(row, &widths);
             text.push_str(&if number == 0 { styled(STRONG, &line) } else { line });
             text.push('\n');
@@ -94,8 +119,9 @@ impl Table {
 
     fn widths(&self) -> Vec<usize> {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let printed = &self.rows[usize::from(no_headers()).min(self.rows.len())..];
         let width = |column: usize| {
-            self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
+            printed.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
         };
         (0..columns).map(|column| width(column).unwrap_or(0)).collect()
     }

@@ -81,7 +81,7 @@ fn nodes(args: &cli::Plan) -> Result<Vec<Node>> {
 
 fn show(plan: &Plan, format: cli::Format) -> Result<()> {
     let rows = plan.rows();
-    if format != cli::Format::Table {
+    if !format.is_table() {
         let value = |row: &Row| json!({ "rail": row.rail, "nic": row.nic, "subnet": row.subnet, "gateway": row.gateway, "nodes": row.nodes });
         return output::print(&rows.iter().map(value).collect::<Vec<_>>(), format);
     }

@@ -33,7 +33,7 @@ pub(crate) fn run(args: &cli::Pools) -> Result<()> {
     let catalog = catalog(&dirs)?;
     let usage = count(&dirs, &catalog)?;
     match args.output {
-        Format::Table => table(&usage, &dirs),
+        Format::Table | Format::Wide => table(&usage, &dirs),
         format => output::print(&usage, format),
     }?;
     let refused = catalog.refused().map(ToString::to_string);

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use cni::log::rfc3339_of;
 use ipam::{Change, JournalStore, Store as _, journal};
 use serde::Serialize;
 use state::Dirs;
@@ -24,6 +25,8 @@ struct Quarantined {
     #[serde(skip_serializing_if = "Option::is_none")]
     pool: Option<String>,
     seconds_left: u64,
+    /// When it ends, in RFC 3339.
+    until: String,
 }
 
 pub(crate) fn run(args: &cli::Quarantine) -> Result<()> {
@@ -33,7 +36,7 @@ pub(crate) fn run(args: &cli::Quarantine) -> Result<()> {
     }
     let quarantined = list(&dirs)?;
     match args.output {
-        Format::Table => table(&quarantined),
+        Format::Table | Format::Wide => table(&quarantined),
         format => output::print(&quarantined, format),
     }
 }
@@ -51,6 +54,7 @@ fn list(dirs: &Dirs) -> Result<Vec<Quarantined>> {
         address,
         pool: pool_of(address).map(|pool| pool.name.clone()),
         seconds_left: until.saturating_sub(now),
+        until: rfc3339_of(until),
     };
     Ok(found.into_iter().map(quarantined).collect())
 }
@@ -60,7 +64,7 @@ fn table(quarantined: &[Quarantined]) -> Result<()> {
         return output::line(&styled(FAINT, "no address is quarantined"));
     }
     let mut table = Table::new(&["ADDRESS", "POOL", "ENDS IN"]);
-    for Quarantined { address, pool, seconds_left } in quarantined {
+    for Quarantined { address, pool, seconds_left, .. } in quarantined {
         let pool = pool.as_deref().unwrap_or(NOT_OF_POOLS_D);
         table.row([address.to_string(), pool.to_owned(), format!("{seconds_left} s")]);
     }

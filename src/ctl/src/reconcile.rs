@@ -8,14 +8,16 @@ mod runtime;
 use anyhow::{Result, bail, ensure};
 use state::Dirs;
 
+use crate::Differs;
 use crate::driver::Driver;
 use crate::output::{self, BAD, FAINT, GOOD, WARN, styled};
 use crate::records::{self, Attachment};
 use judge::{Verdict, Witnesses, judge};
 use leases::Leases;
 
-/// Says what is left over and why, and releases it if that is wanted. Goes on after a failure, and fails at its end.
-pub(crate) fn run(driver: &Driver, apply: bool) -> Result<()> {
+/// Says what is left over and why, and releases it if that is wanted. Goes on after a failure, and fails at its end; with
+/// `exit_code` also where something is left over.
+pub(crate) fn run(driver: &Driver, apply: bool, exit_code: bool) -> Result<()> {
     let dirs = Dirs::from_env()?;
     // The records first: what is attached later is not among them, whatever is seen of its namespace.
     let attachments = records::all(&dirs)?;
@@ -51,7 +53,10 @@ pub(crate) fn run(driver: &Driver, apply: bool) -> Result<()> {
             }
         }
     }
-    tally.close(apply)
+    let is_clean = tally.leftovers == 0;
+    tally.close(apply)?;
+    ensure!(is_clean || !exit_code, Differs);
+    Ok(())
 }
 
 /// What was not looked at is said, so that nobody takes it for judged.

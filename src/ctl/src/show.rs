@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
+use cni::log::rfc3339_of;
 use netlink::Rtnetlink;
 use netns::{Living, NetNs};
 use serde::Serialize;
@@ -44,8 +45,9 @@ pub(crate) struct Shown {
     ifname: String,
     /// Those that have a record.
     plugins: Vec<String>,
-    /// Seconds since 1970.
-    created: u64,
+    /// When, in RFC 3339; `None` where no record can be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    created: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     damaged: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -65,7 +67,10 @@ pub(crate) fn run(args: &cli::Show) -> Result<()> {
         pod.name = names.get(&pod.container_id).cloned();
     }
     match args.output {
-        Format::Table => print::pods(&pods, args.pod.is_some()),
+        Format::Table | Format::Wide => {
+            let view = print::View { in_full: args.pod.is_some(), is_wide: args.output == Format::Wide };
+            print::pods(&pods, view)
+        }
         format => output::print(&pods, format),
     }
 }
@@ -158,6 +163,7 @@ fn show(attachments: &[Attachment], living: &Living) -> Result<Pod> {
 impl Shown {
     fn new(attachment: &Attachment, interface: Option<Interface>) -> Self {
         let Attachment { key, created, plugins, damaged, unread, .. } = attachment.clone();
+        let created = (created > 0).then(|| rfc3339_of(created));
         Self { network: key.network, ifname: key.ifname, plugins, created, damaged, unread, interface }
     }
 }

@@ -32,6 +32,11 @@ pub(crate) fn plugins(parts: &[Part]) -> impl Iterator<Item = &'static str> {
     SUITE.into_iter().filter(|(_, part)| parts.contains(part)).map(|(name, _)| name)
 }
 
+/// Whether it is one of them.
+pub(crate) fn has(plugin: &str) -> bool {
+    SUITE.iter().any(|(name, _)| *name == plugin)
+}
+
 /// Those that may have a record of an attachment.
 pub(crate) fn with_records() -> impl Iterator<Item = &'static str> {
     plugins(&[Part::Link, Part::Chained, Part::Ipam])

@@ -2,26 +2,31 @@
 
 mod calls;
 mod memory;
+mod outcome;
 mod wishes;
 
 use anyhow::{Result, ensure};
 use netns::NetNs;
-use serde_json::Value;
+use serde_json::{Value, json};
 use state::Dirs;
 
 use crate::cli::{self, Format, Places};
 use crate::driver::{Driver, Keep, Runtime};
 use crate::network::Network;
-use crate::output::{self, BAD, FAINT, GOOD, Table, styled};
+use crate::output::{self, Table};
 use crate::pod::netns_path;
 use crate::reconcile;
 use calls::Call;
+use outcome::Outcomes;
 
 pub(crate) fn attach(args: &cli::Attach) -> Result<()> {
     let driver = driver(&args.pod.places)?;
     // Every config is read before the first interface is made.
     let calls = calls::of(&args.pod)?.into_iter().map(Call::known).collect::<Result<Vec<_>>>()?;
     calls.iter().try_for_each(|(network, runtime)| memory::require_free(&driver, network, runtime))?;
+    if args.dry_run {
+        return dry_run(&driver, &calls, args.output);
+    }
     let mut results = Vec::new();
     for (number, (network, runtime)) in calls.iter().enumerate() {
         match driver.add(network, runtime) {
@@ -37,7 +42,25 @@ pub(crate) fn attach(args: &cli::Attach) -> Result<()> {
     print(&calls, results, args.output)
 }
 
-pub(crate) fn detach(args: &cli::Pod) -> Result<()> {
+/// What ADD would call, in its order. The plugins are looked for, and not run.
+fn dry_run(driver: &Driver, calls: &[(Network, Runtime)], format: Format) -> Result<()> {
+    let mut table = Table::new(&["NETWORK", "LINK", "CONTAINER", "PLUGINS"]);
+    let mut planned = Vec::new();
+    for (network, Runtime { ifname, container_id, netns, .. }) in calls {
+        let plugins =
+            network.list.plugins.iter().map(|plugin| Ok(driver.find(plugin)?.display().to_string()));
+        let plugins = plugins.collect::<Result<Vec<_>>>()?;
+        let name = network.name().to_owned();
+        table.row([name.clone(), ifname.clone(), container_id.clone(), plugins.join(" ")]);
+        planned.push(json!({
+            "network": name, "ifname": ifname, "containerId": container_id, "netns": netns, "plugins": plugins,
+        }));
+    }
+    if format.is_table() { output::text(&table.render()) } else { output::print(&planned, format) }
+}
+
+pub(crate) fn detach(args: &cli::Detach) -> Result<()> {
+    let (args, format) = (&args.pod, args.output);
     let driver = driver(&args.places)?;
     let one = |call: Call| {
         let is_attached = call.is_attached(&driver)?;
@@ -51,10 +74,11 @@ pub(crate) fn detach(args: &cli::Pod) -> Result<()> {
     };
     warn_without_namespace(args)?;
     let calls = calls::with_memory(args, &driver)?.into_iter().rev();
-    all(calls.map(|call| (call.title(), one(call))))
+    Outcomes::of(calls.map(|call| (call.title(), one(call))), format)?.close()
 }
 
-pub(crate) fn check(args: &cli::Pod) -> Result<()> {
+pub(crate) fn check(check: &cli::Check) -> Result<()> {
+    let args = &check.pod;
     let driver = driver(&args.places)?;
     let one = |call: Call| {
         let is_attached = call.is_attached(&driver)?;
@@ -64,7 +88,9 @@ pub(crate) fn check(args: &cli::Pod) -> Result<()> {
         Ok(if checked { "is as it was made" } else { "has disableCheck: not checked" })
     };
     warn_without_namespace(args)?;
-    all(calls::with_memory(args, &driver)?.into_iter().map(|call| (call.title(), one(call))))
+    let calls = calls::with_memory(args, &driver)?.into_iter();
+    let outcomes = Outcomes::of(calls.map(|call| (call.title(), one(call))), check.output)?;
+    if check.exit_code { outcomes.close_with_code() } else { outcomes.close() }
 }
 
 /// A name that was mistyped looks like a pod that is gone.
@@ -78,7 +104,7 @@ fn warn_without_namespace(args: &cli::Pod) -> Result<()> {
 
 pub(crate) fn gc(args: &cli::Gc) -> Result<()> {
     if args.dry_run || args.apply {
-        return reconcile::run(&driver(&args.places)?, args.apply);
+        return reconcile::run(&driver(&args.places)?, args.apply, args.exit_code);
     }
     let (driver, dirs) = (driver(&args.places)?, Dirs::from_env()?);
     let keep = if args.all { Keep::Nothing } else { Keep::Living };
@@ -90,7 +116,8 @@ pub(crate) fn gc(args: &cli::Gc) -> Result<()> {
         })
     };
     let networks = calls::networks(&args.networks, &args.places)?;
-    all(networks.iter().map(|network| (network.name().to_owned(), one(network))))
+    let outcomes = networks.iter().map(|network| (network.name().to_owned(), one(network)));
+    Outcomes::of(outcomes, args.output)?.close()
 }
 
 pub(crate) fn status(args: &cli::Status) -> Result<()> {
@@ -100,27 +127,12 @@ pub(crate) fn status(args: &cli::Status) -> Result<()> {
         Ok(if asked { "is ready" } else { "has a cniVersion before 1.1.0, which has no STATUS" })
     };
     let networks = calls::networks(&args.networks, &args.places)?;
-    all(networks.iter().map(|network| (network.name().to_owned(), one(network))))
+    let outcomes = networks.iter().map(|network| (network.name().to_owned(), one(network)));
+    Outcomes::of(outcomes, args.output)?.close()
 }
 
 fn driver(places: &Places) -> Result<Driver> {
     Ok(Driver::new(places.bin_dir.0.clone(), &Dirs::from_env()?))
-}
-
-/// Says of each what became of it, and fails if one did, after all have had their turn.
-fn all<'a>(outcomes: impl Iterator<Item = (String, Result<&'a str>)>) -> Result<()> {
-    let mut failed = Vec::new();
-    for (name, outcome) in outcomes {
-        match outcome {
-            Ok(text) => output::line(&format!("{} {name} {text}", styled(GOOD, "✓")))?,
-            Err(error) => {
-                output::line(&format!("{} {name} {}", styled(BAD, "✗"), styled(FAINT, "failed")))?;
-                failed.push(format!("{name}: {error:#}"));
-            }
-        }
-    }
-    ensure!(failed.is_empty(), "{}", failed.join("\n"));
-    Ok(())
 }
 
 /// Detaches what this command had attached before the failure, the last first.
@@ -141,7 +153,7 @@ fn take_back(driver: &Driver, attached: &[(Network, Runtime)], error: anyhow::Er
 /// One network: its result, as cnitool prints it; several: a list of results.
 fn print(calls: &[(Network, Runtime)], mut results: Vec<Value>, format: Format) -> Result<()> {
     match (format, results.len()) {
-        (Format::Table, _) => table(calls, &results),
+        (Format::Table | Format::Wide, _) => table(calls, &results),
         (format, 1) => output::print(&results.remove(0), format),
         (format, _) => output::print(&results, format),
     }

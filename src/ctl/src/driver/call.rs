@@ -11,6 +11,7 @@ use cni::{CniArgs, Command, Env};
 use super::{Driver, Runtime};
 use crate::network::Network;
 use crate::output;
+use crate::suite;
 
 /// How long a plugin may take: twice as long as it waits for the slowest of what it calls itself.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -30,14 +31,28 @@ impl Driver {
         output.with_context(|| format!("{} of plugin {:?}", call.verb.as_str(), plugin.plugin_type))
     }
 
+    /// Where the plugin is; one of the suite may be beside railctl.
+    pub(crate) fn find(&self, plugin: &PluginConf) -> Result<PathBuf> {
+        let name = &plugin.plugin_type;
+        match exec::find(name, &self.path) {
+            Err(missing @ ExecError::Missing { .. }) if suite::has(name) => {
+                let railctl = std::env::current_exe().unwrap_or_default();
+                let beside =
+                    railctl.parent().map(|directory| directory.join(name)).filter(|file| file.is_file());
+                beside.with_context(|| format!("{missing}: `make install` puts it into /opt/cni/bin, --bin-dir names another directory"))
+            }
+            found => Ok(found?),
+        }
+    }
+
     fn invoke(&self, call: Call<'_>, plugin: &PluginConf, added: Injection<'_>) -> Result<Output> {
-        let binary = exec::find(&plugin.plugin_type, &self.path)?;
+        let binary = self.find(plugin)?;
         let mut env = self.env.clone();
         env.extend(call.runtime.env(call.verb, &self.path).variables(call.verb));
         let stdin = call.network.list.stdin(plugin, added)?;
         let output = Invocation { binary, env, stdin, timeout: PATIENCE }.run();
         let log = output.as_ref().map_or_else(ExecError::stderr, |output| &output.stderr);
-        output::complain(&String::from_utf8_lossy(log));
+        output::log(&String::from_utf8_lossy(log), output.is_err());
         Ok(output?)
     }
 }

@@ -7,26 +7,38 @@ use anyhow::Result;
 use super::{Pod, Shown};
 use crate::output::{self, BAD, FAINT, STRONG, Table, WARN, styled};
 
-/// One table per pod; rules and routes as well when one pod was asked for.
-pub(crate) fn pods(pods: &[Pod], in_full: bool) -> Result<()> {
+/// How much is shown.
+#[derive(Clone, Copy)]
+pub(crate) struct View {
+    /// Rules and routes as well.
+    pub(crate) in_full: bool,
+    /// More columns.
+    pub(crate) is_wide: bool,
+}
+
+/// One table per pod; without headings, its lines alone.
+pub(crate) fn pods(pods: &[Pod], view: View) -> Result<()> {
     if pods.is_empty() {
         return output::line(&styled(FAINT, "no attachment is on record"));
     }
+    if output::no_headers() {
+        return pods.iter().try_for_each(|pod| output::text(&attachments(pod, view.is_wide).render()));
+    }
     for (number, pod) in pods.iter().enumerate() {
         let gap = if number == 0 { "" } else { "\n" };
-        output::text(&format!("{gap}{}", text(pod, in_full)))?;
+        output::text(&format!("{gap}{}", text(pod, view)))?;
     }
     Ok(())
 }
 
-fn text(pod: &Pod, in_full: bool) -> String {
+fn text(pod: &Pod, view: View) -> String {
     let netns = pod.netns.as_deref().unwrap_or("no namespace");
     let is_gone = pod.netns.is_some() && !pod.alive;
     let gone =
         if is_gone { styled(BAD, "  the namespace is gone: run railctl gc --apply") } else { String::new() };
     let name = pod.name.as_ref().map(|name| styled(STRONG, name) + "  ").unwrap_or_default();
     let mut text = format!("{name}{}  {}{gone}\n", styled(STRONG, &pod.container_id), styled(FAINT, netns));
-    text.push_str(&attachments(pod).render());
+    text.push_str(&attachments(pod, view.is_wide).render());
     for attachment in &pod.attachments {
         for damage in &attachment.damaged {
             let _ = writeln!(text, "{} {}: the record of {damage}", styled(WARN, "!"), attachment.ifname);
@@ -35,7 +47,7 @@ fn text(pod: &Pod, in_full: bool) -> String {
             let _ = writeln!(text, "{} {}: {error}", styled(WARN, "!"), attachment.ifname);
         }
     }
-    if let (Some(routing), true) = (&pod.routing, in_full) {
+    if let (Some(routing), true) = (&pod.routing, view.in_full) {
         text.push_str(&section("rules", &routing.rules));
         for (table, routes) in &routing.tables {
             text.push_str(&section(&format!("table {table}"), routes));
@@ -44,50 +56,45 @@ fn text(pod: &Pod, in_full: bool) -> String {
     text
 }
 
-fn attachments(pod: &Pod) -> Table {
-    let mut table = Table::new(&[
-        "LINK",
-        "NETWORK",
-        "MASTER",
-        "ADDRESSES",
-        "GATEWAY",
-        "TABLE",
-        "MTU",
-        "STATE",
-        "PLUGINS",
-    ]);
+const COLUMNS: [&str; 9] =
+    ["LINK", "NETWORK", "MASTER", "ADDRESSES", "GATEWAY", "TABLE", "MTU", "STATE", "PLUGINS"];
+const MORE_COLUMNS: [&str; 5] = ["KIND", "MAC", "CREATED", "CONTAINER", "POD"];
+
+fn attachments(pod: &Pod, is_wide: bool) -> Table {
+    let more = if is_wide { &MORE_COLUMNS[..] } else { &[] };
+    let mut table = Table::new(&[&COLUMNS[..], more].concat());
     for attachment in &pod.attachments {
-        table.row(row(attachment));
+        let more = if is_wide { more_cells(pod, attachment).to_vec() } else { Vec::new() };
+        table.row(cells(attachment).into_iter().chain(more));
     }
     table
 }
 
-fn row(attachment: &Shown) -> [String; 9] {
-    let (network, plugins) = (attachment.network.clone(), attachment.plugins.join(" "));
-    let Some(link) = &attachment.interface else {
-        let none = || "-".to_owned();
-        return [
-            attachment.ifname.clone(),
-            network,
-            none(),
-            none(),
-            none(),
-            none(),
-            none(),
-            "missing".into(),
-            plugins,
-        ];
-    };
+fn cells(attachment: &Shown) -> [String; COLUMNS.len()] {
+    let link = attachment.interface.as_ref();
+    let addresses = link.iter().flat_map(|link| &link.addresses).filter(|net| !is_link_local(net));
+    let state = link.map_or("missing", |link| if link.up { "up" } else { "down" });
     [
         attachment.ifname.clone(),
-        network,
-        or_dash(link.master.iter()),
-        or_dash(link.addresses.iter().filter(|net| !is_link_local(net))),
-        or_dash(link.gateways.iter()),
-        or_dash(link.table.iter()),
-        link.mtu.to_string(),
-        if link.up { "up" } else { "down" }.to_owned(),
-        plugins,
+        attachment.network.clone(),
+        or_dash(link.and_then(|link| link.master.as_ref()).into_iter()),
+        or_dash(addresses),
+        or_dash(link.iter().flat_map(|link| &link.gateways)),
+        or_dash(link.and_then(|link| link.table).iter()),
+        or_dash(link.map(|link| link.mtu).iter()),
+        state.to_owned(),
+        attachment.plugins.join(" "),
+    ]
+}
+
+fn more_cells(pod: &Pod, attachment: &Shown) -> [String; MORE_COLUMNS.len()] {
+    let link = attachment.interface.as_ref();
+    [
+        or_dash(link.map(|link| &link.kind).into_iter()),
+        or_dash(link.and_then(|link| link.mac.as_ref()).into_iter()),
+        or_dash(attachment.created.iter()),
+        pod.container_id.clone(),
+        or_dash(pod.name.iter()),
     ]
 }
 

@@ -1,0 +1,165 @@
+//! railctl behaves as its users expect of kubectl and ip: formats, exit codes, one error, nothing done on a dry run.
+
+mod fake;
+
+use std::process::{Command, Output};
+
+use fake::{Fake, NETNS, fails, succeeds};
+use serde_json::{Value, json};
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[test]
+fn version_names_release_commit_and_target() {
+    let fake = Fake::new();
+    let build = json(&succeeds(&fake.railctl(&["version", "-o", "json"])));
+    assert_eq!(build["release"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(build["cniVersions"][6], "1.1.0");
+    let target = build["target"].as_str().unwrap();
+    let line = format!(
+        "railctl {} (commit {}, {target})\n",
+        env!("CARGO_PKG_VERSION"),
+        build["commit"].as_str().unwrap()
+    );
+    for words in [&["version"][..], &["--version"]] {
+        assert_eq!(succeeds(&fake.railctl(words)), line);
+    }
+}
+
+#[test]
+fn a_dry_run_says_what_would_be_called_and_calls_nobody() {
+    let fake = Fake::new();
+    fake.network("one", "1.1.0", &["a", "b"]);
+    fake.network("two", "1.1.0", &["c"]);
+    let words = ["attach", "one", "two", NETNS, "--container-id", "pod", "--dry-run"];
+    let planned = json(&succeeds(&fake.railctl(&words)));
+    let plugin = |name: &str| fake.path("bin").join(name).display().to_string();
+    assert_eq!(
+        planned[0],
+        json!({ "network": "one", "ifname": "net1", "containerId": "pod", "netns": NETNS, "plugins": [plugin("a"), plugin("b")] })
+    );
+    assert_eq!((&planned[1]["ifname"], &planned[1]["plugins"]), (&json!("net2"), &json!([plugin("c")])));
+    assert!(fake.calls().is_empty() && fake.cached().is_empty());
+    // What an attach would refuse is refused.
+    fails(&fake.railctl(&["attach", "one", NETNS, "-i", "lo", "--dry-run"]));
+    fake.network("three", "1.1.0", &["missing"]);
+    assert!(fails(&fake.railctl(&["attach", "three", NETNS, "--dry-run"])).contains("missing"));
+}
+
+#[test]
+fn outcomes_come_as_json_and_yaml_too() {
+    let fake = Fake::new();
+    fake.network("net", "1.1.0", &["a"]);
+    succeeds(&fake.railctl(&["attach", "net", NETNS]));
+    let expected = |verb: &str, outcome: &str| {
+        let told = json(&succeeds(&fake.railctl(&[verb, "net", NETNS, "-o", "json"])));
+        assert_eq!(told, json!([{ "name": "net (net1)", "ok": true, "outcome": outcome }]));
+    };
+    expected("check", "is as it was made");
+    expected("detach", "detached");
+    assert_eq!(
+        succeeds(&fake.railctl(&["status", "net", "-o", "yaml"])),
+        "- name: net\n  ok: true\n  outcome: \"is ready\"\n"
+    );
+    fake.fail("GC", "a");
+    let failed = fake.railctl(&["gc", "net", "-o", "json"]);
+    assert_eq!(failed.status.code(), Some(1));
+    let told = json(&String::from_utf8_lossy(&failed.stdout));
+    assert!(
+        told[0]["ok"] == false && told[0]["error"].as_str().unwrap().contains("GC of a failed"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_difference_is_exit_code_3_for_who_asks_for_it() {
+    let fake = Fake::new();
+    fake.network("net", "1.1.0", &["a"]);
+    let check = |more: &[&str]| fake.railctl(&[&["check", "net", NETNS], more].concat());
+    // Nothing to compare with.
+    assert_eq!(check(&["--exit-code"]).status.code(), Some(1));
+    succeeds(&fake.railctl(&["attach", "net", NETNS]));
+    assert_eq!(check(&["--exit-code"]).status.code(), Some(0));
+    fake.fail("CHECK", "a");
+    assert_eq!(check(&[]).status.code(), Some(1));
+    let differs = check(&["--exit-code"]);
+    assert_eq!(differs.status.code(), Some(3));
+    assert_eq!(said(&differs).matches("CHECK of a failed").count(), 1, "{}", said(&differs));
+    assert_eq!(fake.railctl(&["chek"]).status.code(), Some(2));
+}
+
+/// A plugin logs its error and prints it; people read it once.
+#[test]
+fn an_error_is_told_once_and_the_log_with_v() {
+    let fake = Fake::new();
+    fake.network("net", "1.1.0", &["a"]);
+    let log =
+        |level: &str, text: &str| format!("echo 'time=\"2026\" level=\"{level}\" msg=\"{text}\"' >&2\n");
+    let fails_loudly = format!(
+        "#!/bin/sh\n{}{}{}echo '{{\"code\":7,\"msg\":\"no such NIC\"}}'\nexit 1\n",
+        log("info", "noted"),
+        log("warning", "beware"),
+        log("error", "no such NIC")
+    );
+    fake.write("bin/a", &fails_loudly);
+    let quiet = fails(&fake.railctl(&["status", "net"]));
+    assert_eq!(quiet.matches("no such NIC").count(), 1, "{quiet}");
+    assert!(quiet.contains("beware") && !quiet.contains("noted"), "{quiet}");
+    let loud = fails(&fake.railctl(&["status", "net", "-v"]));
+    assert_eq!(loud.matches("no such NIC").count(), 2, "{loud}");
+    assert!(loud.contains("beware") && loud.contains("noted"), "{loud}");
+}
+
+#[test]
+fn a_plugin_beside_railctl_is_found_and_a_missing_one_tells_its_cure() {
+    let fake = Fake::new();
+    fake.network("net", "1.1.0", &["macvlan"]);
+    let railctl = fake.path("railctl");
+    std::fs::copy(env!("CARGO_BIN_EXE_railctl"), &railctl).unwrap();
+    let status = || fake.command(&railctl).args(["status", "net"]).output().unwrap();
+    let missing = fails(&status());
+    assert!(missing.contains("\"macvlan\"") && missing.contains("make install"), "{missing}");
+    std::fs::copy(fake.path("bin/a"), fake.path("macvlan")).unwrap();
+    succeeds(&status());
+    assert_eq!(fake.order(), ["STATUS macvlan"]);
+}
+
+#[test]
+fn tables_come_without_headings_and_wider() {
+    let fake = Fake::new();
+    fake.write("pools.yaml", "");
+    let config = fake.path("config");
+    std::fs::create_dir_all(config.join("pools.d")).unwrap();
+    fake.write(
+        "config/pools.d/p.yaml",
+        "apiVersion: spiderpool.spidernet.io/v2beta1\nkind: SpiderIPPool\nmetadata: {name: rail}\nspec: {subnet: 10.0.0.0/24, ips: [10.0.0.2-10.0.0.4]}\n",
+    );
+    let pools = |more: &[&str]| {
+        let mut command: Command = fake.command(std::path::Path::new(env!("CARGO_BIN_EXE_railctl")));
+        command.arg("pools").args(more).env("RAILCNI_CONFIG_DIR", &config);
+        succeeds(&command.output().unwrap())
+    };
+    assert!(pools(&[]).starts_with("POOL"));
+    assert!(pools(&["-o", "wide"]).starts_with("POOL"));
+    let line = pools(&["--no-headers"]);
+    assert_eq!(line.split_whitespace().take(3).collect::<Vec<_>>(), ["rail", "10.0.0.0/24", "3"]);
+    assert_eq!(line.lines().count(), 1);
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let fake = Fake::new();
+    let pages = tempfile::tempdir().unwrap();
+    succeeds(&fake.railctl(&["man", &pages.path().display().to_string()]));
+    let page = |name: &str| std::fs::read_to_string(pages.path().join(name)).unwrap();
+    assert!(page("railctl.8").contains("railctl\\-attach(8)"));
+    assert!(page("railctl-attach.8").contains("\\-\\-dry\\-run"));
+    assert!(page("railctl-node-init.8").contains("\\-\\-root"));
+    assert!(!pages.path().join("railctl-man.8").exists());
+}
