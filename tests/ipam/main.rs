@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
 mod concurrency;
+mod grants;
 mod hostile;
 mod migration;
 mod node;

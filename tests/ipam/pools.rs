@@ -118,17 +118,17 @@ fn a_node_without_the_pool_says_where_it_looked_and_what_is_there() {
     let node = Node::new();
     let directory = node.path("config/pools.d").display().to_string();
     let refusal = |node: &Node| node.refusal("pod", &using(&["gpu1"])).1;
-    assert_eq!(
-        refusal(&node),
-        format!("pool \"gpu1\" is not defined, nor is any other: there is no directory {directory}")
-    );
+    let grants = node.path("state/node/grants").display().to_string();
+    let nowhere =
+        format!("pool \"gpu1\" is not defined, nor is any other: no raild agent has written {grants}, and");
+    assert_eq!(refusal(&node), format!("{nowhere} there is no directory {directory}"));
     node.put("config/pools.d/README", "no pools");
     node.put("config/pools.d/.gpu1.yaml", &pool("gpu1", "{subnet: 10.0.0.0/24, ips: [10.0.0.2]}"));
     let nothing = format!("{directory} holds no *.yaml, *.yml or *.json");
-    assert_eq!(refusal(&node), format!("pool \"gpu1\" is not defined, nor is any other: {nothing}"));
+    assert_eq!(refusal(&node), format!("{nowhere} {nothing}"));
     node.put("config/pools.d/a.yaml", "kind: ConfigMap\n");
     let others = format!("{directory} holds no pool in a.yaml");
-    assert_eq!(refusal(&node), format!("pool \"gpu1\" is not defined, nor is any other: {others}"));
+    assert_eq!(refusal(&node), format!("{nowhere} {others}"));
 }
 
 /// Whatever lies in the directory, an ADD neither waits for it nor takes it for pools.

@@ -22,6 +22,12 @@ const LONGEST_QUARANTINE: u64 = 24 * 3600;
 /// How long an ADD waits for the node's lease store; it is held for well below a millisecond.
 const LOCK_TIMEOUT: u64 = 10;
 
+/// How long an ADD waits for the cluster to grant more addresses to this node.
+const WAIT_FOR_GRANT: u64 = 10;
+
+/// Runtimes give up on a plugin, and call it again, within a minute or two.
+const LONGEST_WAIT: u64 = 30;
+
 /// Spellings of other IPAM plugins, and the key that they mean.
 const MEANT: &[(&str, &str)] = &[("ippool", "ippools"), ("pool", "ippools")];
 
@@ -51,6 +57,7 @@ struct Keys {
     rest: Option<u32>,
     sticky: Option<bool>,
     lock_timeout: Option<u64>,
+    wait_for_grant: Option<u64>,
     // Read with the addresses that it is for.
     #[serde(rename = "quarantine")]
     _quarantine: Value,
@@ -115,6 +122,7 @@ pub(crate) struct Conf {
     pub(crate) rest: Option<u32>,
     pub(crate) sticky: Option<bool>,
     pub(crate) lock_timeout: Duration,
+    pub(crate) wait_for_grant: Duration,
     pub(crate) data_dir: Option<PathBuf>,
 }
 
@@ -149,10 +157,19 @@ impl Conf {
             rest: keys.rest,
             sticky: keys.sticky,
             lock_timeout: Duration::from_secs(keys.lock_timeout.unwrap_or(LOCK_TIMEOUT)),
+            wait_for_grant: wait_for_grant(keys.wait_for_grant),
             data_dir: named(Named::DataDir, "ipam.dataDir", keys.data_dir.as_deref())?,
             source: source(request, keys)?,
         })
     }
+}
+
+fn wait_for_grant(seconds: Option<u64>) -> Duration {
+    let seconds = seconds.unwrap_or(WAIT_FOR_GRANT);
+    if seconds > LONGEST_WAIT {
+        tracing::warn!("ipam.waitForGrant {seconds}: taken as {LONGEST_WAIT}, which is the longest");
+    }
+    Duration::from_secs(seconds.min(LONGEST_WAIT))
 }
 
 fn named(named: Named, key: &str, path: Option<&Path>) -> Result<Option<PathBuf>, Error> {

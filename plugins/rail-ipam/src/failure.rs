@@ -11,6 +11,8 @@ pub(crate) fn of(error: ipam::Error) -> Error {
     let text = error.to_string();
     match error {
         ipam::Error::Exhausted { .. } => Error::new(EXHAUSTED, text),
+        // What is missing comes back with the next pod that ends, anywhere in the cluster.
+        ipam::Error::Spent { .. } | ipam::Error::NotGranted { .. } => Error::try_again(text),
         ipam::Error::Taken { .. } | ipam::Error::Present { .. } => Error::new(TAKEN, text),
         ipam::Error::Store(error) => of_store(&error),
         _ => Error::invalid_config(text),
@@ -22,7 +24,9 @@ pub(crate) fn of_store(error: &ipam::StoreError) -> Error {
         ipam::StoreError::State(error) => of_state(error),
         ipam::StoreError::Damaged { .. }
         | ipam::StoreError::NotUndone { .. }
-        | ipam::StoreError::Granted { .. } => Error::io(error.to_string()),
+        | ipam::StoreError::Granted { .. }
+        | ipam::StoreError::ForeignGrants { .. } => Error::io(error.to_string()),
+        ipam::StoreError::UnconfirmedGrants { .. } => Error::try_again(error.to_string()),
     }
 }
 

@@ -1,8 +1,10 @@
 //! The IPAM of one node: addresses from pool documents, inline pools or host-local's ranges. A library, so that other
 //! plugins of the suite can have their addresses without starting a process.
 
+mod agent;
 mod conf;
 mod failure;
+mod give;
 mod master;
 mod peers;
 mod plugin;

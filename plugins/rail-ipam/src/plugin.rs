@@ -8,7 +8,9 @@ use ipam::{
 };
 use state::Dirs;
 
+use crate::agent::Agent;
 use crate::conf::{self, Conf};
+use crate::give::Give;
 use crate::pools::Pools;
 use crate::present::Interfaces;
 use crate::{failure, reply};
@@ -37,32 +39,20 @@ impl Plugin for RailIpam {
     }
 
     fn add(&self, request: &cni::Request) -> Result<CniResult, Error> {
-        let args = &request.env.args;
-        args.allow(ARGS)?;
+        request.env.args.allow(ARGS)?;
         let conf = Conf::of(request)?;
         let requested = conf::requested(request)?;
         let dns = reply::dns(&conf)?;
         let dirs = dirs()?;
-        let pools = Pools::load(&conf, &dirs)?;
-        let namespace = args.get("K8S_POD_NAMESPACE");
-        let sets = pools
-            .select(request, namespace.map_or(Namespace::Unknown, Namespace::Named))
-            .map_err(failure::of)?;
-        conf::fits_version(request.config.cni_version, &families(&sets))?;
-        let (foreign, declined) = (&foreign(request, &conf, &dirs)?, &conf::declined(request)?);
-        let (key, owner) = (&key(request), owner(request));
-        let (owner, requested, now) = (owner.as_deref(), requested.as_slice(), ipam::journal::now());
-        let interfaces = Interfaces::of(request)?;
-        let holder = &|ip| interfaces.holder(ip);
-        let present = &Present { node: interfaces.node(), pod: interfaces.pod(), holder };
-        let wish = Request { key, sets: &sets, requested, owner, foreign, present, declined, now };
-        let mut result = CniResult::default();
-        let decide = &mut |leases: &dyn ipam::Leases| {
-            let allocation = allocate(&wish, leases)?;
-            result = reply::result(&conf, &allocation.grants, pools.have_default_route());
-            Ok(allocation.changes)
+        let mut give = Give::new(request, &conf, &dirs, &requested)?;
+        let mut agent = Agent::new(&dirs, conf.wait_for_grant)?;
+        let result = loop {
+            match give.addresses() {
+                Err(ipam::Error::Spent { pools }) => agent.ask_for_more(pools).map_err(failure::of)?,
+                given => break given.map_err(failure::of)?,
+            }
+            give.load_again().map_err(failure::of)?;
         };
-        store(&dirs, conf.lock_timeout)?.update(decide).map_err(failure::of)?;
         Ok(CniResult { dns, ..result })
     }
 
@@ -118,7 +108,7 @@ impl Plugin for RailIpam {
     fn status(&self, request: &cni::Request) -> Result<(), Error> {
         let conf = Conf::of(request)?;
         let dirs = dirs()?;
-        let pools = Pools::load(&conf, &dirs)?;
+        let pools = Pools::load(&conf, &dirs).map_err(failure::of)?;
         let not_available = |error: ipam::Error| Error::not_available(error.to_string());
         let sets = pools.select(request, Namespace::Any).map_err(not_available)?;
         // The request of a pod that does not exist, of which nothing is kept.
@@ -127,7 +117,11 @@ impl Plugin for RailIpam {
         let now = ipam::journal::now();
         let present = &Present { node: Interfaces::of_node()?.node(), ..Present::NONE };
         let wish = Request { key, sets: &sets, requested: &[], owner: None, foreign, present, declined, now };
-        let look = &mut |leases: &dyn ipam::Leases| allocate(&wish, leases).map(drop);
+        let look = &mut |leases: &dyn ipam::Leases| match allocate(&wish, leases) {
+            // The cluster may have more.
+            Err(ipam::Error::Spent { .. }) => Ok(()),
+            other => other.map(drop),
+        };
         store(&dirs, conf.lock_timeout)?.view(look).map_err(not_available)
     }
 }
@@ -140,7 +134,7 @@ fn store(dirs: &Dirs, timeout: Duration) -> Result<JournalStore, Error> {
     JournalStore::new(dirs, timeout).map_err(|error| failure::of_store(&error))
 }
 
-fn key(request: &cni::Request) -> AttachmentKey {
+pub(crate) fn key(request: &cni::Request) -> AttachmentKey {
     AttachmentKey {
         network: request.config.name.clone(),
         container_id: request.env.container_id.clone(),
@@ -149,19 +143,19 @@ fn key(request: &cni::Request) -> AttachmentKey {
 }
 
 /// Who the pod is over its restarts; unknown outside Kubernetes.
-fn owner(request: &cni::Request) -> Option<String> {
+pub(crate) fn owner(request: &cni::Request) -> Option<String> {
     let pod = |key| request.env.args.get(key);
     let (namespace, name) = (pod("K8S_POD_NAMESPACE")?, pod("K8S_POD_NAME")?);
     Some(format!("{namespace}/{name}/{}", request.env.ifname))
 }
 
 /// What host-local has given to pods that still run.
-fn foreign(request: &cni::Request, conf: &Conf, dirs: &Dirs) -> Result<RangeSet, Error> {
+pub(crate) fn foreign(request: &cni::Request, conf: &Conf, dirs: &Dirs) -> Result<RangeSet, Error> {
     let directory = directory(request, conf.data_dir.as_deref(), dirs, conf.lock_timeout)?;
     directory.held().map_err(|error| failure::of_store(&error))
 }
 
-fn families(sets: &[Vec<&ipam::Pool>]) -> Vec<ipam::Family> {
+pub(crate) fn families(sets: &[Vec<&ipam::Pool>]) -> Vec<ipam::Family> {
     sets.iter().filter_map(|set| set.first().map(|pool| pool.family())).collect()
 }
 

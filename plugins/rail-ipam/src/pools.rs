@@ -1,16 +1,16 @@
 //! The pools of this node, and those of them that a request may use.
 
-use cni::{Error, Request};
-use ipam::{Catalog, Family, Namespace, Pool, PoolNames, Site};
+use cni::Request;
+use ipam::{Catalog, Error, Family, Grants, Namespace, Pool, PoolNames, Site, StoreError};
 use serde_json::Value;
-use state::Dirs;
+use state::{BootId, Dirs};
 
 use crate::conf::{Conf, Source};
-use crate::{failure, master};
+use crate::master;
 
 /// Everything that a request may choose from: one list of pools for each address that it gets.
 pub(crate) enum Pools {
-    Catalog { catalog: Box<Catalog>, wanted: PoolNames, match_master: bool },
+    Catalog { catalog: Box<Catalog>, wanted: PoolNames, match_master: bool, grants: Grants },
     Ranges(Vec<Vec<Pool>>),
 }
 
@@ -21,14 +21,15 @@ impl Pools {
             Source::Ranges(sets) => ranges(conf, sets),
             Source::Pools { wanted, inline, match_master } => {
                 let (wanted, match_master) = (wanted.clone(), *match_master);
+                let grants = Grants::read(dirs)?;
                 let mut catalog = Catalog::default();
-                let path = dirs.config.path(&["pools.d"]).map_err(|error| failure::of_state(&error))?;
-                catalog.add_directory(&path);
+                add_granted(&mut catalog, &grants)?;
+                catalog.add_directory(&dirs.config.path(&["pools.d"]).map_err(StoreError::from)?);
                 let inline = add_inline(&mut catalog, inline);
                 log(&catalog);
                 let catalog = Box::new(catalog.complete());
                 let wanted = if wanted.is_empty() { of_inline(&catalog, &inline)? } else { wanted };
-                Ok(Self::Catalog { catalog, wanted, match_master })
+                Ok(Self::Catalog { catalog, wanted, match_master, grants })
             }
         }
     }
@@ -38,10 +39,10 @@ impl Pools {
         &self,
         request: &Request,
         namespace: Namespace<'_>,
-    ) -> Result<Vec<Vec<&Pool>>, ipam::Error> {
+    ) -> Result<Vec<Vec<&Pool>>, Error> {
         match self {
             Self::Ranges(sets) => Ok(sets.iter().map(|set| set.iter().collect()).collect()),
-            Self::Catalog { catalog, wanted, match_master } => {
+            Self::Catalog { catalog, wanted, match_master, .. } => {
                 let master = || master::addresses(request);
                 let is_pod = namespace != Namespace::Any;
                 let master: Option<&dyn Fn() -> _> =
@@ -49,6 +50,14 @@ impl Pools {
                 let site = Site { node: &node_names(), namespace, network: &request.config.name, master };
                 ipam::select(catalog, wanted, &site)
             }
+        }
+    }
+
+    /// Whether the agent has not changed them since; with the lease store locked it does not.
+    pub(crate) fn are_current(&self) -> Result<bool, StoreError> {
+        match self {
+            Self::Ranges(_) => Ok(true),
+            Self::Catalog { grants, .. } => grants.is_current(),
         }
     }
 
@@ -60,7 +69,7 @@ impl Pools {
 
 fn ranges(conf: &Conf, sets: &[(String, Vec<ipam::RangeSpec>)]) -> Result<Pools, Error> {
     let mut warnings = Vec::new();
-    let mut sets = ipam::range_sets(sets, &mut warnings).map_err(|error| failure::of(error.into()))?;
+    let mut sets = ipam::range_sets(sets, &mut warnings)?;
     for warning in warnings {
         tracing::warn!("{warning}");
     }
@@ -69,6 +78,14 @@ fn ranges(conf: &Conf, sets: &[(String, Vec<ipam::RangeSpec>)]) -> Result<Pools,
         pool.sticky = conf.sticky.unwrap_or(pool.sticky);
     }
     Ok(Pools::Ranges(sets))
+}
+
+/// The pools of the cluster come first: what a file of this node says against them is refused, not they.
+fn add_granted(catalog: &mut Catalog, grants: &Grants) -> Result<(), StoreError> {
+    let node = own_name();
+    let granted = grants.granted_here(node.as_deref(), &BootId::current()?)?;
+    catalog.add_granted(&grants.path().display().to_string(), granted.as_ref());
+    Ok(())
 }
 
 /// Adds the pools of the config and says which those are.
@@ -86,7 +103,7 @@ fn of_inline(catalog: &Catalog, names: &[String]) -> Result<PoolNames, Error> {
     if let Some(error) =
         catalog.refused().find(|error| names.iter().any(|name| error.pool() == format!("pool {name:?}")))
     {
-        return Err(failure::of(error.clone().into()));
+        return Err(error.clone().into());
     }
     let of = |family| {
         let pools = catalog.pools().filter(|pool| pool.family() == family && mine(&pool.name));
@@ -107,9 +124,14 @@ fn log(catalog: &Catalog) {
     }
 }
 
-/// The node's name in Kubernetes; its host name where nobody says otherwise.
+/// The node's name in Kubernetes, as far as somebody says it.
+fn own_name() -> Option<String> {
+    std::env::var("NODE_NAME").ok().filter(|name| !name.is_empty())
+}
+
+/// The same; its host name where nobody says otherwise.
 fn node_names() -> Vec<String> {
-    if let Some(name) = std::env::var("NODE_NAME").ok().filter(|name| !name.is_empty()) {
+    if let Some(name) = own_name() {
         return vec![name];
     }
     let host = nix::unistd::gethostname()

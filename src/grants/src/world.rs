@@ -194,7 +194,8 @@ pub fn offers(
         let Some(object) = oldest_first.iter().find(|pool| pool.metadata.name == valid.name) else {
             continue;
         };
-        match place(&object.metadata, &fabrics, &mut rails) {
+        let answered = selectors(&valid.name, &valid.scope);
+        match answered.and_then(|()| place(&object.metadata, &fabrics, &mut rails)) {
             Ok((group, rail)) => {
                 offers.insert(valid.name.clone(), offer(object, valid, group, rail));
             }
@@ -206,6 +207,17 @@ pub fn offers(
 
 fn document(kind: &str, metadata: &Metadata, spec: &serde_json::Value) -> serde_json::Value {
     json!({ "kind": kind, "metadata": { "name": metadata.name }, "spec": spec })
+}
+
+/// Nobody in a cluster looks at a pod's labels before its address is chosen: any pod would get one of such a pool.
+fn selectors(name: &str, scope: &ipam::Scope) -> Result<(), String> {
+    let of_pods = scope.unanswerable.iter().find(|selector| **selector != "nodeAffinity");
+    of_pods.map_or(Ok(()), |selector| {
+        Err(format!(
+            "pool {name:?}: spec.{selector} is not answered, and nothing is granted of the pool: use namespaceName, multusName, \
+             or name the pool where it is wanted"
+        ))
+    })
 }
 
 /// The group of a pool and its rail there.

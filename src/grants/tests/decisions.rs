@@ -149,6 +149,22 @@ fn labels_say_which_nodes_may_have_a_pool() {
 }
 
 #[test]
+fn a_pool_for_some_pods_by_their_labels_is_granted_to_nobody() {
+    let selector = LabelSelector {
+        match_labels: [("team".to_owned(), "a".to_owned())].into(),
+        ..LabelSelector::default()
+    };
+    let mut of_pods = pool("p", "10.0.0.0/24", "10.0.0.1-10.0.0.30", None);
+    of_pods.spec.pod_affinity = Some(selector.clone());
+    let mut of_namespaces = pool("n", "10.0.1.0/24", "10.0.1.1-10.0.1.30", None);
+    of_namespaces.spec.namespace_affinity = Some(selector);
+    let (offers, refused) = offers(&[of_pods, of_namespaces], &[]);
+    assert!(offers.is_empty());
+    assert!(refused.iter().any(|(name, why)| name == "p" && why.contains("spec.podAffinity")), "{refused:?}");
+    assert!(refused.iter().any(|(name, why)| name == "n" && why.contains("spec.namespaceAffinity")));
+}
+
+#[test]
 fn what_a_pool_does_not_offer_any_more_drains() {
     let before = pool("p", "10.0.0.0/24", "10.0.0.1-10.0.0.4", None);
     let mut world = world(std::slice::from_ref(&before), &[("a", &[("p", 4)])]);

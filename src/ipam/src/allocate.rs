@@ -139,6 +139,9 @@ fn described(pool: &Pool) -> String {
 }
 
 fn exhausted(pools: &[&Pool]) -> Error {
+    if pools.iter().any(|pool| pool.share.is_some()) {
+        return Error::Spent { pools: pools.iter().map(|pool| pool.spent()).collect() };
+    }
     let empty = |pool: &&Pool| format!("{}: {}", described(pool), pool.emptiness());
     if pools.iter().all(|pool| pool.offered.is_empty()) {
         return Error::Empty { pools: pools.iter().map(empty).collect() };

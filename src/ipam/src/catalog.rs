@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use serde_json::Value;
 
 use crate::document::{self, Place};
-use crate::{Family, Pool, PoolError, Range, RangeSet};
+use crate::{Family, Granted, Pool, PoolError, Range, RangeSet, Share};
 
 /// Pools in the order in which they were added. A bad one does not take the good ones with it: its error shows when
 /// somebody selects it.
@@ -72,6 +72,22 @@ impl Catalog {
             Some(_) => self.add(source, document),
             None => self.add_pool(source, document),
         }
+    }
+
+    /// Adds the pools of the cluster, with what of them is this node's.
+    pub fn add_granted(&mut self, source: &str, granted: Option<&Granted>) {
+        let Some(granted) = granted else {
+            return self.places.push(format!("no raild agent has written {source}"));
+        };
+        for document in &granted.pools {
+            let before = self.entries.len();
+            self.add(source, document);
+            let free = document.pointer("/status/free").and_then(Value::as_u64);
+            for pool in self.entries[before..].iter_mut().filter_map(|entry| entry.outcome.as_mut().ok()) {
+                pool.share = Some(Share { free });
+            }
+        }
+        self.places.push(format!("the cluster has {} pools for this node ({source})", granted.pools.len()));
     }
 
     /// Notes a source of pools that could not be read.

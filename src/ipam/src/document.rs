@@ -135,6 +135,7 @@ pub(crate) fn pool(
         disabled: spec.disable,
         sticky: spec.sticky,
         rest: spec.rest.unwrap_or(DEFAULT_COOL_DOWN),
+        share: None,
         withheld: Withheld { excluded: listed.without(&offered), reserved: RangeSet::default() },
         subnet,
         offered,

@@ -1,6 +1,6 @@
 use std::net::IpAddr;
 
-use crate::Lease;
+use crate::{Lease, Spent};
 
 /// Why a pool document, or a range of a network config, cannot be used. One pointer, as every field of one is read with a
 /// `?` that copies it.
@@ -42,6 +42,12 @@ pub enum Error {
     /// Every address of these pools is taken.
     #[error("no address is left in {}; `railctl gc` shows what pods that are gone still hold", .pools.join(", "))]
     Exhausted { pools: Vec<String> },
+    /// Every address is taken that the cluster has granted to this node.
+    #[error("no address is left in {}", listed(.pools))]
+    Spent { pools: Vec<Spent> },
+    /// The cluster was asked for more, and has granted none that could be used.
+    #[error("no address is left in {}, and no more were granted: {word}", listed(.pools))]
+    NotGranted { pools: Vec<Spent>, word: String },
     /// They never have any.
     #[error("no address can be given from {}", .pools.join("; "))]
     Empty { pools: Vec<String> },
@@ -86,6 +92,18 @@ pub enum StoreError {
         "the grants of this node in {path} are damaged ({what}): restart raild agent, which writes them anew"
     )]
     Granted { path: String, what: String },
+    /// Somebody has copied it, or renamed the node.
+    #[error(
+        "the grants in {path} are of node {node:?}, and this is {own:?}: remove the file, and start raild agent with the \
+         NODE_NAME of this node"
+    )]
+    ForeignGrants { path: String, node: String, own: String },
+    /// A node keeps its grants over a reboot only if the cluster still knows of them.
+    #[error(
+        "the grants in {path} have not been confirmed since this boot: look whether raild agent runs here and reaches the \
+         API server"
+    )]
+    UnconfirmedGrants { path: String },
 }
 
 impl StoreError {
@@ -125,6 +143,10 @@ fn joined(reasons: &[String]) -> String {
         [] => "none is defined".to_owned(),
         reasons => reasons.join("; "),
     }
+}
+
+fn listed(pools: &[Spent]) -> String {
+    pools.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn held_by(lease: Option<&Lease>) -> String {

@@ -129,6 +129,7 @@ fn pool(place: &str, spec: &RangeSpec, warnings: &mut Vec<String>) -> Result<Poo
         disabled: false,
         sticky: false,
         rest: DEFAULT_COOL_DOWN,
+        share: None,
     })
 }
 

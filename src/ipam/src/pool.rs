@@ -1,5 +1,6 @@
 //! A pool that has been validated: every address it offers can be handed out.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -53,7 +54,29 @@ pub struct Pool {
     pub sticky: bool,
     /// Seconds for which a released address is left alone while others are free.
     pub rest: u32,
+    /// Of a pool of the cluster: what is offered is this node's share.
+    pub share: Option<Share>,
     pub(crate) withheld: Withheld,
+}
+
+/// What is known of the rest of a pool of which this node has a share.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Share {
+    /// How many addresses no node had, when the grant was written.
+    pub free: Option<u64>,
+}
+
+/// A pool without an address left, for messages.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Spent {
+    /// Its name.
+    pub pool: String,
+    /// Its subnet.
+    pub subnet: IpNet,
+    /// How many addresses it offers here.
+    pub offered: u128,
+    /// Of a pool of the cluster.
+    pub share: Option<Share>,
 }
 
 /// Addresses within the subnet that are not offered, each set for one reason.
@@ -104,6 +127,7 @@ impl Pool {
             () if unusable(&self.subnet).contains(ip) => no_host(&self.subnet, ip),
             () if self.withheld.reserved.contains(ip) => "a reserved address",
             () if self.withheld.excluded.contains(ip) => "an excluded address",
+            () if self.share.is_some() => "not among the addresses that the cluster has granted to this node",
             () => "in the subnet, but in none of the ranges",
         }
     }
@@ -118,10 +142,25 @@ impl Pool {
         }
     }
 
+    /// It has no address left.
+    pub(crate) fn spent(&self) -> Spent {
+        let (offered, share) = (self.offered.len(), self.share);
+        Spent { pool: self.name.clone(), subnet: self.subnet, offered, share }
+    }
+
     /// Takes reserved addresses out of the offer.
     pub(crate) fn reserve(&mut self, reserved: &RangeSet) {
         self.withheld.reserved = self.offered.common(reserved);
         self.offered = self.offered.without(reserved);
+    }
+}
+
+impl fmt::Display for Spent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "pool {:?} ({})", self.pool, self.subnet)?;
+        let Some(share) = self.share else { return Ok(()) };
+        write!(f, " of which this node has {}", self.offered)?;
+        share.free.map_or(Ok(()), |free| write!(f, ", and no node had {free} at the last grant"))
     }
 }
 

@@ -1,13 +1,14 @@
 //! `raild agent`: the grant of this node to a file that its plugins read, what they want to the controller, and what is free
 //! back to the cluster.
 
+mod file;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use api::{NodePool, RailNode, RailNodeStatus};
-use grants::agent::{Agent, AgentRules, Kept, Local};
-use grants::{ranges_of, ranges_text};
-use ipam::{Granted, JournalStore, Range, RangeSet, Store as _, StoreError};
+use api::{RailNode, RailNodeStatus};
+use grants::agent::{Agent, AgentRules, Local};
+use ipam::{Grants, JournalStore, Range, RangeSet, Store as _, StoreError};
 use serde_json::{Value, json};
 use state::Dirs;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -15,17 +16,20 @@ use tokio::time::Instant;
 
 use crate::connection::{Connection, Failure, Seen, object, path};
 use crate::socket::{self, Want};
+use file::{file, remembered};
 
 /// How long the lease store may be busy.
 const LOCK: Duration = Duration::from_secs(2);
 /// How often the agent looks at its node by itself.
 const TICK: Duration = Duration::from_millis(250);
+/// Between two attempts to reach the API server.
+const PAUSE: Duration = Duration::from_millis(500);
 /// Wishes that come within this time are told in one word.
 const BATCH: Duration = Duration::from_millis(10);
-/// How long a plugin is let wait at most, whatever its own deadline.
-const LONGEST: Duration = Duration::from_secs(30);
 
 enum Input {
+    /// The API server knows this life.
+    Joined(Box<RailNode>),
     Node(Seen<RailNode>),
     Said(Result<Box<RailNode>, Failure>),
 }
@@ -37,14 +41,14 @@ pub(crate) async fn run() -> Result<(), String> {
     let dirs = Dirs::from_env().map_err(|error| error.to_string())?;
     let store = JournalStore::new(&dirs, LOCK).map_err(|error| error.to_string())?;
     let connection = Connection::open().await?;
-    let memory = remembered(&dirs, &node)?;
+    let memory = remembered(&dirs, &node);
     let agent = Agent::new(life(), node.clone(), memory, AgentRules::default());
     let directory = dirs.state.create(&["node"]).map_err(|error| error.to_string())?;
     let listener = socket::bind(&directory.join("want"))?;
     let (tell, hear) = unbounded_channel();
     let (ask, asked) = unbounded_channel();
     tokio::task::spawn_local(socket::serve(listener, ask));
-    let mut shell = Shell {
+    let shell = Shell {
         connection,
         tell,
         dirs,
@@ -52,10 +56,13 @@ pub(crate) async fn run() -> Result<(), String> {
         node,
         agent,
         seen: None,
+        written: None,
         wants: Vec::new(),
         started: Instant::now(),
+        heard: Instant::now(),
+        trouble: None,
     };
-    shell.join().await;
+    shell.join();
     shell.follow();
     shell.run(hear, asked).await
 }
@@ -67,13 +74,6 @@ fn life() -> String {
     format!("{boot}/{}/{}", now.as_nanos(), std::process::id())
 }
 
-/// What an earlier life on this node has left. That of another node is nobody's here.
-fn remembered(dirs: &Dirs, node: &str) -> Result<Option<Kept>, String> {
-    let granted = Granted::read(dirs).map_err(|error| error.to_string())?;
-    let Some(granted) = granted.filter(|granted| granted.node == node) else { return Ok(None) };
-    serde_json::from_value(granted.memory).map(Some).map_err(|error| format!("the agent's memory: {error}"))
-}
-
 struct Shell {
     connection: Connection,
     tell: UnboundedSender<Input>,
@@ -82,42 +82,30 @@ struct Shell {
     node: String,
     agent: Agent,
     seen: Option<RailNode>,
+    /// The file of the plugins as it was last written by this life.
+    written: Option<Grants>,
     wants: Vec<(Want, Instant)>,
     started: Instant,
+    /// When the API server last answered, and what is wrong since.
+    heard: Instant,
+    trouble: Option<String>,
 }
 
 impl Shell {
-    /// From now on this life speaks for the node.
-    async fn join(&mut self) {
-        loop {
-            match self.try_join().await {
-                Ok(node) => {
-                    let step = self.agent.join(&node);
-                    self.seen = Some(node);
-                    let kept = step.keep.map_or(Ok(()), |kept| self.keep(&kept));
-                    return kept.unwrap_or_else(|error| eprintln!("raild: {error}"));
+    /// From now on this life speaks for the node, as soon as the API server can be told so.
+    fn join(&self) {
+        let (connection, tell, node) = (self.connection.clone(), self.tell.clone(), self.node.clone());
+        let life = self.agent.life().to_owned();
+        tokio::task::spawn_local(async move {
+            let joined = loop {
+                match join(&connection, &node, &life).await {
+                    Ok(joined) => break joined,
+                    Err(failure) => eprintln!("raild: railnode {node}: {failure:?}; trying again"),
                 }
-                Err(failure) => eprintln!("raild: railnode {}: {failure:?}; trying again", self.node),
-            }
-            tokio::time::sleep(TICK).await;
-        }
-    }
-
-    async fn try_join(&self) -> Result<RailNode, Failure> {
-        let nodes = path::<RailNode>();
-        let life = json!({ "status": { "life": self.agent.life() } });
-        match self.connection.merge(&nodes, &self.node, true, life.clone()).await {
-            Err(Failure::Missing) => {
-                // Later than any epoch of an object of this name that somebody has deleted.
-                let now =
-                    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-                let spec = json!({ "epoch": now.as_secs(), "pools": [] });
-                let made = object::<RailNode>(&json!({ "name": self.node }), &spec);
-                self.connection.create::<Value>(&nodes, &made).await?;
-                self.connection.merge(&nodes, &self.node, true, life).await
-            }
-            other => other,
-        }
+                tokio::time::sleep(PAUSE).await;
+            };
+            let _ = tell.send(Input::Joined(Box::new(joined)));
+        });
     }
 
     fn follow(&self) {
@@ -156,7 +144,16 @@ impl Shell {
     }
 
     fn take(&mut self, input: Input) -> Result<(), String> {
+        if !matches!(input, Input::Said(Err(_))) {
+            (self.heard, self.trouble) = (Instant::now(), None);
+        }
         match input {
+            Input::Joined(node) => {
+                self.agent.join(&node);
+                if self.is_newer(&node) {
+                    self.seen = Some(*node);
+                }
+            }
             Input::Node(Seen::All(nodes, ..)) => {
                 if let Some(node) = nodes.into_iter().find(|node| node.metadata.name == self.node) {
                     self.seen = Some(node);
@@ -170,6 +167,7 @@ impl Shell {
             }
             Input::Said(Err(failure)) => {
                 eprintln!("raild: status of node {}: {failure:?}", self.node);
+                self.trouble = Some(format!("{failure:?}"));
                 self.agent.unheard();
             }
             Input::Node(Seen::One(_) | Seen::Gone(_)) | Input::Said(Ok(_)) => (),
@@ -186,30 +184,32 @@ impl Shell {
 
     /// Looks at the node with its lease store locked, and does what follows.
     fn look(&mut self) {
-        self.wants.retain(|(want, since)| !want.answer.is_closed() && since.elapsed() < LONGEST);
+        self.refuse_late();
         let mut waiting: BTreeMap<String, u64> = BTreeMap::new();
         for (want, _) in &self.wants {
             *waiting.entry(want.pool.clone()).or_default() += want.count;
         }
         let (most, seen) = (BTreeMap::new(), self.seen.clone());
         let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let (agent, dirs) = (&mut self.agent, &self.dirs);
+        let (agent, dirs, written) = (&mut self.agent, &self.dirs, &mut self.written);
         let mut say = None;
         let mut leased = RangeSet::default();
         let decide = &mut |leases: &dyn ipam::Leases| {
-            let seconds = ipam::journal::now();
-            let quarantined = leases.quarantined(seconds)?;
-            let used = leases.all()?.into_iter().map(|lease| Range::one(lease.ip));
-            leased = used.chain(quarantined.ranges().iter().copied()).collect();
+            leased = taken(leases)?;
             let step =
                 agent.step(seen.as_ref(), &Local { leased: &leased, waiting: &waiting, most: &most, now });
-            if let Some(kept) = step.keep {
-                file(&kept)?.write(dirs)?;
+            // Nothing is said that is not on disk, and what somebody else has put there is not left.
+            let is_there = written.as_ref().is_some_and(|file| file.is_current().unwrap_or(false));
+            if agent.has_joined() && (step.keep.is_some() || !is_there) {
+                *written = None;
+                *written = Some(file(agent.kept())?.write(dirs)?);
             }
             say = step.say;
             Ok(Vec::new())
         };
         if let Err(error) = self.store.update(decide) {
+            // What was about to be said was not.
+            self.agent.unheard();
             return eprintln!("raild: {error}");
         }
         if let Some(status) = say {
@@ -218,8 +218,32 @@ impl Shell {
         self.answer(&leased);
     }
 
-    fn keep(&self, kept: &Kept) -> Result<(), String> {
-        file(kept).and_then(|granted| granted.write(&self.dirs)).map_err(|error| error.to_string())
+    /// Forgets who does not wait any more, and tells those who have waited long enough why there is nothing.
+    fn refuse_late(&mut self) {
+        let (late, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.wants)
+            .into_iter()
+            .partition(|(want, since)| since.elapsed() >= want.patience);
+        let why = self.why();
+        for (want, _) in late {
+            let _ = want.answer.send(why.clone());
+        }
+        self.wants = waiting.into_iter().filter(|(want, _)| !want.answer.is_closed()).collect();
+    }
+
+    /// The agent's last word to a plugin.
+    fn why(&self) -> String {
+        let heard = self.heard.elapsed().as_secs();
+        let epoch = self.agent.kept().epoch;
+        match &self.trouble {
+            Some(trouble) => format!(
+                "none raild agent last heard the API server {heard} s ago ({}); its grant is of epoch {epoch}",
+                trouble.replace('\n', " ").chars().take(200).collect::<String>()
+            ),
+            None => format!(
+                "none raild agent has told the controller, which has not granted more; it last heard the API server {heard} s \
+                 ago, and its grant is of epoch {epoch}"
+            ),
+        }
     }
 
     /// Only this life is heard, and only its own part of the status.
@@ -263,32 +287,26 @@ impl Shell {
     }
 }
 
-/// The file of the plugins.
-fn file(kept: &Kept) -> Result<Granted, StoreError> {
-    let memory = serde_json::to_value(kept)
-        .map_err(|error| StoreError::Granted { path: "node/grants".to_owned(), what: error.to_string() })?;
-    let pools = kept.pools.iter().map(|pool| document(pool, kept.returned.get(&pool.name))).collect();
-    Ok(Granted { node: kept.node.clone(), epoch: kept.epoch, pools, memory })
+/// Makes the node's object where there is none.
+async fn join(connection: &Connection, name: &str, life: &str) -> Result<RailNode, Failure> {
+    let nodes = path::<RailNode>();
+    let life = json!({ "status": { "life": life } });
+    match connection.merge(&nodes, name, true, life.clone()).await {
+        Err(Failure::Missing) => {
+            // Later than any epoch of an object of this name that somebody has deleted.
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+            let spec = json!({ "epoch": now.as_secs(), "pools": [] });
+            let made = object::<RailNode>(&json!({ "name": name }), &spec);
+            connection.create::<Value>(&nodes, &made).await?;
+            connection.merge(&nodes, name, true, life).await
+        }
+        other => other,
+    }
 }
 
-/// A pool as the plugins read pools, with what this node may hand out and has not given up.
-fn document(pool: &NodePool, returned: Option<&String>) -> Value {
-    let read = |text: &str| ranges_of(text).unwrap_or_default();
-    let usable = read(&pool.ranges).without(&returned.map(|text| read(text)).unwrap_or_default());
-    let mut spec = json!({
-        "subnet": pool.subnet,
-        "ips": ranges_text(&usable).split(',').filter(|part| !part.is_empty()).collect::<Vec<_>>(),
-        "routes": pool.routes,
-        "namespaceName": pool.namespaces,
-        "multusName": pool.networks,
-        "default": pool.default,
-        "sticky": pool.sticky,
-    });
-    if let Some(gateway) = &pool.gateway {
-        spec["gateway"] = gateway.as_str().into();
-    }
-    if let Some(rest) = pool.rest {
-        spec["rest"] = rest.into();
-    }
-    json!({ "kind": "SpiderIPPool", "metadata": { "name": pool.name }, "spec": spec })
+/// What pods have, and what must not be used for another reason.
+fn taken(leases: &dyn ipam::Leases) -> Result<RangeSet, StoreError> {
+    let quarantined = leases.quarantined(ipam::journal::now())?;
+    let used = leases.all()?.into_iter().map(|lease| Range::one(lease.ip));
+    Ok(used.chain(quarantined.ranges().iter().copied()).collect())
 }

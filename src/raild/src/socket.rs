@@ -1,4 +1,5 @@
-//! The agent's socket: a plugin that has nothing left to hand out says `want POOL N`, one line, and gets one line back.
+//! The agent's socket: a plugin that has nothing left to hand out says `want POOL N [MS]`, one line, and gets one line back,
+//! within MS milliseconds: `granted EPOCH`, or `none WHY`.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -14,6 +15,8 @@ use tokio::sync::oneshot;
 const LONGEST: u64 = 512;
 /// How long a plugin may take to say what it wants.
 const HEARD: Duration = Duration::from_secs(2);
+/// How long a plugin is let wait at most, whatever it says.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// More addresses than a pod has interfaces.
 const MOST: u64 = 64;
 
@@ -22,6 +25,8 @@ const MOST: u64 = 64;
 pub(crate) struct Want {
     pub(crate) pool: String,
     pub(crate) count: u64,
+    /// How long he does.
+    pub(crate) patience: Duration,
     /// One line; whoever asks may be gone by then.
     pub(crate) answer: oneshot::Sender<String>,
 }
@@ -60,9 +65,9 @@ async fn converse(stream: UnixStream, tell: Rc<UnboundedSender<Want>>) {
     let mut limited = BufReader::new(read).take(LONGEST);
     let heard = tokio::time::timeout(HEARD, limited.read_line(&mut line)).await;
     let reply = match (heard, parse(&line)) {
-        (Ok(Ok(_)), Some((pool, count))) => {
+        (Ok(Ok(_)), Some((pool, count, patience))) => {
             let (answer, answered) = oneshot::channel();
-            let asked = tell.send(Want { pool, count, answer });
+            let asked = tell.send(Want { pool, count, patience, answer });
             let gone = async {
                 // Whoever asked hangs up, and does not wait any more.
                 let mut rest = [0];
@@ -73,18 +78,21 @@ async fn converse(stream: UnixStream, tell: Rc<UnboundedSender<Want>>) {
                 () = gone => None,
             }
         }
-        _ => Some("error expected: want POOL N".to_owned()),
+        _ => Some("error expected: want POOL N MS".to_owned()),
     };
     if let Some(reply) = reply {
         let _ = write.write_all(format!("{reply}\n").as_bytes()).await;
     }
 }
 
-fn parse(line: &str) -> Option<(String, u64)> {
+fn parse(line: &str) -> Option<(String, u64, Duration)> {
     let mut words = line.strip_suffix('\n')?.split(' ');
-    let (verb, pool, count, end) = (words.next()?, words.next()?, words.next()?, words.next());
+    let (verb, pool, count) = (words.next()?, words.next()?, words.next()?);
+    let (patience, end) = (words.next(), words.next());
     let count = count.parse().ok().filter(|count| (1..=MOST).contains(count))?;
-    (verb == "want" && !pool.is_empty() && end.is_none()).then(|| (pool.to_owned(), count))
+    let patience = patience.map_or(Some(PATIENCE), |text| text.parse().ok().map(Duration::from_millis))?;
+    let is_wish = verb == "want" && !pool.is_empty() && end.is_none();
+    is_wish.then(|| (pool.to_owned(), count, patience.min(PATIENCE)))
 }
 
 #[cfg(test)]
@@ -93,7 +101,11 @@ mod tests {
 
     #[test]
     fn one_line_says_what_is_wanted() {
-        assert_eq!(parse("want gpu-rail1 8\n"), Some(("gpu-rail1".to_owned(), 8)));
+        let seconds = |count| Duration::from_secs(count);
+        let pool = || "gpu-rail1".to_owned();
+        assert_eq!(parse("want gpu-rail1 8\n"), Some((pool(), 8, PATIENCE)));
+        assert_eq!(parse("want gpu-rail1 8 9000\n"), Some((pool(), 8, seconds(9))));
+        assert_eq!(parse("want gpu-rail1 8 99000\n"), Some((pool(), 8, PATIENCE)));
     }
 
     #[test]
@@ -107,6 +119,8 @@ mod tests {
             "want a 65\n",
             "want a -1\n",
             "want a 1 b\n",
+            "want a 1 -1\n",
+            "want a 1 1 1\n",
             "take a 1\n",
             "want  1\n",
             "want a 1",
