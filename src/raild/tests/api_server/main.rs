@@ -1,0 +1,7 @@
+//! Controller, agents and the IPAM plugin as real processes on a real API server.
+
+#![expect(clippy::unwrap_used, reason = "the functions between the tests are tests too")]
+
+mod grants;
+mod node;
+mod pods;
