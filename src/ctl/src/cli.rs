@@ -66,6 +66,8 @@ pub(crate) enum Command {
     /// Turn a Fabric into pools, networks and the operators' objects; with neither -o nor --explain, show its rails
     #[command(after_long_help = PLAN_HELP)]
     Plan(Plan),
+    /// Show what the webhook would make of pods that ask for rails by an annotation
+    Inject(Inject),
     /// Look after node.yaml, the defaults of this node for all networks
     #[command(subcommand)]
     Node(Node),
@@ -340,6 +342,22 @@ pub(crate) struct Plan {
     /// How the rails are printed
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(crate) output: Format,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Inject {
+    /// YAML or JSON with pods, or workloads that have a template of one
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// A file with the Namespace of the pods [default: one that says nothing]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) namespace: Option<PathBuf>,
+    /// Files with what there is to ask for: Fabrics and SpiderMultusConfigs
+    #[arg(long = "config", value_name = "FILE", num_args = 1..)]
+    pub(crate) configs: Vec<PathBuf>,
+    /// Namespace in which the controller makes the networks of Fabrics
+    #[arg(long, value_name = "NAMESPACE", default_value = "default")]
+    pub(crate) networks_namespace: String,
 }
 
 #[derive(Args, Debug)]

@@ -8,6 +8,7 @@ mod driver;
 mod explain;
 mod host;
 mod man;
+mod inject;
 mod network;
 mod node;
 mod output;
@@ -77,6 +78,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Explain(args) => explain::run(&args),
         Command::Render(args) => render::run(&args),
         Command::Plan(args) => plan::run(&args),
+        Command::Inject(args) => inject::run(&args),
         Command::Node(command) => node::run(&command),
         Command::Host(command) => host::run(&command),
         Command::Demo(args) => demo::run(&args),

@@ -1,7 +1,6 @@
 //! Finds the network that a word on the command line means.
 
 mod documents;
-mod multus_config;
 mod nad;
 
 use std::ffi::OsStr;

@@ -5,6 +5,7 @@
 //! node's slice.
 
 mod address;
+mod attachments;
 mod compare;
 mod document;
 mod error;
@@ -12,6 +13,7 @@ mod explain;
 mod inventory;
 mod names;
 mod objects;
+mod owned;
 mod plan;
 mod rails;
 mod slots;
@@ -19,6 +21,7 @@ mod subnets;
 mod table;
 mod verify;
 
+pub use attachments::{Attachment, attachments};
 pub use compare::differences;
 pub use document::{DocumentError, fabrics};
 pub use error::{Error, Errors};
@@ -26,7 +29,9 @@ pub use explain::Place;
 pub use inventory::{Nic, Node, nodes};
 pub use names::natural;
 pub use objects::{Networks, NodeFile, Options};
+pub use owned::is_as_wanted;
 pub use plan::{Plan, PlannedNode, PlannedRail, plan};
 pub use slots::Slots;
 pub use subnets::Slice;
 pub use table::Row;
+pub use verify::check;

@@ -8,6 +8,7 @@ mod sample;
 
 use serde_json::Value;
 
+use crate::attachments;
 use crate::plan::{Plan, PlannedRail};
 use crate::verify::is_vf;
 
@@ -33,6 +34,13 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// What the controller makes: pools for every node, and one network of all rails where the link allows it.
+    pub fn of_cluster(namespace: &str) -> Self {
+        Self { namespace: namespace.to_owned(), networks: Networks::One, ..Self::default() }
+    }
+}
+
 impl Plan {
     /// Each object under the name of the file that it belongs into. The order is that in which they are to be applied.
     pub fn objects(&self, options: &Options) -> Vec<(String, Vec<Value>)> {
@@ -55,18 +63,17 @@ impl Plan {
 
     /// `gpu-rail1`: of its network, and of the pool that all nodes share.
     pub(crate) fn object_name(&self, rail: &PlannedRail) -> String {
-        format!("{}-{}", self.name, rail.name)
+        attachments::object_name(&self.name, &rail.name)
     }
 
     /// `gpu_rail1`, as device plugins take it.
     pub(crate) fn resource_name(&self, rail: &PlannedRail) -> String {
-        let first = self.spec.resources.name.as_deref().unwrap_or(&self.name);
-        format!("{first}_{}", rail.name).replace('-', "_")
+        attachments::resource_name(&self.name, &self.spec, &rail.name)
     }
 
     /// In front of the slash.
     pub(crate) fn resource_prefix(&self) -> &str {
-        self.spec.resources.prefix.as_deref().unwrap_or("railcni.dev")
+        attachments::resource_prefix(&self.spec)
     }
 
     /// `railcni.dev/gpu_rail1`

@@ -3,9 +3,16 @@
 use api::{Fabric, FabricSpec, LinkKind, RdmaMode};
 use ipnet::IpNet;
 
-use crate::error::Problems;
+use crate::error::{Errors, Problems};
 use crate::subnets::{Scheme, schemes};
 use crate::{names, rails};
+
+/// All that is wrong with a fabric, whatever its nodes are.
+pub fn check(fabric: &Fabric) -> Result<(), Errors> {
+    let mut problems = Problems::default();
+    verify(fabric, &mut problems);
+    problems.into_result()
+}
 
 /// All that is wrong with the document itself; its addressing where nothing is.
 pub(crate) fn verify(fabric: &Fabric, problems: &mut Problems) -> Vec<Scheme> {

@@ -296,3 +296,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_pools_of_a_cluster_keep_every_nodes_slice() {
+    let options = Options::of_cluster("default");
+    let pools = |plan: &Plan| -> Vec<Value> {
+        plan.owned("u1", &options).into_iter().filter(|object| object["kind"] == "SpiderIPPool").collect()
+    };
+    let before = planned(ROCE, &gpu_nodes(3));
+    let seen = pools(&before);
+    assert_eq!(seen.len(), 3 * 8);
+    assert!(seen.iter().all(|pool| pool["metadata"]["ownerReferences"][0]["uid"] == "u1"));
+    // A controller that has just begun knows the slices by the pools, and a node that comes takes none of theirs.
+    let earlier = Slots::of_pools("gpu", seen.iter());
+    let mut nodes = gpu_nodes(3);
+    nodes[0].name = "a-first-by-name".to_owned();
+    let after = pools(&plan(&read(ROCE), &nodes, &earlier).expect("a plan"));
+    for pool in seen.iter().filter(|pool| pool["spec"]["nodeName"][0] != "worker-1") {
+        assert!(after.contains(pool), "{pool}");
+    }
+    assert!(fabric::is_as_wanted(&seen[0], &seen[0]) && !fabric::is_as_wanted(&seen[0], &seen[1]));
+}

@@ -1,9 +1,9 @@
 //! The documents of a file as people apply it to Kubernetes: networks in either form, and pools beside them.
 
 use anyhow::{Result, ensure};
+use multus_config::Rendered;
 use serde_json::Value;
 
-use super::multus_config::{self, Rendered};
 use super::{Network, nad};
 use crate::output::warn;
 

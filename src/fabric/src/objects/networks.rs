@@ -4,6 +4,7 @@ use api::{LinkKind, RdmaMode};
 use serde_json::{Map, Value, json};
 
 use super::Options;
+use crate::attachments::in_one;
 use crate::plan::{Plan, PlannedRail};
 use crate::verify::is_vf;
 
@@ -18,7 +19,7 @@ pub enum Networks {
 
 impl Plan {
     pub(super) fn networks(&self, options: &Options) -> Vec<Value> {
-        if self.in_one(options) {
+        if in_one(&self.spec, options) {
             let rails: Vec<_> =
                 self.rails.iter().map(|rail| Value::from(self.of_rail(rail, options))).collect();
             let mut config = self.of_all();
@@ -33,10 +34,6 @@ impl Plan {
             definition(&self.object_name(rail), &options.namespace, resource.as_deref(), &config)
         };
         self.rails.iter().map(network).collect()
-    }
-
-    pub(super) fn in_one(&self, options: &Options) -> bool {
-        options.networks == Networks::One && !is_vf(self.spec.link)
     }
 
     /// Keys that are the same for all rails.

@@ -1,20 +1,25 @@
 //! `SpiderMultusConfig` (`spiderpool.spidernet.io/v2beta1`): a network in the words of Spiderpool, turned into the chain of
 //! our plugins that does the same.
 //!
-//! What the guides write and Spiderpool's own schema drops in silence is taken where its meaning is plain, with a
+//! Pure, so that `railctl render` and the controller say the same. What the guides write and Spiderpool's own schema drops in silence is taken where its meaning is plain, with a
 //! warning, and refused with the reason where it is not.
 
 mod chain;
+mod reconcile;
 mod spec;
 #[cfg(test)]
 mod tests;
 
+pub use reconcile::{RENDERED, Reconciled, reconcile};
+
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Map, Value, json};
 
-pub(super) const KIND: &str = "SpiderMultusConfig";
+/// The kind of the documents.
+pub const KIND: &str = "SpiderMultusConfig";
 
-const CR_NAME: &str = "multus.spidernet.io/cr-name";
+/// The annotation that names the `NetworkAttachmentDefinition`.
+pub const CR_NAME: &str = "multus.spidernet.io/cr-name";
 const CNI_VERSION: &str = "multus.spidernet.io/cni-version";
 const CONFIG_NAME: &str = "cni.spidernet.io/cniconfig-name";
 /// Older releases of Multus cannot read the results of 1.1.0.
@@ -22,20 +27,22 @@ const DEFAULT_VERSION: &str = "1.0.0";
 
 /// The network of one document, and what its reader should know of it.
 #[derive(Debug)]
-pub(crate) struct Rendered {
+pub struct Rendered {
     /// Of the `NetworkAttachmentDefinition`.
-    pub(crate) name: String,
-    pub(crate) namespace: Option<String>,
+    pub name: String,
+    /// Of both.
+    pub namespace: Option<String>,
     /// Those of the document, and the resource that the device plugin offers.
-    pub(crate) annotations: Map<String, Value>,
+    pub annotations: Map<String, Value>,
     /// A network config list.
-    pub(crate) config: Value,
-    pub(crate) warnings: Vec<String>,
+    pub config: Value,
+    /// What a person should look at; nothing that stops the network.
+    pub warnings: Vec<String>,
 }
 
 /// Reads a document. `pools` are the pool documents of the same file: they go into the network, so that it can be tried
 /// as it was pasted.
-pub(crate) fn render(document: &Value, pools: &[&Value]) -> Result<Rendered> {
+pub fn render(document: &Value, pools: &[&Value]) -> Result<Rendered> {
     let metadata = &document["metadata"];
     let name = metadata["name"].as_str().context("metadata.name is missing")?;
     let of_document = || format!("{KIND} {name}");
@@ -59,9 +66,15 @@ pub(crate) fn render(document: &Value, pools: &[&Value]) -> Result<Rendered> {
     })
 }
 
+/// The name of a document's `NetworkAttachmentDefinition`.
+pub fn network(document: &Value) -> &str {
+    let metadata = &document["metadata"];
+    metadata["annotations"][CR_NAME].as_str().or(metadata["name"].as_str()).unwrap_or_default()
+}
+
 impl Rendered {
     /// What Multus reads.
-    pub(crate) fn definition(&self) -> Value {
+    pub fn definition(&self) -> Value {
         let mut metadata = json!({ "name": self.name });
         if let Some(namespace) = &self.namespace {
             metadata["namespace"] = namespace.as_str().into();

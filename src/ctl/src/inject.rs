@@ -1,0 +1,100 @@
+//! `railctl inject`: what the webhook would make of a pod, without a cluster.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use inject::{Injection, Namespace, Networks, Outcome, Policy};
+use serde_json::Value;
+
+use crate::cli;
+use crate::network;
+use crate::output::{to_yaml, warn, write};
+
+pub(crate) fn run(args: &cli::Inject) -> Result<()> {
+    let networks = networks(args)?;
+    let namespace = args.namespace.as_deref().map(namespace).transpose()?;
+    let documents = documents(&args.file)?;
+    ensure!(documents.iter().any(has_pod), "{} holds no pod", args.file.display());
+    for (index, document) in documents.into_iter().enumerate() {
+        let document =
+            if has_pod(&document) { injected(document, namespace.as_ref(), &networks)? } else { document };
+        let separator = if index > 0 { "---\n" } else { "" };
+        write(&format!("{separator}{}", to_yaml(&document)))?;
+    }
+    Ok(())
+}
+
+fn documents(path: &Path) -> Result<Vec<Value>> {
+    yaml::documents(&network::text(path)?).with_context(|| path.display().to_string())
+}
+
+/// All that the files of `--config` hold, lists of kubectl included.
+fn networks(args: &cli::Inject) -> Result<Networks> {
+    let mut networks = Networks::default();
+    let options = fabric::Options::of_cluster(&args.networks_namespace);
+    for path in &args.configs {
+        let found: Vec<_> = documents(path)?.into_iter().flat_map(items).collect();
+        found
+            .iter()
+            .filter(|document| document["kind"] == multus_config::KIND)
+            .for_each(|config| networks.add_config(config));
+        if found.iter().any(|document| document["kind"] == "Fabric") {
+            let fabrics = fabric::fabrics(&found).with_context(|| path.display().to_string())?;
+            fabrics.iter().for_each(|fabric| networks.add_fabric(fabric, &options));
+        }
+    }
+    Ok(networks)
+}
+
+fn items(document: Value) -> Vec<Value> {
+    match document.get("items").and_then(Value::as_array) {
+        Some(items) => items.clone(),
+        None => vec![document],
+    }
+}
+
+fn namespace(path: &Path) -> Result<Namespace> {
+    let documents = documents(path)?;
+    let found = documents.iter().find(|document| document["kind"] == "Namespace");
+    found.map(Namespace::of).with_context(|| format!("{} holds no Namespace", path.display()))
+}
+
+/// Where the pod stands in a document: itself, or the template of a workload.
+fn place(document: &Value) -> Option<&'static str> {
+    let place = match document["kind"].as_str()? {
+        "Pod" => "",
+        "CronJob" => "/spec/jobTemplate/spec/template",
+        _ => "/spec/template",
+    };
+    document.pointer(place).is_some_and(Value::is_object).then_some(place)
+}
+
+fn has_pod(document: &Value) -> bool {
+    place(document).is_some()
+}
+
+fn injected(mut document: Value, namespace: Option<&Namespace>, networks: &Networks) -> Result<Value> {
+    let metadata = document["metadata"].clone();
+    let name = format!(
+        "{} {}",
+        document["kind"].as_str().unwrap_or_default(),
+        metadata["name"].as_str().unwrap_or_default()
+    );
+    let own = Namespace::named(metadata["namespace"].as_str().unwrap_or("default"));
+    let pod = place(&document).and_then(|place| document.pointer_mut(place));
+    let Some(pod) = pod else { bail!("{name} has no pod") };
+    // A template may do without metadata; the pod that is made of it has some.
+    if pod["metadata"].is_null() {
+        pod["metadata"] = serde_json::json!({});
+    }
+    match inject::inject(pod, namespace.unwrap_or(&own), networks, &Policy::default())
+        .with_context(|| name.clone())?
+    {
+        Outcome::Untouched(reason) => warn(&format!("{name} stays as it is: {reason}")),
+        Outcome::Injected(Injection { pod: new, added, notes, .. }) => {
+            *pod = new;
+            added.iter().chain(&notes).for_each(|words| warn(&format!("{name}: {words}")));
+        }
+    }
+    Ok(document)
+}

@@ -1,0 +1,59 @@
+//! A plan's objects as the controller keeps them in a cluster: they go with their fabric, and say which slices are whose.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::objects::Options;
+use crate::plan::Plan;
+use crate::slots::Slots;
+
+/// On every object, the name of its fabric.
+const LABEL: &str = "railcni.dev/fabric";
+/// On a node's pool, the node's number.
+const SLOT: &str = "railcni.dev/slot";
+
+impl Plan {
+    /// Pools and networks, owned by the fabric with this uid.
+    pub fn owned(&self, uid: &str, options: &Options) -> Vec<Value> {
+        let all = self.objects(options).into_iter().flat_map(|(_, objects)| objects);
+        let kept = all.filter(|object| {
+            object["kind"] == "SpiderIPPool" || object["kind"] == "NetworkAttachmentDefinition"
+        });
+        kept.map(|object| self.with_owner(object, uid)).collect()
+    }
+
+    fn with_owner(&self, mut object: Value, uid: &str) -> Value {
+        object["metadata"]["labels"] = json!({ LABEL: self.name });
+        object["metadata"]["ownerReferences"] = json!([{
+            "apiVersion": "railcni.dev/v1alpha1", "kind": "Fabric", "name": self.name, "uid": uid,
+            "controller": true, "blockOwnerDeletion": true,
+        }]);
+        let node = object["spec"]["nodeName"][0].as_str().map(str::to_owned);
+        if let Some(slot) = node.and_then(|node| self.slots.get(&node)) {
+            object["metadata"]["annotations"][SLOT] = slot.to_string().into();
+        }
+        object
+    }
+}
+
+impl Slots {
+    /// The numbers that nodes have by the pools of a fabric.
+    pub fn of_pools<'p>(fabric: &str, pools: impl Iterator<Item = &'p Value>) -> Self {
+        let own = pools.filter(|pool| pool["metadata"]["labels"][LABEL] == fabric);
+        let pair = |pool: &Value| {
+            let slot = pool["metadata"]["annotations"][SLOT].as_str()?.parse().ok()?;
+            Some((pool["spec"]["nodeName"][0].as_str()?.to_owned(), slot))
+        };
+        // A pool per rail says the same of a node: once is enough.
+        Self::from_pairs(own.filter_map(pair).collect::<BTreeMap<String, u32>>())
+    }
+}
+
+/// Whether an object in the cluster says all that this one says, and who owns it.
+pub fn is_as_wanted(wanted: &Value, found: &Value) -> bool {
+    let same = |place: &str| wanted.pointer(place) == found.pointer(place);
+    same("/metadata/ownerReferences/0/uid")
+        && same("/metadata/labels/railcni.dev~1fabric")
+        && crate::differences(std::slice::from_ref(wanted), std::slice::from_ref(found)).is_empty()
+}
