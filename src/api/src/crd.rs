@@ -9,7 +9,7 @@ use crate::node::{RailNodeSpec, RailNodeStatus};
 use crate::pool::{SpiderIPPoolSpec, SpiderIPPoolStatus, SpiderReservedIPSpec};
 use crate::{
     Fabric, Kind, RailBlock, RailBlockSpec, RailNode, SpiderIPPool, SpiderMultusConfig,
-    SpiderMultusConfigSpec, SpiderReservedIP,
+    SpiderMultusConfigSpec, SpiderMultusConfigStatus, SpiderReservedIP,
 };
 
 /// All kinds, by the name of their CRD.
@@ -27,8 +27,8 @@ pub fn all() -> Vec<(String, Value)> {
         ),
         crd::<SpiderMultusConfig>(
             &schema::<SpiderMultusConfigSpec>(&[]),
-            None,
-            &[("TYPE", "string", ".spec.cniType", 0), AGE],
+            Some(schema::<SpiderMultusConfigStatus>(&[])),
+            &CONFIG_COLUMNS,
         ),
         crd::<Fabric>(
             &schema::<FabricSpec>(&FABRIC_RULES),
@@ -63,6 +63,11 @@ const POOL_COLUMNS: [Column; 10] = [
     ("DISABLE", "boolean", ".spec.disable", 1),
     ("NODES", "string", ".spec.nodeName", 1),
     ("NETWORKS", "string", ".spec.multusName", 1),
+];
+const CONFIG_COLUMNS: [Column; 3] = [
+    ("TYPE", "string", ".spec.cniType", 0),
+    ("RENDERED", "string", ".status.conditions[?(@.type=='Rendered')].status", 0),
+    AGE,
 ];
 const FABRIC_COLUMNS: [Column; 4] = [
     ("LINK", "string", ".spec.link", 0),

@@ -18,7 +18,7 @@ pub use fabric::{
 pub use meta::{Condition, Kind, LabelSelector, Metadata, Object, Requirement};
 pub use multus_config::{
     Bond, Child, CniType, Coordinator, DetectOptions, IbSriov, IpPools, Ipoib, Ovs, SpiderMultusConfig,
-    SpiderMultusConfigSpec, Sriov, Trunk, Vlan,
+    SpiderMultusConfigSpec, SpiderMultusConfigStatus, Sriov, Trunk, Vlan,
 };
 pub use node::{NodePool, PoolUse, RailNode, RailNodeSpec, RailNodeStatus};
 pub use pool::{

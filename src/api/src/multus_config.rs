@@ -5,10 +5,20 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::pool::is_false;
-use crate::{Kind, Object, Route, SPIDERPOOL};
+use crate::{Condition, Kind, Object, Route, SPIDERPOOL};
 
 /// A network; its `NetworkAttachmentDefinition` is made from it.
-pub type SpiderMultusConfig = Object<SpiderMultusConfigSpec, ()>;
+pub type SpiderMultusConfig = Object<SpiderMultusConfigSpec, SpiderMultusConfigStatus>;
+
+/// Whether its network is there.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(rename_all = "camelCase", default)]
+pub struct SpiderMultusConfigStatus {
+    /// `Rendered`: what is wrong, and the cure.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+}
 
 /// One block, the one that `cniType` names, says what the link is.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]

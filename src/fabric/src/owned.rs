@@ -5,11 +5,15 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::objects::Options;
-use crate::plan::Plan;
+use crate::plan::{Plan, PlannedRail};
 use crate::slots::Slots;
 
 /// On every object, the name of its fabric.
-const LABEL: &str = "railcni.dev/fabric";
+const PART_OF: &str = "railcni.dev/part-of";
+/// On the pools that nodes share, one of each rail: addresses of all rails of such a group are granted together.
+const GROUP: &str = "railcni.dev/fabric";
+/// Which rail of the group, from 1.
+const RAIL: &str = "railcni.dev/rail";
 /// On a node's pool, the node's number.
 const SLOT: &str = "railcni.dev/slot";
 
@@ -24,7 +28,11 @@ impl Plan {
     }
 
     fn with_owner(&self, mut object: Value, uid: &str) -> Value {
-        object["metadata"]["labels"] = json!({ LABEL: self.name });
+        object["metadata"]["labels"] = json!({ PART_OF: self.name });
+        if let Some(rail) = self.rail_of_pool(&object["metadata"]["name"]) {
+            object["metadata"]["labels"][GROUP] = self.name.as_str().into();
+            object["metadata"]["labels"][RAIL] = rail.to_string().into();
+        }
         object["metadata"]["ownerReferences"] = json!([{
             "apiVersion": "railcni.dev/v1alpha1", "kind": "Fabric", "name": self.name, "uid": uid,
             "controller": true, "blockOwnerDeletion": true,
@@ -35,12 +43,20 @@ impl Plan {
         }
         object
     }
+
+    /// A second family is a group of its own: a group has one pool of each rail.
+    fn rail_of_pool(&self, pool: &Value) -> Option<usize> {
+        let is_of = |rail: &PlannedRail| {
+            rail.shared.first().is_some_and(|slice| *pool == self.pool_name(rail, slice, None))
+        };
+        self.rails.iter().position(is_of).map(|position| position + 1)
+    }
 }
 
 impl Slots {
     /// The numbers that nodes have by the pools of a fabric.
     pub fn of_pools<'p>(fabric: &str, pools: impl Iterator<Item = &'p Value>) -> Self {
-        let own = pools.filter(|pool| pool["metadata"]["labels"][LABEL] == fabric);
+        let own = pools.filter(|pool| pool["metadata"]["labels"][PART_OF] == fabric);
         let pair = |pool: &Value| {
             let slot = pool["metadata"]["annotations"][SLOT].as_str()?.parse().ok()?;
             Some((pool["spec"]["nodeName"][0].as_str()?.to_owned(), slot))
@@ -54,6 +70,7 @@ impl Slots {
 pub fn is_as_wanted(wanted: &Value, found: &Value) -> bool {
     let same = |place: &str| wanted.pointer(place) == found.pointer(place);
     same("/metadata/ownerReferences/0/uid")
-        && same("/metadata/labels/railcni.dev~1fabric")
+        && same("/metadata/labels/railcni.dev~1part-of")
+        && same("/metadata/labels/railcni.dev~1rail")
         && crate::differences(std::slice::from_ref(wanted), std::slice::from_ref(found)).is_empty()
 }

@@ -317,3 +317,14 @@ fn the_pools_of_a_cluster_keep_every_nodes_slice() {
     }
     assert!(fabric::is_as_wanted(&seen[0], &seen[0]) && !fabric::is_as_wanted(&seen[0], &seen[1]));
 }
+
+#[test]
+fn pools_that_nodes_share_are_granted_rail_by_rail() {
+    let plan = planned(MACVLAN, &[]);
+    let owned = plan.owned("u1", &Options::of_cluster("default"));
+    let labels: Vec<_> = owned.iter().map(|object| object["metadata"]["labels"].clone()).collect();
+    let of = |rail: &str| json!({ "railcni.dev/part-of": "gpu", "railcni.dev/fabric": "gpu", "railcni.dev/rail": rail });
+    assert_eq!((&labels[0], &labels[7]), (&of("1"), &of("8")));
+    // Eight pools, and one network that is no pool.
+    assert_eq!(labels[8..], [json!({ "railcni.dev/part-of": "gpu" })]);
+}

@@ -72,14 +72,14 @@ fn is_as_wanted(wanted: &Value, found: &Value) -> bool {
 mod tests {
     use super::*;
 
-    fn config(spec: Value) -> Value {
+    fn config(spec: &Value) -> Value {
         let metadata =
             json!({ "name": "rail1", "namespace": "rails", "uid": "u1", "annotations": { "a": "b" } });
         json!({ "apiVersion": "g/v1", "kind": KIND, "metadata": metadata, "spec": spec })
     }
 
     fn macvlan() -> Value {
-        config(json!({ "cniType": "macvlan", "macvlan": { "master": ["eno1"] } }))
+        config(&json!({ "cniType": "macvlan", "macvlan": { "master": ["eno1"] } }))
     }
 
     #[test]
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn a_config_that_cannot_be_rendered_leaves_its_network_alone() {
         let made = reconcile(&macvlan(), None).apply.unwrap();
-        let broken = config(json!({ "cniType": "macvlan" }));
+        let broken = config(&json!({ "cniType": "macvlan" }));
         let Reconciled { apply, reason, message } = reconcile(&broken, Some(&made));
         assert_eq!((apply, reason), (None, "NotRendered"));
         assert!(message.contains("spec.macvlan is missing"), "{message}");

@@ -18,6 +18,10 @@ const DEADLINE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long a watch lasts before it is begun anew, in seconds: shorter than what lies between would cut.
 const WATCH: u32 = 240;
+/// Objects of one answer where there may be very many.
+const PAGE: u32 = 500;
+/// Whose the fields are that are applied.
+const MANAGER: &str = "railcni";
 
 /// A client.
 #[derive(Clone)]
@@ -38,6 +42,13 @@ pub(crate) enum Failure {
     Unknown(String),
 }
 
+/// How much of an object is asked for.
+#[derive(Clone, Copy)]
+enum Form {
+    Whole,
+    Metadata,
+}
+
 /// What a watch shows.
 #[derive(Clone, Debug)]
 pub(crate) enum Seen<T> {
@@ -52,13 +63,16 @@ pub(crate) enum Seen<T> {
 #[derive(serde::Deserialize)]
 struct List<T> {
     metadata: ListMetadata,
-    items: Vec<T>,
+    /// An empty list of metadata is null.
+    items: Option<Vec<T>>,
 }
 
 #[derive(serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ListMetadata {
     resource_version: String,
+    #[serde(default, rename = "continue")]
+    next: Option<String>,
 }
 
 impl Connection {
@@ -115,6 +129,43 @@ impl Connection {
         self.send(path, name, status, &Patch::Merge(change)).await
     }
 
+    /// Server-side apply: what stands in the object is ours from now on. What somebody else has said otherwise is a conflict, and
+    /// refused, unless `force`.
+    pub(crate) async fn apply<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        name: &str,
+        object: &serde_json::Value,
+        force: bool,
+    ) -> Result<T, Failure> {
+        let params = PatchParams { field_manager: Some(MANAGER.to_owned()), force, ..PatchParams::default() };
+        self.ask(Request::new(path).patch(name, &params, &Patch::Apply(object))).await
+    }
+
+    /// All objects of a kind as they are now, and the version of the list.
+    pub(crate) async fn list<T: DeserializeOwned>(&self, path: &str) -> Result<(Vec<T>, u64), Failure> {
+        let list = self.ask::<List<T>>(Request::new(path).list(&ListParams::default())).await?;
+        Ok((list.items.unwrap_or_default(), list.metadata.resource_version.parse().unwrap_or(0)))
+    }
+
+    /// What a function finds in the metadata of all objects of a kind, page by page: what it does not want is not kept.
+    pub(crate) async fn metadata<T>(
+        &self,
+        path: &str,
+        find: impl Fn(&serde_json::Value) -> Option<T>,
+    ) -> Result<Vec<T>, Failure> {
+        let (mut found, mut page) = (Vec::new(), None);
+        loop {
+            let params = ListParams { limit: Some(PAGE), continue_token: page, ..ListParams::default() };
+            let list = self.ask::<List<serde_json::Value>>(Request::new(path).list_metadata(&params)).await?;
+            found.extend(list.items.iter().flatten().filter_map(&find));
+            page = list.metadata.next.filter(|next| !next.is_empty());
+            if page.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
     async fn send<T: DeserializeOwned, P: Serialize>(
         &self,
         path: &str,
@@ -154,8 +205,25 @@ impl Connection {
     where
         T: DeserializeOwned + Clone + 'static,
     {
+        self.follow_as(path, fields, Form::Whole, tell).await;
+    }
+
+    /// The same of the objects' metadata alone, which of a pod is a tenth.
+    pub(crate) async fn follow_metadata(self, path: String, tell: impl Fn(Seen<serde_json::Value>) -> bool) {
+        self.follow_as(path, None, Form::Metadata, tell).await;
+    }
+
+    async fn follow_as<T>(
+        self,
+        path: String,
+        fields: Option<String>,
+        form: Form,
+        tell: impl Fn(Seen<T>) -> bool,
+    ) where
+        T: DeserializeOwned + Clone + 'static,
+    {
         loop {
-            match self.follow_once(&path, fields.as_deref(), &tell).await {
+            match self.follow_once(&path, fields.as_deref(), form, &tell).await {
                 Ok(()) => return,
                 Err(problem) => eprintln!("raild: {path}: {problem}; listing it again"),
             }
@@ -167,6 +235,7 @@ impl Connection {
         &self,
         path: &str,
         fields: Option<&str>,
+        form: Form,
         tell: &impl Fn(Seen<T>) -> bool,
     ) -> Result<(), String>
     where
@@ -174,10 +243,11 @@ impl Connection {
     {
         let floor = self.newest.get();
         let params = ListParams { field_selector: fields.map(str::to_owned), ..ListParams::default() };
-        let list = self
-            .ask::<List<T>>(Request::new(path).list(&params))
-            .await
-            .map_err(|failure| format!("{failure:?}"))?;
+        let request = match form {
+            Form::Whole => Request::new(path).list(&params),
+            Form::Metadata => Request::new(path).list_metadata(&params),
+        };
+        let list = self.ask::<List<T>>(request).await.map_err(|failure| format!("{failure:?}"))?;
         let mut version = list.metadata.resource_version;
         let number = version.parse().unwrap_or(0);
         let put_back = number < floor;
@@ -185,13 +255,17 @@ impl Connection {
             self.newest.set(0);
         }
         self.note(number);
-        if !tell(Seen::All(list.items, number, put_back)) {
+        if !tell(Seen::All(list.items.unwrap_or_default(), number, put_back)) {
             return Ok(());
         }
         loop {
             let params = WatchParams { field_selector: fields.map(str::to_owned), ..WatchParams::default() }
                 .timeout(WATCH);
-            let request = Request::new(path).watch(&params, &version).map_err(|error| error.to_string())?;
+            let request = match form {
+                Form::Whole => Request::new(path).watch(&params, &version),
+                Form::Metadata => Request::new(path).watch_metadata(&params, &version),
+            };
+            let request = request.map_err(|error| error.to_string())?;
             let events =
                 self.client.request_events::<Event<T>>(request).await.map_err(|error| error.to_string())?;
             let mut events = events.boxed_local();

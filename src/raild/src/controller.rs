@@ -57,6 +57,8 @@ pub(crate) async fn run() -> Result<(), String> {
     follow(&connection, "/api/v1/nodes".to_owned(), &tell, Input::Nodes);
     follow(&connection, path::<RailNode>(), &tell, Input::RailNodes);
     follow(&connection, path::<RailBlock>(), &tell, Input::Blocks);
+    let lease = Lease::new();
+    crate::networks::start(&connection, lease.leadership());
     let shell = Shell {
         connection,
         tell,
@@ -64,7 +66,7 @@ pub(crate) async fn run() -> Result<(), String> {
         cluster: Cluster::default(),
         started: Instant::now(),
         figures: BTreeMap::new(),
-        lease: Lease::new(),
+        lease,
     };
     shell.run(hear).await
 }

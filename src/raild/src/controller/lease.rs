@@ -1,5 +1,7 @@
 //! Who of several controllers works: advice that saves conflicts, and decides nothing.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -20,7 +22,7 @@ pub(super) struct Lease {
     identity: String,
     /// The object as it was last seen, and since when it has not changed.
     seen: Option<(Value, Instant)>,
-    ours: bool,
+    ours: Rc<Cell<bool>>,
     renewed: Option<Instant>,
 }
 
@@ -30,17 +32,22 @@ impl Lease {
         let host = std::env::var("POD_NAME").or_else(|_| std::env::var("HOSTNAME")).unwrap_or_default();
         let identity = format!("{host}/{}", std::process::id());
         let path = format!("/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases");
-        Self { path, identity, seen: None, ours: false, renewed: None }
+        Self { path, identity, seen: None, ours: Rc::default(), renewed: None }
     }
 
     /// Whether it was ours a moment ago.
     pub(super) fn is_ours(&self) -> bool {
-        self.ours
+        self.ours.get()
+    }
+
+    /// The same, for whoever works beside.
+    pub(super) fn leadership(&self) -> Rc<Cell<bool>> {
+        self.ours.clone()
     }
 
     /// Takes it, keeps it, or waits for its holder to fall silent.
     pub(super) async fn keep(&mut self, connection: &Connection) {
-        if self.ours && self.renewed.is_some_and(|renewed| renewed.elapsed() < RENEWAL) {
+        if self.ours.get() && self.renewed.is_some_and(|renewed| renewed.elapsed() < RENEWAL) {
             return;
         }
         let outcome = match connection.get::<Value>(&self.path, NAME).await {
@@ -63,7 +70,7 @@ impl Lease {
         if holder == self.identity || holder.is_empty() || is_silent {
             return self.write(connection, Some(&found)).await;
         }
-        self.ours = false;
+        self.ours.set(false);
         Ok(())
     }
 
@@ -73,7 +80,7 @@ impl Lease {
             Some(_) => connection.replace::<Value>(&self.path, NAME, &object).await,
             None => connection.create::<Value>(&self.path, &object).await,
         };
-        self.ours = written.is_ok();
+        self.ours.set(written.is_ok());
         self.renewed = Some(Instant::now());
         written.map(|written| self.seen = Some((written, Instant::now())))
     }
@@ -100,7 +107,7 @@ impl Lease {
 
     /// Lets the next one begin at once.
     pub(super) async fn give_up(&mut self, connection: &Connection) {
-        let Some((seen, _)) = self.seen.as_ref().filter(|_| self.ours) else { return };
+        let Some((seen, _)) = self.seen.as_ref().filter(|_| self.ours.get()) else { return };
         let object = Self::object(Some(seen), "");
         if let Err(problem) = connection.replace::<Value>(&self.path, NAME, &object).await {
             eprintln!("raild: lease {NAME} is not given up: {problem:?}");

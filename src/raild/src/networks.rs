@@ -1,0 +1,158 @@
+//! The networks of a cluster: `NetworkAttachmentDefinition`s of `SpiderMultusConfig`s, pools and networks of Fabrics, and pods that
+//! asked for rails while nobody could inject them. Each pass compares all that is wanted with all that is there, so that it may run
+//! twice, in any order, after any loss of events. What is wanted, the crates `multus-config`, `fabric` and `inject` say.
+
+mod fabrics;
+mod pods;
+mod report;
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use admission::World;
+use api::{Kind, SpiderMultusConfig};
+use fabric::{Options, Slots};
+use inject::Policy;
+use serde_json::Value;
+use tokio::sync::Notify;
+
+use crate::connection::{Connection, Failure, Seen};
+use crate::known::{Known, key, slim};
+use crate::webhook::networks_namespace;
+use pods::Suspects;
+use report::Report;
+
+/// Changes that come within this time are met in one pass.
+const BATCH: Duration = Duration::from_millis(200);
+/// How often a pass is made without a change: for what failed.
+const AGAIN: Duration = Duration::from_secs(15);
+
+const DEFINITIONS: &str = "/apis/k8s.cni.cncf.io/v1/network-attachment-definitions";
+
+type Kept = Rc<RefCell<Option<BTreeMap<String, Value>>>>;
+
+struct Networks {
+    connection: Connection,
+    known: Known,
+    options: Options,
+    definitions: Kept,
+    nodes: Kept,
+    /// Numbers that were given and may not be seen in pools yet.
+    slots: BTreeMap<String, Slots>,
+    suspects: Suspects,
+    /// Whether this controller is the one that works.
+    ours: Rc<Cell<bool>>,
+}
+
+/// Begins; it works while `ours` says so.
+pub(crate) fn start(connection: &Connection, ours: Rc<Cell<bool>>) {
+    let options = Options::of_cluster(&networks_namespace(&|name| std::env::var(name).ok()));
+    let known = Known::follow(connection, World::new(Policy::default(), options.clone()));
+    let changed = Rc::new(Notify::new());
+    let (definitions, nodes) = (Kept::default(), Kept::default());
+    for (path, kept, metadata) in [(DEFINITIONS, &definitions, false), ("/api/v1/nodes", &nodes, true)] {
+        let (kept, changed) = (kept.clone(), changed.clone());
+        let tell = move |seen| {
+            keep(&kept, seen);
+            changed.notify_one();
+            true
+        };
+        let connection = connection.clone();
+        if metadata {
+            tokio::task::spawn_local(connection.follow_metadata(path.to_owned(), tell));
+        } else {
+            tokio::task::spawn_local(connection.follow(path.to_owned(), None, tell));
+        }
+    }
+    let suspects = Suspects::follow(connection, &known, &changed);
+    let connection = connection.clone();
+    let networks =
+        Networks { connection, known, options, definitions, nodes, slots: BTreeMap::new(), suspects, ours };
+    tokio::task::spawn_local(networks.run(changed));
+}
+
+fn keep(kept: &Kept, seen: Seen<Value>) {
+    let mut kept = kept.borrow_mut();
+    match seen {
+        Seen::All(all, ..) => {
+            *kept = Some(all.into_iter().map(slim).map(|object| (key(&object), object)).collect());
+        }
+        Seen::One(object) => drop(kept.get_or_insert_default().insert(key(&object), slim(*object))),
+        Seen::Gone(object) => drop(kept.get_or_insert_default().remove(&key(&object))),
+    }
+}
+
+impl Networks {
+    async fn run(mut self, changed: Rc<Notify>) {
+        self.known.complete().await;
+        loop {
+            tokio::select! {
+                () = changed.notified() => {}
+                () = self.known.changed() => {}
+                () = tokio::time::sleep(AGAIN) => {}
+            }
+            tokio::time::sleep(BATCH).await;
+            if self.ours.get() && self.definitions.borrow().is_some() {
+                self.configs().await;
+                self.fabrics().await;
+                self.suspects.judge(&self.connection, &self.known).await;
+            }
+        }
+    }
+
+    fn definition(&self, namespace: &str, name: &str) -> Option<Value> {
+        self.definitions.borrow().as_ref()?.get(&format!("{namespace}/{name}")).cloned()
+    }
+
+    async fn configs(&self) {
+        let configs: Vec<Value> = self.known.world.borrow().configs.values().cloned().collect();
+        for config in configs {
+            let metadata = &config["metadata"];
+            let namespace = metadata["namespace"].as_str().unwrap_or_default();
+            if !metadata["deletionTimestamp"].is_null() {
+                continue;
+            }
+            let found = self.definition(namespace, multus_config::network(&config));
+            let judged = multus_config::reconcile(&config, found.as_ref());
+            let applied = match &judged.apply {
+                Some(wanted) => self.apply(wanted, true).await,
+                None => Ok(()),
+            };
+            let path = namespaced(&crate::connection::path::<SpiderMultusConfig>(), namespace);
+            let is_good = judged.reason == multus_config::RENDERED;
+            let report = match &applied {
+                Ok(()) => Report::new("Rendered", is_good, judged.reason, &judged.message),
+                Err(problem) => Report::new("Rendered", false, "NotApplied", problem),
+            };
+            report.tell(&self.connection, &path, SpiderMultusConfig::KIND, &config).await;
+        }
+    }
+
+    /// Server-side; our own definitions by force, for nobody else has a say in them.
+    async fn apply(&self, wanted: &Value, force: bool) -> Result<(), String> {
+        let metadata = &wanted["metadata"];
+        let (kind, name) =
+            (wanted["kind"].as_str().unwrap_or_default(), metadata["name"].as_str().unwrap_or_default());
+        let path = match metadata["namespace"].as_str() {
+            Some(namespace) => namespaced(DEFINITIONS, namespace),
+            None => crate::connection::path::<api::SpiderIPPool>(),
+        };
+        match self.connection.apply::<Value>(&path, name, wanted, force).await {
+            Ok(_) => Ok(()),
+            Err(Failure::Missing) => {
+                Err(format!("{kind} {name}: namespace or kind is missing; is Multus installed?"))
+            }
+            Err(Failure::Refused(problem) | Failure::Unknown(problem)) => {
+                Err(format!("{kind} {name}: {problem}"))
+            }
+        }
+    }
+}
+
+/// `/apis/GROUP/VERSION/PLURAL` below a namespace.
+fn namespaced(path: &str, namespace: &str) -> String {
+    let (group, plural) = path.rsplit_once('/').unwrap_or(("", path));
+    format!("{group}/namespaces/{namespace}/{plural}")
+}
