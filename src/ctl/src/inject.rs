@@ -40,7 +40,9 @@ fn networks(args: &cli::Inject) -> Result<Networks> {
             .for_each(|config| networks.add_config(config));
         if found.iter().any(|document| document["kind"] == "Fabric") {
             let fabrics = fabric::fabrics(&found).with_context(|| path.display().to_string())?;
-            fabrics.iter().for_each(|fabric| networks.add_fabric(fabric, &options));
+            for fabric in &fabrics {
+                networks.add_fabric(fabric, &options);
+            }
         }
     }
     Ok(networks)

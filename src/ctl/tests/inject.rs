@@ -22,8 +22,13 @@ fn fabric() -> PathBuf {
 
 fn railctl(dir: &Path, text: &str, words: &[&str]) -> Output {
     let file = dir.join("pods.yaml");
-    fs::write(&file, text).unwrap();
-    Command::new(env!("CARGO_BIN_EXE_railctl")).arg("inject").arg(file).args(words).output().unwrap()
+    fs::write(&file, text).expect("write");
+    Command::new(env!("CARGO_BIN_EXE_railctl"))
+        .arg("inject")
+        .arg(file)
+        .args(words)
+        .output()
+        .expect("run railctl")
 }
 
 fn text(bytes: &[u8]) -> String {
