@@ -4,6 +4,7 @@
 mod runtime;
 
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -227,24 +228,50 @@ fn names_that_a_terminal_would_obey_are_shown_escaped() {
     }
 }
 
-/// In a container without hostPID, no process of a pod is seen, and neither is what it holds.
+/// As in a container without hostPID: no process of a pod is seen there, and neither is what it holds.
+fn gc_without_host_pid(node: &Node, more: &[&str]) -> Output {
+    let gc = node.command("--apply");
+    let mut outside = Command::new("unshare");
+    outside.args(["--pid", "--fork", "--mount-proc"]).arg(gc.get_program()).args(gc.get_args()).args(more);
+    outside.envs(gc.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    outside.output().expect("run railctl")
+}
+
 #[test]
 fn where_not_everything_can_be_seen_nothing_is_released() {
-    let node = Node::new();
+    let mut node = Node::new();
     let pod = node.chain("held");
     let process = Process::within(&pod);
     node.lose(pod);
-    let (before, gc) = (node.stage.world.snapshot(), node.command("--apply"));
-    let mut outside = Command::new("unshare");
-    outside.args(["--pid", "--fork", "--mount-proc"]).arg(gc.get_program()).args(gc.get_args());
-    outside.envs(gc.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let output = outside.output().expect("run railctl");
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{error}");
-    assert!(error.contains("nothing is released") && error.contains("hostPID"), "{error}");
-    assert_same(&before, &node.stage.world.snapshot());
+    let before = node.stage.world.snapshot();
+    let refused = |node: &Node| {
+        let output = gc_without_host_pid(node, &[]);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        assert!(error.contains("nothing is released") && error.contains("hostPID"), "{error}");
+    };
+    refused(&node);
+    // A socket of the host that was mounted into the container: the runtime answers, and its pods are elsewhere.
+    let socket = node.stage.world.dirs().scratch.join("runtime.sock");
+    let _listener = UnixListener::bind(&socket).expect("a socket");
+    node.runtime_knows(&["other"]);
+    node.runtime = format!("unix://{}", socket.display());
+    refused(&node);
+    assert_same(&before, &node.stage.world.snapshot().without("file crictl"));
     assert_eq!(Node::leases(), ["held"]);
     drop(process);
+}
+
+/// A node that is a container itself has a PID namespace of its own, and all of its pods in it.
+#[test]
+fn an_admin_may_say_that_a_pid_namespace_has_the_whole_node() {
+    let node = Node::new();
+    let pod = node.chain("lost");
+    node.lose(pod);
+    let output = gc_without_host_pid(&node, &["--whole-node"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("is released"), "{text}");
+    assert!(Node::leases().is_empty());
 }
 
 /// The runtime has unmounted it, and a process goes on in it: its address is in use.

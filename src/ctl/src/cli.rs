@@ -235,6 +235,9 @@ pub(crate) struct Gc {
     /// How the outcomes for networks are printed
     #[arg(short, long, value_enum, default_value_t = Format::Table, conflicts_with_all = ["dry_run", "apply"])]
     pub(crate) output: Format,
+    /// All pods of this node are in this PID namespace: for a node that is a container itself and has no CRI
+    #[arg(long, conflicts_with_all = ["networks", "all"])]
+    pub(crate) whole_node: bool,
     #[command(flatten)]
     pub(crate) places: Places,
 }

@@ -9,6 +9,7 @@ use anyhow::{Result, bail, ensure};
 use state::Dirs;
 
 use crate::Differs;
+use crate::cli;
 use crate::driver::Driver;
 use crate::output::{self, BAD, FAINT, GOOD, WARN, styled};
 use crate::records::{self, Attachment};
@@ -17,15 +18,17 @@ use leases::Leases;
 
 /// Says what is left over and why, and releases it if that is wanted. Goes on after a failure, and fails at its end; with
 /// `exit_code` also where something is left over.
-pub(crate) fn run(driver: &Driver, apply: bool, exit_code: bool) -> Result<()> {
+pub(crate) fn run(driver: &Driver, args: &cli::Gc) -> Result<()> {
+    let (apply, exit_code) = (args.apply, args.exit_code);
     let dirs = Dirs::from_env()?;
     // The records first: what is attached later is not among them, whatever is seen of its namespace.
     let attachments = records::all(&dirs)?;
     let leases = Leases::read(&dirs, &attachments)?;
-    let witnesses = Witnesses::of(&attachments)?;
+    let witnesses = Witnesses::of(&attachments, args.whole_node)?;
     if let Some(unseen) = witnesses.not_seen().filter(|_| apply) {
         bail!(
-            "nothing is released: {unseen}; run this as root in the host's PID namespace (hostPID: true of a pod, or nsenter -t 1 -p)"
+            "nothing is released: {unseen}; run this as root in the host's PID namespace (hostPID: true of a pod, or nsenter -t 1 -p); \
+             where the node itself is a container without a CRI, --whole-node says that all its pods are in this one"
         );
     }
     warn(&witnesses);

@@ -56,7 +56,9 @@ impl Attachment {
     pub(crate) fn is_held(&self, living: &Living) -> bool {
         let holds = |netns: &Netns| {
             let id = Id { dev: netns.dev, ino: netns.ino };
-            living.has(id, NonZeroU64::new(netns.cookie)) || !living.unseen().is_empty()
+            living.has(id, NonZeroU64::new(netns.cookie))
+                || !living.unseen().is_empty()
+                || !living.is_of_machine()
         };
         self.netns.as_ref().is_some_and(holds)
     }

@@ -104,7 +104,7 @@ fn warn_without_namespace(args: &cli::Pod) -> Result<()> {
 
 pub(crate) fn gc(args: &cli::Gc) -> Result<()> {
     if args.dry_run || args.apply {
-        return reconcile::run(&driver(&args.places)?, args.apply, args.exit_code);
+        return reconcile::run(&driver(&args.places)?, args);
     }
     let (driver, dirs) = (driver(&args.places)?, Dirs::from_env()?);
     let keep = if args.all { Keep::Nothing } else { Keep::Living };

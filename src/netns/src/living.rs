@@ -28,8 +28,10 @@ pub struct Living {
     dev: u64,
     /// By their inodes.
     held: BTreeMap<u64, Held>,
-    /// What could not be looked into, and may hold a namespace unseen.
+    /// Processes that could not be looked into, and may hold a namespace unseen.
     unseen: Vec<String>,
+    /// Whether /proc is that of the machine's first PID namespace, which has all processes.
+    of_machine: bool,
 }
 
 #[derive(Debug, Default)]
@@ -46,20 +48,18 @@ impl Living {
     /// Goes through /proc once.
     pub fn look() -> io::Result<Self> {
         let dev = fs::metadata("/proc/self/ns/net")?.dev();
-        let mut living = Self { dev, held: BTreeMap::new(), unseen: Vec::new() };
+        let of_machine = link(Path::new("/proc/self/ns/pid")).is_some_and(|pid| pid == FIRST_PID_NAMESPACE);
+        let mut living = Self { dev, held: BTreeMap::new(), unseen: Vec::new(), of_machine };
         let mut mounts = Vec::new();
         living.process(Path::new(OWN), &mut mounts);
         for process in folder(Path::new("/proc")).filter(|path| is_number(path)) {
             match fs::read_link(process.join("ns/net")).map_err(|error| error.raw_os_error()) {
                 Ok(_) => living.process(&process, &mut mounts),
                 Err(Some(libc::ENOENT | libc::ESRCH)) => (),
-                // Where it is not that of a PID namespace, which is said below, it is the machine's, and in no pod.
+                // Where it is not that of another PID namespace, it is the machine's, and in no pod.
                 Err(_) if process.ends_with("1") => (),
                 Err(_) => living.unseen.push(process.display().to_string()),
             }
-        }
-        if link(Path::new("/proc/self/ns/pid")).is_none_or(|pid| pid != FIRST_PID_NAMESPACE) {
-            living.unseen.push("outside of this PID namespace, which is not the machine's first".to_owned());
         }
         Ok(living)
     }
@@ -89,9 +89,15 @@ impl Living {
         self.held.iter().filter_map(|(&ino, held)| held.open(Id { dev: self.dev, ino }))
     }
 
-    /// What was not looked into.
+    /// The processes that were not looked into.
     pub fn unseen(&self) -> &[String] {
         &self.unseen
+    }
+
+    /// Whether all processes of the machine were there to be looked into. In another PID namespace they are not; those of the
+    /// pods may be all the same, where the whole node is in it.
+    pub fn is_of_machine(&self) -> bool {
+        self.of_machine
     }
 
     fn held(&self, id: Id) -> Option<&Held> {

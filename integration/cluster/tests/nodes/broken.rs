@@ -69,7 +69,6 @@ nsenter --net="$CNI_NETNS" sh -c "ip addr flush dev net1; ip addr add 172.16.11.
 }
 
 #[test]
-#[ignore = "railctl gc --apply refuses in a PID namespace that is not the machine's first, and the lab's nodes have their own"]
 fn a_deletion_that_leaks_is_found() {
     let cluster = cluster();
     let node = node(&cluster, "node1");

@@ -11,7 +11,7 @@ use netns::{Id, Living};
 use state::{AttachmentKey, Netns};
 
 use super::leases::Lease;
-use super::runtime::Runtime;
+use super::runtime::{self, Runtime};
 use crate::records::Attachment;
 
 /// A runtime lists a sandbox only once its network is up, for which kubelet waits four minutes.
@@ -21,6 +21,8 @@ const SETTLED: Duration = Duration::from_secs(600);
 #[derive(Debug)]
 pub(super) struct Witnesses {
     pub(super) living: Living,
+    /// Whether all pods of the node are in this PID namespace, though it is not the machine's first.
+    whole_node: bool,
     pub(super) runtime: Runtime,
     /// Inodes of namespaces that are at the path of a record: the kernel gives them out again, and another record with the
     /// same one, without a cookie and with a path that is gone, is of an earlier namespace.
@@ -28,7 +30,7 @@ pub(super) struct Witnesses {
 }
 
 impl Witnesses {
-    pub(super) fn of(attachments: &[Attachment]) -> Result<Self> {
+    pub(super) fn of(attachments: &[Attachment], whole_node: bool) -> Result<Self> {
         ensure!(
             nix::unistd::geteuid().is_root(),
             "run this as root: without the right to look, every pod seems dead"
@@ -36,7 +38,10 @@ impl Witnesses {
         let living = Living::look().context("look for network namespaces in /proc")?;
         let open = attachments.iter().filter_map(Attachment::open);
         let reused = open.map(|netns| netns.id().ino).collect();
-        Ok(Self { living, runtime: Runtime::ask(), reused })
+        // A node that is a container itself (kind, a system container) has a PID namespace of its own, with its runtime and all
+        // that the runtime started in it. A pod without hostPID has one, too, and the runtime is outside.
+        let whole_node = whole_node || runtime::all_listen_here();
+        Ok(Self { living, whole_node, runtime: Runtime::ask(), reused })
     }
 
     fn is_alive(&self, netns: &Netns) -> bool {
@@ -51,10 +56,15 @@ impl Witnesses {
 
     /// Which processes were not looked into.
     pub(super) fn not_seen(&self) -> Option<String> {
-        let unseen = self.living.unseen();
-        let some = unseen.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");
-        (!unseen.is_empty()).then(|| {
-            format!("not everything that may hold a network namespace can be seen ({some}), and one that is not seen would count as gone")
+        let unseen = self.living.unseen().iter().take(3).cloned().collect::<Vec<_>>();
+        let outside = (!self.living.is_of_machine() && !self.whole_node)
+            .then(|| "outside of this PID namespace, which is not the machine's first".to_owned());
+        let some = unseen.into_iter().chain(outside).collect::<Vec<_>>();
+        (!some.is_empty()).then(|| {
+            format!(
+                "not everything that may hold a network namespace can be seen ({}), and one that is not seen would count as gone",
+                some.join(", ")
+            )
         })
     }
 }

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
+use std::os::fd::AsRawFd as _;
 use std::path::Path;
 use std::process::{Command, Output};
+
+use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, UnixAddr, sockopt::PeerCredentials};
 
 /// Where runtimes listen: crictl's own list; k3s and RKE2; k0s; `MicroK8s`.
 const SOCKETS: [&str; 6] = [
@@ -75,6 +78,24 @@ fn endpoints() -> Vec<String> {
     }
 }
 
+/// Whether there are runtimes, and all of them are in this PID namespace: so are their containers, then.
+pub(super) fn all_listen_here() -> bool {
+    let here = endpoints().iter().map(|endpoint| listens_here(endpoint)).collect::<Vec<_>>();
+    !here.is_empty() && here.into_iter().all(|here| here)
+}
+
+fn listens_here(endpoint: &str) -> bool {
+    endpoint.strip_prefix("unix://").is_some_and(|path| listener(path).is_ok_and(|pid| pid > 0))
+}
+
+/// Who listens, by its PID here, and 0 if it has none here (unix(7), `SO_PEERCRED`). Never waits for a queue that is full.
+fn listener(path: &str) -> nix::Result<i32> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let socket = socket::socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    socket::connect(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
+    socket::getsockopt(&socket, PeerCredentials).map(|peer| peer.pid())
+}
+
 /// None of a runtime without a CRI.
 fn pods(endpoint: &str) -> Result<Option<BTreeSet<String>>, String> {
     let mut command = Command::new("crictl");
@@ -113,6 +134,18 @@ fn last_words(stderr: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_listens_is_told_and_nobody_where_nobody_does() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sock");
+        let path = path.to_str().unwrap();
+        let socket = std::os::unix::net::UnixListener::bind(path).unwrap();
+        assert_eq!(listener(path), Ok(i32::try_from(std::process::id()).unwrap()));
+        drop(socket);
+        assert_eq!(listener(path), Err(nix::Error::ECONNREFUSED));
+        assert!(!listens_here("tcp://127.0.0.1:1"));
+    }
 
     #[test]
     fn what_ended_crictl_is_told_without_its_log() {

@@ -21,13 +21,20 @@ fn attach(world: &World, pod: &Space) {
     plugin.add(&netns_tests::suite::with(link, &json!({ "prevResult": result }))).success();
 }
 
+/// Each test has a PID namespace of its own: the whole node of its story is in it.
+pub(super) const APPLY: &[&str] = &["--apply", "--whole-node"];
+
 /// As on a node: it looks for a runtime's socket by itself, and for crictl in PATH.
 #[track_caller]
-pub(super) fn railctl_gc(world: &World, mode: &str) -> String {
+pub(super) fn railctl_gc(world: &World, words: &[&str]) -> String {
     let program = binary("railctl");
     let path = std::env::var("PATH").unwrap_or_default();
     let mut command = Command::new(&program);
-    command.args(["gc", mode]).env("CNI_PATH", program.parent().expect("a folder")).envs(world.dirs().env());
+    command
+        .arg("gc")
+        .args(words)
+        .env("CNI_PATH", program.parent().expect("a folder"))
+        .envs(world.dirs().env());
     command.env("PATH", format!("{}:{path}", crictl_folder().display()));
     let output = command.output().expect("run railctl");
     let text =
@@ -45,10 +52,10 @@ fn a_vlan_goes_with_the_last_of_its_lost_pods() {
         attach(&world, &world.bare_pod(name));
     }
     world.remove_pod("a");
-    let text = railctl_gc(&world, "--apply");
+    let text = railctl_gc(&world, APPLY);
     assert!(text.contains("1 left over, 1 alive") && world.host().has_link("rail1.100"), "{text}");
     world.remove_pod("b");
-    let text = railctl_gc(&world, "--apply");
+    let text = railctl_gc(&world, APPLY);
     assert!(text.contains("✓ storage/b/net1 (macvlan, ifacer)") && text.contains("0 alive"), "{text}");
     assert_same(&before, &world.snapshot().without("file "));
 }
@@ -60,14 +67,14 @@ fn a_pod_that_got_no_further_than_its_master_is_found() {
     world.rail(1);
     let before = world.snapshot().without("file ");
     provide(&world, &world.bare_pod("a"));
-    let text = railctl_gc(&world, "--apply");
+    let text = railctl_gc(&world, APPLY);
     assert!(text.contains("0 left over, 1 alive") && world.host().has_link("rail1.100"), "{text}");
     world.remove_pod("a");
     let lost = world.snapshot();
-    let text = railctl_gc(&world, "--dry-run");
+    let text = railctl_gc(&world, &["--dry-run"]);
     assert!(text.contains("storage/a/net1 (ifacer) is left over: its network namespace"), "{text}");
     assert_same(&lost, &world.snapshot());
-    let text = railctl_gc(&world, "--apply");
+    let text = railctl_gc(&world, APPLY);
     assert!(text.contains("✓ storage/a/net1 (ifacer)"), "{text}");
     assert_same(&before, &world.snapshot().without("file "));
 }

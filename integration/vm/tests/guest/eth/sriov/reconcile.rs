@@ -12,7 +12,11 @@ use super::state::{State, assert_no_file, returned};
 fn railctl_gc(mode: &str) -> String {
     let program = binary("railctl");
     let mut command = Command::new(&program);
-    let output = command.args(["gc", mode]).env("CNI_PATH", program.parent().expect("a folder")).output();
+    // Each test has a PID namespace of its own: the whole node of its story is in it.
+    let output = command
+        .args(["gc", mode, "--whole-node"])
+        .env("CNI_PATH", program.parent().expect("a folder"))
+        .output();
     let output = output.expect("run railctl");
     let text =
         [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).join("\n");

@@ -13,7 +13,7 @@ use testkit::Space;
 use vm::lab::{crictl_folder, engine, run, until};
 
 use super::{Daemon, Node};
-use crate::plain::reconcile::railctl_gc;
+use crate::plain::reconcile::{APPLY, railctl_gc};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: &str = "localhost/pause:1";
@@ -159,13 +159,13 @@ fn gc_releases_the_pod_that_its_runtime_has_lost_and_no_other() {
     runtime.load_pause_image();
     let [running, dead, lost] = ["running", "dead", "lost"].map(|name| runtime.pod(name));
     runtime.kill_pauses(&[&dead, &lost]);
-    says(&railctl_gc(&node.world, "--apply"), &["0 left over, 3 alive"]);
+    says(&railctl_gc(&node.world, &["--apply"]), &["0 left over, 3 alive"]);
 
     node.output(ctr(&["containers", "rm", &lost.id]));
     // Which it has in mind until then.
     runtime.kill();
     let _runtime = Runtime::with_cri(&node);
-    let text = railctl_gc(&node.world, "--dry-run");
+    let text = railctl_gc(&node.world, &["--dry-run"]);
     let title = format!("rail1/{}/eth0 (macvlan, coordinator)", lost.id);
     says(
         &text,
@@ -175,7 +175,7 @@ fn gc_releases_the_pod_that_its_runtime_has_lost_and_no_other() {
     assert!(!text.contains("judged by their network namespaces alone"), "{text}");
     assert!(lost.netns.has_link("eth0"));
 
-    says(&railctl_gc(&node.world, "--apply"), &["✓", &title, "is released"]);
+    says(&railctl_gc(&node.world, &["--apply"]), &["✓", &title, "is released"]);
     let pods = [&running, &dead, &lost];
     assert_eq!(pods.map(|pod| pod.netns.has_link("eth0")), [true, true, false]);
     node.output(crictl(&["rmp", "--force", &running.id, &dead.id]));
@@ -192,7 +192,7 @@ fn a_runtime_without_an_answer_denies_no_pod() {
     put_an_hour_back("unknown", "net1", &["macvlan"]);
     let keeps = |words: &[&str]| {
         let start = Instant::now();
-        let text = railctl_gc(&node.world, "--apply");
+        let text = railctl_gc(&node.world, APPLY);
         assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
         says(&text, &[words, &["judged by their network namespaces alone"]].concat());
         says(&text, &["0 left over, 1 alive"]);
@@ -206,7 +206,10 @@ fn a_runtime_without_an_answer_denies_no_pod() {
 
     let socket = "the container runtime at unix:///run/containerd/containerd.sock has not told its pods";
     let runtime = Runtime::with_cri(&node);
-    says(&railctl_gc(&node.world, "--dry-run"), &["- rail1/unknown/net1 (macvlan)", "does not know the pod"]);
+    says(
+        &railctl_gc(&node.world, &["--dry-run"]),
+        &["- rail1/unknown/net1 (macvlan)", "does not know the pod"],
+    );
     runtime.signal(Signal::SIGSTOP);
     keeps(&[socket]);
     runtime.signal(Signal::SIGCONT);
