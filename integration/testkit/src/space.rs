@@ -134,10 +134,17 @@ impl Space {
             command.args(flags).args(["-batch", "-"]);
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
             let mut child = must("run ip", command.spawn());
-            if let Some(mut stdin) = child.stdin.take() {
-                must("write to ip", stdin.write_all(lines.as_bytes()));
-            }
-            must("wait for ip", child.wait_with_output())
+            let stdin = child.stdin.take();
+            // It may have much to say before it has read all.
+            std::thread::scope(|scope| {
+                let write = || stdin.map_or(Ok(()), |mut stdin| stdin.write_all(lines.as_bytes()));
+                let written = scope.spawn(write);
+                let output = must("wait for ip", child.wait_with_output());
+                let written = written.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                // One that stopped at a line has said so, and reads no more.
+                assert!(written.is_ok() || !output.status.success(), "write to ip: {written:?}");
+                output
+            })
         })
     }
 

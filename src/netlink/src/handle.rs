@@ -69,6 +69,12 @@ impl Rtnetlink {
         Ok(route)
     }
 
+    /// Whether a table that changes during each attempt to read it is taken as the last attempt found it. Entries that were
+    /// there all the time may be missing from it: for undoing what is found, and never for "it is gone".
+    pub fn accept_unsettled_dumps(&mut self, accept: bool) {
+        self.socket.accept_unsettled(accept);
+    }
+
     /// Collects requests to send them in one system call.
     pub fn batch(&mut self) -> Batch<'_> {
         Batch::new(self)

@@ -18,7 +18,7 @@ use crate::link::{self, Link};
 use crate::message::{Message, Messages};
 use crate::neigh::{self, Neighbour};
 use crate::route::{self, Route};
-use crate::socket::{connected, receive};
+use crate::socket::{READ_SIZE, connected, receive};
 
 /// What a [`Monitor`] hears of (`RTNLGRP_*`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,10 +134,11 @@ impl Monitor {
 
     /// The events of one datagram.
     fn events(&mut self) -> Result<Vec<Event>, Error> {
-        match receive(&self.socket, &mut self.buffer) {
+        match receive(&self.socket, &mut self.buffer, READ_SIZE) {
             Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => Ok(vec![Event::Lost]),
             Err(error) => Err(failed(error)),
-            Ok(()) => Ok(Messages(&self.buffer).filter_map(|message| event(&message)).collect()),
+            Ok(length) if length > self.buffer.len() => Ok(vec![Event::Lost]),
+            Ok(_) => Ok(Messages(&self.buffer).filter_map(|message| event(&message)).collect()),
         }
     }
 }

@@ -11,10 +11,15 @@ use nix::libc::MSG_TRUNC;
 use crate::error::{Error, Failure, Refusal};
 use crate::message::{Message, Messages, Request};
 
-/// Room for any datagram: the kernel builds dumps in pieces of the largest read it has seen, up to 32 KiB, and one link
-/// has at most two attributes of 64 KiB, which are those of its VFs. What is not written to costs no memory.
-const READ_SIZE: usize = 192 * 1024;
+/// Room for all but the strangest datagram: the kernel builds dumps in pieces of the largest read it has seen, up to 32 KiB,
+/// and the two attributes of a PF that has most VFs are 64 KiB each. What is not written to costs no memory.
+pub(crate) const READ_SIZE: usize = 192 * 1024;
+/// Whoever owns a namespace can give a link more: each MAC of a macvlan in mode source is 12 bytes. Beyond this the kernel has no
+/// memory for the message either (`KMALLOC_MAX_SIZE`).
+const LONGEST_READ: usize = 4 << 20;
 const DUMP_ATTEMPTS: u32 = 5;
+/// In one dump.
+const OVERRUNS: u32 = 16;
 /// Each may be refused, which takes about 1 KiB of a receive buffer that is 208 KiB unless configured.
 const PIPELINE: usize = 64;
 
@@ -33,13 +38,17 @@ pub(crate) trait Family {
 pub(crate) struct Socket<F> {
     inner: netlink_sys::Socket,
     buffer: Vec<u8>,
+    /// Of the next datagram.
+    room: usize,
+    /// Whether a dump that never came out whole is good enough.
+    accept_unsettled: bool,
     family: PhantomData<F>,
 }
 
 impl<F: Family> Socket<F> {
     pub(crate) fn open() -> Result<Self, Error> {
         let inner = connected(F::PROTOCOL).map_err(|source| Failure::Open { family: F::NAME, source })?;
-        Ok(Self { inner, buffer: Vec::new(), family: PhantomData })
+        Ok(Self { inner, buffer: Vec::new(), room: READ_SIZE, accept_unsettled: false, family: PhantomData })
     }
 
     pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
@@ -52,9 +61,12 @@ impl<F: Family> Socket<F> {
         request: &Request,
         mut read: impl FnMut(&Message<'_>),
     ) -> Result<(), Error> {
-        let first = self.send(std::slice::from_ref(request), NLM_F_ACK).map_err(|e| request.failed(e))?;
+        let mut first = self.send(std::slice::from_ref(request), NLM_F_ACK).map_err(|e| request.failed(e))?;
         loop {
-            self.receive().map_err(|e| request.failed(e))?;
+            if !self.receive().map_err(|e| request.failed(e))? {
+                // Only a question has an answer so long, and may be asked again.
+                first = self.send(std::slice::from_ref(request), NLM_F_ACK).map_err(|e| request.failed(e))?;
+            }
             for message in Messages(&self.buffer).filter(|message| message.sequence == first) {
                 match message.kind {
                     NLMSG_ERROR => {
@@ -138,14 +150,20 @@ impl<F: Family> Socket<F> {
         requests.iter().zip(verdicts).find_map(refused).map_or(Ok(()), Err)
     }
 
+    /// Of a table that changes during each attempt to read it, entries that were there all the time may then be missing.
+    pub(crate) fn accept_unsettled(&mut self, accept: bool) {
+        self.accept_unsettled = accept;
+    }
+
     /// Reads a table. Starts again when the kernel says that the table has changed meanwhile.
     pub(crate) fn dump<T>(
         &mut self,
         request: &Request,
         mut decode: impl FnMut(&Message<'_>) -> Option<T>,
     ) -> Result<Vec<T>, Error> {
-        for _ in 0..DUMP_ATTEMPTS {
-            if let Some(entries) = self.dump_once(request, &mut decode)? {
+        for attempt in 1..=DUMP_ATTEMPTS {
+            let (entries, consistent) = self.dump_once(request, &mut decode)?;
+            if consistent || (self.accept_unsettled && attempt == DUMP_ATTEMPTS) {
                 return Ok(entries);
             }
         }
@@ -156,15 +174,19 @@ impl<F: Family> Socket<F> {
         &mut self,
         request: &Request,
         decode: &mut impl FnMut(&Message<'_>) -> Option<T>,
-    ) -> Result<Option<Vec<T>>, Error> {
+    ) -> Result<(Vec<T>, bool), Error> {
         let first = self.send(std::slice::from_ref(request), NLM_F_DUMP).map_err(|e| request.failed(e))?;
         let mut entries = Vec::new();
         let mut consistent = true;
+        let mut overruns = 0;
         loop {
             match self.receive() {
-                // The rest of the dump is still to come, and has to be read before another may start.
-                Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => consistent = false,
-                other => other.map_err(|e| request.failed(e))?,
+                // The rest of the dump is still to come, and has to be read before another may start. Or the kernel has no memory
+                // for the next message, and says so again and again.
+                Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) && overruns < OVERRUNS => {
+                    (consistent, overruns) = (false, overruns + 1);
+                }
+                other => consistent &= other.map_err(|e| request.failed(e))?,
             }
             for message in Messages(&self.buffer).filter(|message| message.sequence == first) {
                 consistent &= message.flags & NLM_F_DUMP_INTR == 0;
@@ -192,8 +214,14 @@ impl<F: Family> Socket<F> {
         Ok(first)
     }
 
-    fn receive(&mut self) -> io::Result<()> {
-        receive(&self.inner, &mut self.buffer)
+    /// Reads one datagram. False, and nothing in the buffer, of one that did not fit: there is room for it the next time.
+    fn receive(&mut self) -> io::Result<bool> {
+        let length = receive(&self.inner, &mut self.buffer, self.room)?;
+        if length > LONGEST_READ {
+            return Err(too_long(length));
+        }
+        self.room = self.room.max(length.next_power_of_two());
+        Ok(length == self.buffer.len())
     }
 }
 
@@ -202,9 +230,9 @@ fn finish<T>(
     consistent: bool,
     entries: Vec<T>,
     request: &Request,
-) -> Result<Option<Vec<T>>, Error> {
+) -> Result<(Vec<T>, bool), Error> {
     verdict.map_err(|refusal| request.refused(refusal))?;
-    Ok(consistent.then_some(entries))
+    Ok((entries, consistent))
 }
 
 /// Opens a socket that accepts messages of the kernel only.
@@ -218,16 +246,22 @@ pub(crate) fn connected(protocol: isize) -> io::Result<netlink_sys::Socket> {
     Ok(socket)
 }
 
-/// Reads one datagram into `buffer`. One that does not fit is an error, and never half an answer.
-pub(crate) fn receive(socket: &netlink_sys::Socket, buffer: &mut Vec<u8>) -> io::Result<()> {
+/// Reads one datagram into `buffer`, which is empty if there was no room for all of it; returns the length of the datagram.
+pub(crate) fn receive(socket: &netlink_sys::Socket, buffer: &mut Vec<u8>, room: usize) -> io::Result<usize> {
     buffer.clear();
-    buffer.reserve(READ_SIZE);
+    buffer.reserve(room);
     let length = uninterrupted(|| socket.recv(buffer, MSG_TRUNC))?;
     if length > buffer.len() {
         buffer.clear();
-        return Err(io::Error::other(format!("the kernel sent {length} bytes, more than {READ_SIZE}")));
     }
-    Ok(())
+    Ok(length)
+}
+
+fn too_long(length: usize) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::FileTooLarge,
+        format!("the kernel sent {length} bytes, more than {LONGEST_READ}"),
+    )
 }
 
 fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {

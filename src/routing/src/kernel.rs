@@ -18,6 +18,10 @@ const UNROUTED: Ipv6Addr = Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 1);
 
 /// Everything that planning looks at.
 pub(super) fn read(pod: &mut Pod) -> Result<View, Error> {
+    Ok(view(pod)?)
+}
+
+fn view(pod: &mut Pod) -> Result<View, netlink::Error> {
     let socket = &mut pod.netlink;
     let rp_filter = socket.rp_filter_of_all()?.to_string();
     let links = socket.links()?.into_iter().map(link).collect();
@@ -32,6 +36,14 @@ pub(super) fn read(pod: &mut Pod) -> Result<View, Error> {
         }
     }
     Ok(view)
+}
+
+/// As [`read`], for a DEL: a pod that changes its tables all the time cannot hold it up.
+pub(super) fn read_unsettled(pod: &mut Pod) -> Result<View, netlink::Error> {
+    pod.netlink.accept_unsettled_dumps(true);
+    let view = view(pod);
+    pod.netlink.accept_unsettled_dumps(false);
+    view
 }
 
 /// The addresses of a link, before there is anything to plan.

@@ -1,4 +1,4 @@
-use attach::{Error, UndoContext, despite_disk, identity};
+use attach::{Error, Pod, UndoContext, despite_disk, identity};
 use serde::{Deserialize, Serialize};
 use state::{AttachmentKey, Dirs, Netns};
 
@@ -144,19 +144,17 @@ fn put_back(
         if on_node.is_empty() { Vec::new() } else { node::remove(&dirs, context.host()?, &on_node) };
     match context.pod.as_mut() {
         None => record.shared().leave_with_namespace(undos),
-        Some(pod) => {
-            let mut view = kernel::read(pod)?;
-            view.links.retain(stays);
-            let changes = plan::leave(&view, record.shared(), undos);
-            if !changes.is_empty() {
-                record.save().or_else(despite_disk)?;
+        Some(pod) => match kernel::read_unsettled(pod) {
+            Ok(mut view) => {
+                view.links.retain(stays);
+                errors.extend(leave(pod, &view, &mut record, undos)?);
             }
-            errors.extend(kernel::undo(pod, &changes).err());
-            errors.extend(kernel::set_rp_filter(pod, &view, record.shared().rp_filter(&view)).err());
-            if errors.is_empty() {
-                record.shared().reconciled(&view);
+            Err(error) if !error.is_too_long() => return Err(error.into()),
+            Err(error) => {
+                tracing::warn!(%error, "the pod's routing stays as it is: the pod keeps it from being read");
+                record.shared().leave_with_namespace(undos);
             }
-        }
+        },
     }
     if record.shared().members.is_empty() {
         let pairs = undos.iter().filter_map(|undo| undo.pair.clone()).chain(record.shared().pair());
@@ -165,6 +163,20 @@ fn put_back(
     }
     if errors.is_empty() {
         record.store().or_else(despite_disk)?;
+    }
+    Ok(errors)
+}
+
+/// Changes the pod's routing to that without these NICs.
+fn leave(pod: &mut Pod, view: &View, record: &mut PodRecord, undos: &[Undo]) -> Result<Vec<Error>, Error> {
+    let changes = plan::leave(view, record.shared(), undos);
+    if !changes.is_empty() {
+        record.save().or_else(despite_disk)?;
+    }
+    let mut errors = Vec::from_iter(kernel::undo(pod, &changes).err());
+    errors.extend(kernel::set_rp_filter(pod, view, record.shared().rp_filter(view)).err());
+    if errors.is_empty() {
+        record.shared().reconciled(view);
     }
     Ok(errors)
 }

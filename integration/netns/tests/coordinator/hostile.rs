@@ -215,3 +215,38 @@ fn of_two_pods_with_one_address_the_first_keeps_it_until_it_goes() {
     plugin.del(&config).success();
     assert_same(&before, &scene.snapshot());
 }
+
+/// Each MAC of a macvlan in mode source is 12 bytes: the link is longer than the sixteen bits of an attribute, and than most reads.
+#[test]
+fn a_link_of_the_pod_that_is_longer_than_a_read_keeps_no_plugin_from_its_end() {
+    let scene = Scene::new(1, Stack::V4);
+    let mac = |n: u32| format!("02:00:00:00:{:02x}:{:02x}", n >> 8, n & 255);
+    let add = |n: u32| format!("link set dev long type macvlan macaddr add {}\n", mac(n));
+    let before = scene.snapshot();
+    scene.pod.ip_do("link add long link eth0 type macvlan mode source");
+    scene.pod.ip_do(&(0..18_000).map(add).collect::<String>());
+    scene.add(1, &json!({}));
+    scene.del(1);
+    scene.pod.ip_do("link del long");
+    assert_same(&before, &scene.snapshot());
+}
+
+/// No dump comes out whole while addresses come and go, and one process is enough for that.
+#[test]
+fn a_pod_whose_tables_never_hold_still_keeps_nobody_from_its_end() {
+    let scene = Scene::new(1, Stack::V4);
+    let add = |n: u32| format!("addr add 10.8.{}.{}/32 dev lo\n", n >> 8, n & 255);
+    scene.pod.ip_do(&(0..8_000).map(add).collect::<String>());
+    scene.add(1, &json!({}));
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                scene.pod.ip_do(&"addr add 10.7.0.1/32 dev lo\naddr del 10.7.0.1/32 dev lo\n".repeat(200));
+            }
+        });
+        let outcome = scene.plugin(&nic(&scene.rails[0])).del(&scene.bare_config(1));
+        over.store(true, Ordering::Relaxed);
+        outcome.success();
+    });
+}
