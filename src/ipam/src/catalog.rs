@@ -10,6 +10,9 @@ use serde_json::Value;
 use crate::document::{self, Place};
 use crate::{Family, Granted, Pool, PoolError, Range, RangeSet, Share};
 
+/// As of an object's name in Kubernetes. Each lease has the name of its pool, and everybody reads all leases.
+const LONGEST_NAME: usize = 253;
+
 /// Pools in the order in which they were added. A bad one does not take the good ones with it: its error shows when
 /// somebody selects it.
 #[derive(Debug, Default)]
@@ -154,6 +157,12 @@ impl Catalog {
             let field = path.join(".");
             return self.unreadable.push(format!("{source}: {field} of a pool is missing"));
         };
+        if name.len() > LONGEST_NAME || name.contains(char::is_control) {
+            let (field, length) = (path.join("."), name.len());
+            return self.unreadable.push(format!(
+                "{source}: {field} of a pool has {length} bytes: expected at most {LONGEST_NAME}, and no control characters"
+            ));
+        }
         let prefix = if spec.is_some() { "spec." } else { "" };
         let place = Place { pool: format!("pool {name:?}"), prefix };
         let spec = spec.unwrap_or(document);

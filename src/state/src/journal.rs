@@ -55,7 +55,9 @@ pub struct Journal {
 /// Replays the journal for reading only: no lock is needed and nothing is written. `None` when there is no journal.
 /// A record that a writer is just appending may show as the tail.
 pub fn read(path: &Path, format: Format) -> Result<Option<Replay>, Error> {
-    file::read(path)?.map(|bytes| Replay::parse(path, format, bytes)).transpose()
+    let Some(mut file) = file::open_to_read(path)? else { return Ok(None) };
+    let bytes = file::contents(&mut file, path, LIMIT)?;
+    Replay::parse(path, format, bytes).map(Some)
 }
 
 impl Journal {

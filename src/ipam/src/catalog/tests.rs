@@ -160,3 +160,19 @@ fn an_unreadable_text_is_named_and_costs_only_itself() {
     assert!(catalog.unreadable()[0].starts_with("bad.yaml: "));
     assert_eq!(catalog.unreadable()[1], "nameless.yaml: metadata.name of a pool is missing");
 }
+
+#[test]
+fn a_name_that_every_lease_would_have_to_carry_has_a_limit() {
+    for (name, accepted) in
+        [("p".repeat(253), true), ("p".repeat(254), false), ("p\u{1b}".repeat(100), false)]
+    {
+        let mut catalog = Catalog::default();
+        catalog.add_inline("pools[0]", &serde_json::json!({ "name": name, "subnet": "10.0.0.0/24" }));
+        assert_eq!(catalog.pools().count() == 1, accepted);
+        let said = catalog
+            .unreadable()
+            .iter()
+            .any(|message: &String| message.starts_with("pools[0]: name of a pool has 2"));
+        assert_eq!(said, !accepted, "{:?}", catalog.unreadable());
+    }
+}

@@ -217,3 +217,17 @@ fn reading_makes_nothing() {
     assert!(read(&folder.path().join("journal"), FORMAT).unwrap().is_none());
     assert!(file::names(folder.path()).unwrap().is_empty());
 }
+
+/// Else everybody who only looks at a journal, as a DEL does, fails where those go on who make it longer.
+#[test]
+fn a_journal_is_read_as_long_as_it_may_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal");
+    let (mut journal, _) = open(&path);
+    let payload = vec![7; 1 << 20];
+    for _ in 0..17 {
+        journal.append(&[&payload]).unwrap();
+    }
+    assert!(std::fs::metadata(&path).unwrap().len() > file::LIMIT);
+    assert_eq!(read(&path, FORMAT).unwrap().unwrap().records().count(), 17);
+}
