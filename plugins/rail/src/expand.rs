@@ -8,6 +8,8 @@ use serde_json::{Map, Value};
 use crate::devices;
 use crate::link::{self, Link};
 
+/// Each has a copy of the network's config; the largest nodes have 16.
+const MOST_RAILS: usize = 64;
 /// Keys of `rail` itself; all others are the link plugin's.
 const OWN: [&str; 7] = ["link", "rails", "routing", "rdma", "ifname", "prevResult", "type"];
 /// Of the link plugins, where it is off.
@@ -122,6 +124,12 @@ fn written(
             _ => Ok(None),
         };
     };
+    if rails.len() > MOST_RAILS {
+        let count = rails.len();
+        return Err(Error::invalid_config(format!(
+            "rails has {count} entries: expected at most {MOST_RAILS}"
+        )));
+    }
     if rails.is_empty() {
         return Err(Error::invalid_config("rails []: expected at least one master or device"));
     }

@@ -71,6 +71,7 @@ fn errors_name_the_key_and_what_is_allowed() {
     for (config, code, words) in [
         (json!({}), 7, "master is missing"),
         (json!({ "rails": [] }), 7, "rails []"),
+        (json!({ "rails": vec!["a"; 65] }), 7, "rails has 65 entries: expected at most 64"),
         (json!({ "master": "a", "rails": ["b"] }), 7, "master \"a\""),
         (json!({ "rails": ["a", 7] }), 7, "rails[1] 7"),
         (json!({ "rails": ["a", {}] }), 7, "rails[1].master is missing"),
