@@ -87,6 +87,11 @@ fn check_names(interfaces: &[String]) -> Result<(), Error> {
 }
 
 fn valid(key: &str, name: &str) -> Result<(), Error> {
+    if name.starts_with('.') {
+        return Err(Error::invalid_config(format!(
+            "{key}: \"{name}\" begins with a dot, as files beside the records of masters do: take another name"
+        )));
+    }
     state::name::ifname(name).map_err(|error| Error::invalid_config(format!("{key}: {error}")))
 }
 

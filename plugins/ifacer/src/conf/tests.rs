@@ -75,6 +75,14 @@ fn what_is_wrong_is_named() {
         (json!({ "interfaces": [] }), "at least one"),
         (json!({ "interfaces": ["a", "a"] }), "\"a\" is listed twice: write it once"),
         (json!({ "interfaces": ["a/b"] }), "a/b"),
+        (
+            json!({ "interfaces": ["a"], "vlanID": 5, "vlanName": ".lock" }),
+            "vlanName: \".lock\" begins with a dot",
+        ),
+        (
+            json!({ "interfaces": ["a", "b"], "bond": { "name": ".tmp.b" } }),
+            "bond.name: \".tmp.b\" begins with a dot",
+        ),
         (json!({ "interfaces": ["a"], "vlanID": 4095 }), "vlanID 4095"),
         (json!({ "interfaces": ["a"], "vlanID": -1 }), "vlanID -1"),
         (json!({ "interfaces": ["a"], "mtu": -5 }), "mtu -5"),
