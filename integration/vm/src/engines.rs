@@ -9,6 +9,7 @@ use crate::apt::{Apt, Suite};
 use crate::cache::Cache;
 
 const ENTRY: &str = "engines";
+const PROGRAMS: [&str; 4] = ["usr/sbin", "usr/bin", "sbin", "bin"];
 
 /// Fetches both.
 pub(crate) fn fetch(cache: &Cache) -> Result<PathBuf> {
@@ -24,7 +25,9 @@ pub(crate) fn fetch(cache: &Cache) -> Result<PathBuf> {
 /// Outside of a guest of the lab, where nobody has fetched them.
 pub fn engine(program: &str) -> Command {
     let root = Cache::open().map(|cache| cache.path(ENTRY)).unwrap_or_default();
-    let found = ["usr/bin", "bin"].map(|folder| root.join(folder).join(program));
+    // What the machine has installed was not fetched.
+    let roots = [root.as_path(), Path::new("/")];
+    let found = roots.map(|root| PROGRAMS.map(|folder| root.join(folder).join(program))).concat();
     let Some(path) = found.iter().find(|path| path.is_file()) else {
         panic!("no {program} in {}: remove that directory to have it fetched again", root.display());
     };
@@ -39,6 +42,6 @@ fn libraries(root: &Path) -> String {
 }
 
 fn programs(root: &Path) -> String {
-    let theirs = ["usr/sbin", "usr/bin", "sbin", "bin"].map(|folder| root.join(folder).display().to_string());
+    let theirs = PROGRAMS.map(|folder| root.join(folder).display().to_string());
     format!("{}:{}", theirs.join(":"), std::env::var("PATH").unwrap_or_default())
 }

@@ -128,7 +128,7 @@ fn merge(config: &mut Value, more: &Value) {
     }
 }
 
-/// The results of networks as one of all of them would have it.
+/// The results of networks as one of all of them would have it: without routes of tables, which clients take for the pod's own.
 fn together(results: &[Value]) -> Value {
     let list = |result: &Value, key: &str| result[key].as_array().cloned().unwrap_or_default();
     let all = |key: &str| results.iter().flat_map(|result| list(result, key)).collect::<Vec<_>>();
@@ -138,13 +138,8 @@ fn together(results: &[Value]) -> Value {
             ip
         })
     });
-    let mut routes: Vec<Value> = Vec::new();
-    for route in all("routes") {
-        if !routes.contains(&route) {
-            routes.push(route);
-        }
-    }
-    json!({ "cniVersion": "1.1.0", "interfaces": all("interfaces"), "ips": ips.collect::<Vec<_>>(), "routes": routes })
+    assert!(all("routes").iter().all(|route| !route["table"].is_null()), "{results:?}");
+    json!({ "cniVersion": "1.1.0", "interfaces": all("interfaces"), "ips": ips.collect::<Vec<_>>() })
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! A pod whose namespace something holds without a path: its VF stays what it is until it comes home.
 
+use std::net::UdpSocket;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -11,10 +12,10 @@ use super::reconcile::rail;
 use super::state::{State, assert_no_file, assert_untouched};
 use super::upgrade::attached_by_the_peer;
 
-/// Something in a namespace that has lost its path.
-struct Holder(Child);
+/// A process in a namespace that has lost its path.
+struct Process(Child);
 
-impl Holder {
+impl Process {
     /// The pod's path goes; the pod lives.
     fn of(pod: Pod) -> Self {
         let mut command = Command::new("ip");
@@ -30,6 +31,14 @@ impl Holder {
         drop(self.0.stdin.take());
         self.0.wait().expect("its end");
     }
+}
+
+/// A socket of a namespace that has lost its path, in a process elsewhere: nothing in /proc tells of it.
+fn socket_of(pod: Pod) -> UdpSocket {
+    let netns = netns::NetNs::open(&pod.path()).expect("a namespace");
+    let socket = netns.run(|| UdpSocket::bind("127.0.0.1:0")).expect("in it").expect("a socket");
+    drop(pod);
+    socket
 }
 
 fn by_us(vf: &Vf, pod: &Pod) -> Vec<Call> {
@@ -50,7 +59,7 @@ fn nothing_is_told_to_the_pf_before_the_vf_is_home() {
         let before = State::of(&vf);
         let calls = attach(&vf, &pod);
         let attributes = vf.attributes();
-        let holder = Holder::of(pod);
+        let holder = socket_of(pod);
         let other = Pod::new();
         let said = calls[0].fails("DEL");
         assert!(said.contains("has not come back") && said.contains(vf.bdf()), "{said}");
@@ -58,11 +67,26 @@ fn nothing_is_told_to_the_pf_before_the_vf_is_home() {
         let next = sriov(&vf, &other, &json!({ "vlan": 7 }));
         next.fails("ADD");
         assert_eq!((vf.attributes(), other.links().len()), (attributes, 0), "after ADD of the next pod");
-        holder.ends();
+        drop(holder);
         until(Duration::from_secs(10), "the VF comes home", || vf.netdev().is_some());
         calls[0].run("DEL");
         next.run("DEL");
         assert_eq!(State::of(&vf), before);
+    }
+    assert_no_file();
+}
+
+/// What /proc tells of is as good as a path.
+#[test]
+fn a_vf_is_taken_out_of_a_namespace_that_only_a_process_is_in() {
+    for (number, attach) in [by_us, rail].into_iter().enumerate() {
+        let (vf, pod) = (vf(5, number), Pod::new());
+        let before = State::of(&vf);
+        let calls = attach(&vf, &pod);
+        let process = Process::of(pod);
+        calls[0].run("DEL");
+        assert_eq!(State::of(&vf), before, "after DEL of {number}");
+        process.ends();
     }
     assert_no_file();
 }
