@@ -132,3 +132,32 @@ fn a_wrong_page_changes_nothing() {
     );
     assert!(!out.exists());
 }
+
+/// What is planned for a node's NICs is what `railctl host` takes, whichever priority pauses.
+#[test]
+fn a_node_of_a_plan_has_the_file_of_its_own_nics() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (page, out) = (dir.path().join("fabric.yaml"), dir.path().join("plan"));
+    let nodes = nodes(dir.path(), &["worker-1", "worker-2"]);
+    for priority in 0..8 {
+        let text = format!(
+            "{{apiVersion: railcni.dev/v1alpha1, kind: Fabric, metadata: {{name: gpu}}, spec: {{link: sriov, rdma: exclusive, mtu: 4200, vfs: 8, \
+             rails: [{{interface: ens1}}, {{interface: ens2}}], addressing: {{perNode: {{supernet: 172.16.0.0/16, prefixLength: 27}}}}, \
+             host: {{policyRouting: true, addresses: true, pfcPriority: {priority}}}}}}}"
+        );
+        fs::write(&page, text).expect("write");
+        let [page, out] = [&page, &out].map(|path| path.display().to_string());
+        said(&railctl(&[&page, "--nodes", &nodes, "-o", &out]));
+        let file = fs::read_to_string(Path::new(&out).join("nodes/worker-2/host.yaml")).expect("its file");
+        let settings = host::parse(&file).unwrap_or_else(|error| panic!("{error}: {file}"));
+        assert_eq!(settings.roce.map(|roce| roce.priority), Some(priority));
+        let [one, two] = &settings.nics[..] else { panic!("{file}") };
+        let told = |nic: &host::Nic| {
+            format!("{} {:?} {:?} {:?} {:?}", nic.name, nic.addresses, nic.gateways, nic.mtu, nic.vfs)
+        };
+        assert_eq!(told(one), "ens1 [172.16.0.66/27] [172.16.0.65] Some(4200) Some(8)");
+        assert_eq!(told(two), "ens2 [172.16.0.98/27] [172.16.0.97] Some(4200) Some(8)");
+        assert_eq!((one.rdma_route, two.rdma_route), (true, false));
+        assert_eq!(settings.rdma_subnets, ["172.16.0.0/16".parse().expect("a subnet")]);
+    }
+}

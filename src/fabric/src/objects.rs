@@ -1,6 +1,7 @@
 //! The objects of a plan, for kubectl or a repository.
 
 mod files;
+mod host;
 mod networks;
 mod operator;
 mod pools;

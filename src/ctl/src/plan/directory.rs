@@ -43,6 +43,7 @@ pub(super) fn write(directory: &Path, plan: &Plan, options: &Options) -> Result<
                 NodeFile::Network { name, config } => {
                     (format!("net.d/{name}.conflist"), format!("{config:#}\n"))
                 }
+                NodeFile::Host(settings) => ("host.yaml".to_owned(), to_yaml(&settings)),
             };
             put(&folder.join(name), &text)?;
         }

@@ -18,10 +18,13 @@ pub enum NodeFile {
         /// A conflist.
         config: Value,
     },
+    /// For `railctl host`: the node's own NICs.
+    Host(Value),
 }
 
 impl Plan {
-    /// What a node needs for itself: its pools, and the network of all its rails; with VFs a network per rail.
+    /// What a node needs for itself: its pools, the network of all its rails (with VFs a network per rail), and how its own NICs are to
+    /// be.
     pub fn node_files(&self, node: &PlannedNode) -> Vec<NodeFile> {
         let alone = Self { nodes: vec![node.clone()], ..self.clone() };
         let form = if is_vf(self.spec.link) { Networks::PerRail } else { Networks::One };
@@ -34,6 +37,7 @@ impl Plan {
                 .and_then(|text| serde_json::from_str(text).ok())
                 .unwrap_or(json!({})),
         });
-        std::iter::once(pools).chain(networks).collect()
+        let host = self.host_file(node).map(NodeFile::Host);
+        std::iter::once(pools).chain(networks).chain(host).collect()
     }
 }
