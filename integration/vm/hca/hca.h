@@ -63,6 +63,8 @@ struct hca_knobs {
 	u32 rdma_no_netns;
 	u32 fw_guids;
 	u32 probe_errno;
+	u32 pfc_errno;
+	u32 dcbx_by_firmware;
 	u32 carrier;
 };
 
@@ -93,6 +95,7 @@ struct hca_pf {
 	struct hca_knobs knobs;
 	struct hca_vf *vfs;
 	int max_vfs;
+	u8 pfc;				/* priorities that pause, a bit each */
 	spinlock_t verbs_lock;		/* all queues, and the frame */
 	struct list_head qps;		/* struct hca_qp */
 	u8 frame[sizeof(struct ib_grh) + HCA_MTU];
@@ -206,6 +209,9 @@ void hca_net_late_mac(struct work_struct *work);
 void hca_net_update_carrier(struct hca_pf *pf);
 bool hca_link_is_on(struct hca_fn *fn);
 void hca_net_apply_mac(struct net_device *dev, const u8 *mac);
+
+/* hca_dcb.c */
+void hca_dcb_init(struct net_device *dev);
 
 /* hca_switch.c */
 #define HCA_IB_HLEN	24	/* destination, protocol, two reserved bytes */

@@ -29,6 +29,8 @@ static const struct {
 	{ "rdma_no_netns", offsetof(struct hca_knobs, rdma_no_netns) },
 	{ "fw_guids", offsetof(struct hca_knobs, fw_guids) },
 	{ "probe_errno", offsetof(struct hca_knobs, probe_errno) },
+	{ "pfc_errno", offsetof(struct hca_knobs, pfc_errno) },
+	{ "dcbx_by_firmware", offsetof(struct hca_knobs, dcbx_by_firmware) },
 };
 
 static struct dentry *hca_root;
@@ -76,6 +78,7 @@ static int hca_reset_set(void *data, u64 value)
 
 	hca_vf_reset_all(pf);
 	hca_knobs_defaults(&pf->knobs);
+	pf->pfc = 0;
 	mutex_lock(&hca_all_lock);
 	list_for_each_entry(fn, &hca_all, all) {
 		if (fn->pf != pf)

@@ -216,6 +216,8 @@ static void hca_net_init_link(struct hca_fn *fn, struct net_device *dev)
 	dev->max_mtu = 9978;
 	dev->priv_flags |= IFF_LIVE_ADDR_CHANGE;
 	eth_hw_addr_set(dev, fn->mac);
+	if (!fn->vf)
+		hca_dcb_init(dev);
 }
 
 bool hca_link_is_on(struct hca_fn *fn)

@@ -4,6 +4,8 @@ mod attributes;
 mod binding;
 mod conformance;
 mod counters;
+mod doctor;
+mod host;
 mod knobs;
 mod links;
 mod matrices;
