@@ -8,6 +8,7 @@ mod killed;
 mod node;
 
 use std::path::Path;
+use std::process::Command;
 
 use testkit::assert_same;
 
@@ -193,6 +194,42 @@ fn the_undo_needs_neither_the_file_nor_the_link() {
 }
 
 #[test]
+fn a_nic_that_is_not_there_holds_nobody_up_at_boot() {
+    let node = Node::new();
+    let before = node.snapshot();
+    node.apply(TWO_FAMILIES);
+    node.host_do("link delete eno4np3");
+    assert!(!node.railctl(&["apply"], TWO_FAMILIES).success(), "a person is told that it is not there");
+    let applied = node.railctl(&["apply", "--present"], TWO_FAMILIES);
+    assert!(applied.success() && applied.stderr().contains("eno4np3: no such link here"), "{applied}");
+    let rules = node.ip("rule");
+    assert!(rules.contains("from 172.16.0.10") && !rules.contains("from 172.16.1.10"), "{rules}");
+    node.add_nic("eno4np3");
+    node.apply(TWO_FAMILIES);
+    assert!(node.ip("rule").contains("from 172.16.1.10"), "{}", node.ip("rule"));
+    node.undo();
+    assert_same(&before, &node.snapshot());
+}
+
+/// The file for the next boot cannot be removed while something is mounted on it.
+#[test]
+fn an_undo_goes_on_after_what_it_cannot_restore_and_keeps_it_on_record() {
+    let node = Node::new();
+    let before = node.snapshot();
+    node.apply(GUIDE);
+    let path = node.root().join("etc/modprobe.d/railcni-rdma.conf");
+    let mount =
+        |program: &str, args: &[&Path]| assert!(Command::new(program).args(args).status().unwrap().success());
+    mount("mount", &[Path::new("--bind"), &path, &path]);
+    let undo = node.railctl(&["undo"], "");
+    mount("umount", &[&path]);
+    assert!(!undo.success() && undo.stderr().contains("stay on record"), "{undo}");
+    assert!(!node.ip("rule").contains("172.16"), "{}", node.ip("rule"));
+    node.undo();
+    assert_same(&before, &node.snapshot());
+}
+
+#[test]
 fn persistence_is_a_unit_that_stays_until_the_undo() {
     let node = Node::new();
     let before = node.snapshot();
@@ -200,7 +237,10 @@ fn persistence_is_a_unit_that_stays_until_the_undo() {
     assert!(applied.success(), "{applied}");
     assert!(applied.stderr().contains("systemctl daemon-reload"), "{applied}");
     let unit = node.root_file("etc/systemd/system/railcni-host.service");
-    assert!(unit.contains("railctl\" host apply --persist \"/run/world/scratch/host.yaml\"\n"), "{unit}");
+    assert!(
+        unit.contains("railctl\" host apply --persist --present \"/run/world/scratch/host.yaml\"\n"),
+        "{unit}"
+    );
     let again = node.apply(GUIDE);
     assert!(again.contains("nothing to change"), "an apply by hand leaves it: {again}");
     assert!(
@@ -232,6 +272,49 @@ fn every_example_is_applied_and_undone() {
         assert_same(&before, &node.snapshot());
     }
     assert_eq!(refused.len(), 1, "{refused:?}");
+}
+
+#[test]
+fn whatever_lies_at_the_path_of_the_file_changes_nothing_and_keeps_nobody_waiting() {
+    let node = Node::new();
+    let before = node.snapshot();
+    let scratch = node.world.dirs().scratch.clone();
+    let fifo = scratch.join("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let large = node.world.file("large.yaml", format!("# {}", "x".repeat(2 << 20)));
+    let binary = node.world.file("binary.yaml", [0xff, 0xfe, 0, 1]);
+    let deep = node.world.file("deep.yaml", "[".repeat(100_000));
+    for (path, said) in [
+        (fifo, "is no regular file"),
+        (scratch.clone(), "is no regular file"),
+        (large, "is larger than 1 MiB"),
+        (binary, "is no text in UTF-8"),
+        (deep, "file: "),
+        (scratch.join("missing"), "does not exist"),
+    ] {
+        for verb in ["plan", "apply", "check"] {
+            let refused = node.railctl_on(&[verb], &path);
+            assert!(!refused.success() && refused.stderr().contains(said), "{said:?}: {refused}");
+        }
+    }
+    assert_same(&before, &node.snapshot());
+}
+
+#[test]
+fn a_damaged_record_is_told_and_nothing_is_changed() {
+    let node = Node::new();
+    node.apply(GUIDE);
+    let record = node.world.dirs().state.join("host/record.json");
+    assert!(Command::new("truncate").args(["-s", "-40"]).arg(&record).status().unwrap().success());
+    let before = node.snapshot();
+    for verb in ["plan", "apply", "check", "undo"] {
+        let refused = node.railctl(&[verb], GUIDE);
+        assert!(
+            !refused.success() && refused.stderr().contains("record.json cannot be used"),
+            "{verb}: {refused}"
+        );
+    }
+    assert_same(&before, &node.snapshot());
 }
 
 #[test]

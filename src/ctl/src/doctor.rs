@@ -80,7 +80,7 @@ pub(crate) fn run(args: &Doctor) -> Result<ExitCode> {
         ))?;
         return Ok(if args.allow_none { ExitCode::SUCCESS } else { ExitCode::from(NONE) });
     }
-    let report = report(sight, wanted.as_ref(), &dirs, &args.root)?;
+    let report = report(sight, wanted.as_ref(), &dirs, &args.root);
     if let Some(path) = &args.nccl_conf {
         write_nccl(path, &report)?;
     }
@@ -107,20 +107,23 @@ fn wanted(args: &Doctor, dirs: &Dirs) -> Result<Option<Settings>> {
     }
 }
 
-fn report(mut sight: Sight, wanted: Option<&Settings>, dirs: &Dirs, root: &Path) -> Result<Report> {
+fn report(mut sight: Sight, wanted: Option<&Settings>, dirs: &Dirs, root: &Path) -> Report {
     let roce = wanted.and_then(|settings| settings.roce);
     let mut findings = doctor::judge(&sight, Wanted { roce });
     let is_pod = sight.whose == Whose::Pod;
     if let Some(settings) = wanted.filter(|_| !is_pod) {
-        findings.extend(differences(settings, dirs, root)?);
+        match differences(settings, dirs, root) {
+            Ok(found) => findings.extend(found),
+            Err(error) => sight.unseen.push(format!("whether the node is as its file says: {error}")),
+        }
     }
     let rails = if is_pod { nccl::rails(&sight) } else { Vec::new() };
     let nccl = nccl::settings(&rails, roce).iter().map(|(key, value)| format!("{key}={value}")).collect();
-    Ok(Report { findings, unseen: std::mem::take(&mut sight.unseen), rails, nccl })
+    Report { findings, unseen: sight.unseen, rails, nccl }
 }
 
 /// Of the node from its file. What stands in the way of the file is one, too.
-fn differences(settings: &Settings, dirs: &Dirs, root: &Path) -> Result<Vec<Finding>> {
+fn differences(settings: &Settings, dirs: &Dirs, root: &Path) -> Result<Vec<Finding>, host::Error> {
     let mut host = Host::open(dirs.clone(), root.to_owned())?;
     let lines = match host.plan(settings, None) {
         Ok(plan) => {
@@ -128,6 +131,8 @@ fn differences(settings: &Settings, dirs: &Dirs, root: &Path) -> Result<Vec<Find
                 plan.changes.iter().filter(|change| plan.wanted.iter().any(|want| want.key == change.key));
             wanted.map(|change| (change.difference(), change.key.by())).collect()
         }
+        // Root's record says what is ours.
+        Err(error @ host::Error::State(_)) => return Err(error),
         Err(error) => vec![(error.to_string(), String::new())],
     };
     let finding = |(value, source)| Finding {

@@ -1,18 +1,16 @@
 //! `railctl host`: the node's own NICs as a file says.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, Subcommand};
 use host::{Host, Outcome, Persist, Settings};
-use state::Dirs;
+use state::{Dirs, file};
 
 use crate::output::{self, FAINT, GOOD, styled, warn};
 
 /// Enough for 64 NICs, many times.
-const LARGEST: u64 = 1 << 20;
+const LARGEST: usize = 1 << 20;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -42,6 +40,9 @@ pub(crate) struct Apply {
     /// Have systemd apply the file again at boot, and udev when a NIC comes back; until undo
     #[arg(long)]
     persist: bool,
+    /// Leave NICs that are not there for when they come, in place of refusing all
+    #[arg(long)]
+    present: bool,
 }
 
 #[derive(Args, Debug)]
@@ -98,6 +99,7 @@ fn check(args: &Settled) -> Result<()> {
 fn apply(args: &Apply) -> Result<()> {
     let (mut host, settings, earlier) = open(&args.of)?;
     let persist = if args.persist { Some(persist(&args.of.file)?) } else { earlier };
+    let settings = if args.present { present(&mut host, &settings)? } else { settings };
     let mut keys = Vec::new();
     let outcome = host.apply(&settings, persist.as_ref(), |change| {
         keys.push(change.key.to_string());
@@ -106,6 +108,14 @@ fn apply(args: &Apply) -> Result<()> {
     let done = outcome.map_err(anyhow::Error::from).and_then(|outcome| conclude(&outcome));
     advise(keys.into_iter());
     done
+}
+
+fn present(host: &mut Host, settings: &Settings) -> Result<Settings> {
+    let (present, missing) = host.present(settings)?;
+    for name in missing {
+        warn(&format!("{name}: no such link here; it is left for when it comes"));
+    }
+    Ok(present)
 }
 
 fn undo(args: &Undo) -> Result<()> {
@@ -165,12 +175,9 @@ fn persist(file: &Path) -> Result<Persist> {
     Ok(Persist { program, file })
 }
 
-/// A regular file, or what a pipe brings.
+/// A regular file: whatever else lies there keeps nobody waiting.
 fn read(path: &Path) -> Result<String> {
-    let mut text = String::new();
-    let size = File::open(path)
-        .and_then(|file| file.take(LARGEST + 1).read_to_string(&mut text))
-        .with_context(|| format!("read {}", path.display()))?;
-    ensure!(size as u64 <= LARGEST, "{} is larger than {} MiB", path.display(), LARGEST >> 20);
+    let text = file::read_text(path)?.with_context(|| format!("{} does not exist", path.display()))?;
+    ensure!(text.len() <= LARGEST, "{} is larger than {} MiB", path.display(), LARGEST >> 20);
     Ok(text)
 }

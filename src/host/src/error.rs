@@ -12,9 +12,12 @@ pub enum Error {
     Judged(Problems),
     /// One change was refused. Those before it are made and on record.
     #[error(
-        "{done} of {of} changes are made; the next, {change}, failed: {source}; mend that and apply again, or undo"
+        "{done} of {of} changes are made; the next, {change}, failed: {reason}; mend that and apply again, or undo"
     )]
-    Change { change: String, done: usize, of: usize, source: Box<Error> },
+    Change { change: String, done: usize, of: usize, reason: Box<Error> },
+    /// An undo goes on after what it could not restore.
+    #[error("{done} of {of} changes are undone; these are not, and stay on record for another undo:\n{}", failed.join("\n"))]
+    Undo { done: usize, of: usize, failed: Vec<String> },
     /// What a change calls forth never ended.
     #[error(
         "after {rounds} rounds there is still something to change: {next}; who else sets it? Nothing more was tried"
@@ -37,8 +40,8 @@ pub enum Error {
     #[error("the record {} cannot be used: {problem}; nothing was changed. Move it aside to go on without an undo of what it tells", path.display())]
     Record { path: PathBuf, problem: String },
     /// A file of the node.
-    #[error("cannot {op} {}: {source}", path.display())]
-    File { op: &'static str, path: PathBuf, source: std::io::Error },
+    #[error("cannot {op} {}: {reason}", path.display())]
+    File { op: &'static str, path: PathBuf, reason: std::io::Error },
     #[error(transparent)]
     Netlink(#[from] netlink::Error),
     #[error(transparent)]

@@ -11,7 +11,7 @@ use crate::kernel::Kernel;
 use crate::key::Key;
 use crate::persist::Persist;
 use crate::plan::{Change, Picture, Plan, plan};
-use crate::record::Record;
+use crate::record::{Entry, Record};
 use crate::settings::Settings;
 use crate::wants::{Want, wants};
 
@@ -74,17 +74,44 @@ impl Host {
         }
     }
 
-    /// Restores what the record says. Needs no settings.
+    /// Restores what the record says, and goes on after what cannot be. Needs no settings.
     pub fn undo(&mut self, mut tell: impl FnMut(&Change)) -> Result<Outcome, Error> {
         let _lock = self.lock()?;
         let record = Record::load(&self.dirs)?;
         let picture = self.picture(&[], &record)?;
         let plan = plan(Vec::new(), &picture, &record);
-        self.require_idle_vfs(&plan)?;
-        self.execute(&plan, &record, &mut tell)?;
-        // A record that never came to be leaves its beginning.
-        Record::default().save(&self.dirs)?;
-        Ok(Outcome { changes: plan.changes.len(), foreign: plan.foreign })
+        let mut failed = Vec::new();
+        for change in &plan.changes {
+            tell(change);
+            if let Err(error) = self.kernel.write(&change.key, &change.to) {
+                failed.push((&change.key, format!("{change}: {error}")));
+            }
+        }
+        let (left, gone): (Vec<_>, Vec<_>) =
+            record.0.into_iter().partition(|entry| failed.iter().any(|(key, _)| **key == entry.what));
+        self.forget(&gone)?;
+        // Even an empty one: a record that never came to be has left its beginning.
+        Record(left).save(&self.dirs)?;
+        let of = plan.changes.len();
+        if failed.is_empty() {
+            return Ok(Outcome { changes: of, foreign: plan.foreign });
+        }
+        let failed: Vec<String> = failed.into_iter().map(|(_, said)| said).collect();
+        Err(Error::Undo { done: of - failed.len(), of, failed })
+    }
+
+    /// The settings of those NICs that are there, and the names of those that are not.
+    pub fn present(&mut self, settings: &Settings) -> Result<(Settings, Vec<String>), Error> {
+        let inventory = self.kernel.look(settings)?;
+        let (mut present, mut missing) = (settings.clone(), Vec::new());
+        present.nics.retain(|nic| {
+            let is_there = inventory.nic(&nic.name).is_some();
+            if !is_there {
+                missing.push(nic.name.clone());
+            }
+            is_there
+        });
+        Ok((present, missing))
     }
 
     /// Whether an earlier apply was to be repeated at boot, and nobody has undone it.
@@ -142,17 +169,22 @@ impl Host {
         }
         for (done, change) in plan.changes.iter().enumerate() {
             tell(change);
-            self.kernel.write(&change.key, &change.to).map_err(|source| Error::Change {
+            self.kernel.write(&change.key, &change.to).map_err(|reason| Error::Change {
                 change: change.to_string(),
                 done,
                 of: plan.changes.len(),
-                source: Box::new(source),
+                reason: Box::new(reason),
             })?;
         }
         let after = before.after(plan);
-        for entry in before.0.iter().filter(|entry| after.entry(&entry.what).is_none()) {
-            self.kernel.tidy(&entry.what)?;
-        }
+        let gone: Vec<Entry> =
+            before.0.iter().filter(|entry| after.entry(&entry.what).is_none()).cloned().collect();
+        self.forget(&gone)?;
         if after == *record { Ok(()) } else { after.save(&self.dirs) }
+    }
+
+    /// What a killed writer left beside files goes with their entries.
+    fn forget(&self, entries: &[Entry]) -> Result<(), Error> {
+        entries.iter().try_for_each(|entry| self.kernel.tidy(&entry.what))
     }
 }

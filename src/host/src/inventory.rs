@@ -24,6 +24,8 @@ pub struct NicFacts {
     pub max_mtu: Option<u32>,
     /// How many VFs it can have; `None`: it is no PF.
     pub total_vfs: Option<u32>,
+    /// How many VFs it has now.
+    pub num_vfs: Option<u32>,
     /// Interfaces of its VFs in this namespace.
     pub vfs: Vec<String>,
     /// Its RDMA devices.

@@ -45,7 +45,7 @@ impl Persist {
              \n\
              [Service]\n\
              Type=oneshot\n\
-             ExecStart={program} host apply --persist {file}\n\
+             ExecStart={program} host apply --persist --present {file}\n\
              TimeoutStartSec=300\n\
              \n\
              [Install]\n\
@@ -83,7 +83,8 @@ mod tests {
     fn a_path_is_one_word_to_systemd() {
         let persist = Persist { program: "/opt/a b/railctl".into(), file: "/etc/100%/$HOME\".yaml".into() };
         let Value::Text(text) = &persist.wants()[0].value else { panic!("no text") };
-        let line = "ExecStart=\"/opt/a b/railctl\" host apply --persist \"/etc/100%%/$$HOME\\\".yaml\"\n";
+        let line =
+            "ExecStart=\"/opt/a b/railctl\" host apply --persist --present \"/etc/100%%/$$HOME\\\".yaml\"\n";
         assert!(text.contains(line), "{text}");
     }
 

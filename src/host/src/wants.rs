@@ -59,8 +59,11 @@ pub fn wants(settings: &Settings, inventory: &Inventory, persist: Option<&Persis
 struct Wants(Vec<Want>);
 
 impl Wants {
+    /// Once: two addresses of a subnet have one route.
     fn add(&mut self, key: Key, value: Value) {
-        self.0.push(Want { key, value });
+        if !self.0.iter().any(|want| want.key == key) {
+            self.0.push(Want { key, value });
+        }
     }
 
     /// A VF takes no larger MTU than its PF has, so the PF's comes first; what a number of VFs brings is seen in the next round.
@@ -75,7 +78,9 @@ impl Wants {
         if let Some(vfs) = nic.vfs {
             self.add(Key::Vfs { link: link() }, Value::Number(vfs.into()));
         }
-        let vfs = facts.map(|facts| &facts.vfs[..]).unwrap_or_default();
+        // Those that are about to go are not worth it.
+        let is_settled = |facts: &&NicFacts| nic.vfs.is_none_or(|wanted| facts.num_vfs == Some(wanted));
+        let vfs = facts.filter(is_settled).map(|facts| &facts.vfs[..]).unwrap_or_default();
         if let Some(mtu) = nic.mtu {
             for vf in vfs {
                 self.add(Key::Mtu { link: vf.clone() }, Value::Number(mtu.into()));

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output, Stdio};
 
 use testkit::{Plugin, Snapshot, World, binary};
@@ -79,7 +79,10 @@ impl Node {
     }
 
     fn command(&self, args: &[&str], file: &str) -> Command {
-        let path = self.world.file("host.yaml", file);
+        self.command_on(args, &self.world.file("host.yaml", file))
+    }
+
+    fn command_on(&self, args: &[&str], path: &Path) -> Command {
         let mut command = Command::new(binary("railctl"));
         command.arg("host").args(args).arg(path).arg("--root").arg(self.root()).envs(self.world.dirs().env());
         command.env("NO_COLOR", "1").stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -88,6 +91,11 @@ impl Node {
 
     pub(crate) fn railctl(&self, args: &[&str], file: &str) -> Ran {
         Ran(self.command(args, file).output().unwrap())
+    }
+
+    /// With whatever lies at the path.
+    pub(crate) fn railctl_on(&self, args: &[&str], path: &Path) -> Ran {
+        Ran(self.command_on(args, path).output().unwrap())
     }
 
     /// What a successful apply says.

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 /// `ENABLE_POLICY_ROUTE`, `ENABLE_RDMA_DEFAULT_ROUTE` and setRdmaRule.sh of the guides, in one file.
@@ -53,6 +55,7 @@ fn a_wrong_value_names_its_place_and_what_is_allowed() {
         (nic("addresses: [172.16.0.10]"), "nics[0].addresses[0] \"172.16.0.10\": an address with the length"),
         (nic("addresses: [172.16.0.0/24]"), "is the subnet itself"),
         (nic("addresses: [172.16.0.255/24]"), "is the broadcast address"),
+        (nic("addresses: [10.0.0.1/24, 10.0.0.1/16]"), "\"10.0.0.1/16\": is there twice"),
         (nic("addresses: [127.0.0.1/8]"), "is no address of a NIC"),
         (nic("addresses: ['fe80::1/64']"), "is link-local"),
         (nic("addresses: [10.0.0.1/24], gateways: [10.0.1.1]"), "\"10.0.1.1\": is in the subnet of none"),
@@ -102,5 +105,25 @@ fn two_nics_share_nothing() {
         let error = refused(&format!("nics: [{{name: a, {one}}}, {{name: b, {two}}}]"));
         assert!(error.starts_with(&format!("nics[1].{key} ")), "{error}");
         assert!(error.ends_with("a has the same"), "{error}");
+    }
+}
+
+proptest! {
+    /// What is valid after the change is as apart as any other file, and nothing panics.
+    #[test]
+    fn a_file_that_was_mangled_is_refused_or_valid(cuts in proptest::collection::vec((0_usize..600, 0_usize..12, "[0-9a-z:/.,{}\\[\\]\" -]{0,6}"), 1..5)) {
+        let mut text: Vec<char> = GUIDE.chars().collect();
+        for (at, length, put) in cuts {
+            let at = at.min(text.len());
+            let end = (at + length).min(text.len());
+            text.splice(at..end, put.chars());
+        }
+        let text: String = text.into_iter().collect();
+        if let Ok(settings) = parse(&text) {
+            let wanted = crate::wants(&settings, &crate::Inventory::default(), None);
+            for (at, want) in wanted.iter().enumerate() {
+                prop_assert!(wanted[..at].iter().all(|other| other.key != want.key), "{:?} twice: {text}", want.key);
+            }
+        }
     }
 }

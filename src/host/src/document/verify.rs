@@ -32,7 +32,10 @@ pub(super) fn nic(field: &str, nic: &Nic) -> Result<(), Error> {
     if let Some(table) = nic.table.filter(|table| RESERVED.contains(table)) {
         return wrong("table", &table, "is the kernel's own: choose another, such as 152");
     }
-    for address in &nic.addresses {
+    for (at, address) in nic.addresses.iter().enumerate() {
+        if nic.addresses[..at].iter().any(|earlier| earlier.addr() == address.addr()) {
+            return wrong("addresses", address, "is there twice");
+        }
         if let Some(problem) = unusable(address) {
             return wrong("addresses", address, problem);
         }

@@ -13,8 +13,8 @@ use crate::key::Value;
 /// Everybody reads what modprobe and systemd read.
 const MODE: u32 = 0o644;
 
-fn failed(op: &'static str, path: &Path, source: io::Error) -> Error {
-    Error::File { op, path: path.to_owned(), source }
+fn failed(op: &'static str, path: &Path, reason: io::Error) -> Error {
+    Error::File { op, path: path.to_owned(), reason }
 }
 
 fn present<T>(outcome: io::Result<T>) -> io::Result<Option<T>> {
@@ -33,7 +33,7 @@ pub(super) fn attribute(path: &Path) -> Result<Value, Error> {
 pub(super) fn set_attribute(path: &Path, value: &Value) -> Result<(), Error> {
     let Value::Text(text) = value else { return Ok(()) };
     let written = File::options().write(true).open(path).and_then(|mut file| file.write_all(text.as_bytes()));
-    written.map_err(|source| failed("write", path, source))
+    written.map_err(|reason| failed("write", path, reason))
 }
 
 pub(super) fn file(path: &Path) -> Result<Value, Error> {
@@ -45,28 +45,28 @@ pub(super) fn set_file(path: &Path, value: &Value) -> Result<(), Error> {
     create_parent(path)?;
     whole::replace_durable(path, text.as_bytes())?;
     fs::set_permissions(path, Permissions::from_mode(MODE))
-        .map_err(|source| failed("make readable", path, source))
+        .map_err(|reason| failed("make readable", path, reason))
 }
 
 pub(super) fn symlink(path: &Path) -> Result<Value, Error> {
-    let target = present(fs::read_link(path)).map_err(|source| failed("read the link", path, source))?;
+    let target = present(fs::read_link(path)).map_err(|reason| failed("read the link", path, reason))?;
     Ok(target.map_or(Value::Absent, |target| Value::Text(target.display().to_string())))
 }
 
 pub(super) fn set_symlink(path: &Path, value: &Value) -> Result<(), Error> {
-    present(fs::remove_file(path)).map_err(|source| failed("remove", path, source))?;
+    present(fs::remove_file(path)).map_err(|reason| failed("remove", path, reason))?;
     let Value::Text(target) = value else { return Ok(()) };
     create_parent(path)?;
-    make_symlink(target, path).map_err(|source| failed("link", path, source))
+    make_symlink(target, path).map_err(|reason| failed("link", path, reason))
 }
 
 pub(super) fn set_directory(path: &Path, present: bool) -> Result<(), Error> {
     let outcome = if present { fs::create_dir(path) } else { self::present(fs::remove_dir(path)).map(drop) };
     outcome
-        .map_err(|source| failed(if present { "make directory" } else { "remove directory" }, path, source))
+        .map_err(|reason| failed(if present { "make directory" } else { "remove directory" }, path, reason))
 }
 
 fn create_parent(path: &Path) -> Result<(), Error> {
     let parent = path.parent().unwrap_or(Path::new("/"));
-    fs::create_dir_all(parent).map_err(|source| failed("make directory", parent, source))
+    fs::create_dir_all(parent).map_err(|reason| failed("make directory", parent, reason))
 }

@@ -43,6 +43,7 @@ impl Kernel {
         };
         if let Some(pf) = self.function(&nic.name)? {
             facts.total_vfs = pf.sriov_totalvfs()?;
+            facts.num_vfs = pf.sriov_numvfs()?;
             facts.rdma = pf.infiniband()?;
             let sysfs = self.sysfs();
             for vf in pf.vfs()?.into_values() {

@@ -25,18 +25,31 @@ nics: [{name: eno3np2, addresses: [172.16.0.10/24], gateways: [172.16.0.1], mtu:
 }
 
 #[test]
-fn the_mtu_of_a_pf_comes_before_its_vfs_and_theirs_after() {
-    let nic = NicFacts { name: "p0".into(), vfs: vec!["p0v0".into(), "p0v1".into()], ..NicFacts::default() };
-    let inventory = Inventory { nics: vec![nic], ..Inventory::default() };
-    let expected = [
-        "p0: drivers take new VFs = no",
-        "p0: mtu = 9000",
-        "p0: VFs = 2",
-        "p0v0: mtu = 9000",
-        "p0v1: mtu = 9000",
-        "p0: up = yes",
-    ];
-    assert_eq!(listed("nics: [{name: p0, mtu: 9000, vfs: 2, vfAutoprobe: false}]", &inventory), expected);
+fn the_mtu_of_a_pf_comes_before_its_vfs_and_theirs_once_they_are_there() {
+    let file = "nics: [{name: p0, mtu: 9000, vfs: 2, vfAutoprobe: false}]";
+    let of = |num_vfs| {
+        let nic = NicFacts {
+            name: "p0".into(),
+            num_vfs: Some(num_vfs),
+            vfs: (0..num_vfs).map(|number| format!("p0v{number}")).collect(),
+            ..NicFacts::default()
+        };
+        listed(file, &Inventory { nics: vec![nic], ..Inventory::default() })
+    };
+    let expected = ["p0: drivers take new VFs = no", "p0: mtu = 9000", "p0: VFs = 2", "p0: up = yes"];
+    assert_eq!(of(4), expected, "four are about to go");
+    let expected = [&expected[..3], &["p0v0: mtu = 9000", "p0v1: mtu = 9000"], &expected[3..]].concat();
+    assert_eq!(of(2), expected);
+}
+
+#[test]
+fn two_addresses_of_a_subnet_have_one_route_and_two_rules() {
+    let lines = listed(
+        "nics: [{name: a, addresses: [10.0.0.2/24, 10.0.0.3/24], gateways: [10.0.0.1]}]",
+        &Inventory::default(),
+    );
+    let count = |part: &str| lines.iter().filter(|line| line.contains(part)).count();
+    assert_eq!((count("route 10.0.0.0/24"), count("rule")), (1, 2), "{lines:?}");
 }
 
 #[test]
