@@ -222,10 +222,16 @@ impl Connection {
     ) where
         T: DeserializeOwned + Clone + 'static,
     {
+        let mut said = String::new();
         loop {
             match self.follow_once(&path, fields.as_deref(), form, &tell).await {
                 Ok(()) => return,
-                Err(problem) => eprintln!("raild: {path}: {problem}; listing it again"),
+                // Said once, and not twice a second: a kind may be missing for as long as its operator is.
+                Err(problem) if said != problem => {
+                    eprintln!("raild: {path}: {problem}; listing it again");
+                    said = problem;
+                }
+                Err(_) => {}
             }
             tokio::time::sleep(PAUSE).await;
         }

@@ -1,7 +1,6 @@
 //! `raild controller`: what the API server shows goes to `grants::Controller`, and what that asks goes to the API server.
 
 mod fence;
-mod lease;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -14,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::connection::{Connection, Failure, Seen, object, path};
 use crate::gone::{Missing, NodeObject, RELEASED};
-use lease::Lease;
+use crate::lease::Lease;
 
 /// Wishes that come within this time are met in one pass.
 const BATCH: Duration = Duration::from_millis(20);
@@ -57,8 +56,6 @@ pub(crate) async fn run() -> Result<(), String> {
     follow(&connection, "/api/v1/nodes".to_owned(), &tell, Input::Nodes);
     follow(&connection, path::<RailNode>(), &tell, Input::RailNodes);
     follow(&connection, path::<RailBlock>(), &tell, Input::Blocks);
-    let lease = Lease::new();
-    crate::networks::start(&connection, lease.leadership());
     let shell = Shell {
         connection,
         tell,
@@ -66,7 +63,7 @@ pub(crate) async fn run() -> Result<(), String> {
         cluster: Cluster::default(),
         started: Instant::now(),
         figures: BTreeMap::new(),
-        lease,
+        lease: Lease::new("raild-controller"),
     };
     shell.run(hear).await
 }

@@ -1,19 +1,21 @@
 //! `raild`: what a cluster's rails need beyond one node. `raild controller` grants addresses to nodes; `raild agent` brings a
 //! node's grant to its plugins: shells around the crate `grants`, which decides. `raild webhook` gives pods the rails that they ask
-//! for, and refuses what cannot be meant: a shell around `admission`.
+//! for, and refuses what cannot be meant: a shell around `admission`. `raild networks` keeps
+//! what Multus reads as Fabrics and configs say it.
 
 mod agent;
 mod connection;
 mod controller;
 mod gone;
 mod known;
+mod lease;
 mod networks;
 mod socket;
 mod webhook;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: raild controller | raild agent | raild webhook\n\nThe API server is found as kubectl finds it: $KUBECONFIG, or the \
+const USAGE: &str = "usage: raild controller | raild agent | raild networks | raild webhook\n\nThe API server is found as kubectl finds it: $KUBECONFIG, or the \
                      service account of the pod.\nraild agent needs NODE_NAME, the node's name in Kubernetes.";
 
 fn main() -> ExitCode {
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
     let outcome = match mode.as_str() {
         "controller" => local.block_on(&runtime, controller::run()),
         "agent" => local.block_on(&runtime, agent::run()),
+        "networks" => local.block_on(&runtime, networks::run()),
         "webhook" => local.block_on(&runtime, webhook::run()),
         _ => {
             eprintln!("{USAGE}");

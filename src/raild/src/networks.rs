@@ -1,4 +1,4 @@
-//! The networks of a cluster: `NetworkAttachmentDefinition`s of `SpiderMultusConfig`s, pools and networks of Fabrics, and pods that
+//! `raild networks`, the networks of a cluster: `NetworkAttachmentDefinition`s of `SpiderMultusConfig`s, pools and networks of Fabrics, and pods that
 //! asked for rails while nobody could inject them. Each pass compares all that is wanted with all that is there, so that it may run
 //! twice, in any order, after any loss of events. What is wanted, the crates `multus-config`, `fabric` and `inject` say.
 
@@ -20,12 +20,15 @@ use tokio::sync::Notify;
 
 use crate::connection::{Connection, Failure, Seen};
 use crate::known::{Known, key, slim};
+use crate::lease::Lease;
 use crate::webhook::networks_namespace;
 use pods::Suspects;
 use report::Report;
 
 /// Changes that come within this time are met in one pass.
 const BATCH: Duration = Duration::from_millis(200);
+/// How often the lease is looked at.
+const TICK: Duration = Duration::from_millis(500);
 /// How often a pass is made without a change: for what failed.
 const AGAIN: Duration = Duration::from_secs(15);
 
@@ -42,30 +45,51 @@ struct Networks {
     /// Numbers that were given and may not be seen in pools yet.
     slots: BTreeMap<String, Slots>,
     suspects: Suspects,
-    /// Whether this controller is the one that works.
+    /// Whether this replica is the one that works.
     ours: Rc<Cell<bool>>,
 }
 
+/// Runs until it is ended.
+pub(crate) async fn run() -> Result<(), String> {
+    let connection = Connection::open().await?;
+    let ours = Rc::new(Cell::new(false));
+    start(&connection, ours.clone());
+    let mut lease = Lease::new("raild-networks");
+    let mut tick = tokio::time::interval(TICK);
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+        .map_err(|error| format!("signals: {error}"))?;
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {
+                lease.keep(&connection).await;
+                ours.set(lease.is_ours());
+            }
+            _ = terminate.recv() => {
+                ours.set(false);
+                lease.give_up(&connection).await;
+                return Ok(());
+            }
+        }
+    }
+}
+
 /// Begins; it works while `ours` says so.
-pub(crate) fn start(connection: &Connection, ours: Rc<Cell<bool>>) {
+fn start(connection: &Connection, ours: Rc<Cell<bool>>) {
     let options = Options::of_cluster(&networks_namespace(&|name| std::env::var(name).ok()));
     let known = Known::follow(connection, World::new(Policy::default(), options.clone()));
     let changed = Rc::new(Notify::new());
     let (definitions, nodes) = (Kept::default(), Kept::default());
-    for (path, kept, metadata) in [(DEFINITIONS, &definitions, false), ("/api/v1/nodes", &nodes, true)] {
+    let tell = |kept: &Kept| {
         let (kept, changed) = (kept.clone(), changed.clone());
-        let tell = move |seen| {
+        move |seen| {
             keep(&kept, seen);
             changed.notify_one();
             true
-        };
-        let connection = connection.clone();
-        if metadata {
-            tokio::task::spawn_local(connection.follow_metadata(path.to_owned(), tell));
-        } else {
-            tokio::task::spawn_local(connection.follow(path.to_owned(), None, tell));
         }
-    }
+    };
+    let (of_definitions, of_nodes) = (tell(&definitions), tell(&nodes));
+    tokio::task::spawn_local(connection.clone().follow(DEFINITIONS.to_owned(), None, of_definitions));
+    tokio::task::spawn_local(connection.clone().follow_metadata("/api/v1/nodes".to_owned(), of_nodes));
     let suspects = Suspects::follow(connection, &known, &changed);
     let connection = connection.clone();
     let networks =

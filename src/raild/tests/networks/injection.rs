@@ -1,12 +1,9 @@
 //! The webhook on a real API server: pods that ask, pods that do not, replicas that die, and certificates that take turns.
 
-#![expect(clippy::unwrap_used, reason = "the functions between the tests are tests too")]
-
 use std::collections::BTreeSet;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
-use std::process::{Child, Command};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -16,19 +13,11 @@ use cluster::Api;
 use serde_json::{Value, json};
 use testkit::{eventually, pause};
 
+use crate::{Process, prepared, raild};
+
 const WAIT: Duration = Duration::from_secs(90);
 const RDMA: &str = "cni.spidernet.io/rdma-resource-inject";
 const NETWORKS: &str = "k8s.v1.cni.cncf.io/networks";
-
-/// Ends with the test.
-struct Replica(Child);
-
-impl Drop for Replica {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// What a service is for its clients: an address behind which replicas take turns, and dead ones are passed over.
 struct Service {
@@ -57,13 +46,12 @@ impl Service {
         Self { address, backends }
     }
 
-    fn replica(&self, api: &Api, index: usize, life: &str) -> Replica {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_raild"));
-        command.arg("webhook").env("KUBECONFIG", api.kubeconfig());
+    fn replica(&self, api: &Api, index: usize, life: &str) -> Process {
+        let mut command = raild(api, "webhook");
         command.env("RAILD_WEBHOOK_LISTEN", self.backends[index].to_string());
         command.env("RAILD_WEBHOOK_URL", format!("https://{}", self.address));
         command.env("RAILD_CERTIFICATE_SECONDS", life);
-        Replica(command.spawn().unwrap())
+        Process(command.spawn().unwrap())
     }
 }
 
@@ -74,14 +62,6 @@ fn pump(from: &TcpStream, to: &TcpStream) {
         let _ = to.shutdown(std::net::Shutdown::Both);
         let _ = from.shutdown(std::net::Shutdown::Both);
     });
-}
-
-fn prepared() -> Api {
-    let api = Api::start().unwrap();
-    let crds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/crds");
-    api.kubectl().run(&["apply", "-f", &crds.display().to_string()]).unwrap();
-    api.kubectl().run(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"]).unwrap();
-    api
 }
 
 fn config(name: &str, master: &str) -> String {
@@ -146,7 +126,7 @@ fn who_asks_gets_rails_who_does_not_is_untouched_and_what_cannot_be_meant_is_ref
     assert_eq!(other["spec"]["containers"][0]["resources"], json!({}));
 
     // A network that is made in the same breath as its pod.
-    let fabric = include_str!("../../../conf-examples/fabric/macvlan-shared.yaml");
+    let fabric = include_str!("../../../../conf-examples/fabric/macvlan-shared.yaml");
     let mut of_fabric = pod("default", "of-fabric", false);
     of_fabric["metadata"]["annotations"] = json!({ "railcni.dev/fabric": "gpu" });
     kubectl.apply(&format!("{fabric}\n---\n{of_fabric}")).unwrap();

@@ -1,7 +1,5 @@
-//! Who of several controllers works: advice that saves conflicts, and decides nothing.
+//! Who of several replicas works: advice that saves conflicts, and decides nothing.
 
-use std::cell::Cell;
-use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -13,50 +11,45 @@ use crate::connection::{Connection, Failure};
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often the holder says that he is there.
 const RENEWAL: Duration = Duration::from_secs(3);
-const NAME: &str = "raild-controller";
 
 /// A lease of `coordination.k8s.io`.
 #[derive(Debug)]
-pub(super) struct Lease {
+pub(crate) struct Lease {
+    name: &'static str,
     path: String,
     identity: String,
     /// The object as it was last seen, and since when it has not changed.
     seen: Option<(Value, Instant)>,
-    ours: Rc<Cell<bool>>,
+    ours: bool,
     renewed: Option<Instant>,
 }
 
 impl Lease {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new(name: &'static str) -> Self {
         let namespace = std::env::var("POD_NAMESPACE").unwrap_or_else(|_| "kube-system".to_owned());
         let host = std::env::var("POD_NAME").or_else(|_| std::env::var("HOSTNAME")).unwrap_or_default();
         let identity = format!("{host}/{}", std::process::id());
         let path = format!("/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases");
-        Self { path, identity, seen: None, ours: Rc::default(), renewed: None }
+        Self { name, path, identity, seen: None, ours: false, renewed: None }
     }
 
     /// Whether it was ours a moment ago.
-    pub(super) fn is_ours(&self) -> bool {
-        self.ours.get()
-    }
-
-    /// The same, for whoever works beside.
-    pub(super) fn leadership(&self) -> Rc<Cell<bool>> {
-        self.ours.clone()
+    pub(crate) fn is_ours(&self) -> bool {
+        self.ours
     }
 
     /// Takes it, keeps it, or waits for its holder to fall silent.
-    pub(super) async fn keep(&mut self, connection: &Connection) {
-        if self.ours.get() && self.renewed.is_some_and(|renewed| renewed.elapsed() < RENEWAL) {
+    pub(crate) async fn keep(&mut self, connection: &Connection) {
+        if self.ours && self.renewed.is_some_and(|renewed| renewed.elapsed() < RENEWAL) {
             return;
         }
-        let outcome = match connection.get::<Value>(&self.path, NAME).await {
+        let outcome = match connection.get::<Value>(&self.path, self.name).await {
             Ok(found) => self.found(connection, found).await,
             Err(Failure::Missing) => self.write(connection, None).await,
             Err(failure) => Err(failure),
         };
         if let Err(Failure::Unknown(problem)) = outcome {
-            eprintln!("raild: lease {NAME}: {problem}");
+            eprintln!("raild: lease {}: {problem}", self.name);
         }
     }
 
@@ -70,29 +63,29 @@ impl Lease {
         if holder == self.identity || holder.is_empty() || is_silent {
             return self.write(connection, Some(&found)).await;
         }
-        self.ours.set(false);
+        self.ours = false;
         Ok(())
     }
 
     async fn write(&mut self, connection: &Connection, found: Option<&Value>) -> Result<(), Failure> {
-        let object = Self::object(found, &self.identity);
+        let object = self.object(found, &self.identity);
         let written = match found {
-            Some(_) => connection.replace::<Value>(&self.path, NAME, &object).await,
+            Some(_) => connection.replace::<Value>(&self.path, self.name, &object).await,
             None => connection.create::<Value>(&self.path, &object).await,
         };
-        self.ours.set(written.is_ok());
+        self.ours = written.is_ok();
         self.renewed = Some(Instant::now());
         written.map(|written| self.seen = Some((written, Instant::now())))
     }
 
-    fn object(found: Option<&Value>, holder: &str) -> Value {
+    fn object(&self, found: Option<&Value>, holder: &str) -> Value {
         let transitions = found.and_then(|found| found["spec"]["leaseTransitions"].as_i64()).unwrap_or(0);
         let changes = found.is_some_and(|found| found["spec"]["holderIdentity"] != holder);
         json!({
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
             "metadata": {
-                "name": NAME,
+                "name": self.name,
                 "resourceVersion": found.map_or(&Value::Null, |found| &found["metadata"]["resourceVersion"]),
             },
             "spec": {
@@ -106,11 +99,11 @@ impl Lease {
     }
 
     /// Lets the next one begin at once.
-    pub(super) async fn give_up(&mut self, connection: &Connection) {
-        let Some((seen, _)) = self.seen.as_ref().filter(|_| self.ours.get()) else { return };
-        let object = Self::object(Some(seen), "");
-        if let Err(problem) = connection.replace::<Value>(&self.path, NAME, &object).await {
-            eprintln!("raild: lease {NAME} is not given up: {problem:?}");
+    pub(crate) async fn give_up(&mut self, connection: &Connection) {
+        let Some((seen, _)) = self.seen.as_ref().filter(|_| self.ours) else { return };
+        let object = self.object(Some(seen), "");
+        if let Err(problem) = connection.replace::<Value>(&self.path, self.name, &object).await {
+            eprintln!("raild: lease {} is not given up: {problem:?}", self.name);
         }
     }
 }

@@ -1,14 +1,12 @@
-//! The controller's networks on a real API server: made, repaired, left alone, and the pods that nobody injected.
+//! `raild networks` on a real API server: made, repaired, left alone, and the pods that nobody injected.
 
-#![expect(clippy::unwrap_used, reason = "the functions between the tests are tests too")]
-
-use std::path::Path;
-use std::process::{Child, Command};
 use std::time::Duration;
 
 use cluster::{Api, Kubectl};
 use serde_json::{Value, json};
 use testkit::{eventually, pause};
+
+use crate::{Process, prepared, raild};
 
 const WAIT: Duration = Duration::from_secs(60);
 const FABRIC: &str = "
@@ -21,30 +19,8 @@ spec:
   addressing: {perNode: {supernet: 172.16.0.0/16, prefixLength: 27, gateway: 1}}
 ";
 
-/// Ends with the test.
-struct Controller(Child);
-
-impl Controller {
-    fn start(api: &Api) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_raild"));
-        Self(command.arg("controller").env("KUBECONFIG", api.kubeconfig()).spawn().unwrap())
-    }
-}
-
-impl Drop for Controller {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn prepared() -> Api {
-    let api = Api::start().unwrap();
-    let crds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/crds");
-    api.kubectl().run(&["apply", "-f", &crds.display().to_string()]).unwrap();
-    api.kubectl().apply(include_str!("../../../integration/cluster/src/crds.yaml")).unwrap();
-    api.kubectl().run(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"]).unwrap();
-    api
+fn start(api: &Api) -> Process {
+    Process(raild(api, "networks").spawn().unwrap())
 }
 
 #[track_caller]
@@ -87,7 +63,7 @@ fn config(spec: &Value) -> String {
 fn a_network_follows_its_config_and_a_pod_that_was_missed_is_told_of() {
     let api = prepared();
     let kubectl = api.kubectl();
-    let _controller = Controller::start(&api);
+    let _networks = start(&api);
     kubectl.apply(&config(&json!({ "cniType": "macvlan", "macvlan": { "master": ["eno1"] } }))).unwrap();
     let made = until("the network is made", || get(&kubectl, "net-attach-def", "rail1"));
     assert_eq!(made["metadata"]["ownerReferences"][0]["kind"], "SpiderMultusConfig");
@@ -136,7 +112,7 @@ fn a_fabric_becomes_pools_and_networks_and_an_admins_word_becomes_a_conflict() {
     let kubectl = api.kubectl();
     let node = |name: &str| format!("apiVersion: v1\nkind: Node\nmetadata: {{name: {name}}}\n---\n");
     kubectl.apply(&format!("{}{}", node("b"), node("c"))).unwrap();
-    let controller = Controller::start(&api);
+    let networks = start(&api);
     kubectl.apply(FABRIC).unwrap();
     until("the fabric is applied", || condition(&kubectl, "fabric", "gpu", "Applied"));
     let subnet = |node: &str| {
@@ -149,9 +125,9 @@ fn a_fabric_becomes_pools_and_networks_and_an_admins_word_becomes_a_conflict() {
     );
 
     // A node that comes takes nobody's slice, whoever plans.
-    drop(controller);
+    drop(networks);
     kubectl.apply(&node("a")).unwrap();
-    let _controller = Controller::start(&api);
+    let _networks = start(&api);
     let a = until("the new node's pool", || subnet("a"));
     assert_eq!((subnet("b"), subnet("c")), (Some(b.clone()), Some(c.clone())));
     assert!(a != b && a != c);
