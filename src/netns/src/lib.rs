@@ -24,7 +24,7 @@ use nix::unistd::{getpid, gettid};
 
 pub use error::{Error, Reason};
 pub use id::Id;
-pub use living::Living;
+pub use living::{Living, mounted};
 
 /// That of the calling thread. For the first thread there is a shorter way, on which the kernel sets up half as many entries
 /// of /proc.

@@ -44,6 +44,18 @@ struct Held {
     ways: Vec<PathBuf>,
 }
 
+/// The namespaces that have a path among our own mounts, as a runtime gives one to each pod; without a look at anything else.
+pub fn mounted() -> Vec<NetNs> {
+    let table = fs::read("/proc/self/mountinfo").unwrap_or_default();
+    let mut found: BTreeMap<u64, NetNs> = BTreeMap::new();
+    for (inode, point) in table.split(|&byte| byte == b'\n').filter_map(point_of) {
+        if let Ok(netns) = NetNs::open(&Path::new("/").join(point)) {
+            found.entry(inode).or_insert(netns);
+        }
+    }
+    found.into_values().collect()
+}
+
 impl Living {
     /// Goes through /proc once.
     pub fn look() -> io::Result<Self> {
@@ -123,7 +135,7 @@ impl Living {
 
     fn mounts(&mut self, thread: &Path, own: bool) {
         let table = fs::read(thread.join("mountinfo")).unwrap_or_default();
-        for (inode, point) in table.split(|&byte| byte == b'\n').filter_map(mounted) {
+        for (inode, point) in table.split(|&byte| byte == b'\n').filter_map(point_of) {
             self.add(inode, thread.join("root").join(point)).mounted |= own;
         }
     }
@@ -154,7 +166,7 @@ fn is(netns: &NetNs, cookie: Option<NonZeroU64>) -> bool {
 
 /// `36 35 0:4 net:[4026532281] /run/netns/a rw ...` (`Documentation/filesystems/proc.rst`): inode, and mount point below its
 /// root.
-fn mounted(line: &[u8]) -> Option<(u64, PathBuf)> {
+fn point_of(line: &[u8]) -> Option<(u64, PathBuf)> {
     let mut fields = line.split(|&byte| byte == b' ').skip(3);
     let inode = number(std::str::from_utf8(fields.next()?).ok()?)?;
     let point = unescaped(fields.next()?.strip_prefix(b"/")?);
@@ -253,7 +265,7 @@ mod tests {
     #[test]
     fn mounts_of_namespaces_are_told_by_their_root() {
         let line = b"36 35 0:4 net:[4026532281] /run/netns/a\\040b rw shared:9 - nsfs nsfs rw";
-        assert_eq!(mounted(line), Some((4_026_532_281, "run/netns/a b".into())));
-        assert_eq!(mounted(b"35 1 0:29 / / rw - ext4 /dev/vda rw"), None);
+        assert_eq!(point_of(line), Some((4_026_532_281, "run/netns/a b".into())));
+        assert_eq!(point_of(b"35 1 0:29 / / rw - ext4 /dev/vda rw"), None);
     }
 }

@@ -21,6 +21,12 @@ impl Rtnetlink {
             Request::new("look up the id of namespace", netns.path().display(), RTM_GETNSID, 0, &message);
         self.query(&request, decode)
     }
+
+    /// The ids of all namespaces that the socket's namespace has one for.
+    pub fn netns_ids(&mut self) -> Result<Vec<i32>, Error> {
+        let request = Request::about("list ids", "of namespaces", RTM_GETNSID, 0, &NsidMessage::default());
+        self.dump(&request, decode)
+    }
 }
 
 fn message(netns: &NetNs) -> NsidMessage {
