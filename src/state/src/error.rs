@@ -28,6 +28,9 @@ pub enum Error {
     /// Nobody wrote that much.
     #[error("{} is longer than {} MiB: move it aside", path.display(), limit >> 20)]
     TooLong { path: PathBuf, limit: u64 },
+    /// A record holds copies of what a pod has in its routing tables.
+    #[error("{} would be {} MiB long, and may be {}: the pod has too many routes", path.display(), bytes >> 20, limit >> 20)]
+    TooMuch { path: PathBuf, bytes: u64, limit: u64 },
     /// The lock stayed taken. Callers answer with CNI code 11, "try again later".
     #[error("lock {} was still taken after {} ms, {}: try again later", path.display(), waited.as_millis(), held_by(*holder))]
     Timeout { path: PathBuf, waited: Duration, holder: Option<u32> },

@@ -11,7 +11,7 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::OFlag;
+use nix::fcntl::{FallocateFlags, OFlag, fallocate};
 
 pub use replay::{Damage, Records, Replay, Tail};
 
@@ -147,9 +147,17 @@ fn create(path: &Path, format: Format, durability: Durability) -> Result<(File, 
 
 fn put(path: &Path, bytes: &[u8], durability: Durability) -> Result<File, Error> {
     match durability {
-        Durability::Boot => file::place(path, bytes),
+        Durability::Boot => file::place(path, bytes).inspect(reserve),
         Durability::Disk => file::place_durable(path, bytes),
     }
+}
+
+/// More than is appended before the next rewrite: a record that gives something back has room when nothing else has. Without
+/// it, it is as with any file.
+const RESERVED: i64 = 64 << 10;
+
+fn reserve(file: &File) {
+    let _ = fallocate(file, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, RESERVED);
 }
 
 #[cfg(test)]

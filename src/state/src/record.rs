@@ -70,6 +70,12 @@ pub struct Records {
     boot_id: BootId,
 }
 
+/// Plugin and key of every record in the network's folder, in whatever state it is.
+pub fn names(dirs: &Dirs, network: &str) -> Result<Vec<(String, AttachmentKey)>, Error> {
+    let names = file::names(&dirs.state.folder(&[FOLDER, network])?)?;
+    Ok(names.iter().filter_map(|name| AttachmentKey::parse(network, name.to_str()?)).collect())
+}
+
 /// The whole records of this boot that `wanted` picks by plugin and key, whichever plugin wrote them.
 pub fn whole(
     dirs: &Dirs,
@@ -82,7 +88,11 @@ pub fn whole(
         for name in file::names(&folder)? {
             let parsed = name.to_str().and_then(|name| AttachmentKey::parse(network, name));
             let Some((plugin, key)) = parsed.filter(|(plugin, key)| wanted(plugin, key)) else { continue };
-            let Some(bytes) = file::read(&folder.join(&name))? else { continue };
+            let bytes = match file::read(&folder.join(&name)) {
+                Err(Error::TooLong { .. }) => continue,
+                bytes => bytes?,
+            };
+            let Some(bytes) = bytes else { continue };
             if let Ok(Loaded::Present(record)) = entry::decode(&bytes, &plugin, &key, &boot_id) {
                 found.push(record);
             }
@@ -114,6 +124,9 @@ impl Records {
     pub fn save<T: Serialize>(&self, record: &Record<T>) -> Result<Saved, Error> {
         let path = self.path(&record.key)?;
         let bytes = entry::encode(&path, record)?;
+        if bytes.len() as u64 > file::LIMIT / 2 {
+            return Err(Error::TooMuch { path, bytes: bytes.len() as u64, limit: file::LIMIT / 2 });
+        }
         let file = if let Some(file) = file::absent_as_none(file::place(&path, &bytes))? {
             file
         } else {
@@ -153,8 +166,11 @@ impl Records {
         if !key.fits(&self.plugin) {
             return Ok(Loaded::Absent);
         }
-        let bytes = file::read(&self.path(key)?)?;
-        Ok(bytes.map_or(Loaded::Absent, |bytes| self.judge(key, &bytes)))
+        match file::read(&self.path(key)?) {
+            // A version before wrote what it could not read.
+            Err(error @ Error::TooLong { .. }) => Ok(Loaded::Damaged(Damage::Contents(error.to_string()))),
+            bytes => Ok(bytes?.map_or(Loaded::Absent, |bytes| self.judge(key, &bytes))),
+        }
     }
 
     /// Removes the record after the last undo, or what a killed writer left of one; false when there was no record.

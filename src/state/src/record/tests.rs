@@ -302,3 +302,18 @@ proptest! {
         prop_assert!(parsed.is_none_or(|(plugin, key)| key.file_name(&plugin).unwrap() == file_name));
     }
 }
+
+/// A pod can fill one. A version before wrote what it could not read again.
+#[test]
+fn a_record_that_is_too_long_is_not_written_and_one_that_is_there_is_damaged() {
+    let node = Node::new();
+    let records = node.records("macvlan");
+    let error = records.save(&records.draft(key("c1"), None, undo(&"x".repeat(9 << 20)))).unwrap_err();
+    assert!(matches!(error, Error::TooMuch { .. }), "{error}");
+    assert_eq!(records.load::<Undo>(&key("c1")).unwrap(), Loaded::Absent);
+    save(&records, key("c1"), "short");
+    let file = fs::read_dir(node.folder()).unwrap().next().unwrap().unwrap().path();
+    File::options().write(true).open(file).and_then(|file| file.set_len(17 << 20)).unwrap();
+    assert!(matches!(records.load::<Undo>(&key("c1")).unwrap(), Loaded::Damaged(_)));
+    assert!(whole(&node.dirs, |_, _| true).unwrap().is_empty());
+}
