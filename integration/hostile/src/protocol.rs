@@ -25,6 +25,7 @@ pub(crate) fn conf(bytes: &[u8]) {
         args: CniArgs::parse(""),
         path: Vec::new(),
         declined: Vec::new(),
+        unrecorded: false,
     };
     let request = Request { env, config };
     let refusals = [

@@ -38,10 +38,14 @@ pub struct Env {
     /// From a plugin of this suite to its IPAM: addresses of this attachment that other hosts use. In a variable, which only
     /// the runtime and the plugin above can set, and never in the config, which a tenant may have written.
     pub declined: Vec<IpAddr>,
+    /// The same at DEL: no record tells that the interface is gone, so its addresses are taken off the pod before they are free.
+    pub unrecorded: bool,
 }
 
 /// The variable of [`Env::declined`].
 const DECLINED: &str = "RAILCNI_DECLINED_IPS";
+/// That of [`Env::unrecorded`].
+const UNRECORDED: &str = "RAILCNI_UNRECORDED";
 
 impl Command {
     /// As it stands in `CNI_COMMAND`.
@@ -109,6 +113,7 @@ impl Env {
         ];
         let declined: Vec<_> = self.declined.iter().map(ToString::to_string).collect();
         let ours = (!declined.is_empty()).then(|| (DECLINED, declined.join(",").into()));
+        let ours = ours.into_iter().chain(self.unrecorded.then(|| (UNRECORDED, "1".into())));
         variables.into_iter().chain(ours).map(|(name, value)| (name.to_owned(), value)).collect()
     }
 }
@@ -123,6 +128,7 @@ pub(crate) struct RawEnv {
     args: String,
     path: OsString,
     declined: String,
+    unrecorded: bool,
     /// `CNI_NETNS_OVERRIDE`: the plugin may work in its own namespace.
     pub(crate) own_netns_allowed: bool,
 }
@@ -139,6 +145,7 @@ impl RawEnv {
             args: text("CNI_ARGS"),
             path: variable("CNI_PATH").unwrap_or_default(),
             declined: text(DECLINED),
+            unrecorded: text(UNRECORDED) == "1",
             own_netns_allowed: allowed == "1" || allowed.eq_ignore_ascii_case("true"),
         }
     }
@@ -175,6 +182,7 @@ impl RawEnv {
             args: CniArgs::parse(&self.args),
             path: env::split_paths(&self.path).filter(|dir| !dir.as_os_str().is_empty()).collect(),
             declined: self.declined.split(',').filter_map(|ip| ip.parse().ok()).collect(),
+            unrecorded: self.unrecorded,
         }
     }
 }

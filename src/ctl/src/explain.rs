@@ -39,6 +39,7 @@ fn of_plugin(list: &NetworkList, plugin: &PluginConf, ifname: &str) -> Result<St
         args: CniArgs::default(),
         path: Vec::new(),
         declined: Vec::new(),
+        unrecorded: false,
     };
     let config = Config::parse(list.stdin(plugin, Injection::default())?, Command::Add)?;
     let rails = rail::rails(&Request { env, config }).with_context(|| format!("network {}", list.name))?;

@@ -15,6 +15,7 @@ fn parse(config: &Value) -> Result<IbSpec, Error> {
         args: CniArgs::parse(""),
         path: Vec::new(),
         declined: Vec::new(),
+        unrecorded: false,
     };
     wanted(&Request { env, config: Config::parse(whole.to_string().into_bytes(), Command::Add).unwrap() })
 }

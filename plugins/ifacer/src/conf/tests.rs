@@ -14,6 +14,7 @@ fn parse(config: &Value) -> Result<Option<MasterSpec>, Error> {
         args: CniArgs::parse(""),
         path: Vec::new(),
         declined: Vec::new(),
+        unrecorded: false,
     };
     wanted(&Request { env, config: Config::parse(whole.to_string().into_bytes(), Command::Add).unwrap() })
 }

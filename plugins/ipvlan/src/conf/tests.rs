@@ -16,6 +16,7 @@ fn request(config: &Value) -> Request {
         args: CniArgs::parse("MAC=02:00:5e:10:00:01"),
         path: Vec::new(),
         declined: Vec::new(),
+        unrecorded: false,
     };
     Request { env, config: Config::parse(whole.to_string().into_bytes(), Command::Add).unwrap() }
 }

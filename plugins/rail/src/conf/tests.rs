@@ -15,6 +15,7 @@ fn request(config: &Value, ifname: &str) -> Request {
         args: CniArgs::default(),
         path: Vec::new(),
         declined: Vec::new(),
+        unrecorded: false,
     };
     Request { env, config: Config::parse(whole.to_string().into_bytes(), Command::Add).unwrap() }
 }

@@ -14,6 +14,7 @@ fn request(config: &Value) -> Request {
         args: CniArgs::parse("IgnoreUnknown=1;K8S_POD_NAME=p"),
         path: Vec::new(),
         declined: Vec::new(),
+        unrecorded: false,
     };
     Request { env, config: Config::parse(whole.to_string().into_bytes(), Command::Add).unwrap() }
 }

@@ -18,6 +18,7 @@ fn request(config: &Value, args: &str) -> Request {
         args: CniArgs::parse(args),
         path: Vec::new(),
         declined: Vec::new(),
+        unrecorded: false,
     };
     Request { env, config: Config::parse(whole.to_string().into_bytes(), Command::Add).unwrap() }
 }

@@ -15,6 +15,7 @@ fn request(args: &str, keys: &str) -> Request {
         args: CniArgs::parse(args),
         path: Vec::new(),
         declined: Vec::new(),
+        unrecorded: false,
     };
     Request { env, config }
 }

@@ -68,6 +68,7 @@ impl Runtime {
             args: CniArgs::parse(&args.join(";")),
             path: path.to_vec(),
             declined: Vec::new(),
+            unrecorded: false,
         }
     }
 }

@@ -222,6 +222,7 @@ fn request(config: &Value) -> Request {
         args: CniArgs::default(),
         path: Vec::new(),
         declined: Vec::new(),
+        unrecorded: false,
     };
     Request { env, config: Config::parse(config.to_string().into_bytes(), Command::Add).unwrap() }
 }
