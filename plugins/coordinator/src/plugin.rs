@@ -30,20 +30,20 @@ impl Plugin for Coordinator {
         let attachments = Attachments::open(&dirs()?, PLUGIN)?;
         let key = key_of(request)?;
         let _lock = attachments.lock(&key)?;
-        let (undo, netns) = match attachments.find::<Undo>(&key)? {
-            // A killed ADD may have left half a record under a temporary name.
-            Found::Nothing => return Ok(attachments.forget(&key)?),
-            Found::Attached { undo, netns } => (undo, netns),
-            Found::Damaged(damage) => match without_record(request, &key, &damage)? {
-                Some(undo) => (undo, None),
-                None => return Ok(attachments.forget(&key)?),
-            },
-        };
         let cni_netns = request.env.netns.as_deref();
-        let mut context = if netns.is_some() {
-            UndoContext::of(netns.as_ref(), cni_netns)?
-        } else {
-            UndoContext::at(cni_netns)?
+        let (undo, mut context) = match attachments.find::<Undo>(&key)? {
+            Found::Attached { undo, netns: Some(netns) } => (undo, UndoContext::of(Some(&netns), cni_netns)?),
+            Found::Attached { undo, netns: None } => (undo, UndoContext::at(cni_netns)?),
+            unusable => {
+                if let Found::Damaged(damage) = unusable {
+                    tracing::warn!(%damage, "the record of this attachment is damaged; what carries our mark is taken for it");
+                }
+                let Some((undo, context)) = unrecorded(request, &key)? else {
+                    // A killed ADD may have left half a record under a temporary name.
+                    return Ok(attachments.forget(&key)?);
+                };
+                (undo, context)
+            }
         };
         let errors = attachments.release(&key, &undo, &mut context);
         Error::join(errors.into_iter().map(Error::from)).map_or(Ok(()), Err)
@@ -104,11 +104,18 @@ fn dirs() -> Result<Dirs, Error> {
     Ok(Dirs::from_env().map_err(attach::Error::from)?)
 }
 
-/// What a damaged record leaves to go by; `None` when the namespace is gone, and all that was in it.
-fn without_record(request: &Request, key: &AttachmentKey, damage: &str) -> Result<Option<Undo>, Error> {
-    tracing::warn!(%damage, "the record of this attachment is damaged; what carries our mark is taken for it");
-    let context = UndoContext::at(request.env.netns.as_deref())?;
-    Ok(context.pod.map(|pod| Undo::without_record(key.clone(), identity(&pod.netns))))
+/// What there is to go by without a record; `None` when the namespace is gone, and all that was in it, or when the interface is
+/// another attachment's by now.
+fn unrecorded(request: &Request, key: &AttachmentKey) -> Result<Option<(Undo, UndoContext)>, Error> {
+    let mut context = UndoContext::at(request.env.netns.as_deref())?;
+    context.attachment = Some(key.clone());
+    if context.is_anothers_by(&key.ifname, |plugin| [PLUGIN, "rail"].contains(&plugin))? {
+        return Ok(None);
+    }
+    let given = request.config.prev_result.as_ref().map(|given| result::addresses(given, &key.ifname));
+    let addresses = given.unwrap_or_default().iter().map(|address| address.net.addr()).collect();
+    let netns = context.pod.as_ref().map(|pod| identity(&pod.netns));
+    Ok(netns.map(|netns| (Undo::without_record(key.clone(), netns, addresses), context)))
 }
 
 fn verdict(ifname: &str, found: &[String]) -> Result<(), Error> {

@@ -51,7 +51,8 @@ fn those<'a>(links: &[(&'a Link, &CniResult)], which: impl Fn(&CniResult) -> boo
     links.iter().filter(|(_, result)| which(result)).map(|(link, _)| *link).collect()
 }
 
-pub(crate) fn has_ipv6(result: &CniResult) -> bool {
+/// Whether the pod's lo has to have IPv6 for it, which [`configure`] sees to.
+pub fn has_ipv6(result: &CniResult) -> bool {
     result.ips.iter().any(|ip| ip.address.addr().is_ipv6())
 }
 

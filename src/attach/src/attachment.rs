@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use state::record::{Damage, Loaded};
 use state::{AttachmentKey, Dirs, Lock, Netns, Record, Records, Saved};
 
-use crate::{Error, Failure, UndoContext};
+use crate::{Error, Failure, Pod, UndoContext, loopback};
 
 /// How long an ADD, or a DEL, waits for another of the same attachment: longer than detection and IPAM take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -38,6 +38,9 @@ enum Phase {
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Held<T> {
     phase: Phase,
+    /// IPv6 was off on the pod's lo.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    lo_without_ipv6: bool,
     undo: T,
 }
 
@@ -136,10 +139,19 @@ impl Attachments {
     pub fn release<T: Undo>(&self, key: &AttachmentKey, undo: &T, context: &mut UndoContext) -> Vec<Error> {
         context.attachment = Some(key.clone());
         let mut errors = undo.undo(context);
+        errors.extend(self.put_back_lo(key, context).err());
         if errors.is_empty() {
             errors.extend(self.forget(key).err());
         }
         errors
+    }
+
+    /// What [`Adding::wake_lo`] has changed, for an undo that goes without [`release`](Self::release).
+    pub fn put_back_lo(&self, key: &AttachmentKey, context: &mut UndoContext) -> Result<(), Error> {
+        match self.records.load::<Held<serde_json::Value>>(key)? {
+            Loaded::Present(record) => record.undo.put_back_lo(context),
+            _ => Ok(()),
+        }
     }
 
     /// Removes the record, whatever it says, and what a writer that was killed left of one.
@@ -171,7 +183,9 @@ impl Attachments {
         tracing::info!(attachment = %old.key, "undoing what an unfinished ADD left behind");
         let mut context = UndoContext::of(old.netns.as_ref(), Some(pod.path()))?;
         context.attachment = Some(old.key.clone());
-        match Error::join(old.undo.undo.undo(&mut context)) {
+        let mut errors = old.undo.undo.undo(&mut context);
+        errors.extend(old.undo.put_back_lo(&mut context).err());
+        match Error::join(errors) {
             None => Ok(()),
             Some(error) => Err(Failure::Leftover { key: old.key.clone(), source: error }.into()),
         }
@@ -186,7 +200,11 @@ impl Prepared {
 
     /// Writes the record; the first change may follow.
     pub fn begin<T: Undo>(self, undo: T) -> Result<Adding<T>, Error> {
-        let record = self.records.draft(self.key, Some(self.netns), Held { phase: Phase::Adding, undo });
+        let record = self.records.draft(
+            self.key,
+            Some(self.netns),
+            Held { phase: Phase::Adding, lo_without_ipv6: false, undo },
+        );
         let saved = self.records.save(&record)?;
         Ok(Adding { records: self.records, record, saved, _lock: self.lock })
     }
@@ -214,6 +232,15 @@ impl<T: Undo> Adding<T> {
         change(&mut self.record.undo.undo);
     }
 
+    /// Writes down that the pod's lo is without IPv6, before that is switched on for an address.
+    pub fn wake_lo(&mut self, pod: &Pod) -> Result<(), Error> {
+        if self.record.undo.lo_without_ipv6 || !loopback::is_without_ipv6(pod)? {
+            return Ok(());
+        }
+        self.record.undo.lo_without_ipv6 = true;
+        self.update()
+    }
+
     /// Writes down that the ADD got to its end.
     pub fn attached(&mut self) -> Result<(), Error> {
         self.record.undo.phase = Phase::Attached;
@@ -238,10 +265,17 @@ impl<T: Undo> Adding<T> {
         };
         context.attachment = Some(self.record.key.clone());
         let mut errors = self.undo().undo(&mut context);
+        errors.extend(self.record.undo.put_back_lo(&mut context).err());
         if errors.is_empty() {
             errors.extend(self.records.remove(&self.record.key).err().map(Error::from));
         }
         errors
+    }
+}
+
+impl<T> Held<T> {
+    fn put_back_lo(&self, context: &mut UndoContext) -> Result<(), Error> {
+        context.pod.as_mut().filter(|_| self.lo_without_ipv6).map_or(Ok(()), loopback::put_back)
     }
 }
 

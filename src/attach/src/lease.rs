@@ -95,43 +95,65 @@ fn complete(mut result: CniResult, own_dns: Dns, plugin: &str) -> Result<CniResu
     Ok(result)
 }
 
-/// As [`Lease::roll_back`], of several.
+/// As [`Lease::roll_back`], of several. What could not be undone may answer for its addresses: they stay taken until DEL has
+/// done it.
 pub fn roll_back<'a>(
     leases: impl IntoIterator<Item = Lease<'a>>,
     error: cni::Error,
     undone: Vec<Error>,
 ) -> cni::Error {
-    let undone = undone.into_iter().map(cni::Error::from);
-    left_to_del(error, undone.chain(leases.into_iter().filter_map(Lease::give_back)))
+    if undone.is_empty() {
+        return left_to_del(error, leases.into_iter().filter_map(Lease::give_back));
+    }
+    left_to_del(error, undone.into_iter().map(cni::Error::from))
 }
 
-/// A DEL: `give_back` undoes what the plugin did, goes on after errors, and knows the IPAM plugin of the record, for a
-/// config that names none any more. The IPAM's DEL comes last: the link goes before its addresses are free,
+/// What a DEL went by.
+#[derive(Debug, Default)]
+pub struct GivenBack {
+    /// The IPAM plugin of the record, for a config that names none any more.
+    pub ipam: Option<String>,
+    /// A record told what there was.
+    pub recorded: bool,
+}
+
+impl GivenBack {
+    /// As a record told it.
+    pub fn recorded(ipam: Option<String>) -> Self {
+        Self { ipam, recorded: true }
+    }
+
+    /// As far as it could be found: what the pod has renamed was not.
+    pub fn unrecorded(ipam: Option<String>) -> Self {
+        Self { ipam, recorded: false }
+    }
+}
+
+/// A DEL: `give_back` undoes what the plugin did, and goes on after errors. The IPAM's DEL comes last: the link goes before its addresses are free,
 /// and while it may still answer for them they stay taken. Only
 /// while an ADD of the attachment is under way nothing is done, and the runtime has to try again.
 pub fn end(
     request: &Request,
     attachments: &Attachments,
-    give_back: impl FnOnce(&mut Vec<Error>) -> Result<Option<String>, Error>,
+    give_back: impl FnOnce(&mut Vec<Error>) -> Result<GivenBack, Error>,
 ) -> Result<(), cni::Error> {
     // What is no key has no record.
     let _lock = key_of(request).map_or(Ok(None), |key| attachments.lock(&key))?;
     let mut errors = Vec::new();
-    let recorded = match give_back(&mut errors) {
-        Ok(recorded) => recorded,
-        Err(error) => {
-            errors.push(error);
-            None
-        }
-    };
-    let ipam = request.config.ipam_type.clone().or(recorded);
+    let ended = give_back(&mut errors).unwrap_or_else(|error| {
+        errors.push(error);
+        GivenBack::default()
+    });
+    let ipam = request.config.ipam_type.clone().or(ended.ipam);
     if !errors.is_empty() && ipam.is_some() {
         tracing::warn!(
             "the addresses stay taken until the interface is seen to be gone: DEL has to be repeated"
         );
         return join(errors, None);
     }
-    join(errors, ipam.and_then(|ipam| delegate::del(request, &ipam).err()))
+    let mut request = request.clone();
+    request.env.unrecorded = !ended.recorded;
+    join(errors, ipam.and_then(|ipam| delegate::del(&request, &ipam).err()))
 }
 
 /// A GC, after what the plugin has collected: the IPAM's own.

@@ -12,6 +12,7 @@ mod error;
 pub mod ipam;
 pub mod lease;
 pub mod locks;
+mod loopback;
 mod owner;
 mod pod;
 pub mod sysctl;

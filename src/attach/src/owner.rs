@@ -14,9 +14,20 @@ pub fn other_owner(
     ifname: &str,
     but: Option<&AttachmentKey>,
 ) -> Result<Option<AttachmentKey>, Error> {
+    other_owner_by(dirs, pod, ifname, but, |_| true)
+}
+
+/// The same, by one of certain plugins.
+pub(crate) fn other_owner_by(
+    dirs: &Dirs,
+    pod: &NetNs,
+    ifname: &str,
+    but: Option<&AttachmentKey>,
+    plugins: impl Fn(&str) -> bool,
+) -> Result<Option<AttachmentKey>, Error> {
     // One of several interfaces bears the name of the first.
     let may_own = |plugin: &str, key: &AttachmentKey| {
-        Some(key) != but && (key.ifname == ifname || plugin == OF_SEVERAL)
+        plugins(plugin) && Some(key) != but && (key.ifname == ifname || plugin == OF_SEVERAL)
     };
     let records = state::record::whole(dirs, may_own)?;
     let owner = records.into_iter().find(|record| {

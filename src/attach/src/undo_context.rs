@@ -7,7 +7,8 @@ use netns::{Id, Living, NetNs};
 use state::{AttachmentKey, Dirs, Netns};
 
 use crate::attachment::{is, may_be};
-use crate::{Error, Pod, other_owner};
+use crate::owner::other_owner_by;
+use crate::{Error, Pod};
 
 /// Where an undo happens: the host, and the pod's namespace if it is still the one that the record is about.
 #[derive(Debug, Default)]
@@ -64,8 +65,14 @@ impl UndoContext {
 
     /// Whether the pod's interface of that name is on record for another attachment than the one that is undone.
     pub fn is_anothers(&self, ifname: &str) -> Result<bool, Error> {
+        self.is_anothers_by(ifname, |_| true)
+    }
+
+    /// The same, where only attachments by certain plugins count.
+    pub fn is_anothers_by(&self, ifname: &str, plugins: impl Fn(&str) -> bool) -> Result<bool, Error> {
         let Some(pod) = &self.pod else { return Ok(false) };
-        let owner = other_owner(&Dirs::from_env()?, &pod.netns, ifname, self.attachment.as_ref())?;
+        let but = self.attachment.as_ref();
+        let owner = other_owner_by(&Dirs::from_env()?, &pod.netns, ifname, but, plugins)?;
         if let Some(owner) = &owner {
             tracing::warn!(ifname, %owner, "left alone: it belongs to another attachment now");
         }

@@ -7,6 +7,7 @@ mod del;
 mod elsewhere;
 mod error;
 mod link;
+pub mod other_type;
 pub mod parent;
 mod plugin;
 
@@ -18,6 +19,7 @@ pub use plugin::Plugin;
 pub use add::interface;
 pub use check::differences;
 pub use del::delete_all;
+pub(crate) use elsewhere::has_child_elsewhere;
 pub use link::{Ledger, staging_name};
 
 use attach::Pod;

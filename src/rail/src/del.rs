@@ -1,6 +1,9 @@
+use std::path::Path;
+
 use attach::ipam::{Ipam, with_key};
 use attach::{Attachments, Error, Found, Undo, UndoContext, key_of};
 use cni::{Request, ValidAttachments};
+use links::child::other_type;
 use serde_json::{Value, json};
 use state::{AttachmentKey, Dirs};
 
@@ -15,13 +18,18 @@ pub fn del(request: &Request, rails: &[Request], ipam: &dyn Ipam) -> Result<(), 
     let attachments = Attachments::open(&dirs, PLUGIN)?;
     let key = key_of(request)?;
     let _lock = attachments.lock(&key)?;
-    let (made, errors) = match undo(&dirs, &attachments, request, &key, rails) {
-        Ok((made, errors)) => (made.rails, errors),
-        Err(error) => (Vec::new(), vec![error]),
-    };
+    let (mut errors, mut made, mut recorded) = (Vec::new(), Made::default(), false);
+    match undo(&dirs, &attachments, request, &key, rails, &mut errors) {
+        Ok(undone) => (made, recorded) = undone,
+        Err(error) => errors.push(error),
+    }
     let mut errors: Vec<_> = errors.into_iter().map(cni::Error::from).collect();
     if errors.is_empty() {
-        errors.extend(leases(request, rails, &made).filter_map(|(of, plugin)| ipam.del(&of, &plugin).err()));
+        let held = leases(request, rails, &made.rails);
+        errors.extend(held.filter_map(|(mut of, plugin)| {
+            of.env.unrecorded = !recorded;
+            ipam.del(&of, &plugin).err()
+        }));
     } else {
         tracing::warn!(
             "the addresses stay taken until the interfaces are seen to be gone: DEL has to be repeated"
@@ -33,30 +41,53 @@ pub fn del(request: &Request, rails: &[Request], ipam: &dyn Ipam) -> Result<(), 
     cni::Error::join(errors).map_or(Ok(()), Err)
 }
 
+/// What there was, and whether a record told it.
 fn undo(
     dirs: &Dirs,
     attachments: &Attachments,
     request: &Request,
     key: &AttachmentKey,
     rails: &[Request],
-) -> Result<(Made, Vec<Error>), Error> {
+    errors: &mut Vec<Error>,
+) -> Result<(Made, bool), Error> {
     let cni_netns = request.env.netns.as_deref();
+    let mut recorded = true;
     let (made, mut context) = match attachments.find::<Made>(key)? {
         Found::Attached { undo, netns } => (undo, UndoContext::of(netns.as_ref(), cni_netns)?),
-        Found::Nothing => {
+        unusable => {
+            if let Found::Damaged(damage) = unusable {
+                tracing::warn!(%damage, "the record of this attachment is damaged; the config and the peers' caches have to do");
+            }
+            recorded = false;
+            detach_other_type(dirs, rails, cni_netns, errors)?;
             let mut context = UndoContext::at(cni_netns)?;
-            (Made::of_caches(dirs, rails, &mut context)?, context)
-        }
-        Found::Damaged(damage) => {
-            tracing::warn!(%damage, "the record of this attachment is damaged; the config and the peers' caches have to do");
-            let mut context = UndoContext::at(cni_netns)?;
+            context.attachment = Some(key.clone());
             let made = Made::of_caches(dirs, rails, &mut context)?;
-            (made.with_config(rails, context.pod.as_ref())?, context)
+            (made.with_config(rails, request.config.prev_result.as_ref(), &context)?, context)
         }
     };
     context.attachment = Some(key.clone());
-    let errors = made.undo(&mut context);
-    Ok((made, errors))
+    errors.extend(made.undo(&mut context));
+    errors.extend(attachments.put_back_lo(key, &mut context).err());
+    Ok((made, recorded))
+}
+
+/// Who changes a chain to one plugin has pods of the chain.
+fn detach_other_type(
+    dirs: &Dirs,
+    rails: &[Request],
+    cni_netns: Option<&Path>,
+    errors: &mut Vec<Error>,
+) -> Result<(), Error> {
+    let coordinator = Attachments::open(dirs, routing::PLUGIN)?;
+    for rail in rails {
+        let key = key_of(rail)?;
+        if let Found::Attached { undo, netns } = coordinator.find::<routing::Undo>(&key)? {
+            errors.extend(coordinator.release(&key, &undo, &mut UndoContext::of(netns.as_ref(), cni_netns)?));
+        }
+        other_type::release(&key, PLUGIN, cni_netns, errors)?;
+    }
+    Ok(())
 }
 
 /// Who may hold addresses of which IPAM plugin: the rails of the config, and those of the record that it has not.

@@ -26,14 +26,19 @@ pub(super) struct MadeRail {
 impl Made {
     /// Keeps in mind what each rail has got.
     pub(super) fn given(&mut self, results: Vec<CniResult>) {
-        for (rail, result) in self.rails.iter_mut().zip(&results) {
+        self.promised(&results);
+        self.results = results;
+    }
+
+    /// And what each is about to get.
+    pub(super) fn promised(&mut self, results: &[CniResult]) {
+        for (rail, result) in self.rails.iter_mut().zip(results) {
             for part in &mut rail.parts {
                 if let Part::Child(link) = part {
                     link.given(result.ips.iter().map(|ip| ip.address.addr()));
                 }
             }
         }
-        self.results = results;
     }
 
     fn children(&self) -> impl Iterator<Item = &PodLink> {

@@ -1,7 +1,7 @@
 //! What there is to undo when there is no record to tell.
 
-use attach::{Error, Pod, UndoContext, identity, key_of};
-use cni::Request;
+use attach::{Error, UndoContext, identity, key_of};
+use cni::{CniResult, Request};
 use links::child::PodLink;
 use links::vf::sriov_cni::Files;
 use links::vf::{self, FOLDER};
@@ -34,10 +34,20 @@ impl Made {
     }
 
     /// And what the config says that there was in the pod: names and kinds of links say what is ours.
-    pub(super) fn with_config(mut self, rails: &[Request], pod: Option<&Pod>) -> Result<Self, Error> {
-        let Some(pod) = pod else { return Ok(self) };
+    pub(super) fn with_config(
+        mut self,
+        rails: &[Request],
+        given: Option<&CniResult>,
+        context: &UndoContext,
+    ) -> Result<Self, Error> {
+        let Some(netns) = context.pod.as_ref().map(|pod| identity(&pod.netns)) else { return Ok(self) };
         for (rail, made) in rails.iter().zip(&mut self.rails) {
-            self.routing.push(routing::Undo::without_record(key_of(rail)?, identity(&pod.netns)));
+            if context.is_anothers(&rail.env.ifname)? {
+                continue;
+            }
+            let given = given.map(|given| routing::result::addresses(given, &rail.env.ifname));
+            let addresses = given.unwrap_or_default().iter().map(|address| address.net.addr()).collect();
+            self.routing.push(routing::Undo::without_record(key_of(rail)?, netns.clone(), addresses));
             if !matches!(rail.config.plugin_type.as_str(), "sriov" | "ib-sriov") {
                 made.parts.push(Part::Child(PodLink::named(
                     &rail.env.ifname,

@@ -88,13 +88,25 @@ fn pod_veth(
     let netns = identity(&pod.netns);
     let kept = PodRecord::lock(dirs, &nic.key.container_id, &netns)?.shared().pair();
     if let Some(pair) = kept.filter(|pair| pair.is_there(host)) {
-        record(&[Undo { key: nic.key.clone(), netns, own: Some(Own::default()), pair: Some(pair.clone()) }])?;
+        record(&[Undo {
+            key: nic.key.clone(),
+            netns,
+            own: Some(Own::default()),
+            addresses: Vec::new(),
+            pair: Some(pair.clone()),
+        }])?;
         return Ok(pair);
     }
     let has_v6 = kernel::addresses_of(pod, &nic.key.ifname)?.iter().any(|net| net.addr().is_ipv6());
     let pair = Pair::new(&nic.key, nic.settings.veth_mtu).unless_taken(host)?;
     pair.require_free(host, pod)?;
-    record(&[Undo { key: nic.key.clone(), netns, own: Some(Own::default()), pair: Some(pair.clone()) }])?;
+    record(&[Undo {
+        key: nic.key.clone(),
+        netns,
+        own: Some(Own::default()),
+        addresses: Vec::new(),
+        pair: Some(pair.clone()),
+    }])?;
     pair.create(host, pod, has_v6)?;
     Ok(pair)
 }
@@ -131,6 +143,7 @@ impl Joining {
             key: nic.key.clone(),
             netns: netns.clone(),
             own: Some(part.own.clone()),
+            addresses: Vec::new(),
             pair: None,
         };
         let undos = nics.iter().zip(&plan.parts).map(undo).collect();

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -68,9 +69,10 @@ pub(super) struct Made {
 impl Made {
     /// Routes first: a rule must never lead into a table that is half full.
     pub(super) fn additions(&self) -> impl Iterator<Item = Change> + '_ {
-        let routes = self.routes.iter().enumerate().map(|(at, route)| {
-            let is_further = self.routes[..at].iter().any(|other| other.rivals(route));
-            Change::AddRoute(route.clone(), if is_further { Place::Last } else { Place::Only })
+        let mut seen = BTreeSet::new();
+        let routes = self.routes.iter().map(move |route| {
+            let is_first = seen.insert((route.dst, route.table, route.priority));
+            Change::AddRoute(route.clone(), if is_first { Place::Only } else { Place::Last })
         });
         routes.chain(self.rules.iter().cloned().map(Change::AddRule))
     }

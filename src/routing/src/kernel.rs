@@ -11,7 +11,7 @@ use netlink::{
 };
 
 use super::changes::{Change, LinkSetting, Place};
-use super::model::{Ipv4, Link, PROTOCOL, Route, Rule, View, any_of};
+use super::model::{Ipv4, Link, MAIN, PROTOCOL, Route, Rule, View, any_of};
 
 /// `100::/64` is for discarding (RFC 6666): nobody has a route to it but the default one.
 const UNROUTED: Ipv6Addr = Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 1);
@@ -52,9 +52,18 @@ pub(super) fn addresses_of(pod: &mut Pod, ifname: &str) -> Result<Vec<IpNet>, Er
     Ok(pod.netlink.addresses(Some(link.index))?.into_iter().map(|address| address.net).collect())
 }
 
-/// Makes the changes of an ADD; the error is the first refusal.
+/// Makes the changes of an ADD; the error is the first refusal. What somebody else has put into a table of ours is met there:
+/// CHECK tells of it.
 pub(super) fn apply(pod: &mut Pod, changes: &[Change]) -> Result<(), Error> {
-    Ok(batch(pod, changes).commit()?)
+    for (change, outcome) in changes.iter().zip(batch(pod, changes).outcomes()?) {
+        match (change, outcome) {
+            (Change::AddRoute(route, _), Err(error)) if error.is_exists() && route.table != MAIN => {
+                tracing::warn!(%error, "left as somebody else has it");
+            }
+            (_, outcome) => outcome?,
+        }
+    }
+    Ok(())
 }
 
 /// Makes the changes of a DEL. What is gone already is as it should be. What the kernel refuses is the pod's doing, which

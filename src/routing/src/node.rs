@@ -212,6 +212,28 @@ fn drop_unused_rule(host: &mut netlink::Rtnetlink, table: u32, family: Family) -
     }
 }
 
+/// What leads to `addresses` by the node's end of a link that ends in the pod, without a record of it.
+pub(super) fn find(
+    host: &mut netlink::Rtnetlink,
+    pod: &Pod,
+    addresses: &[IpAddr],
+) -> Result<Vec<OnNode>, Error> {
+    let Some(id) = host.netns_id(&pod.netns)? else { return Ok(Vec::new()) };
+    let filter = RouteFilter { protocol: Some(PROTOCOL), ..RouteFilter::default() };
+    let mut found = Vec::new();
+    for route in host.routes(&filter)? {
+        let address = route.dst.addr();
+        let is_theirs = route.dst == IpNet::from(address) && addresses.contains(&address);
+        let Some(index) = route.oif.filter(|_| is_theirs) else { continue };
+        let Some(end) = host.link_by_index(index)? else { continue };
+        if end.kind == LinkKind::Veth && end.parent_netnsid == Some(id) {
+            let (table, ifname) = (route.table, end.name);
+            found.push(OnNode { table, index, ifname, mac: Default::default(), addresses: vec![address] });
+        }
+    }
+    Ok(found)
+}
+
 /// For CHECK.
 pub(super) fn differences(host: &mut netlink::Rtnetlink, part: &OnNode) -> Result<Vec<String>, Error> {
     let OnNode { table, index, ifname, addresses, .. } = part;

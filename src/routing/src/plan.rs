@@ -11,7 +11,7 @@ use super::node::OnNode;
 use super::shared::{Member, Shared, Way};
 use super::tables::Further;
 use super::undo::{Changed, Own, Undo};
-use super::{Address, nic};
+use super::{Address, lost, nic};
 
 /// A NIC that is to be coordinated.
 #[derive(Clone, Copy, Debug)]
@@ -83,14 +83,30 @@ impl Newcomer<'_> {
 pub(super) fn join(view: &View, shared: &mut Shared, newcomers: &[Newcomer<'_>]) -> Result<Plan, String> {
     let owns =
         newcomers.iter().map(|newcomer| take_in(view, shared, newcomer)).collect::<Result<Vec<_>, _>>()?;
-    let of_nic = |own: &Own| own.set_link().into_iter().chain(own.made.additions()).collect::<Vec<_>>();
+    let present = view.route_set();
+    let of_nic = |own: &Own| {
+        // What an earlier attachment left, whose record was lost, is there already.
+        let missing =
+            own.made.clone().retain(|route| !present.contains(route), |rule| !view.rules.contains(rule));
+        own.set_link().into_iter().chain(missing.additions()).collect::<Vec<_>>()
+    };
     let mut changes: Vec<Change> = owns.iter().flat_map(of_nic).collect();
+    for (newcomer, own) in newcomers.iter().zip(&owns) {
+        changes.extend(leftovers(view, newcomer, own).deletions());
+    }
     changes.extend(shared.reconcile(view, &[]));
     let furnished = newcomers.iter().any(Newcomer::is_first).then(|| furnish(view, shared, newcomers));
     let (ways, rest): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| leads_to_node(view, change));
     let changes = furnished.into_iter().flatten().chain(ways).chain(rest).collect();
     let part = |own: Own| Part { outcome: outcome(view, shared, &own), own };
     Ok(Plan { parts: owns.into_iter().map(part).collect(), changes })
+}
+
+/// What an earlier attachment has in a table that was taken over, and this one has not.
+fn leftovers(view: &View, newcomer: &Newcomer<'_>, own: &Own) -> Made {
+    let taken_over = own.table.filter(|_| newcomer.settings.table.is_none());
+    let left = lost::marked(view, &taken_over.into_iter().collect::<Vec<_>>());
+    left.retain(|route| !own.made.routes.contains(route), |rule| !own.made.rules.contains(rule))
 }
 
 /// IPv6 looks for the gateway of a route in main, even of one that is on the link.
@@ -151,7 +167,7 @@ fn take_in(view: &View, shared: &mut Shared, newcomer: &Newcomer<'_>) -> Result<
 
 /// Plans a DEL or a rollback: of what the records say, that which is there. `shared` is without the NICs afterwards.
 pub(super) fn leave(view: &View, shared: &mut Shared, undos: &[Undo]) -> Vec<Change> {
-    let left: Vec<_> = undos.iter().map(|undo| (undo.made(view, shared), undo.spares(shared))).collect();
+    let mut left: Vec<_> = undos.iter().map(|undo| (undo.made(view, shared), undo.spares(shared))).collect();
     for undo in undos {
         shared.remove(&undo.key.network, &undo.key.ifname);
     }
@@ -161,9 +177,11 @@ pub(super) fn leave(view: &View, shared: &mut Shared, undos: &[Undo]) -> Vec<Cha
         let way = Way { pair: undo.pair.clone(), returns: returns(made) };
         left_over.extend(shared.outlive_first(view, way));
     }
+    let lost = take_lost_first(view, shared, undos, &mut left);
     let kept = shared.way.as_ref().map(|way| way.returns.clone()).filter(|_| !shared.members.is_empty());
     let kept = kept.unwrap_or_default();
     let mut changes = shared.reconcile(view, &left_over);
+    changes.extend(lost);
     let outliving = shared.outliving(view).into_iter();
     changes.extend(outliving.map(|route| Change::AddRoute(route, Place::Instead)));
     let present = view.route_set();
@@ -179,6 +197,28 @@ pub(super) fn leave(view: &View, shared: &mut Shared, undos: &[Undo]) -> Vec<Cha
         changes.extend(undo.reset_link(view));
     }
     changes
+}
+
+/// Where the pod's record is lost, too, the last NIC takes along what the first one's table still shows. Returns what main gets
+/// back.
+fn take_lost_first(
+    view: &View,
+    shared: &Shared,
+    undos: &[Undo],
+    left: &mut [(Made, Vec<Route>)],
+) -> Vec<Change> {
+    if undos.iter().all(|undo| undo.own.is_some()) {
+        return Vec::new();
+    }
+    let mut all = Made::default();
+    for (made, _) in left.iter() {
+        all.extend(made.clone());
+    }
+    let first = lost::first(view, shared, &all, |ifname| undos.iter().any(|undo| undo.ifname() == ifname));
+    let moved = lost::moved_defaults(view, &first);
+    let Some((made, _)) = left.last_mut() else { return Vec::new() };
+    made.extend(first);
+    moved
 }
 
 /// Of what a first NIC made: the rules by mark and their table.

@@ -15,7 +15,7 @@ use super::model::{MAIN, PROTOCOL, Route, View};
 use super::node::OnNode;
 use super::undo::Undo;
 use super::veth::Pair;
-use super::{nic, table};
+use super::{lost, nic, table};
 
 /// One coordinated NIC.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -268,9 +268,10 @@ impl Shared {
     fn first_table(&self, view: &View, newcomer: &Member) -> Made {
         let Some(first) = view.link(&self.first_nic) else { return Made::default() };
         let held: Vec<u32> = self.tables().into_iter().chain(newcomer.tables()).collect();
-        let table = table::choose(view, &held, &self.first_nic, &self.first_nic);
+        let addresses: Vec<IpAddr> = view.addresses_of(first.index).map(|net| net.addr()).collect();
+        let orphan = lost::tables(view, &held, &addresses).into_iter().next();
+        let table = orphan.unwrap_or_else(|| table::choose(view, &held, &self.first_nic, &self.first_nic));
         let defaults: Vec<Route> = self.defaults.of(first.index).cloned().collect();
-        let addresses = view.addresses_of(first.index).map(|net| net.addr()).collect();
         let made = nic::table_of(view, first.index, table, &defaults, addresses);
         let detours: Vec<Route> = self.detours.iter().map(|route| route.copy_to(table)).collect();
         made.retain(|route| !detours.contains(route), |_| true)

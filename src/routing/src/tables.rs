@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::model::View;
 use super::plan::Newcomer;
 use super::shared::Shared;
-use super::table;
+use super::{lost, table};
 
 /// A table for addresses whose gateway is not that of the NIC's first ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,13 +28,22 @@ impl Newcomer<'_> {
     pub(super) fn table(&self, view: &View, shared: &Shared) -> Result<u32, String> {
         let held = shared.tables();
         match self.settings.table {
-            None => Ok(table::choose(view, &held, &shared.first_nic, self.ifname)),
+            None => Ok(self
+                .orphan(view, &held)
+                .unwrap_or_else(|| table::choose(view, &held, &shared.first_nic, self.ifname))),
             Some(table) if held.contains(&table) => Err(format!(
                 "table {table}: another NIC of the pod has it, and one table leads one way; leave `table` out, or name another for {}",
                 self.ifname
             )),
             Some(table) => Ok(table),
         }
+    }
+
+    /// A table that an earlier attachment left to one of the NIC's addresses, when its record was lost: a second one would lead
+    /// nowhere, after the first.
+    fn orphan(&self, view: &View, held: &[u32]) -> Option<u32> {
+        let addresses: Vec<IpAddr> = self.addresses.iter().map(|own| own.net.addr()).collect();
+        lost::tables(view, held, &addresses).into_iter().next()
     }
 
     /// Those beside `own`. A config that names a table or the gateways wants no others.

@@ -1,14 +1,16 @@
+use std::net::IpAddr;
+
 use attach::{Error, Pod, UndoContext, despite_disk, identity};
 use serde::{Deserialize, Serialize};
 use state::{AttachmentKey, Dirs, Netns};
 
 use super::changes::{Change, LinkSetting, Made};
-use super::model::{Link, PROTOCOL, Route, View};
+use super::model::{Link, Route, View};
 use super::node::{self, OnNode};
 use super::record::PodRecord;
-use super::shared::{Member, Shared};
+use super::shared::Shared;
 use super::veth::Pair;
-use super::{kernel, plan};
+use super::{kernel, lost, plan};
 
 /// What a NIC got, and how it was: the record of one attachment. The pod's own record holds the rest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,6 +19,9 @@ pub struct Undo {
     pub(super) netns: Netns,
     /// `None`: the record was lost, and what carries our mark in the NIC's table is taken for it.
     pub(super) own: Option<Own>,
+    /// Its addresses, where nothing else tells its table: what `prevResult` says.
+    #[serde(skip)]
+    pub(super) addresses: Vec<IpAddr>,
     /// Of the attachment that made the pod's way to its node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) pair: Option<Pair>,
@@ -66,9 +71,10 @@ impl<T: PartialEq> Changed<T> {
 }
 
 impl Undo {
-    /// For a record that is damaged: undoes what the pod's record and our mark in the kernel still show.
-    pub fn without_record(key: AttachmentKey, netns: Netns) -> Self {
-        Self { key, netns, own: None, pair: None }
+    /// For a record that is damaged or lost: undoes what the pod's record and our mark in the kernel still show of the
+    /// NIC and of `addresses`, which it was given.
+    pub fn without_record(key: AttachmentKey, netns: Netns, addresses: Vec<IpAddr>) -> Self {
+        Self { key, netns, own: None, addresses, pair: None }
     }
 
     /// The NIC.
@@ -81,11 +87,22 @@ impl Undo {
     }
 
     pub(super) fn made(&self, view: &View, shared: &Shared) -> Made {
-        let Some(own) = &self.own else {
-            let member = shared.member(&self.key.network, &self.key.ifname);
-            return marked(view, &member.into_iter().flat_map(Member::tables).collect::<Vec<_>>());
-        };
+        let Some(own) = &self.own else { return lost::marked(view, &self.tables(view, shared)) };
         own.made.clone()
+    }
+
+    /// Without a record of it.
+    fn tables(&self, view: &View, shared: &Shared) -> Vec<u32> {
+        match shared.member(&self.key.network, &self.key.ifname) {
+            Some(member) => member.tables().collect(),
+            None => lost::tables(view, &shared.tables(), &self.addresses),
+        }
+    }
+
+    /// Addresses of which no record says what they have on the node.
+    fn lost(&self, shared: &Shared) -> &[IpAddr] {
+        let is_lost = self.own.is_none() && shared.member(&self.key.network, &self.key.ifname).is_none();
+        if is_lost { &self.addresses } else { &[] }
     }
 
     fn on_node(&self, shared: &Shared) -> Option<OnNode> {
@@ -139,7 +156,9 @@ fn put_back(
     let seen = context.pod.as_ref().map(|pod| identity(&pod.netns));
     let netns = seen.as_ref().unwrap_or(&first.netns);
     let mut record = PodRecord::lock_to_undo(&dirs, &first.key.container_id, netns)?;
-    let on_node: Vec<OnNode> = undos.iter().filter_map(|undo| undo.on_node(record.shared())).collect();
+    let mut on_node: Vec<OnNode> = undos.iter().filter_map(|undo| undo.on_node(record.shared())).collect();
+    let lost: Vec<IpAddr> = undos.iter().flat_map(|undo| undo.lost(record.shared())).copied().collect();
+    on_node.extend(lost::on_node(context, &lost)?);
     let mut errors =
         if on_node.is_empty() { Vec::new() } else { node::remove(&dirs, context.host()?, &on_node) };
     match context.pod.as_mut() {
@@ -179,12 +198,4 @@ fn leave(pod: &mut Pod, view: &View, record: &mut PodRecord, undos: &[Undo]) -> 
         record.shared().reconciled(view);
     }
     Ok(errors)
-}
-
-fn marked(view: &View, tables: &[u32]) -> Made {
-    let all = Made { routes: view.routes.clone(), rules: view.rules.clone() };
-    all.retain(
-        |route| tables.contains(&route.table) && route.protocol == PROTOCOL,
-        |rule| tables.contains(&rule.table) && rule.protocol == PROTOCOL,
-    )
 }

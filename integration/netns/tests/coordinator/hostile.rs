@@ -131,6 +131,53 @@ fn an_address_that_the_node_uses_otherwise_is_refused_and_its_owner_named() {
     }
 }
 
+/// A machine beside the node, such as the one with the API server, is on the wire of the master itself.
+#[test]
+fn an_address_that_the_node_speaks_with_on_the_masters_wire_is_refused() {
+    let scene = Scene::new(1, Stack::V4);
+    scene.world.host().ip_do("addr add 172.16.1.1/24 dev rail1");
+    scene.world.switch().ip_do("addr add 172.16.1.77/24 dev port1");
+    let beside: IpAddr = "172.16.1.77".parse().unwrap();
+    scene.world.host().assert_ping(&Ping::to(beside));
+    let rail = &scene.rails[0];
+    let mut config = scene.config(rail, &json!({}));
+    config["prevResult"]["ips"] = json!([{ "interface": 0, "address": "172.16.1.77/24" }]);
+    let before = ways(&scene, &[beside.to_string()]);
+    let error = scene.plugin(&nic(rail)).add(&config).error();
+    assert_eq!(error.code, 102, "{error:?}");
+    assert!(
+        error.msg.contains("the node speaks with it on rail1, where 02:00:00:00:02:01 has it"),
+        "{error:?}"
+    );
+    assert_eq!(ways(&scene, &[beside.to_string()]), before);
+    // What the node has not heard of lately may have moved here since.
+    scene.world.switch().ip_do("addr del 172.16.1.77/24 dev port1");
+    scene.world.host().ip_do("neigh replace 172.16.1.77 lladdr 02:00:00:00:02:01 dev rail1 nud stale");
+    scene.plugin(&nic(rail)).add(&config).success();
+    scene.del(1);
+}
+
+/// As Spiderpool's coordinator has it on a node that is moved from it to this suite with pods running.
+#[test]
+fn a_route_to_a_pod_of_another_suite_is_neither_replaced_nor_deleted() {
+    let scene = Scene::new(1, Stack::V4);
+    let theirs = scene.world.pod("theirs");
+    let veth = theirs.host_veth();
+    scene.world.host().ip_do(&format!(
+        "rule add priority 1000 table 500\nroute add 172.16.1.10 dev {veth} table 500 proto static\n\
+         neigh replace 172.16.1.10 dev {veth} lladdr 02:00:00:00:00:09 nud permanent"
+    ));
+    let before = scene.snapshot();
+    let rail = &scene.rails[0];
+    let error = scene.plugin(&nic(rail)).add(&scene.config(rail, &json!({}))).error();
+    assert!(
+        error.code == 102 && error.msg.contains(&format!("the node is led to it by {veth}")),
+        "{error:?}"
+    );
+    scene.del(1);
+    assert_same(&before, &scene.snapshot());
+}
+
 /// Numbered rails, flat subnets and a default route that covers everything: what AI nodes have, and no reason to refuse.
 #[test]
 fn an_address_of_the_rails_own_subnet_is_the_pods_whichever_nic_the_node_would_take() {

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use testkit::{Chain, Matrix, Share, assert_same, matrix_tests};
 
+use crate::node::on_node;
 use crate::pod::{Scene, Stack};
 
 fn config() -> Value {
@@ -102,6 +103,93 @@ fn a_damaged_record_is_undone_by_our_mark() {
     std::fs::File::options().write(true).open(record).and_then(|file| file.set_len(20)).unwrap();
     scene.del(1);
     assert_same(&before, &scene.snapshot());
+}
+
+/// Rules, and routes of any table, that carry our protocol number: in the pod, and on the node.
+fn marked(scene: &Scene) -> Vec<String> {
+    let mut lines = Vec::new();
+    for family in ["-4", "-6"] {
+        lines.extend(scene.rules(family));
+        let routes = scene.pod.exec(&["ip", family, "route", "show", "table", "all", "proto", "211"]);
+        lines.extend(crate::pod::lines(&routes));
+        for what in ["rule show", "route show table all proto 211"] {
+            lines.extend(on_node(scene, &format!("ip {family} {what}")));
+        }
+    }
+    lines
+}
+
+fn lose_the_state(scene: &Scene) {
+    let state = &scene.world.dirs().state;
+    std::fs::remove_dir_all(state).and_then(|()| std::fs::create_dir(state)).unwrap();
+}
+
+#[test]
+fn del_knows_its_own_by_the_result_once_the_state_directory_is_lost() {
+    for order in [[1, 2], [2, 1]] {
+        let scene = Scene::new(2, Stack::Dual);
+        let (before, rules) = (marked(&scene), |scene: &Scene| [scene.rules("-4"), scene.rules("-6")]);
+        scene.add(1, &config());
+        scene.add(2, &json!({}));
+        let attached = rules(&scene);
+        lose_the_state(&scene);
+        for number in order {
+            let rail = &scene.rails[number - 1];
+            scene.plugin(&crate::pod::nic(rail)).del(&scene.config(rail, &json!({}))).success();
+        }
+        assert_eq!(marked(&scene), before, "after DEL in the order {order:?}");
+        for family in ["-4", "-6"] {
+            let main = scene.table(family, "main");
+            // Beside that of a NIC that goes next, in IPv6 as one of its branches.
+            let way_out = |line: &String| line.contains(" via ") && line.contains("dev eth0");
+            assert!(main.iter().any(way_out), "eth0 has its default route again: {main:?}");
+        }
+        scene.add(1, &config());
+        scene.add(2, &json!({}));
+        assert_eq!(rules(&scene), attached, "none is there twice");
+    }
+}
+
+/// Without a DEL, or after one of a version that did not look.
+#[test]
+fn add_takes_over_what_it_finds_of_its_own() {
+    let scene = Scene::new(2, Stack::Dual);
+    let before = marked(&scene);
+    scene.add(1, &json!({}));
+    let attached = marked(&scene);
+    lose_the_state(&scene);
+    scene.add(1, &json!({}));
+    assert_eq!(marked(&scene).len(), attached.len(), "{:?}", marked(&scene));
+    scene.del(1);
+    assert_eq!(marked(&scene), before);
+}
+
+#[test]
+fn del_without_a_record_leaves_what_another_attachment_has_on_record() {
+    let scene = Scene::new(2, Stack::Dual);
+    scene.add(1, &json!({}));
+    scene.add(2, &json!({}));
+    let before = scene.snapshot();
+    // The address of net2, in the result of a container that is gone; and net2 itself by a container that never was.
+    let theirs = scene.config(&scene.rails[1], &json!({}));
+    scene.plugin("net7").container("gone").del(&theirs).success();
+    scene.plugin("net2").container("gone").del(&theirs).success();
+    let damaged = scene.world.dirs().state.join("attachments/rail2/gone,coordinator,net2");
+    std::fs::File::create_new(&damaged).unwrap();
+    scene.plugin("net2").container("gone").del(&theirs).success();
+    assert_same(&before, &scene.snapshot());
+}
+
+#[test]
+fn a_table_that_somebody_else_has_added_to_is_met() {
+    let scene = Scene::new(2, Stack::V4);
+    scene.add(1, &json!({}));
+    scene.pod.ip_do("route replace default via 172.16.1.1 dev net1 table 100");
+    scene.add(2, &json!({}));
+    assert_eq!(scene.way_out("-4"), "eth0");
+    scene.del(2);
+    scene.del(1);
+    assert_eq!(scene.table("-4", "100"), ["default via 172.16.1.1 dev net1"], "it is theirs");
 }
 
 #[test]

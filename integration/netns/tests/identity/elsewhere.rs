@@ -1,6 +1,11 @@
 //! An interface that is not where its ADD put it, and is alive: its address is not given to the next pod.
 
-use serde_json::json;
+use std::path::Path;
+
+use netns_tests::suite::with;
+use serde_json::{Value, json};
+use state::record::Loaded;
+use state::{AttachmentKey, Dirs, Records};
 use testkit::{Space, World};
 
 use super::{Network, leases, macvlan, networks, pod, rail, world};
@@ -74,6 +79,72 @@ fn del_finds_an_interface_by_the_address_that_it_was_given() {
     }
 }
 
+/// Nothing at all is as it was: the namespace answers for what its lo has, on each of its links.
+#[test]
+fn del_finds_an_interface_by_the_address_that_its_namespace_has() {
+    for way in 0..3 {
+        let scene = Scene::new(way);
+        let nested = pod(&scene.world, "nested");
+        scene.pod.ip_do("link set net1 netns nested");
+        nested.ip_do("link set net1 address 02:00:00:00:00:99 name hidden\nlink set hidden up");
+        nested.ip_do("link set lo up\naddr flush dev hidden\naddr add 172.16.1.11/32 dev lo");
+        scene.world.remove_pod("nested");
+        scene.end(&nested, "hidden");
+    }
+}
+
+/// At the index that it had, and of its kind: the pod's own, on a wire of its own.
+#[test]
+fn del_is_not_content_with_a_link_that_the_pod_has_put_in_its_place() {
+    for way in 0..3 {
+        let scene = Scene::new(way);
+        let (nested, index) = (pod(&scene.world, "nested"), scene.pod.ifindex("net1"));
+        scene.pod.ip_do(&format!(
+            "link set net1 netns nested\nlink add v0 type veth peer name v1\n\
+             link add link v0 name net1 index {index} type macvlan\nlink set net1 up"
+        ));
+        nested.ip_do("link set net1 up\naddr add 172.16.1.11/24 dev net1");
+        scene.end(&nested, "net1");
+        // The same with one that sits where net1 sat, too.
+        let scene = Scene::new(way);
+        let nested = pod(&scene.world, "nested");
+        scene.pod.ip_do(
+            "link add link net1 name twin type macvlan\nlink set net1 netns nested\nlink set twin name net1",
+        );
+        nested.ip_do("link set net1 up\naddr add 172.16.1.11/24 dev net1");
+        scene.end(&nested, "net1");
+    }
+}
+
+/// Nothing tells it but that the pod has moved something there: it has another MAC, and no address yet.
+#[test]
+fn del_finds_an_interface_by_the_way_that_it_went() {
+    for way in 0..3 {
+        let scene = Scene::new(way);
+        let nested = pod(&scene.world, "nested");
+        scene.pod.ip_do("link set net1 netns nested");
+        nested.ip_do("link set net1 address 02:00:00:00:00:99 name hidden");
+        scene.world.remove_pod("nested");
+        scene.end(&nested, "hidden");
+    }
+}
+
+/// A macvlan on a macvlan is one on the node's NIC, and outlives the one that it was made on.
+#[test]
+fn del_takes_the_address_from_whatever_else_in_the_pod_has_it() {
+    let twin = "link add link net1 name twin type macvlan\nlink set twin up";
+    for (to, gone) in [("twin", "twin"), ("lo", "net1")] {
+        for way in 0..3 {
+            let scene = Scene::new(way);
+            scene.pod.ip_do(twin);
+            scene.pod.ip_do(&format!("addr add 172.16.1.11/32 dev {to}"));
+            scene.end(&scene.pod, gone);
+            let left = scene.pod.ip(&["addr"]).to_string();
+            assert!(!left.contains("172.16.1.11"), "the pod answers for it yet: {left}");
+        }
+    }
+}
+
 #[test]
 fn an_interface_that_cannot_be_taken_away_keeps_its_lease() {
     for config in [macvlan(1), rail(1)] {
@@ -88,6 +159,53 @@ fn an_interface_that_cannot_be_taken_away_keeps_its_lease() {
         network.del();
         assert!(!pod.has_link("net1") && leases(&world).is_empty());
     }
+}
+
+/// By an address of another pod's, which a network may ask for, nobody gets that pod's interface deleted.
+#[test]
+fn del_of_a_pod_that_has_taken_anothers_mac_leaves_that_one_alone() {
+    let mac = "02:00:00:00:00:42";
+    for config in [macvlan(1), rail(1)] {
+        for ours in [false, true] {
+            let (world, config) = (world(), with(config.clone(), &json!({ "mac": mac })));
+            let victim = pod(&world, "victim");
+            if ours {
+                Network::of(&world, &victim, "other", "net1", config.clone()).add();
+                victim.ip_do("link set net1 down\nlink set net1 name rdma0\nlink set rdma0 up");
+            } else {
+                world.host().ip_do(&format!(
+                    "link add link rail1 name theirs address {mac} type macvlan mode bridge\nlink set theirs netns victim"
+                ));
+                victim.ip_do("link set theirs name rdma0\nlink set rdma0 up");
+            }
+            let (hostile, nested) = (pod(&world, "a"), pod(&world, "nested"));
+            let network = Network::of(
+                &world,
+                &hostile,
+                "cid",
+                "net1",
+                with(config, &json!({ "mac": "02:00:00:00:00:43" })),
+            );
+            network.add();
+            // As with a MAC that was asked for, whose ADD the pod has made to fail in the middle.
+            forge(network.config["type"].as_str().expect("a type"), "02:00:00:00:00:43", mac);
+            hostile.ip_do("link set net1 netns nested");
+            network.del();
+            assert!(victim.has_link("rdma0"), "ours: {ours}");
+            drop(nested);
+        }
+    }
+}
+
+/// The record of the attachment, as if its link had another MAC.
+fn forge(plugin: &str, from: &str, to: &str) {
+    let records = Records::open(&Dirs::under(Path::new("/run/world")), plugin).expect("records");
+    let key = AttachmentKey::new("rail1", "cid", "net1").expect("a key");
+    let Ok(Loaded::Present(mut record)) = records.load::<Value>(&key) else { panic!("no record of {key}") };
+    let undo = record.undo.to_string();
+    assert!(undo.contains(from), "{undo}");
+    record.undo = serde_json::from_str(&undo.replace(from, to)).expect("JSON");
+    records.save(&record).expect("saved");
 }
 
 /// Of another suite of plugins, there is no record: its own path says that it is a runtime's.

@@ -40,6 +40,35 @@ fn del_needs_neither_master_nor_namespace_nor_ipam_binary() {
     assert!(error.msg.contains("fixed-ipam"), "{error:?}");
 }
 
+/// IPv6 is off in many pods until one of their interfaces has an address of it.
+#[test]
+fn ipv6_is_off_again_on_lo_after_the_last_address_of_it_and_after_a_failed_add() {
+    let world = World::new();
+    world.rail(1);
+    let pod = world.bare_pod("a");
+    for name in ["lo", "default"] {
+        pod.set_sysctl(&format!("net/ipv6/conf/{name}/disable_ipv6"), "1");
+    }
+    let before = world.snapshot().without("file ");
+    for name in ["macvlan", "rail"] {
+        let conf = config(&json!({ "ipam": ipam(&world, &dual_stack()) }));
+        let plugin = world.plugin(name).netns(pod.path()).env("CNI_PATH", &world.dirs().scratch);
+        plugin.add(&conf).success();
+        assert_eq!(
+            pod.sysctl("net/ipv6/conf/lo/disable_ipv6"),
+            "0",
+            "an address of the pod is reached by lo"
+        );
+        plugin.del(&conf).success();
+        assert_same(&before, &world.snapshot().without("file "));
+        // The address is there when a route is refused.
+        let mut result = dual_stack();
+        result["routes"] = json!([{ "dst": "fd00:99::/64", "gw": "fd00:98::1" }]);
+        plugin.add(&config(&json!({ "ipam": ipam(&world, &result) }))).error();
+        assert_same(&before, &world.snapshot().without("file "));
+    }
+}
+
 #[test]
 fn a_late_del_leaves_the_next_pod_at_the_same_path_alone() {
     let world = World::new();

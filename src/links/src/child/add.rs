@@ -56,7 +56,12 @@ impl Build<'_> {
         adding.set(|undo| undo.made(&link));
         advertisements::set(&self.pod, &[(&link, self.accept_ra)])?;
         let mut result = self.addresses()?;
+        // Before it has them: the pod may take it away meanwhile.
+        adding.set(|undo| undo.given(result.ips.iter().map(|ip| ip.address.addr())));
         result.interfaces = vec![interface(&link, self.request)];
+        if addresses::has_ipv6(&result) {
+            adding.wake_lo(&self.pod)?;
+        }
         let candidate = Candidate {
             link: &link,
             parent: self.child.hears_for(),

@@ -2,6 +2,7 @@ use addresses::{self, detect, result_differences};
 use attach::{Attachments, Error, Pod, key_of, not_available, verdict};
 use cni::{Request, delegate};
 use netlink::{Link, Rtnetlink};
+use netns::NetNs;
 use state::Dirs;
 
 use super::{Child, Kind, PodLink};
@@ -43,6 +44,13 @@ pub fn differences(
         return Ok(vec![format!("interface {} is missing in the pod", request.env.ifname)]);
     };
     let mut found = link_differences(&child, &link);
+    let place = pod.netlink.netns_id(&NetNs::current().map_err(Error::from)?).map_err(Error::from)?;
+    if !child.parent.in_pod && link.parent.is_some() && link.parent_netnsid != place {
+        found.push(format!(
+            "it is not on {} any more, but on a link of another namespace",
+            child.parent.link.name
+        ));
+    }
     found.extend(kind.diff(&child, &link));
     found.extend(result_differences(request, pod, &link)?);
     Ok(found)

@@ -1,12 +1,13 @@
 use std::time::Duration;
 
-use attach::{Attachments, Error, Found, Undo, UndoContext, key_of, lease};
+use attach::lease::{self, GivenBack};
+use attach::{Attachments, Error, Found, Undo, UndoContext, key_of};
 use cni::{Interface, Request, ValidAttachments};
 use netlink::{HwAddr, LinkChange, Rtnetlink};
 use state::Dirs;
 
 use super::link::{self, NAMESPACE_ENDS};
-use super::{PodLink, elsewhere};
+use super::{PodLink, elsewhere, other_type};
 
 /// DEL of a child link. The IPAM's DEL runs after the link is gone.
 pub(super) fn del(request: &Request, plugin: &str) -> Result<(), cni::Error> {
@@ -17,20 +18,27 @@ pub(super) fn del(request: &Request, plugin: &str) -> Result<(), cni::Error> {
 /// Interface groups of links that are on their way out: a number of our own and the first link's index.
 const LEAVING: u32 = 211 << 23;
 
-/// Deletes links of one pod, within one grace period of the kernel. Goes on after a failure.
+/// Deletes links of one pod, within one grace period of the kernel, and what answers for their addresses yet. Goes on after a
+/// failure.
 pub fn delete_all<'a>(links: impl Iterator<Item = &'a PodLink>, context: &mut UndoContext) -> Vec<Error> {
+    let links: Vec<&PodLink> = links.collect();
     let (mut indexes, mut missing, mut errors) = (Vec::new(), Vec::new(), Vec::new());
-    for link in links {
+    for &link in &links {
         match find(link, context) {
             Ok(Some(index)) => indexes.push(index),
             Ok(None) => missing.push(link),
             Err(error) => errors.push(error),
         }
     }
+    let mut may_hide = false;
     if let Some(pod) = &mut context.pod {
         errors.extend(delete_found(&indexes, &mut pod.netlink));
+        may_hide = elsewhere::may_hide(&mut pod.netlink).unwrap_or(true);
     }
-    errors.extend(missing.into_iter().flat_map(|link| delete_missing(link, context)));
+    errors.extend(missing.iter().filter_map(|link| delete_refunded(link, context).err()));
+    let hidden = if may_hide { &links } else { &missing };
+    errors.extend(hidden.iter().filter_map(|link| elsewhere::delete(link, context).err()));
+    errors.extend(elsewhere::silence(&links, context).err());
     errors
 }
 
@@ -50,11 +58,9 @@ fn find(link: &PodLink, context: &mut UndoContext) -> Result<Option<u32>, Error>
     Ok(link.find(&mut pod.netlink)?.map(|link| link.index))
 }
 
-/// One that is not in the pod any more: the kernel gave it to the host, or the pod to a namespace of its own.
-fn delete_missing(link: &PodLink, context: &mut UndoContext) -> Vec<Error> {
-    let refunded = if context.pod.is_none() { link.delete_refunded(context, NAMESPACE_ENDS) } else { Ok(()) };
-    let elsewhere = link.marks.as_ref().map_or(Ok(()), |marks| elsewhere::delete(link, marks, context));
-    [refunded, elsewhere].into_iter().filter_map(Result::err).collect()
+/// One that is not in the pod any more: the kernel gave it to the host.
+fn delete_refunded(link: &PodLink, context: &mut UndoContext) -> Result<(), Error> {
+    if context.pod.is_none() { link.delete_refunded(context, NAMESPACE_ENDS) } else { Ok(()) }
 }
 
 /// One by one, each would wait for a grace period of its own.
@@ -78,32 +84,34 @@ fn delete_together(indexes: &[u32], route: &mut Rtnetlink) -> Result<(), Error> 
     }
 }
 
-/// Returns the IPAM plugin of the record, for a config that names none any more.
 fn delete_link(
     request: &Request,
     attachments: &Attachments,
     kind: &str,
     errors: &mut Vec<Error>,
-) -> Result<Option<String>, Error> {
+) -> Result<GivenBack, Error> {
     let key = key_of(request)?;
     let cni_netns = request.env.netns.as_deref();
     match attachments.find::<PodLink>(&key)? {
         Found::Attached { undo, netns } => {
             let mut context = UndoContext::of(netns.as_ref(), cni_netns)?;
             errors.extend(attachments.release(&key, &undo, &mut context));
-            Ok(undo.ipam)
+            return Ok(GivenBack::recorded(undo.ipam));
         }
-        unusable => {
-            if let Found::Damaged(damage) = unusable {
-                tracing::warn!(%damage, "the record of this attachment is damaged; the link is deleted by its name");
+        Found::Damaged(damage) => {
+            tracing::warn!(%damage, "the record of this attachment is damaged; the link is deleted by its name");
+        }
+        Found::Nothing => {
+            if let Some(given_back) = other_type::release(&key, kind, cni_netns, errors)? {
+                return Ok(given_back);
             }
-            let mut context = UndoContext::at(cni_netns)?;
-            context.attachment = Some(key.clone());
-            errors.extend(unrecorded(request, kind, &mut context));
-            attachments.forget(&key)?;
-            Ok(None)
         }
     }
+    let mut context = UndoContext::at(cni_netns)?;
+    context.attachment = Some(key.clone());
+    errors.extend(unrecorded(request, kind, &mut context));
+    attachments.forget(&key)?;
+    Ok(GivenBack::unrecorded(None))
 }
 
 /// Length of an `IPoIB` address.

@@ -1,21 +1,28 @@
 //! A link that has left the pod's namespace for another one, which only the pod knows: it stays up there with its addresses.
 
 use std::net::IpAddr;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use attach::{Error, UndoContext, living, other_owner};
+use attach::{Error, Pod, UndoContext, living, other_owner};
 use netlink::{HwAddr, Link, Rtnetlink};
-use netns::NetNs;
+use netns::{Id, NetNs};
 use serde::{Deserialize, Serialize};
 use state::Dirs;
 
 use super::{PodLink, link};
 
-/// What a link cannot leave behind all at once. Index and name are common to many pods.
+/// The kind of link that has its parent's hardware address.
+const SHARES_ADDRESS: &str = "ipvlan";
+
+/// What a link cannot leave behind all at once. Index and name are common to many pods, and the pod may give them to another.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Marks {
     /// Index of what it sits on, in the host namespace.
     parent: Option<u32>,
+    /// The pod's number for that namespace, which the pod cannot give to another; `None` in the pod itself, and in records of a
+    /// version that did not say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    parent_netnsid: Option<i32>,
     address: Option<HwAddr>,
     /// What it was given.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -24,7 +31,16 @@ pub struct Marks {
 
 impl Marks {
     pub(super) fn of(link: &Link) -> Self {
-        Self { parent: link.parent, address: link.address, ips: Vec::new() }
+        let Link { parent, parent_netnsid, address, .. } = *link;
+        // An index in the pod is another link's on the host.
+        let parent = parent.filter(|_| parent_netnsid.is_some());
+        Self { parent, parent_netnsid, address, ips: Vec::new() }
+    }
+
+    /// Whether a link of the pod sits on the same parent: itself, or what the pod has made beside it.
+    pub(super) fn are_beside(&self, link: &Link) -> bool {
+        let same_place = self.parent_netnsid.is_none() || self.parent_netnsid == link.parent_netnsid;
+        self.parent.is_none() || self.parent == link.parent && same_place
     }
 }
 
@@ -40,57 +56,136 @@ impl PodLink {
 /// A link in some namespace whose parent is on this host.
 #[derive(Debug)]
 struct Stray {
-    netns: NetNs,
+    netns: Arc<NetNs>,
     link: Link,
+    /// All that the namespace has: it answers for each of them on each of its links.
     ips: Vec<IpAddr>,
     /// In a namespace that a runtime may have made for a pod.
     in_a_pod: bool,
 }
 
-/// Of the whole node, looked for once in a process: a GC may miss many links.
-fn strays() -> &'static [Stray] {
-    static STRAYS: OnceLock<Vec<Stray>> = OnceLock::new();
+/// What a look at the whole node has found.
+#[derive(Debug, Default)]
+struct Strays {
+    found: Vec<Stray>,
+    /// Namespaces that did not let their links be listed: any of them may have one.
+    unlisted: Vec<Id>,
+}
+
+/// Looked for once in a process: a GC may miss many links.
+fn strays() -> &'static Strays {
+    static STRAYS: OnceLock<Strays> = OnceLock::new();
     STRAYS.get_or_init(|| {
-        let Some((host, living)) = NetNs::current().ok().zip(living()) else { return Vec::new() };
-        let others = living.all().filter(|netns| netns.id() != host.id());
-        // What ends meanwhile has no links.
-        others
-            .flat_map(|netns| of(&netns, &host, living.is_mounted(netns.id())).unwrap_or_default())
-            .collect()
+        let mut strays = Strays::default();
+        let Some((host, living)) = NetNs::current().ok().zip(living()) else { return strays };
+        for netns in living.all().filter(|netns| netns.id() != host.id()) {
+            let (id, in_a_pod) = (netns.id(), living.is_mounted(netns.id()));
+            match of(netns, &host, in_a_pod) {
+                Ok(found) => strays.found.extend(found),
+                Err(error) => {
+                    tracing::warn!(netns = %id, %error, "its links cannot be listed");
+                    strays.unlisted.push(id);
+                }
+            }
+        }
+        strays
     })
 }
 
 /// Only what sits on a link of `host`: on a machine with several hosts in namespaces, such as the nodes of a test cluster, indexes,
 /// names and addresses of one are those of the others, too.
-fn of(netns: &NetNs, host: &NetNs, in_a_pod: bool) -> Result<Vec<Stray>, Error> {
-    let mut route = Rtnetlink::open_in(netns)?;
+fn of(netns: NetNs, host: &NetNs, in_a_pod: bool) -> Result<Vec<Stray>, Error> {
+    let mut route = Rtnetlink::open_in(&netns)?;
     let Some(host) = route.netns_id(host)? else { return Ok(Vec::new()) };
     let children = route.links()?.into_iter().filter(|link| link.parent_netnsid == Some(host));
-    let mut strays = Vec::new();
-    for link in children {
-        let ips = route.addresses(Some(link.index))?.into_iter().map(|address| address.net.addr()).collect();
-        strays.push(Stray { netns: NetNs::open(netns.path())?, link, ips, in_a_pod });
+    let children: Vec<Link> = children.collect();
+    if children.is_empty() {
+        return Ok(Vec::new());
     }
-    Ok(strays)
+    let ips: Vec<IpAddr> = route.addresses(None)?.into_iter().map(|address| address.net.addr()).collect();
+    let netns = Arc::new(netns);
+    let stray = |link| Stray { netns: Arc::clone(&netns), link, ips: ips.clone(), in_a_pod };
+    Ok(children.into_iter().map(stray).collect())
+}
+
+/// Whether the pod can have links of its own in other namespaces: it has a number for each that it has moved one to, as long as
+/// that is there (`__dev_change_net_namespace` in net/core/dev.c). Asked at every DEL, where a look at the whole node would
+/// take longer than all the rest.
+pub(super) fn may_hide(pod: &mut Rtnetlink) -> Result<bool, Error> {
+    let host = pod.netns_id(&NetNs::current()?)?;
+    Ok(pod.netns_ids()?.into_iter().any(|id| Some(id) != host))
+}
+
+/// Whether a link in another namespace sits on the host's link of that index; in doubt there is one.
+pub(crate) fn has_child_elsewhere(index: u32) -> bool {
+    let Strays { found, unlisted } = strays();
+    living().is_none() || !unlisted.is_empty() || found.iter().any(|stray| stray.link.parent == Some(index))
 }
 
 impl Stray {
-    /// The pod may have changed the hardware address. A pod of another suite of plugins may have the IP addresses by right.
-    fn is(&self, wanted: &PodLink, marks: &Marks) -> bool {
-        let same_kind = self.link.kind.name() == wanted.kind && self.link.parent == marks.parent;
-        let same_address = marks.address.is_some() && self.link.address == marks.address;
-        same_kind && (same_address || !self.in_a_pod && self.ips.iter().any(|ip| marks.ips.contains(ip)))
+    /// The pod may have changed the hardware address, made another link beside it, and put the IP addresses on a third; and it may
+    /// have been given the hardware address of another pod's. What it cannot do is to move a link to a namespace that its own then
+    /// has no number for. In a namespace that a runtime has mounted both have to tell.
+    fn is(&self, wanted: &PodLink, marks: &Marks, pod: Option<&mut Pod>) -> Result<bool, Error> {
+        if marks.parent.is_none() || self.link.parent != marks.parent {
+            return Ok(false);
+        }
+        let is_gone = pod.is_none();
+        let known = pod.map(|pod| pod.netlink.netns_id(&self.netns)).transpose()?.flatten().is_some();
+        // All on one parent have the same.
+        let is_its_own = wanted.kind != SHARES_ADDRESS && marks.address.is_some();
+        let same_address = is_its_own && self.link.address == marks.address;
+        if self.in_a_pod {
+            return Ok(known && same_address);
+        }
+        Ok(known || is_gone && same_address || self.ips.iter().any(|ip| marks.ips.contains(ip)))
     }
 }
 
 /// Deletes the link wherever it is. One that the record of another attachment has is nobody else's.
-pub(super) fn delete(wanted: &PodLink, marks: &Marks, context: &UndoContext) -> Result<(), Error> {
-    for stray in strays().iter().filter(|stray| stray.is(wanted, marks)) {
+pub(super) fn delete(wanted: &PodLink, context: &mut UndoContext) -> Result<(), Error> {
+    let Some(marks) = &wanted.marks else { return Ok(()) };
+    let Strays { found, unlisted } = strays();
+    let mut is_found = false;
+    for stray in found {
+        if !stray.is(wanted, marks, context.pod.as_mut())? {
+            continue;
+        }
         let Stray { netns, link, .. } = stray;
         let owner = other_owner(&Dirs::from_env()?, netns, &link.name, context.attachment.as_ref())?;
         if owner.is_none() {
             tracing::warn!(ifname = link.name, netns = %netns.id(), "found in another namespace than the pod's, and deleted");
             link::delete(link.index, &mut Rtnetlink::open_in(netns)?)?;
+            is_found = true;
+        }
+    }
+    match unlisted.first().filter(|_| !is_found) {
+        Some(netns) => Err(super::Error::Unlisted { ifname: wanted.ifname.clone(), netns: *netns }.into()),
+        None => Ok(()),
+    }
+}
+
+/// What still answers for the addresses of links that were deleted: the pod may have given them to another of its links. What
+/// it has made on the same parent goes, elsewhere the address. What is on record for another attachment keeps its link.
+pub(super) fn silence(links: &[&PodLink], context: &mut UndoContext) -> Result<(), Error> {
+    let marks: Vec<&Marks> = links.iter().filter_map(|link| link.marks.as_ref()).collect();
+    let Some(pod) = context.pod.as_mut().filter(|_| marks.iter().any(|marks| !marks.ips.is_empty())) else {
+        return Ok(());
+    };
+    for address in pod.netlink.addresses(None)? {
+        let ip = address.net.addr();
+        let Some(marks) = marks.iter().find(|marks| marks.ips.contains(&ip)) else { continue };
+        let Some(link) = pod.netlink.link_by_index(address.index)? else { continue };
+        tracing::warn!(%ip, ifname = link.name, "the pod has it on another link than it was given for: it is taken away");
+        let is_beside = marks.parent.is_some() && marks.are_beside(&link);
+        let owner = other_owner(&Dirs::from_env()?, &pod.netns, &link.name, context.attachment.as_ref());
+        if is_beside && owner?.is_none() {
+            link::delete(link.index, &mut pod.netlink)?;
+            continue;
+        }
+        match pod.netlink.delete_address(&address) {
+            Err(error) if !error.is_gone() => return Err(error.into()),
+            _ => (),
         }
     }
     Ok(())

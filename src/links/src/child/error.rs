@@ -1,5 +1,7 @@
 use attach::Coded;
 use cni::code;
+use netns::Id;
+use state::AttachmentKey;
 
 /// What is special to child links.
 #[derive(Debug, thiserror::Error)]
@@ -11,10 +13,21 @@ pub enum Error {
          has children of one kind, so use plugin {other} for this network too, or another master ({source})"
     )]
     ParentBusy { parent: String, kind: &'static str, other: &'static str, source: netlink::Error },
+    #[error(
+        "{key} was attached by plugin {plugin}, and the network is of another type by now: its addresses stay taken; run DEL with \"type\": \"{plugin}\""
+    )]
+    OtherType { key: AttachmentKey, plugin: &'static str },
+    #[error(
+        "{ifname} is not in the pod any more, and namespace {netns}, which may have it, does not let its links be listed: the addresses stay taken; DEL has to be repeated"
+    )]
+    Unlisted { ifname: String, netns: Id },
 }
 
 impl Coded for Error {
     fn code(&self) -> u32 {
-        code::INVALID_CONFIG
+        match self {
+            Self::Unlisted { .. } => code::TRY_AGAIN,
+            _ => code::INVALID_CONFIG,
+        }
     }
 }

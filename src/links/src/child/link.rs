@@ -157,13 +157,14 @@ impl PodLink {
         Ok(is_named && context.is_anothers(&self.ifname)?)
     }
 
-    /// The link, if it is still of that kind.
+    /// The link, if it is still of that kind, and where it was made. The pod may have moved it on, and left its index to another.
     pub(super) fn find(&self, pod: &mut Rtnetlink) -> Result<Option<Link>, Error> {
         let found = match self.index {
             Some(index) => pod.link_by_index(index)?,
             None => pod.link_by_name(self.staged.as_ref().unwrap_or(&self.ifname))?,
         };
-        Ok(found.filter(|link| link.kind.name() == self.kind))
+        let sits_there = |link: &Link| self.marks.as_ref().is_none_or(|marks| marks.are_beside(link));
+        Ok(found.filter(|link| link.kind.name() == self.kind && sits_there(link)))
     }
 }
 

@@ -72,6 +72,9 @@ impl Build<'_> {
             None => CniResult::default(),
         };
         result.interfaces = vec![vf.interface(&self.request.env.ifname, link, &self.pod)];
+        if addresses::has_ipv6(&result) {
+            adding.wake_lo(&self.pod)?;
+        }
         if let Some(link) = link {
             let (settings, result) = (self.detection, &mut result);
             advertisements::set(&self.pod, &[(link, self.accept_ra)])?;

@@ -1,8 +1,10 @@
-use attach::{Attachments, Error, Found, Undo, UndoContext, key_of, lease};
+use attach::lease::{self, GivenBack};
+use attach::{Attachments, Error, Found, Undo, UndoContext, key_of};
 use cni::{Request, ValidAttachments};
 use state::Dirs;
 
 use super::{IbUndo, NAME, ib_sriov_cni};
+use crate::child::other_type;
 
 /// DEL of an InfiniBand VF, by its record or else the peer's cache. The IPAM's DEL always runs, after the interface has
 /// gone; a VF with a user space driver never had addresses.
@@ -12,25 +14,28 @@ pub fn del(request: &Request) -> Result<(), cni::Error> {
     lease::end(request, &attachments, |errors| give_back(request, &dirs, &attachments, errors))
 }
 
-/// Returns the IPAM plugin of the record, for a config that names none any more.
 fn give_back(
     request: &Request,
     dirs: &Dirs,
     attachments: &Attachments,
     errors: &mut Vec<Error>,
-) -> Result<Option<String>, Error> {
+) -> Result<GivenBack, Error> {
     let key = key_of(request)?;
     let cni_netns = request.env.netns.as_deref();
     match attachments.find::<IbUndo>(&key)? {
         Found::Attached { undo, netns } => {
             let mut context = UndoContext::of(netns.as_ref(), cni_netns)?;
             errors.extend(attachments.release(&key, &undo, &mut context));
-            return Ok(undo.ipam);
+            return Ok(GivenBack::recorded(undo.ipam));
         }
         Found::Damaged(damage) => {
             tracing::warn!(%damage, "the record of this attachment is damaged; its cache has to do");
         }
-        Found::Nothing => (),
+        Found::Nothing => {
+            if let Some(given_back) = other_type::release(&key, NAME, cni_netns, errors)? {
+                return Ok(given_back);
+            }
+        }
     }
     let mut context = UndoContext::at(cni_netns)?;
     let cached = ib_sriov_cni::find(dirs, &key, &mut context)?;
@@ -41,7 +46,7 @@ fn give_back(
         ib_sriov_cni::forget(dirs, &key)?;
         attachments.forget(&key)?;
     }
-    Ok(cached.and_then(|undo| undo.ipam))
+    Ok(GivenBack::unrecorded(cached.and_then(|undo| undo.ipam)))
 }
 
 /// GC of this network: VFs whose attachment is not valid any more, by record and by cache, then the IPAM's own GC.

@@ -46,7 +46,9 @@ fn unrecorded(
     netns: Option<&Path>,
 ) -> Result<Vec<Error>, Error> {
     let netns = netns.unwrap_or(Path::new("")).to_owned();
-    let undo = find_unrecorded(dirs, key, netns, context.pod.as_mut())?;
+    context.attachment = Some(key.clone());
+    let pod = if context.is_anothers(&key.ifname)? { None } else { context.pod.as_mut() };
+    let undo = find_unrecorded(dirs, key, netns, pod)?;
     Ok(undo.map(|undo| undo.undo(context)).unwrap_or_default())
 }
 

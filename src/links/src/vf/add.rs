@@ -70,6 +70,9 @@ impl Build<'_> {
         adding.set(|undo| undo.index = arrived.as_ref().map(|link| link.index));
         let mut result = self.lease.take()?;
         result.interfaces = vec![vf.interface(&request.env.ifname, arrived.as_ref(), pod)];
+        if addresses::has_ipv6(&result) {
+            adding.wake_lo(pod)?;
+        }
         if let Some(link) = &arrived {
             let (settings, lease, result) = (self.detection, &mut self.lease, &mut result);
             advertisements::set(pod, &[(link, self.accept_ra)])?;

@@ -1,11 +1,13 @@
 use std::path::Path;
 
-use attach::{Attachments, Error, Found, Undo, UndoContext, key_of, lease};
+use attach::lease::{self, GivenBack};
+use attach::{Attachments, Error, Found, Undo, UndoContext, key_of};
 use cni::{Request, ValidAttachments};
 use state::{AttachmentKey, Dirs};
 
 use super::sriov_cni::{self, Files, SriovCniCache};
 use super::{Id, Plugin, VfUndo, owner};
+use crate::child::other_type;
 
 /// DEL of a VF, by its record or else the peer's cache. The IPAM's DEL always runs, after the interface has gone.
 pub fn del(request: &Request, plugin: Plugin) -> Result<(), cni::Error> {
@@ -14,33 +16,36 @@ pub fn del(request: &Request, plugin: Plugin) -> Result<(), cni::Error> {
     lease::end(request, &attachments, |errors| give_back(request, plugin, &dirs, &attachments, errors))
 }
 
-/// Returns the IPAM plugin of the record, for a config that names none any more.
 fn give_back(
     request: &Request,
     plugin: Plugin,
     dirs: &Dirs,
     attachments: &Attachments,
     errors: &mut Vec<Error>,
-) -> Result<Option<String>, Error> {
+) -> Result<GivenBack, Error> {
     let key = key_of(request)?;
     let cni_netns = request.env.netns.as_deref();
     match attachments.find::<VfUndo>(&key)? {
         Found::Attached { undo, netns } => {
             let mut context = UndoContext::of(netns.as_ref(), cni_netns)?;
             errors.extend(attachments.release(&key, &undo, &mut context));
-            return Ok(undo.ipam);
+            return Ok(GivenBack::recorded(undo.ipam));
         }
         Found::Damaged(damage) => {
             tracing::warn!(%damage, "the record of this attachment is damaged; its cache has to do");
         }
-        Found::Nothing => (),
+        Found::Nothing => {
+            if let Some(given_back) = other_type::release(&key, plugin.name, cni_netns, errors)? {
+                return Ok(given_back);
+            }
+        }
     }
     let files = Files::of(plugin.name, request, cni_netns.unwrap_or(Path::new("")));
-    let recorded = unrecorded(dirs, &key, &files, &mut UndoContext::at(cni_netns)?, errors)?;
+    let ipam = unrecorded(dirs, &key, &files, &mut UndoContext::at(cni_netns)?, errors)?;
     if errors.is_empty() {
         attachments.forget(&key)?;
     }
-    Ok(recorded)
+    Ok(GivenBack::unrecorded(ipam))
 }
 
 /// What the plugin that ours replaced attached, or ours before a reboot.

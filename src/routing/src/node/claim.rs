@@ -4,11 +4,12 @@
 use std::net::IpAddr;
 
 use attach::{Error, Pod};
-use netlink::{Link, RouteFilter, RouteKind, RouteLookup};
+use netlink::{HwAddr, Link, NeighbourState, RouteFilter, RouteKind, RouteLookup};
 use state::Dirs;
 use sysfs::Root;
 
 use super::OnNode;
+use crate::model::PROTOCOL;
 use crate::{Failure, record};
 
 /// The addresses of one NIC, before the node is led to them.
@@ -57,6 +58,12 @@ impl Claim<'_> {
             }
             .into());
         }
+        // Of another suite, of whose pods there are no records: the veth of one goes with it.
+        let leads_to_a_pod = host.link_by_index(other)?.is_some_and(|link| link.parent_netnsid.is_some());
+        if route.protocol != PROTOCOL && leads_to_a_pod {
+            let whose = format!("the node is led to it by {by}, by a route of protocol {}", route.protocol);
+            return Err(Failure::NotThePods { address, whose }.into());
+        }
         tracing::warn!(%address, by, table = self.part.table, "an earlier owner of this address left its route behind: it is replaced");
         Ok(Some((other, address)))
     }
@@ -79,12 +86,36 @@ impl Claim<'_> {
         if leads_by(route, address) || is_gateway(host, oif, address)? {
             return Ok(Some(format!("it is a gateway of the node, on {}", name(host, oif)?)));
         }
-        if route.is_default() || self.is_of_a_master(host, address, route)? {
+        if route.is_default() {
             return Ok(None);
+        }
+        if self.is_of_a_master(host, address, route)? {
+            let heard = self.heard(host, oif, address)?;
+            let on = name(host, oif)?;
+            return Ok(heard.map(|mac| format!("the node speaks with it on {on}, where {mac} has it")));
         }
         let link = name(host, oif)?;
         let way = route.gateway.map_or(link.clone(), |gateway| format!("{gateway} on {link}"));
         Ok(Some(format!("the node reaches it by {way} (route {})", route.dst)))
+    }
+
+    /// Who else has the address on that wire, as far as the node knows now. What it has not heard of lately may have moved here.
+    fn heard(
+        &self,
+        host: &mut netlink::Rtnetlink,
+        link: u32,
+        address: IpAddr,
+    ) -> Result<Option<HwAddr>, Error> {
+        let lately = [
+            NeighbourState::Reachable,
+            NeighbourState::Delay,
+            NeighbourState::Probe,
+            NeighbourState::Permanent,
+            NeighbourState::Noarp,
+        ];
+        let entries = host.neighbours(Some(link))?;
+        let of_it = entries.iter().find(|entry| entry.ip == address && lately.contains(&entry.state));
+        Ok(of_it.and_then(|entry| entry.address).filter(|mac| self.nic.address != Some(*mac)))
     }
 
     /// On the wire that the NIC itself is on.

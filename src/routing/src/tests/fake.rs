@@ -164,6 +164,13 @@ impl Fake {
         }
     }
 
+    /// Of a NIC that no record knows, as the result of its ADD tells of it.
+    pub(super) fn lost(&self, ifname: &str) -> Undo {
+        let index = self.view.link(ifname).map(|link| link.index).unwrap_or_default();
+        let addresses = self.view.addresses_of(index).map(|net| net.addr()).collect();
+        Undo { key: key(ifname), netns: netns(), own: None, addresses, pair: None }
+    }
+
     pub(super) fn changes(&mut self, changes: &[Change]) {
         for change in changes {
             self.change(change);
@@ -225,11 +232,20 @@ impl Fake {
 
 pub(super) fn undo(ifname: &str, plan: &Plan) -> Undo {
     Undo {
-        key: AttachmentKey::new("rails", "cid", ifname).unwrap(),
-        netns: Netns { dev: 4, ino: 1, cookie: 0, path: "/run/netns/pod".into() },
+        key: key(ifname),
+        netns: netns(),
         own: Some(plan.parts[0].own.clone()),
+        addresses: Vec::new(),
         pair: None,
     }
+}
+
+fn key(ifname: &str) -> AttachmentKey {
+    AttachmentKey::new("rails", "cid", ifname).unwrap()
+}
+
+fn netns() -> Netns {
+    Netns { dev: 4, ino: 1, cookie: 0, path: "/run/netns/pod".into() }
 }
 
 fn apply(setting: &LinkSetting, now: Ipv4) -> Ipv4 {

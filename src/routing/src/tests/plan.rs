@@ -2,7 +2,8 @@ use super::fake::{ETH0, Fake, ip, net, route, settings, wishing};
 use crate::changes::{Change, LinkSetting, Place};
 use crate::check::compare;
 use crate::config::{PolicyRoute, Settings, Wish};
-use crate::model::{MAIN, Route};
+use crate::model::{MAIN, PROTOCOL, Route};
+use crate::shared::Shared;
 use crate::undo::Undo;
 
 fn two_rails() -> Fake {
@@ -297,4 +298,48 @@ fn a_lost_record_is_undone_by_our_mark() {
     let undo = fake.join("net1", &settings());
     fake.leave(&Undo { own: None, ..undo });
     assert_eq!(fake.sorted(), before);
+}
+
+/// The state directory emptied under a living pod, whose NICs then leave in whatever order.
+#[test]
+fn what_no_record_knows_is_undone_by_the_addresses_of_the_result() {
+    for order in [["net1", "net2"], ["net2", "net1"]] {
+        let mut fake = two_rails();
+        let rules = fake.view.rules.clone();
+        for ifname in ["net1", "net2"] {
+            fake.join(ifname, &settings());
+        }
+        fake.shared = Shared::default();
+        for ifname in order {
+            let undo = fake.lost(ifname);
+            fake.leave(&undo);
+            fake.leave(&undo);
+        }
+        assert_eq!(fake.view.rules, rules);
+        assert!(fake.view.routes.iter().all(|route| route.protocol != PROTOCOL), "{:?}", fake.view.routes);
+        assert!(fake.defaults(false).contains(&ETH0));
+    }
+}
+
+#[test]
+fn what_no_record_knows_of_a_rail_that_owned_the_default_route_gives_that_back() {
+    let mut fake = two_rails();
+    fake.join("net1", &wishing("net1"));
+    assert!(!fake.defaults(false).contains(&ETH0));
+    fake.shared = Shared::default();
+    let undo = fake.lost("net1");
+    fake.leave(&undo);
+    assert!(fake.defaults(false).contains(&ETH0), "the pod has a way out by its first NIC");
+    assert!(fake.view.rules.iter().all(|rule| rule.protocol != PROTOCOL), "{:?}", fake.view.rules);
+}
+
+#[test]
+fn what_a_living_record_has_is_nobody_elses_to_undo() {
+    let mut fake = two_rails();
+    let net2 = fake.join("net2", &settings());
+    let before = fake.sorted();
+    let late = Undo { own: None, addresses: fake.lost("net2").addresses, ..fake.lost("net9") };
+    fake.leave(&late);
+    assert_eq!(fake.sorted(), before);
+    fake.leave(&net2);
 }

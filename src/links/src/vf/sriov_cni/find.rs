@@ -46,7 +46,10 @@ pub fn find(
 /// The device whose interface has the attachment's name: in the pod or, when that is gone, on the host, if it is allocated
 /// to the pod. What it was called on the host, and how its PF had it, nobody knows.
 fn guess(dirs: &Dirs, key: &AttachmentKey, files: &Files, context: &mut UndoContext) -> Result<Found, Error> {
+    context.attachment = Some(key.clone());
+    let is_anothers = context.is_anothers(&key.ifname)?;
     let found = match &mut context.pod {
+        Some(_) if is_anothers => None,
         Some(pod) => named(&key.ifname, &mut pod.netlink)?,
         None => allocated(dirs, key, files, context.host()?)?,
     };

@@ -1,0 +1,132 @@
+//! The state directory emptied under living pods: nobody gets what they have, and nothing of them stays when they go.
+
+use std::fs;
+use std::path::Path;
+
+use netns_tests::suite::with;
+use serde_json::{Value, json};
+use testkit::World;
+
+use super::{Network, coordinator, leases, macvlan, networks, pod, rail, world};
+
+/// As `rail-ipam` says it.
+const TAKEN: u64 = 101;
+
+fn lose_the_state(world: &World) {
+    let state = &world.dirs().state;
+    fs::remove_dir_all(state).and_then(|()| fs::create_dir(state)).expect("an empty state directory");
+}
+
+/// For the address that the first pod has.
+fn asking() -> Value {
+    with(macvlan(1), &json!({ "args": { "cni": { "ips": ["172.16.1.10"] } } }))
+}
+
+#[track_caller]
+fn address(result: &Value) -> &str {
+    result["ips"][0]["address"].as_str().expect("an address")
+}
+
+#[test]
+fn an_address_that_answers_on_a_pod_of_this_node_is_given_to_no_other() {
+    for way in 0..3 {
+        let world = world();
+        let (old, new) = (pod(&world, "a"), pod(&world, "b"));
+        assert_eq!(address(&networks(&world, &old, "old")[way].add()), "172.16.1.10/24");
+        lose_the_state(&world);
+        assert_eq!(address(&networks(&world, &new, "new")[way].add()), "172.16.1.11/24");
+        // Neither the next one, when the store is new no more, nor one that asks for it.
+        let (third, asked) = (pod(&world, "c"), asking());
+        let refused = Network::of(&world, &third, "third", "net1", asked.clone()).link.add(&asked);
+        assert_eq!(refused.error().code, TAKEN);
+        assert_eq!(address(&networks(&world, &third, "third")[way].add()), "172.16.1.12/24");
+        // It is free again with its pod.
+        world.remove_pod("a");
+        drop(old);
+        let fourth = pod(&world, "d");
+        let network = Network::of(&world, &fourth, "fourth", "net1", asking());
+        assert_eq!(address(&network.add()), "172.16.1.10/24");
+    }
+}
+
+#[test]
+fn a_pod_that_no_record_knows_leaves_nothing_and_can_be_attached_again() {
+    for way in 0..3 {
+        let world = world();
+        let pod = pod(&world, "a");
+        let kernel = || world.snapshot().without("file ").without("lease ");
+        let before = kernel();
+        let network = networks(&world, &pod, "cid")[way].clone();
+        let result = network.add();
+        lose_the_state(&world);
+        let told = json!({ "prevResult": result });
+        if let Some((plugin, _)) = &network.routing {
+            plugin.del(&with(coordinator(1), &told)).success();
+        }
+        network.link.del(&with(network.config.clone(), &told)).success();
+        testkit::assert_same(&before, &kernel());
+        let again = network.add();
+        network.check(&again);
+        assert_eq!(leases(&world), ["cid"]);
+    }
+}
+
+/// Records without leases are one thing; here the leases are there, and nobody knows of the link.
+#[test]
+fn a_lease_whose_link_no_record_knows_ends_when_nothing_in_the_pod_has_the_address() {
+    let removed = |path: &Path| fs::remove_file(path).expect("removed");
+    let damaged = |path: &Path| {
+        let file = fs::File::options().write(true).open(path);
+        file.and_then(|file| file.set_len(20)).expect("cut off");
+    };
+    for spoil in [removed as fn(&Path), damaged] {
+        for ifname in ["net1", "net9"] {
+            for way in 0..3 {
+                let world = world();
+                let pod = pod(&world, "a");
+                let network = networks(&world, &pod, "cid")[way].clone();
+                network.add();
+                let records = world.dirs().state.join("attachments/rail1");
+                for record in fs::read_dir(records).expect("the records") {
+                    spoil(&record.expect("a record").path());
+                }
+                pod.ip_do(&format!("link set net1 down\nlink set net1 name {ifname}\nlink set {ifname} up"));
+                network.del();
+                let left = pod.ip(&["addr"]).to_string();
+                assert!(!left.contains("172.16.1.10"), "the pod answers for it yet: {left}");
+                assert!(!pod.has_link("net1") && leases(&world).is_empty(), "{left}");
+            }
+        }
+    }
+}
+
+/// As the README has it: one plugin in the place of a chain, while pods of the chain run.
+#[test]
+fn del_by_another_type_takes_away_what_the_type_before_attached() {
+    for way in 0..2 {
+        let world = world();
+        let pod = pod(&world, "a");
+        let (kernel, rails) = (|| world.snapshot().without("file ").without("lease "), rail(1));
+        let before = kernel();
+        networks(&world, &pod, "cid")[way].add();
+        pod.ip_do("link set net1 down\nlink set net1 name net9\nlink set net9 up");
+        Network::of(&world, &pod, "cid", "net1", rails).del();
+        testkit::assert_same(&before, &kernel());
+        assert!(leases(&world).is_empty());
+        let left = world.snapshot().to_string();
+        assert!(!left.contains("file state/attachments/"), "{left}");
+    }
+}
+
+#[test]
+fn del_by_another_type_that_cannot_read_the_record_names_it_and_keeps_the_lease() {
+    let world = world();
+    let pod = pod(&world, "a");
+    let rails = Network::of(&world, &pod, "cid", "net1", rail(1));
+    rails.add();
+    let error = Network::of(&world, &pod, "cid", "net1", macvlan(1)).link.del(&macvlan(1)).error();
+    assert!(error.msg.contains("was attached by plugin rail"), "{error:?}");
+    assert_eq!((pod.has_link("net1"), leases(&world)), (true, vec!["cid".to_owned()]));
+    rails.del();
+    assert!(!pod.has_link("net1") && leases(&world).is_empty());
+}

@@ -1,0 +1,38 @@
+//! An attachment of a network whose `type` has been changed since: its record is that of the plugin before.
+
+use std::path::Path;
+
+use attach::lease::GivenBack;
+use attach::{Attachments, Error, Found, UndoContext};
+use state::{AttachmentKey, Dirs};
+
+use super::PodLink;
+
+/// Those that make a link in the pod, and keep the same record of it.
+const OF_CHILDREN: [&str; 3] = ["macvlan", "ipvlan", "ipoib"];
+/// Those that keep another one, which only they read.
+const OF_OTHERS: [&str; 3] = ["sriov", "ib-sriov", "rail"];
+
+/// For a `plugin` that has no record of `key`: takes away the child link that another plugin made for it. An error names one
+/// whose record nobody else reads: what it attached is there, and so are its addresses.
+pub fn release(
+    key: &AttachmentKey,
+    plugin: &str,
+    cni_netns: Option<&Path>,
+    errors: &mut Vec<Error>,
+) -> Result<Option<GivenBack>, Error> {
+    let dirs = Dirs::from_env()?;
+    let written = state::record::names(&dirs, &key.network)?;
+    let has = |name: &str| written.iter().any(|(by, other)| by == name && other == key);
+    let find = |names: &[&'static str]| names.iter().copied().find(|name| *name != plugin && has(name));
+    // All that VFs need stands in caches, too, which `rail` reads.
+    if let Some(other) = find(&OF_OTHERS).filter(|_| plugin != "rail") {
+        return Err(super::Error::OtherType { key: key.clone(), plugin: other }.into());
+    }
+    let Some(other) = find(&OF_CHILDREN) else { return Ok(None) };
+    let attachments = Attachments::open(&dirs, other)?;
+    let Found::Attached { undo, netns } = attachments.find::<PodLink>(key)? else { return Ok(None) };
+    tracing::info!(attachment = %key, plugin = other, "detaching what another plugin attached");
+    errors.extend(attachments.release(key, &undo, &mut UndoContext::of(netns.as_ref(), cni_netns)?));
+    Ok(Some(GivenBack::recorded(undo.ipam)))
+}
