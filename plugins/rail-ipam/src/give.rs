@@ -9,7 +9,7 @@ use state::Dirs;
 use crate::conf::{self, Conf};
 use crate::pools::Pools;
 use crate::present::Interfaces;
-use crate::{failure, plugin, reply};
+use crate::{failure, lost, plugin, reply};
 
 /// What an ADD wants, and the pools as they were last read.
 pub(crate) struct Give<'r> {
@@ -36,8 +36,9 @@ impl<'r> Give<'r> {
         let pools = Pools::load(conf, dirs).map_err(failure::of)?;
         let sets = pools.select(request, namespace(request)).map_err(failure::of)?;
         conf::fits_version(request.config.cni_version, &plugin::families(&sets))?;
+        let lost = lost::addresses(&plugin::store(dirs, conf.lock_timeout)?, dirs)?;
         Ok(Self {
-            foreign: plugin::foreign(request, conf, dirs)?,
+            foreign: plugin::foreign(request, conf, dirs)?.joined(lost),
             declined: conf::declined(request)?,
             key: plugin::key(request),
             owner: plugin::owner(request),

@@ -5,6 +5,7 @@ mod agent;
 mod conf;
 mod failure;
 mod give;
+mod lost;
 mod master;
 mod peers;
 mod plugin;

@@ -13,7 +13,7 @@ use crate::conf::{self, Conf};
 use crate::give::Give;
 use crate::pools::Pools;
 use crate::present::Interfaces;
-use crate::{failure, reply};
+use crate::{failure, present, reply};
 
 /// Releases wait as long for a lock as an ADD does by default: they must not depend on the config.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -63,6 +63,9 @@ impl Plugin for RailIpam {
         // No config may hold a release back.
         let declined = conf::declined(request).unwrap_or_default();
         let end = |lease: &Lease| declined.release(lease, now);
+        if request.env.unrecorded {
+            silence(request, &dirs, &key)?;
+        }
         let ours = release(&dirs, &|leases| Ok(leases.of(&key)?.iter().flat_map(end).collect()));
         let data_dir = conf::data_dir(request);
         let theirs = directory(request, data_dir.as_deref(), &dirs, RELEASE_TIMEOUT)?
@@ -94,7 +97,11 @@ impl Plugin for RailIpam {
         };
         let now = ipam::journal::now();
         let find = |leases: &dyn ipam::Leases| -> Result<Vec<Change>, StoreError> {
-            Ok(leases.all()?.iter().filter(|lease| stale(lease)).map(|lease| lease.release(now)).collect())
+            // Records are older than the leases that go with them.
+            let all = leases.all()?;
+            let recorded = state::record::names(&dirs, network)?;
+            let ended = all.iter().filter(|lease| stale(lease) && !has_a_link(lease, &recorded));
+            Ok(ended.map(|lease| lease.release(now)).collect())
         };
         let ours = release(&dirs, &find);
         let data_dir = conf::data_dir(request);
@@ -130,7 +137,7 @@ fn dirs() -> Result<Dirs, Error> {
     Dirs::from_env().map_err(|error| failure::of_state(&error))
 }
 
-fn store(dirs: &Dirs, timeout: Duration) -> Result<JournalStore, Error> {
+pub(crate) fn store(dirs: &Dirs, timeout: Duration) -> Result<JournalStore, Error> {
     JournalStore::new(dirs, timeout).map_err(|error| failure::of_store(&error))
 }
 
@@ -181,7 +188,8 @@ type Find<'f> = dyn Fn(&dyn ipam::Leases) -> Result<Vec<Change>, StoreError> + '
 /// a read-only file system, too.
 fn release(dirs: &Dirs, find: &Find<'_>) -> Result<(), Error> {
     match try_release(&store(dirs, RELEASE_TIMEOUT)?, find) {
-        // No address is given out of such a store. The pod has to go all the same, so that somebody can clear it.
+        // No address is given out of such a store, nor of one of another version. The pod has to go all the same, so that
+        // somebody can drain the node; GC ends the lease once it can be read.
         Err(ipam::Error::Store(error)) if error.is_damage() => {
             tracing::warn!("{error}");
             Ok(())
@@ -201,6 +209,34 @@ fn try_release(store: &JournalStore, find: &Find<'_>) -> Result<(), ipam::Error>
         return Ok(());
     }
     store.update(&mut |leases| Ok(find(leases)?))
+}
+
+/// Whose records say that there is a link, or may be. The others work on it.
+const OF_LINKS: [&str; 6] = ["macvlan", "ipvlan", "ipoib", "sriov", "ib-sriov", "rail"];
+
+/// Whether an attachment that the runtime's list lacks has a record: its ADD is under way, which the list did not know yet, or it
+/// could not be undone.
+fn has_a_link(lease: &Lease, recorded: &[(String, state::AttachmentKey)]) -> bool {
+    recorded.iter().any(|(plugin, key)| {
+        // Of several interfaces the first has the record.
+        let same_interface = key.ifname == lease.key.ifname || plugin == "rail";
+        OF_LINKS.contains(&plugin.as_str()) && key.container_id == lease.key.container_id && same_interface
+    })
+}
+
+/// The link that had the addresses was not on record, and the pod may have given it another name: it keeps that link, and not
+/// the addresses.
+fn silence(request: &cni::Request, dirs: &Dirs, key: &AttachmentKey) -> Result<(), Error> {
+    let mut leased = Vec::new();
+    let look = &mut |leases: &dyn ipam::Leases| {
+        leased = leases.of(key)?.iter().map(|lease| lease.ip).collect();
+        Ok(())
+    };
+    // Where leases cannot be read, none ends.
+    if store(dirs, RELEASE_TIMEOUT)?.view(look).is_err() || leased.is_empty() {
+        return Ok(());
+    }
+    present::take_away(request.env.netns.as_deref(), &leased)
 }
 
 fn together(ours: Result<(), Error>, theirs: Result<(), StoreError>) -> Result<(), Error> {

@@ -4,6 +4,7 @@
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
 
 use cni::{CniResult, Error, Request};
 use ipam::{Range, RangeSet};
@@ -15,9 +16,12 @@ use nix::sys::socket::{
 };
 use nix::sys::time::{TimeVal, TimeValLike};
 
-/// `RTM_GETADDR` and `RTM_NEWADDR` (`include/uapi/linux/rtnetlink.h`)
+/// `RTM_GETADDR` and the like (`include/uapi/linux/rtnetlink.h`)
 const GET: u16 = 22;
 const NEW: u16 = 20;
+const DELETE: u16 = 21;
+/// `NLM_F_REQUEST | NLM_F_ACK`
+const ACKNOWLEDGE: u16 = 0x5;
 /// `NLM_F_REQUEST | NLM_F_DUMP`
 const DUMP: u16 = 0x301;
 const ERROR: u16 = 2;
@@ -25,10 +29,12 @@ const DONE: u16 = 3;
 /// `struct nlmsghdr`, and `struct ifaddrmsg`.
 const HEADER: usize = 16;
 const ADDRESS: usize = 8;
-const REQUEST: u32 = 24;
 /// `IFA_ADDRESS`, which is the other end where there is an `IFA_LOCAL`.
 const FAR: u16 = 1;
 const LOCAL: u16 = 2;
+/// `IFA_PROTO` (Linux 5.18), and what the plugins of this suite put there.
+const PROTO: u16 = 11;
+const OURS: u8 = 211;
 const PATIENCE: i64 = 5;
 
 /// Addresses, and the indices of their links.
@@ -90,6 +96,42 @@ impl Interfaces {
     }
 }
 
+/// The addresses of a pod that plugins of this suite have put there; none that cannot be seen.
+pub(crate) fn ours(netns: &NetNs) -> Vec<IpAddr> {
+    let found = netns.run(|| dump(|body| address(body).filter(|_| of_suite(body))));
+    let found = found.ok().and_then(Result::ok).unwrap_or_default();
+    found.into_iter().map(|(ip, _)| ip).collect()
+}
+
+/// Takes addresses off all links of the pod; what is gone is as it should be.
+pub(crate) fn take_away(pod: Option<&Path>, addresses: &[IpAddr]) -> Result<(), Error> {
+    let Some(Ok(netns)) = pod.map(NetNs::open) else { return Ok(()) };
+    let taken = netns.run(|| delete_all(addresses)).map_err(|error| Error::netns(error.to_string()))?;
+    taken.map_err(|errno| {
+        let list: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+        let source = io::Error::from(errno);
+        Error::internal(format!("take {} off the pod, which may answer for it: {source}", list.join(", ")))
+    })
+}
+
+fn delete_all(addresses: &[IpAddr]) -> Result<(), Errno> {
+    let taken = |body: &[u8]| address(body).filter(|(ip, _)| addresses.contains(ip)).map(|_| body.to_vec());
+    let bodies = dump(taken)?;
+    let socket = open()?;
+    for body in bodies {
+        send(socket.as_raw_fd(), &request(DELETE, ACKNOWLEDGE, &body), MsgFlags::empty())?;
+        match receive(&socket, &|_| None::<()>, &mut Vec::new()) {
+            Ok(_) | Err(Errno::EADDRNOTAVAIL | Errno::ENODEV) => (),
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
+fn of_suite(body: &[u8]) -> bool {
+    body.get(ADDRESS..).and_then(|attributes| attribute(attributes, PROTO)) == Some(&[OURS])
+}
+
 fn told(previous: &CniResult) -> Vec<(IpAddr, String)> {
     let name = |index: usize| previous.interfaces.get(index).map(|interface| interface.name.clone());
     let told = previous.ips.iter();
@@ -107,26 +149,42 @@ fn failed(whose: &str, errno: Errno) -> Error {
 
 /// Every address of the network namespace that the calling thread is in.
 fn list() -> Result<Addresses, Errno> {
-    let socket =
-        socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::NetlinkRoute)?;
-    setsockopt(&socket, sockopt::ReceiveTimeout, &TimeVal::seconds(PATIENCE))?;
-    send(socket.as_raw_fd(), &request(), MsgFlags::empty())?;
+    dump(address)
+}
+
+/// What `take` makes of each.
+fn dump<T>(take: impl Fn(&[u8]) -> Option<T>) -> Result<Vec<T>, Errno> {
+    let socket = open()?;
+    // Of any family, of any link.
+    send(socket.as_raw_fd(), &request(GET, DUMP, &[0; ADDRESS]), MsgFlags::empty())?;
     let mut found = Vec::new();
-    while !receive(&socket, &mut found)? {}
+    while !receive(&socket, &take, &mut found)? {}
     Ok(found)
 }
 
-/// The rest is zero: of any family, of any link.
-fn request() -> [u8; REQUEST as usize] {
-    let mut bytes = [0; REQUEST as usize];
-    bytes[..4].copy_from_slice(&REQUEST.to_ne_bytes());
-    bytes[4..6].copy_from_slice(&GET.to_ne_bytes());
-    bytes[6..8].copy_from_slice(&DUMP.to_ne_bytes());
+fn open() -> Result<OwnedFd, Errno> {
+    let socket =
+        socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::NetlinkRoute)?;
+    setsockopt(&socket, sockopt::ReceiveTimeout, &TimeVal::seconds(PATIENCE))?;
+    Ok(socket)
+}
+
+fn request(kind: u16, flags: u16, body: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0; HEADER];
+    bytes.extend_from_slice(body);
+    let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+    bytes[..4].copy_from_slice(&length.to_ne_bytes());
+    bytes[4..6].copy_from_slice(&kind.to_ne_bytes());
+    bytes[6..8].copy_from_slice(&flags.to_ne_bytes());
     bytes
 }
 
 /// Takes the next messages; true when they were the last.
-fn receive(socket: &OwnedFd, found: &mut Addresses) -> Result<bool, Errno> {
+fn receive<T>(
+    socket: &OwnedFd,
+    take: &impl Fn(&[u8]) -> Option<T>,
+    found: &mut Vec<T>,
+) -> Result<bool, Errno> {
     // A dump comes in pieces of at most 32 KiB (`netlink_dump`).
     let mut buffer = vec![0; 32 * 1024];
     let length = recv(socket.as_raw_fd(), &mut buffer, MsgFlags::empty())?;
@@ -134,8 +192,8 @@ fn receive(socket: &OwnedFd, found: &mut Addresses) -> Result<bool, Errno> {
     while let Some((kind, body, after)) = message(rest) {
         match kind {
             DONE => return Ok(true),
-            ERROR => return Err(error(body)),
-            NEW => found.extend(address(body)),
+            ERROR => return error(body).map_or(Ok(true), Err),
+            NEW => found.extend(take(body)),
             _ => (),
         }
         rest = after;
@@ -150,9 +208,10 @@ fn message(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
     Some((kind, body, bytes.get(length.next_multiple_of(4)..).unwrap_or_default()))
 }
 
-fn error(body: &[u8]) -> Errno {
+/// `None` for what is no error, but an acknowledgement.
+fn error(body: &[u8]) -> Option<Errno> {
     let code = body.first_chunk().map_or(0, |code| i32::from_ne_bytes(*code));
-    Errno::from_raw(code.checked_neg().unwrap_or(0))
+    code.checked_neg().filter(|code| *code != 0).map(Errno::from_raw)
 }
 
 fn address(body: &[u8]) -> Option<(IpAddr, u32)> {

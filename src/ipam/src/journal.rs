@@ -101,6 +101,12 @@ impl JournalStore {
         Self { files, timeout, boot_id: boot_id.to_string() }
     }
 
+    /// Whether there are no leases of this boot: none was given yet, or they are lost.
+    pub fn is_new(&self) -> Result<bool, StoreError> {
+        let base = Checkpoint::open(&leases(&self.files.state.path(&[DIRECTORY])?))?;
+        Ok(!base.is_some_and(|base| base.is_of_boot(&self.boot_id)))
+    }
+
     /// The last word of the journal with the checkpoint that it goes with, without the lock.
     fn peek(&self) -> Result<Journaled, StoreError> {
         let directory = self.files.state.path(&[DIRECTORY])?;

@@ -108,6 +108,12 @@ impl RangeSet {
     /// No address.
     pub const EMPTY: Self = Self(Vec::new());
 
+    /// The addresses of both.
+    #[must_use]
+    pub fn joined(self, other: Self) -> Self {
+        if other.is_empty() { self } else { self.0.into_iter().chain(other.0).collect() }
+    }
+
     /// The ranges, lowest first.
     pub fn ranges(&self) -> &[Range] {
         &self.0
