@@ -16,10 +16,11 @@ pub struct Subject {
 }
 
 /// All of them. A plugin that joins gets a line, and its tests with it.
-pub const SUBJECTS: [Subject; 6] = [
+pub const SUBJECTS: [Subject; 7] = [
     Subject { name: "macvlan", share: Share::All, rails: 1, chain: macvlan },
     Subject { name: "rail_ipam", share: Share::All, rails: 1, chain: rail_ipam },
     Subject { name: "chain", share: Share::All, rails: 1, chain: |world, pod| chain(world, pod, 1..=1) },
+    Subject { name: "two_ids", share: Share::About(12), rails: 2, chain: two_ids },
     Subject { name: "rail", share: Share::All, rails: 2, chain: |world, pod| rail(world, pod, 2) },
     Subject {
         name: "chain_of_eight",
@@ -75,8 +76,19 @@ fn two_addresses() -> Value {
 
 /// `macvlan` with `rail-ipam`, then `coordinator` with all that it can change in a pod, for each rail.
 fn chain(world: &World, pod: &Pod, rails: std::ops::RangeInclusive<u8>) -> Chain {
+    chain_of(rails, |number, name| plugin(world, pod, name).ifname(&format!("net{number}")))
+}
+
+/// Interfaces of one namespace that know of each other by that only: hot plug has a container ID of its own.
+fn two_ids(world: &World, pod: &Pod) -> Chain {
+    chain_of(1..=2, |number, name| {
+        plugin(world, pod, name).ifname(&format!("net{number}")).container(&format!("id{number}"))
+    })
+}
+
+fn chain_of(rails: std::ops::RangeInclusive<u8>, plugin: impl Fn(u8, &str) -> Plugin) -> Chain {
     rails.fold(Chain::default(), |chain, number| {
-        let of = |name: &str| plugin(world, pod, name).ifname(&format!("net{number}"));
+        let of = |name: &str| plugin(number, name);
         let network = format!("rail{number}");
         let link = json!({ "cniVersion": "1.1.0", "name": network, "type": "macvlan", "master": network, "ipam": ipam(number) });
         let mut routing = json!({ "cniVersion": "1.1.0", "name": network, "type": "coordinator" });

@@ -22,4 +22,4 @@ macro_rules! matrices {
     };
 }
 
-matrices! { macvlan rail_ipam chain rail chain_of_eight rail_of_eight }
+matrices! { macvlan rail_ipam chain two_ids rail chain_of_eight rail_of_eight }

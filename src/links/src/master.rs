@@ -9,6 +9,7 @@ mod check;
 mod error;
 mod ledger;
 mod provide;
+mod raised;
 mod release;
 mod vlan;
 

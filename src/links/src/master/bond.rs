@@ -15,7 +15,7 @@ const ROUNDED: [u16; 3] = [4, 5, 28];
 impl Masters<'_> {
     pub(super) fn provide_bond(&mut self, wanted: &BondSpec, nics: &[Link]) -> Result<Link, attach::Error> {
         let present = self.host.link_by_name(&wanted.name)?;
-        let ledger = self.record_user(&wanted.name, KIND, present.as_ref(), |ledger| {
+        let ledger = self.record_user(&wanted.name, KIND, present.as_ref(), None, |ledger| {
             ledger.ports = nics.iter().map(|nic| ledger.port_before(nic)).collect();
         })?;
         match &present {

@@ -31,6 +31,9 @@ pub(super) struct Ledger {
     pub(super) cleanup: bool,
     /// What the ports of a bond were before.
     pub(super) ports: Vec<Port>,
+    /// Links that were down before their first user: the link itself, and what a VLAN is on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) raised: Vec<u32>,
     /// The attachments that use it.
     pub(super) users: Vec<User>,
     boot_id: BootId,
@@ -77,6 +80,7 @@ impl Ledger {
             unfinished: false,
             cleanup: false,
             ports: Vec::new(),
+            raised: Vec::new(),
             users: Vec::new(),
             boot_id: BootId::current()?,
         })
@@ -103,7 +107,7 @@ impl Ledger {
     }
 
     /// All ledgers, those of VLANs before those of what they are on.
-    fn read_all(dirs: &Dirs) -> Result<Vec<Self>, Error> {
+    pub(super) fn read_all(dirs: &Dirs) -> Result<Vec<Self>, Error> {
         let directory = dirs.state.path(&[FOLDER])?;
         let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
         let names =

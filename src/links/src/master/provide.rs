@@ -59,7 +59,6 @@ impl Masters<'_> {
             None => nics.first().cloned(),
         };
         if let (Some(vlan), Some(below)) = (&self.wanted.vlan, below) {
-            self.bring_up(&below)?;
             self.provide_vlan(vlan, &below)?;
         }
         Ok(())
@@ -79,6 +78,7 @@ impl Masters<'_> {
         name: &str,
         kind: &str,
         present: Option<&Link>,
+        below: Option<&Link>,
         fill: impl FnOnce(&mut Ledger),
     ) -> Result<Ledger, attach::Error> {
         let mut ledger = match Ledger::load(self.dirs, name)? {
@@ -99,6 +99,7 @@ impl Masters<'_> {
                 self.made.push(name.to_owned());
             }
         }
+        ledger.raise(present.into_iter().chain(below), &Ledger::read_all(self.dirs)?);
         ledger.save(self.dirs)?;
         Ok(ledger)
     }

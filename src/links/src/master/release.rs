@@ -4,7 +4,7 @@ use netlink::Rtnetlink;
 use state::{AttachmentKey, Dirs};
 
 use super::ledger::Ledger;
-use super::{bond, lock};
+use super::{bond, lock, raised};
 
 /// DEL: `key` uses no master any more; one that was made here goes with its last user, if that is wished.
 pub fn release(dirs: &Dirs, key: &AttachmentKey) -> Result<Vec<Error>, Error> {
@@ -65,11 +65,15 @@ fn remove_user(
 ) -> Result<Vec<Error>, Error> {
     if ledger.users.len() > 1 || !is_to_go(&ledger, host)? {
         ledger.part(key);
+        if ledger.users.is_empty() {
+            raised::lower(dirs, &ledger, host)?;
+        }
         return if ledger.users.is_empty() && !ledger.made { ledger.remove(dirs) } else { ledger.save(dirs) }
             .map(|()| Vec::new());
     }
     delete(&ledger, host)?;
-    let errors = bond::restore_ports(&ledger, host);
+    let mut errors = bond::restore_ports(&ledger, host);
+    errors.extend(raised::lower(dirs, &ledger, host).err());
     if errors.is_empty() {
         ledger.remove(dirs)?;
     }

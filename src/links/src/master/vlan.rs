@@ -11,7 +11,9 @@ impl Masters<'_> {
     pub(super) fn provide_vlan(&mut self, wanted: &VlanSpec, below: &Link) -> Result<(), attach::Error> {
         let present = self.host.link_by_name(&wanted.name)?;
         let on = Some(below.name.clone());
-        let ledger = self.record_user(&wanted.name, KIND, present.as_ref(), |ledger| ledger.on = on)?;
+        let ledger =
+            self.record_user(&wanted.name, KIND, present.as_ref(), Some(below), |ledger| ledger.on = on)?;
+        self.bring_up(below)?;
         match &present {
             Some(link) => self.bring_up(link)?,
             None => self.make_vlan(wanted, below)?,

@@ -79,12 +79,55 @@ fn a_vlan_is_made_used_by_macvlan_and_stays_without_cleanup() {
 fn what_was_there_before_is_used_and_never_deleted() {
     let world = world();
     world.host().ip_do("link add rail1.100 link rail1 type vlan id 100\nlink set rail1 down");
-    let conf = vlan(&json!({ "cleanup": true }));
+    let (before, conf) = (steady(&world), vlan(&json!({ "cleanup": true })));
     ifacer(&world, "a").add(&conf).success();
     assert!(is_up(&link(world.host(), "rail1")), "a parent that is down is brought up");
     assert!(is_up(&link(world.host(), "rail1.100")), "a VLAN that is down is brought up");
     ifacer(&world, "a").del(&conf).success();
     assert!(world.host().has_link("rail1.100"));
+    assert_same(&before, &steady(&world));
+}
+
+/// What is brought up for pods is theirs to use, and down again when the last of them goes, in whatever order VLANs share a NIC.
+#[test]
+fn what_was_down_is_down_again_after_its_last_user() {
+    let world = world();
+    world.host().ip_do("link set rail1 down");
+    let is_up = |name: &str| is_up(&link(world.host(), name));
+    let conf = |id: u16| vlan(&json!({ "vlanID": id, "cleanup": true }));
+    let before = steady(&world);
+    for order in [[100, 200], [200, 100]] {
+        for (id, container) in [(100, "a"), (200, "b")] {
+            ifacer(&world, container).add(&conf(id)).success();
+        }
+        let by = |id: u16| ifacer(&world, if id == 100 { "a" } else { "b" });
+        by(order[0]).del(&conf(order[0])).success();
+        assert!(is_up("rail1"), "the other VLAN has it");
+        by(order[1]).del(&conf(order[1])).success();
+        assert_same(&before, &steady(&world));
+    }
+}
+
+#[test]
+fn what_was_down_stays_up_while_anything_else_uses_it() {
+    let world = world();
+    let pod = world.bare_pod("a");
+    let conf = vlan(&json!({ "cleanup": true }));
+    for (use_it, let_go) in [
+        ("link add link rail1 name used netns a type macvlan", ""),
+        ("addr add 10.9.9.1/24 dev rail1", "addr del 10.9.9.1/24 dev rail1"),
+        ("link add used link rail1 type vlan id 7\nlink set used up", "link del used"),
+    ] {
+        world.host().ip_do("link set rail1 down");
+        ifacer(&world, "a").add(&conf).success();
+        world.host().ip_do(use_it);
+        ifacer(&world, "a").del(&conf).success();
+        assert!(is_up(&link(world.host(), "rail1")), "{use_it}");
+        world.host().ip_do(let_go);
+        if pod.has_link("used") {
+            pod.ip_do("link del used");
+        }
+    }
 }
 
 /// N00004

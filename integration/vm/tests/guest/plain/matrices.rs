@@ -11,6 +11,15 @@ matrices! {
     ifacer_macvlan = IFACER;
 }
 
+mod ifacer_raised {
+    use super::*;
+
+    matrices! {
+        world_that_is_down();
+        ifacer = RAISED;
+    }
+}
+
 const IPVLAN: Subject = Subject { name: "ipvlan", share: Share::About(4), ignored: &[], chain: ipvlan };
 const IFACER: Subject = Subject {
     name: "ifacer, macvlan",
@@ -20,11 +29,20 @@ const IFACER: Subject = Subject {
     chain: on_a_vlan_of_a_bond,
 };
 
+const RAISED: Subject =
+    Subject { name: "ifacer on a NIC that is down", share: Share::About(4), ignored: &[], chain: on_a_vlan };
+
 fn world() -> World {
     let world = World::new();
     for number in [1, 2] {
         world.rail(number);
     }
+    world
+}
+
+fn world_that_is_down() -> World {
+    let world = world();
+    world.host().ip_do("link set rail1 down");
     world
 }
 
@@ -41,6 +59,12 @@ fn on_a_vlan_of_a_bond(world: &World, pod: &Pod) -> Chain {
                          "bond": bond, "vlanID": 100, "cleanup": true });
     let link = json!({ "cniVersion": "1.1.0", "name": "storage", "type": "macvlan", "master": "bond0.100", "ipam": ipam() });
     Chain::default().first(plugin("ifacer"), master).then(plugin("macvlan"), link)
+}
+
+fn on_a_vlan(world: &World, pod: &Pod) -> Chain {
+    let config = json!({ "cniVersion": "1.1.0", "name": "storage", "type": "ifacer", "interfaces": ["rail1"], "vlanID": 100,
+                         "cleanup": true });
+    Chain::default().first(world.plugin("ifacer").netns(pod.path()), config)
 }
 
 fn ipam() -> Value {
