@@ -28,7 +28,8 @@ impl Plugin for Coordinator {
 
     fn del(&self, request: &Request) -> Result<(), Error> {
         let attachments = Attachments::open(&dirs()?, PLUGIN)?;
-        let key = key_of(request)?;
+        // What is no key has no record: its ADD was refused.
+        let Ok(key) = key_of(request) else { return Ok(()) };
         let _lock = attachments.lock(&key)?;
         let cni_netns = request.env.netns.as_deref();
         let (undo, mut context) = match attachments.find::<Undo>(&key)? {

@@ -137,8 +137,9 @@ pub fn end(
     attachments: &Attachments,
     give_back: impl FnOnce(&mut Vec<Error>) -> Result<GivenBack, Error>,
 ) -> Result<(), cni::Error> {
-    // What is no key has no record.
-    let _lock = key_of(request).map_or(Ok(None), |key| attachments.lock(&key))?;
+    // What is no key has no record, and no lease: its ADD was refused.
+    let Ok(key) = key_of(request) else { return Ok(()) };
+    let _lock = attachments.lock(&key)?;
     let mut errors = Vec::new();
     let ended = give_back(&mut errors).unwrap_or_else(|error| {
         errors.push(error);

@@ -29,7 +29,8 @@ pub(crate) fn other_owner_by(
     let may_own = |plugin: &str, key: &AttachmentKey| {
         plugins(plugin) && Some(key) != but && (key.ifname == ifname || plugin == OF_SEVERAL)
     };
-    let records = state::record::whole(dirs, may_own)?;
+    let records =
+        state::record::whole(dirs, may_own, |error| tracing::warn!(%error, "passed over: no record"))?;
     let owner = records.into_iter().find(|record| {
         record.netns.as_ref().is_some_and(|netns| is(pod, netns)) && has_interface(record, ifname)
     });

@@ -77,8 +77,8 @@ impl Build<'_> {
     fn build(&mut self, adding: &mut Adding<Made>) -> Result<CniResult, cni::Error> {
         let mut results = self.leases.iter_mut().map(Lease::take).collect::<Result<Vec<_>, _>>()?;
         let links = self.links(adding)?;
-        // Before they have them: the pod may take one away meanwhile.
-        adding.set(|made| made.promised(&results));
+        // Before they have them: the pod may take one away or rename it meanwhile.
+        adding.persist(|made| made.promised(&results))?;
         let hearing: Vec<_> = links.iter().zip(self.accept_ra.iter().copied()).collect();
         advertisements::set(&self.site.pod, &hearing)?;
         if results.iter().any(addresses::has_ipv6) {

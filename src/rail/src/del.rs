@@ -16,7 +16,8 @@ const VALID: &str = "cni.dev/valid-attachments";
 pub fn del(request: &Request, rails: &[Request], ipam: &dyn Ipam) -> Result<(), cni::Error> {
     let dirs = Dirs::from_env().map_err(Error::from)?;
     let attachments = Attachments::open(&dirs, PLUGIN)?;
-    let key = key_of(request)?;
+    // What is no key has no record, and no lease: its ADD was refused.
+    let Ok(key) = key_of(request) else { return Ok(()) };
     let _lock = attachments.lock(&key)?;
     let (mut errors, mut made, mut recorded) = (Vec::new(), Made::default(), false);
     match undo(&dirs, &attachments, request, &key, rails, &mut errors) {

@@ -76,24 +76,24 @@ pub fn names(dirs: &Dirs, network: &str) -> Result<Vec<(String, AttachmentKey)>,
     Ok(names.iter().filter_map(|name| AttachmentKey::parse(network, name.to_str()?)).collect())
 }
 
-/// The whole records of this boot that `wanted` picks by plugin and key, whichever plugin wrote them.
+/// The whole records of this boot that `wanted` picks by plugin and key, whichever plugin wrote them. What lies there besides
+/// is told to `skipped`: no stranger's file keeps anybody from the rest.
 pub fn whole(
     dirs: &Dirs,
     wanted: impl Fn(&str, &AttachmentKey) -> bool,
+    mut skipped: impl FnMut(Error),
 ) -> Result<Vec<Record<serde_json::Value>>, Error> {
     let (root, boot_id) = (&dirs.state, BootId::current()?);
     let mut found = Vec::new();
     for network in file::names(&root.folder(&[FOLDER])?)?.iter().filter_map(|name| name.to_str()) {
-        let folder = root.folder(&[FOLDER, network])?;
-        for name in file::names(&folder)? {
+        let listed = root.folder(&[FOLDER, network]).and_then(|folder| Ok((file::names(&folder)?, folder)));
+        let Ok((names, folder)) = listed.map_err(&mut skipped) else { continue };
+        for name in names {
             let parsed = name.to_str().and_then(|name| AttachmentKey::parse(network, name));
             let Some((plugin, key)) = parsed.filter(|(plugin, key)| wanted(plugin, key)) else { continue };
-            let bytes = match file::read(&folder.join(&name)) {
-                Err(Error::TooLong { .. }) => continue,
-                bytes => bytes?,
-            };
-            let Some(bytes) = bytes else { continue };
-            if let Ok(Loaded::Present(record)) = entry::decode(&bytes, &plugin, &key, &boot_id) {
+            let Ok(bytes) = file::read(&folder.join(&name)).map_err(&mut skipped) else { continue };
+            let decoded = bytes.map(|bytes| entry::decode(&bytes, &plugin, &key, &boot_id));
+            if let Some(Ok(Loaded::Present(record))) = decoded {
                 found.push(record);
             }
         }

@@ -53,7 +53,8 @@ impl Build<'_> {
     fn build(&mut self, adding: &mut Adding<PodLink>) -> Result<CniResult, cni::Error> {
         let ifname = &self.request.env.ifname;
         let link = self.child.create(&mut self.host, &mut self.pod, ifname, adding)?;
-        adding.set(|undo| undo.made(&link));
+        // By its name alone nobody finds it once the pod has renamed it.
+        adding.persist(|undo| undo.made(&link))?;
         advertisements::set(&self.pod, &[(&link, self.accept_ra)])?;
         let mut result = self.addresses()?;
         // Before it has them: the pod may take it away meanwhile.

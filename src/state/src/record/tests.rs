@@ -315,5 +315,24 @@ fn a_record_that_is_too_long_is_not_written_and_one_that_is_there_is_damaged() {
     let file = fs::read_dir(node.folder()).unwrap().next().unwrap().unwrap().path();
     File::options().write(true).open(file).and_then(|file| file.set_len(17 << 20)).unwrap();
     assert!(matches!(records.load::<Undo>(&key("c1")).unwrap(), Loaded::Damaged(_)));
-    assert!(whole(&node.dirs, |_, _| true).unwrap().is_empty());
+    let mut skipped = Vec::new();
+    assert!(whole(&node.dirs, |_, _| true, |error| skipped.push(error)).unwrap().is_empty());
+    assert!(matches!(skipped[..], [Error::TooLong { .. }]), "{skipped:?}");
+}
+
+#[test]
+fn what_lies_beside_the_records_hides_none_of_them() {
+    let node = Node::new();
+    let saved = save(&node.records("macvlan"), key("c1"), "here");
+    let attachments = node.dirs.state.path(&[FOLDER]).unwrap();
+    for folder in [".hidden", "sp ace", "rail-1/c2,macvlan,net1"] {
+        fs::create_dir(attachments.join(folder)).unwrap();
+    }
+    File::create(attachments.join("plain")).unwrap();
+    symlink("/dev/zero", node.folder().join("c3,macvlan,net1")).unwrap();
+    nix::unistd::mkfifo(&node.folder().join("c4,macvlan,net1"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let mut skipped = 0;
+    let found = whole(&node.dirs, |_, _| true, |_| skipped += 1).unwrap();
+    assert_eq!(found.into_iter().map(|record| record.key).collect::<Vec<_>>(), [saved.key]);
+    assert_eq!(skipped, 6);
 }

@@ -206,3 +206,33 @@ fn overlay_is_taken_where_the_first_nic_is_anothers() {
     assert!(!scene.pod.has_link("veth0"));
     assert!(scene.rules("-4").contains(&"10101: from 172.16.1.10 lookup 101 proto 211".to_owned()));
 }
+
+/// A pod needs no more than `CAP_NET_RAW` to say that it is a router, and a node that routes no IPv6 itself listens.
+#[test]
+fn the_node_hears_no_router_in_the_pod() {
+    let scene = Underlay::new(1);
+    let host = scene.world.host();
+    for name in ["all", "default"] {
+        host.set_sysctl(&format!("net/ipv6/conf/{name}/forwarding"), "0");
+    }
+    scene.add(1, &json!({}));
+    scene.pod.settle("veth0");
+    let routes =
+        || host.ip(&["-6", "route", "show", "proto", "ra"]).to_string() + &host.ip(&["addr"]).to_string();
+    let before = routes();
+    for _ in 0..3 {
+        scene.pod.advertise("veth0", "2001:db8:bad::".parse().unwrap());
+    }
+    assert_eq!(routes(), before);
+    let veth =
+        host.ip(&["link"]).as_array().unwrap().iter().find_map(|link| {
+            link["ifname"].as_str().filter(|name| name.starts_with("veth")).map(str::to_owned)
+        });
+    host.set_sysctl(&format!("net/ipv6/conf/{}/accept_ra", veth.unwrap()), "1");
+    let heard = || {
+        scene.pod.advertise("veth0", "2001:db8:bad::".parse().unwrap());
+        (routes() != before).then_some(())
+    };
+    testkit::eventually(std::time::Duration::from_secs(10), heard)
+        .expect("where it listens, it is led astray");
+}
