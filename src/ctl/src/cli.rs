@@ -74,6 +74,8 @@ pub(crate) enum Command {
     /// Prepare the node's own NICs as a file says: addresses, MTU, policy routing, VFs, RDMA mode, lossless classes
     #[command(subcommand)]
     Host(crate::host::Command),
+    /// Draw this node: NUMA nodes, PCIe bridges, and the GPUs and NICs below them
+    Map(crate::map::Map),
     /// Say whether this node, or a pod on it, is ready for RDMA, and the cure of what is not
     #[command(after_long_help = crate::doctor::HELP)]
     Doctor(crate::doctor::Doctor),

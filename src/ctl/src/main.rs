@@ -9,6 +9,7 @@ mod explain;
 mod host;
 mod inject;
 mod man;
+mod map;
 mod network;
 mod node;
 mod output;
@@ -81,6 +82,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Inject(args) => inject::run(&args),
         Command::Node(command) => node::run(&command),
         Command::Host(command) => host::run(&command),
+        Command::Map(args) => map::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Completion { shell } => {
             let mut script = Vec::new();

@@ -5,11 +5,13 @@ mod checks;
 mod files;
 mod finding;
 mod look;
+mod map;
 pub mod nccl;
 mod sight;
 
 pub use finding::{Check, Finding, Level};
 pub use look::{look, look_at_links};
+pub use map::map;
 pub use sight::{Char, Gid, Gpu, Holder, Hop, Netdev, Pci, Pkey, Port, RdmaDevice, Sight, Whose};
 
 use crate::roce::Roce;

@@ -294,3 +294,22 @@ fn the_rails_of_a_pod_have_their_indices() {
         rails.iter().map(|rail| (rail.ifname.as_str(), rail.device.as_str(), rail.gid_index)).collect();
     assert_eq!(told, [("ens0", "mlx5_0", 3), ("ens1", "mlx5_1", 3)]);
 }
+
+#[test]
+fn a_map_has_gpus_and_nics_below_their_bridges() {
+    let tree = good();
+    tree.vf_of(0);
+    let lines = super::super::map(&seen(&tree, Whose::Node));
+    let expected = [
+        "NUMA node 0",
+        "  bridge 0000:18:01.0",
+        "    bridge 0000:19:00.0",
+        "      GPU 0000:1b:00.0",
+        "      NIC 0000:1a:00.0 mlx5_0, ens0 172.16.0.10/24, Ethernet ACTIVE 200 Gb/sec (4X HDR), 1 of its VFs are here",
+        "  bridge 0000:38:01.0",
+        "    bridge 0000:39:00.0",
+        "      GPU 0000:3b:00.0",
+        "      NIC 0000:3a:00.0 mlx5_1, ens1 172.16.1.10/24, Ethernet ACTIVE 200 Gb/sec (4X HDR)",
+    ];
+    assert_eq!(lines, expected);
+}
