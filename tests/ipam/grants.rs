@@ -83,6 +83,34 @@ fn a_pool_of_the_cluster_and_one_of_the_node_do_not_share_a_name_or_addresses() 
     assert!(code == 7 && message.contains("node/grants") && message.contains("a.yaml"), "{message}");
 }
 
+/// What of a shared subnet is not granted here, is another node's.
+#[test]
+fn no_config_and_no_file_takes_an_address_of_a_subnet_that_the_cluster_shares_out() {
+    let node = node(&["172.16.1.7-172.16.1.8"]);
+    let subnet = json!({"name": "mine", "subnet": "172.16.1.0/24", "ips": ["172.16.1.30"]});
+    let within = json!({"name": "mine", "subnet": "172.16.1.128/25", "ips": ["172.16.1.130"]});
+    let around = json!({"name": "mine", "subnet": "172.16.0.0/16", "ips": ["172.16.1.30"]});
+    let inline = [subnet, within, around].map(|pool| json!({"pools": [pool]}));
+    let range = |subnet: &str, start: &str, end: &str| json!({"subnet": subnet, "rangeStart": start, "rangeEnd": end});
+    let ranges = [
+        range("172.16.1.0/24", "172.16.1.30", "172.16.1.31"),
+        range("172.16.0.0/16", "172.16.0.9", "172.16.1.0"),
+        json!({"ranges": [[{"subnet": "10.0.0.0/24"}], [{"subnet": "172.16.1.128/25"}]]}),
+    ];
+    for ipam in inline.iter().chain(&ranges) {
+        let (code, message) = node.refusal("a", &network(ipam));
+        assert!(code == 7 && message.contains("overlaps") && message.contains("\"shared\""), "{message}");
+    }
+    node.put("config/pools.d/a.yaml", &pool("own", "{subnet: 172.16.1.0/24, ips: [172.16.1.30]}"));
+    let (code, message) = node.refusal("a", &using(&["own"]));
+    assert!(code == 7 && message.contains("overlaps") && message.contains("\"shared\""), "{message}");
+    assert_eq!(
+        node.add("b", &network(&range("172.16.0.0/16", "172.16.0.9", "172.16.0.9"))),
+        ["172.16.0.9/16"]
+    );
+    assert_eq!(node.add("a", &shared(0)), ["172.16.1.7/24"]);
+}
+
 #[test]
 fn within_the_grant_no_agent_is_asked() {
     let node = node(&["172.16.1.7-172.16.1.8"]);

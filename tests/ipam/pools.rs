@@ -242,3 +242,30 @@ fn a_sticky_pool_outlives_a_reboot() {
     assert_eq!(add("d", "w-1"), "10.0.0.3/24");
     assert_eq!(add("e", "w-0"), "10.0.0.2/24");
 }
+
+/// Who may not have an address by the name of its pool does not get it by writing its subnet.
+#[test]
+fn ranges_of_a_config_get_nothing_that_the_nodes_documents_keep_from_the_pod() {
+    let reserved = "kind: SpiderReservedIP\nmetadata: {name: r}\nspec: {ips: [10.0.0.9]}\n---\n".to_owned();
+    let pools = [
+        pool("admins", "{subnet: 10.0.0.0/24, ips: [10.0.0.2], namespaceName: [admin]}"),
+        pool("off", "{subnet: 10.0.0.0/24, ips: [10.0.0.3], disable: true}"),
+        pool("there", "{subnet: 10.0.0.0/24, ips: [10.0.0.4], nodeName: [other]}"),
+        pool("another", "{subnet: 10.0.0.0/24, ips: [10.0.0.5], multusName: [x/other]}"),
+        pool("all", "{subnet: 10.0.0.0/24, ips: [10.0.0.6-10.0.0.8], excludeIPs: [10.0.0.7]}"),
+    ];
+    let node = Node::with_pools(&(pools.concat() + &reserved));
+    let range = network(&json!({"subnet": "10.0.0.0/24", "rangeStart": "10.0.0.2", "rangeEnd": "10.0.0.10"}));
+    let add = |container: &str, namespace: &str| {
+        node.call("ADD", container, &range).args(&format!("K8S_POD_NAMESPACE={namespace}")).run()
+    };
+    for (container, ip) in [("a", "10.0.0.6/24"), ("b", "10.0.0.8/24"), ("c", "10.0.0.10/24")] {
+        assert_eq!(add(container, "tenant").ips(), [ip]);
+    }
+    assert_eq!(add("d", "tenant").error().0, 100);
+    assert_eq!(add("d", "admin").ips(), ["10.0.0.2/24"]);
+    let mut wanted = range.clone();
+    wanted["args"] = json!({"cni": {"ips": ["10.0.0.9"]}});
+    let (code, message) = node.refusal("e", &wanted);
+    assert!(code == 7 && message.contains("a reserved address"), "{message}");
+}

@@ -33,7 +33,7 @@ impl<'r> Give<'r> {
         dirs: &'r Dirs,
         requested: &'r [IpAddr],
     ) -> Result<Self, Error> {
-        let pools = Pools::load(conf, dirs).map_err(failure::of)?;
+        let pools = Pools::load(request, conf, dirs, namespace(request)).map_err(failure::of)?;
         let sets = pools.select(request, namespace(request)).map_err(failure::of)?;
         conf::fits_version(request.config.cni_version, &plugin::families(&sets))?;
         let lost = lost::addresses(&plugin::store(dirs, conf.lock_timeout)?, dirs)?;
@@ -53,8 +53,12 @@ impl<'r> Give<'r> {
 
     /// Takes over what the agent has written meanwhile.
     pub(crate) fn load_again(&mut self) -> Result<(), ipam::Error> {
-        self.pools = Pools::load(self.conf, self.dirs)?;
+        self.pools = self.load()?;
         Ok(())
+    }
+
+    fn load(&self) -> Result<Pools, ipam::Error> {
+        Pools::load(self.request, self.conf, self.dirs, namespace(self.request))
     }
 
     /// Leases them, all or none.
@@ -64,7 +68,7 @@ impl<'r> Give<'r> {
         let decide = &mut |leases: &dyn Leases| {
             // What the agent has given back since belongs to another node by now.
             let are_current = self.pools.are_current()?;
-            let fresh = if are_current { None } else { Some(Pools::load(self.conf, self.dirs)?) };
+            let fresh = if are_current { None } else { Some(self.load()?) };
             self.choose(fresh.as_ref().unwrap_or(&self.pools), leases, &mut result)
         };
         store.update(decide)?;

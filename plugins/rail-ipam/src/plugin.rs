@@ -115,7 +115,7 @@ impl Plugin for RailIpam {
     fn status(&self, request: &cni::Request) -> Result<(), Error> {
         let conf = Conf::of(request)?;
         let dirs = dirs()?;
-        let pools = Pools::load(&conf, &dirs).map_err(failure::of)?;
+        let pools = Pools::load(request, &conf, &dirs, Namespace::Any).map_err(failure::of)?;
         let not_available = |error: ipam::Error| Error::not_available(error.to_string());
         let sets = pools.select(request, Namespace::Any).map_err(not_available)?;
         // The request of a pod that does not exist, of which nothing is kept.

@@ -11,20 +11,36 @@ use crate::master;
 /// Everything that a request may choose from: one list of pools for each address that it gets.
 pub(crate) enum Pools {
     Catalog { catalog: Box<Catalog>, wanted: PoolNames, match_master: bool, grants: Grants },
-    Ranges(Vec<Vec<Pool>>),
+    Ranges { sets: Vec<Vec<Pool>>, grants: Grants },
 }
 
 impl Pools {
-    /// Reads and validates them.
-    pub(crate) fn load(conf: &Conf, dirs: &Dirs) -> Result<Self, Error> {
+    /// Reads and validates them, for a pod in `namespace`.
+    pub(crate) fn load(
+        request: &Request,
+        conf: &Conf,
+        dirs: &Dirs,
+        namespace: Namespace<'_>,
+    ) -> Result<Self, Error> {
+        let grants = Grants::read(dirs)?;
+        let mut catalog = Catalog::default();
         match &conf.source {
-            Source::Ranges(sets) => ranges(conf, sets),
+            Source::Ranges(sets) => {
+                // Whose they are, and since when, is no matter: their subnets are the cluster's.
+                let granted = grants.granted()?;
+                catalog.add_granted(&grants.path().display().to_string(), granted.as_ref());
+                add_directory(&mut catalog, dirs)?;
+                log(&catalog);
+                let mut sets = ranges(conf, sets)?;
+                let site =
+                    Site { node: &node_names(), namespace, network: &request.config.name, master: None };
+                ipam::fence(&catalog.complete(), &mut sets, &site)?;
+                Ok(Self::Ranges { sets, grants })
+            }
             Source::Pools { wanted, inline, match_master } => {
                 let (wanted, match_master) = (wanted.clone(), *match_master);
-                let grants = Grants::read(dirs)?;
-                let mut catalog = Catalog::default();
                 add_granted(&mut catalog, &grants)?;
-                catalog.add_directory(&dirs.config.path(&["pools.d"]).map_err(StoreError::from)?);
+                add_directory(&mut catalog, dirs)?;
                 let inline = add_inline(&mut catalog, inline);
                 log(&catalog);
                 let catalog = Box::new(catalog.complete());
@@ -41,7 +57,7 @@ impl Pools {
         namespace: Namespace<'_>,
     ) -> Result<Vec<Vec<&Pool>>, Error> {
         match self {
-            Self::Ranges(sets) => Ok(sets.iter().map(|set| set.iter().collect()).collect()),
+            Self::Ranges { sets, .. } => Ok(sets.iter().map(|set| set.iter().collect()).collect()),
             Self::Catalog { catalog, wanted, match_master, .. } => {
                 let master = || master::addresses(request);
                 let is_pod = namespace != Namespace::Any;
@@ -56,8 +72,7 @@ impl Pools {
     /// Whether the agent has not changed them since; with the lease store locked it does not.
     pub(crate) fn are_current(&self) -> Result<bool, StoreError> {
         match self {
-            Self::Ranges(_) => Ok(true),
-            Self::Catalog { grants, .. } => grants.is_current(),
+            Self::Ranges { grants, .. } | Self::Catalog { grants, .. } => grants.is_current(),
         }
     }
 
@@ -67,7 +82,7 @@ impl Pools {
     }
 }
 
-fn ranges(conf: &Conf, sets: &[(String, Vec<ipam::RangeSpec>)]) -> Result<Pools, Error> {
+fn ranges(conf: &Conf, sets: &[(String, Vec<ipam::RangeSpec>)]) -> Result<Vec<Vec<Pool>>, Error> {
     let mut warnings = Vec::new();
     let mut sets = ipam::range_sets(sets, &mut warnings)?;
     for warning in warnings {
@@ -77,7 +92,13 @@ fn ranges(conf: &Conf, sets: &[(String, Vec<ipam::RangeSpec>)]) -> Result<Pools,
         pool.rest = conf.rest.unwrap_or(pool.rest);
         pool.sticky = conf.sticky.unwrap_or(pool.sticky);
     }
-    Ok(Pools::Ranges(sets))
+    Ok(sets)
+}
+
+/// The pools that the node's administrator wrote.
+fn add_directory(catalog: &mut Catalog, dirs: &Dirs) -> Result<(), StoreError> {
+    catalog.add_directory(&dirs.config.path(&["pools.d"])?);
+    Ok(())
 }
 
 /// The pools of the cluster come first: what a file of this node says against them is refused, not they.

@@ -26,6 +26,8 @@ pub struct Catalog {
     warnings: Vec<String>,
     reserved: Vec<Range>,
     reserved_error: Option<PoolError>,
+    /// Subnets of the cluster's pools, each with the name of one: their other addresses are other nodes'.
+    granted: Vec<(IpNet, String)>,
     subnets: BTreeMap<(Family, u128), (IpNet, String)>,
     ranges: BTreeMap<u128, (Range, String)>,
 }
@@ -77,7 +79,7 @@ impl Catalog {
         }
     }
 
-    /// Adds the pools of the cluster, with what of them is this node's.
+    /// Adds the pools of the cluster, with what of them is this node's. They come before all others.
     pub fn add_granted(&mut self, source: &str, granted: Option<&Granted>) {
         let Some(granted) = granted else {
             return self.places.push(format!("no raild agent has written {source}"));
@@ -90,6 +92,7 @@ impl Catalog {
                 pool.share = Some(Share { free });
             }
         }
+        self.granted = self.pools().map(|pool| (pool.subnet, pool.name.clone())).collect();
         self.places.push(format!("the cluster has {} pools for this node ({source})", granted.pools.len()));
     }
 
@@ -101,7 +104,7 @@ impl Catalog {
     /// Takes reserved addresses out of all pools; call it when every document has been added.
     #[must_use]
     pub fn complete(mut self) -> Self {
-        let reserved = std::mem::take(&mut self.reserved).into_iter().collect::<RangeSet>();
+        let reserved = self.reserved.iter().copied().collect::<RangeSet>();
         if !reserved.is_empty() {
             self.entries
                 .iter_mut()
@@ -109,6 +112,33 @@ impl Catalog {
                 .for_each(|pool| pool.reserve(&reserved));
         }
         self
+    }
+
+    /// What nobody gets who may not use the pools that `may_use` refuses: reserved and excluded addresses, and all of those pools.
+    pub(crate) fn kept(&self, may_use: impl Fn(&Pool) -> bool) -> RangeSet {
+        let of = |pool: &Pool| {
+            let refused = if may_use(pool) { RangeSet::EMPTY } else { pool.offered.clone() };
+            [pool.withheld.excluded.clone(), refused]
+        };
+        let of_pools = self.pools().flat_map(of);
+        let ranges = of_pools.flat_map(|set| set.ranges().to_vec());
+        ranges.chain(self.reserved.iter().copied()).collect()
+    }
+
+    /// No address of a config or a file is in a subnet that the cluster shares out among its nodes.
+    pub(crate) fn refuse_granted(&self, pool: &Pool, place: &str, field: &str) -> Result<(), PoolError> {
+        for (subnet, name) in &self.granted {
+            let of_cluster = RangeSet::from(Range::subnet(subnet));
+            if let Some(range) =
+                pool.offered.ranges().iter().find(|range| of_cluster.meeting(range).is_some())
+            {
+                let problem = format!(
+                    "overlaps {subnet} of pool {name:?}, whose addresses the cluster grants to its nodes: name that pool, or take another subnet"
+                );
+                return Err(PoolError::new(place, field, &range.to_string(), problem));
+            }
+        }
+        Ok(())
     }
 
     /// The names of all pools, valid or not, in the order in which they were added.
@@ -211,6 +241,7 @@ impl Catalog {
                 format!("overlaps {subnet} of pool {other:?}; give both the same subnet, or separate ones");
             return Err(error("subnet", pool.subnet.to_string(), problem));
         }
+        self.refuse_granted(&pool, &place.pool, &format!("{}ips", place.prefix))?;
         for range in pool.offered.ranges() {
             if let Some((met, other)) = self.meeting(range) {
                 return Err(error("ips", range.to_string(), format!("overlaps {met} of pool {other:?}")));

@@ -28,5 +28,5 @@ pub use journal::JournalStore;
 pub use lease::{AttachmentKey, Change, CoolingDown, Lease};
 pub use pool::{Family, Pool, PoolRoute, Scope, Share, Spent};
 pub use range::{Range, RangeError, RangeSet};
-pub use select::{Namespace, PoolNames, Site, select};
+pub use select::{Namespace, PoolNames, Site, fence, select};
 pub use store::{Decision, Kept, Leases, Look, Store};

@@ -59,6 +59,21 @@ pub fn select<'c>(
     if wanted.is_empty() { defaults(catalog, &filter) } else { named(catalog, wanted, &filter) }
 }
 
+/// Ranges of a config belong to no pool, and get none of the addresses that the documents keep from this pod, nor any of a subnet
+/// that the cluster shares out.
+pub fn fence(catalog: &Catalog, sets: &mut [Vec<Pool>], site: &Site<'_>) -> Result<(), Error> {
+    if let Some(error) = catalog.reserved_error() {
+        return Err(error.clone().into());
+    }
+    let filter = Filter { site, master: None };
+    let kept = catalog.kept(|pool| filter.objection(pool).is_none());
+    for pool in sets.iter_mut().flatten() {
+        catalog.refuse_granted(pool, &format!("range {}", pool.name), "addresses")?;
+        pool.reserve(&kept);
+    }
+    Ok(())
+}
+
 fn named<'c>(
     catalog: &'c Catalog,
     wanted: &PoolNames,
