@@ -3,6 +3,7 @@
 mod gate;
 mod input;
 mod output;
+mod shallow;
 
 use std::env;
 use std::ffi::OsString;
@@ -120,17 +121,21 @@ impl Call<'_> {
         if raw_env.command == Command::Version.as_str() {
             return (self.answer)(&version_answer(plugin, self.stdin)).map_err(|error| unheard(&error));
         }
-        let document = Document::parse(input::read_all(self.stdin, self.patience)?)?;
+        let stdin = input::read_all(self.stdin, input::longest(&raw_env.command), self.patience)?;
+        let document = Document::parse(shallow::without_depths(&raw_env.command, stdin))?;
         let command: Command = raw_env.command.parse()?;
         let own_netns_allowed = raw_env.own_netns_allowed;
         let env = raw_env.into_env(command);
         log::init(document.raw(), plugin.log_name(), &env);
         gate::check_version(plugin, command, &document.version_text()?)?;
         output::speak(document.version()?);
+        if gate::is_of_nothing(command, &document.name)? {
+            return Ok(());
+        }
         // The process ends with the answer. To give memory back piece by piece would only hold that up.
         let mut request = ManuallyDrop::new(Request { env, config: document.into_config(command)? });
         if !own_netns_allowed {
-            gate::refuse_own_netns(&request.env)?;
+            gate::refuse_own_netns(&mut request.env)?;
         }
         tracing::debug!("function called");
         match command {
@@ -157,13 +162,28 @@ fn add(
 ) -> Result<(), Error> {
     let result = plugin.add(request)?;
     let value = result.to_value(request.config.cni_version).map_err(|e| Error::internal(e.to_string()));
-    let told = value.and_then(|value| answer(&value).map_err(|error| unheard(&error)));
+    let told = value.and_then(|value| {
+        require_return(&value, &request.config)?;
+        answer(&value).map_err(|error| unheard(&error))
+    });
     told.map_err(|error| {
         request.env.command = Command::Del;
         let undone = plugin.del(request);
         let details = undone.err().map(|e| format!("and the rollback failed: {e}"));
         error.with_details(details.unwrap_or_default())
     })
+}
+
+/// DEL gets the result back, together with the config, and perhaps with what later plugins of the chain add.
+fn require_return(result: &Value, config: &Config) -> Result<(), Error> {
+    let longest = input::LONGEST_WITH_RESULT / 2;
+    let length = result.to_string().len() + config.stdin().len();
+    if length <= longest {
+        return Ok(());
+    }
+    Err(Error::invalid_config(format!(
+        "the network config and its result are {length} bytes long together, and DEL may get {longest} of them: give the network fewer routes"
+    )))
 }
 
 fn unheard(error: &io::Error) -> Error {

@@ -34,14 +34,37 @@ fn check_verb(plugin: &dyn Plugin, command: Command, asked: &str) -> Result<(), 
     Ok(())
 }
 
-/// ADD and DEL in the plugin's own namespace would change the host. The reference looks after its handler, when it is
-/// too late.
-pub(super) fn refuse_own_netns(env: &Env) -> Result<(), Error> {
+/// The longest name that a file can have, and so a record, or what a runtime remembers of an attachment.
+const LONGEST_NAME: usize = 255;
+
+/// A network whose name can be no file's has no attachments: an ADD is refused, and an undo has nothing to do.
+pub(super) fn is_of_nothing(command: Command, network: &str) -> Result<bool, Error> {
+    let length = network.len();
+    if length <= LONGEST_NAME {
+        return Ok(false);
+    }
+    if matches!(command, Command::Del | Command::Gc) {
+        tracing::warn!("nothing to undo: no attachment has a network name of {length} bytes");
+        return Ok(true);
+    }
+    Err(Error::invalid_config(format!(
+        "the network name has {length} bytes: expected at most {LONGEST_NAME}"
+    )))
+}
+
+/// ADD in the plugin's own namespace would change the host. The reference looks after its handler, when it is too late. A DEL
+/// there is about a pod whose path leads to the host by now, and so of a namespace that is at no path.
+pub(super) fn refuse_own_netns(env: &mut Env) -> Result<(), Error> {
     let changes = matches!(env.command, Command::Add | Command::Del);
     let Some(netns) = env.netns.as_ref().filter(|_| changes) else { return Ok(()) };
     // One thread is all there is by now. The way by `thread-self` makes the kernel set up twice as many entries of /proc.
     let own = identity(Path::new("/proc/self/ns/net"));
     if own.is_none() || identity(netns) != own {
+        return Ok(());
+    }
+    if env.command == Command::Del {
+        tracing::warn!(netns = %netns.display(), "CNI_NETNS leads to the host, where nothing is deleted");
+        env.netns = None;
         return Ok(());
     }
     Err(Error::netns("plugin's netns and netns from CNI_NETNS should not be the same")

@@ -9,10 +9,12 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::Value;
 
 use crate::version::Dotted;
-use crate::{Error, lenient};
+use crate::{Command, Error, lenient};
 
-/// The longest config: a GC names every attachment of a node, in a hundred bytes each.
+/// The longest config of an ADD.
 pub(super) const LONGEST: usize = 4 << 20;
+/// With what comes back to it: DEL and CHECK have the result of the ADD in theirs, a GC every attachment of a node.
+pub(super) const LONGEST_WITH_RESULT: usize = 16 << 20;
 /// A runtime writes at once, and closes.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// What VERSION waits for, which need not be written to.
@@ -24,13 +26,19 @@ pub(super) trait Input: Read + AsFd {}
 
 impl<T: Read + AsFd> Input for T {}
 
-pub(super) fn read_all(stdin: &mut dyn Input, patience: Duration) -> Result<Vec<u8>, Error> {
-    let (bytes, ended) = read(stdin, patience);
+/// By the name of the verb.
+pub(super) fn longest(command: &str) -> usize {
+    let gets_more = [Command::Del, Command::Check, Command::Gc].iter().any(|verb| verb.as_str() == command);
+    if gets_more { LONGEST_WITH_RESULT } else { LONGEST }
+}
+
+pub(super) fn read_all(stdin: &mut dyn Input, longest: usize, patience: Duration) -> Result<Vec<u8>, Error> {
+    let (bytes, ended) = read(stdin, longest, patience);
     match ended {
         Ok(()) => Ok(bytes),
         Err(error) if error.kind() == ErrorKind::FileTooLarge => Err(Error::decode(format!(
             "the network config on stdin is longer than {} MiB: make it shorter",
-            LONGEST >> 20
+            longest >> 20
         ))),
         Err(error) if error.kind() == ErrorKind::TimedOut => Err(Error::io(format!(
             "error reading from stdin: it was not closed within {} s, after {} bytes: the caller has to close it after the network config",
@@ -42,7 +50,7 @@ pub(super) fn read_all(stdin: &mut dyn Input, patience: Duration) -> Result<Vec<
 }
 
 /// What came, and why there was no more.
-fn read(stdin: &mut dyn Input, patience: Duration) -> (Vec<u8>, io::Result<()>) {
+fn read(stdin: &mut dyn Input, longest: usize, patience: Duration) -> (Vec<u8>, io::Result<()>) {
     let deadline = Instant::now() + patience;
     // Enough for most.
     let mut bytes = Vec::with_capacity(CHUNK);
@@ -51,12 +59,12 @@ fn read(stdin: &mut dyn Input, patience: Duration) -> (Vec<u8>, io::Result<()>) 
             return (bytes, Err(error));
         }
         let begin = bytes.len();
-        bytes.resize((2 * begin).clamp(CHUNK, LONGEST + 1), 0);
+        bytes.resize((2 * begin).clamp(CHUNK, longest + 1), 0);
         let got = stdin.read(&mut bytes[begin..]);
         bytes.truncate(begin + *got.as_ref().unwrap_or(&0));
         match got {
             Ok(0) => return (bytes, Ok(())),
-            Ok(_) if bytes.len() > LONGEST => return (bytes, Err(ErrorKind::FileTooLarge.into())),
+            Ok(_) if bytes.len() > longest => return (bytes, Err(ErrorKind::FileTooLarge.into())),
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return (bytes, Err(error)),
@@ -67,7 +75,7 @@ fn read(stdin: &mut dyn Input, patience: Duration) -> (Vec<u8>, io::Result<()>) 
 /// The `cniVersion` on the stdin of VERSION, if anybody writes one: the reference never reads there, so a caller may
 /// leave it open.
 pub(super) fn asked_version(stdin: &mut dyn Input) -> Option<String> {
-    let (bytes, _) = read(stdin, PATIENCE_OF_VERSION);
+    let (bytes, _) = read(stdin, LONGEST, PATIENCE_OF_VERSION);
     let value: Value = serde_json::from_slice(&bytes).ok()?;
     let version = lenient::member(&value, "cniVersion")?.as_str()?;
     version.parse::<Dotted>().ok()?;

@@ -8,6 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
 use super::*;
+use crate::Route;
 
 /// Remembers which handlers ran.
 #[derive(Default)]
@@ -15,6 +16,7 @@ struct Recorder {
     calls: RefCell<Vec<&'static str>>,
     request: Cell<Option<Request>>,
     versions: Option<&'static [Version]>,
+    routes: Vec<Route>,
     failure: Option<Error>,
 }
 
@@ -32,7 +34,8 @@ impl Plugin for Recorder {
     }
 
     fn add(&self, request: &Request) -> Result<CniResult, Error> {
-        self.called("add", request).map(|()| CniResult::default())
+        self.called("add", request)
+            .map(|()| CniResult { routes: self.routes.clone(), ..CniResult::default() })
     }
 
     fn del(&self, request: &Request) -> Result<(), Error> {

@@ -73,20 +73,46 @@ fn stdin_that_drips_is_an_error() {
 fn stdin_without_an_end_is_an_error() {
     let error = read_from("DEL", &mut File::open("/dev/zero").unwrap()).unwrap_err();
     assert_eq!(error.code, code::DECODE);
-    assert_eq!(error.msg, "the network config on stdin is longer than 4 MiB: make it shorter");
+    assert_eq!(error.msg, "the network config on stdin is longer than 16 MiB: make it shorter");
 }
 
 #[test]
 fn longest_config_is_read_whole() {
-    let padding = " ".repeat(input::LONGEST - CONF.len());
-    let mut file = tempfile::tempfile().unwrap();
-    write!(file, "{padding}{CONF}").unwrap();
-    file.rewind().unwrap();
-    read_from("DEL", &mut file).unwrap();
-    file.seek(SeekFrom::End(0)).unwrap();
-    file.write_all(b" ").unwrap();
-    file.rewind().unwrap();
-    assert_eq!(read_from("DEL", &mut file).unwrap_err().code, code::DECODE);
+    for (verb, longest) in [("ADD", input::LONGEST), ("DEL", input::LONGEST_WITH_RESULT)] {
+        let padding = " ".repeat(longest - CONF.len());
+        let mut file = tempfile::tempfile().unwrap();
+        write!(file, "{padding}{CONF}").unwrap();
+        file.rewind().unwrap();
+        read_from(verb, &mut file).unwrap();
+        file.seek(SeekFrom::End(0)).unwrap();
+        file.write_all(b" ").unwrap();
+        file.rewind().unwrap();
+        assert_eq!(read_from(verb, &mut file).unwrap_err().code, code::DECODE);
+    }
+}
+
+/// Its DEL gets the config together with the result.
+#[test]
+fn an_add_whose_result_could_not_come_back_is_undone() {
+    let route: Route = serde_json::from_value(json!({ "dst": "2001:db8::/64" })).unwrap();
+    let plugin = Recorder { routes: vec![route; 400_000], ..Recorder::default() };
+    let error = Scene::new("ADD").serve(&plugin).unwrap_err();
+    assert!(error.code == code::INVALID_CONFIG && error.msg.contains("fewer routes"), "{error}");
+    assert_eq!(*plugin.calls.borrow(), ["add", "del"]);
+}
+
+#[test]
+fn a_network_name_that_no_file_can_have_is_refused_and_has_nothing_to_undo() {
+    let of = |length: usize| format!(r#"{{"cniVersion":"1.1.0","name":"{}"}}"#, "n".repeat(length));
+    for (verb, handler) in VERBS {
+        if handler != "gc" {
+            Scene::new(verb).stdin(&of(255)).serves(handler);
+        }
+        let plugin = Recorder::default();
+        let answer = Scene::new(verb).stdin(&of(256)).serve(&plugin);
+        assert_eq!(answer.is_ok(), ["del", "gc"].contains(&handler), "{verb}");
+        assert!(plugin.calls.borrow().is_empty());
+    }
 }
 
 #[test]

@@ -91,12 +91,19 @@ fn ifname_is_one_that_the_kernel_takes() {
 
 #[test]
 fn own_namespace_is_refused_before_the_handler() {
-    for verb in ["ADD", "DEL"] {
-        let own = Scene::new(verb).with("CNI_NETNS", "/proc/self/ns/net");
-        let expected = "plugin's netns and netns from CNI_NETNS should not be the same";
-        assert_eq!(own.refused(), (code::INVALID_NETNS, expected.into()));
-    }
+    let own = Scene::new("ADD").with("CNI_NETNS", "/proc/self/ns/net");
+    let expected = "plugin's netns and netns from CNI_NETNS should not be the same";
+    assert_eq!(own.refused(), (code::INVALID_NETNS, expected.into()));
     Scene::new("CHECK").with("CNI_NETNS", "/proc/self/ns/net").serves("check");
+}
+
+/// A PID of the pod's may be a host process' by now.
+#[test]
+fn a_path_that_leads_to_the_host_by_now_does_not_keep_del_from_the_record() {
+    let plugin = Recorder::default();
+    Scene::new("DEL").with("CNI_NETNS", "/proc/self/ns/net").serve(&plugin).unwrap();
+    assert_eq!(*plugin.calls.borrow(), ["del"]);
+    assert_eq!(plugin.request.take().unwrap().env.netns, None, "nothing is deleted there");
 }
 
 #[test]
