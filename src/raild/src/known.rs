@@ -9,7 +9,8 @@ use std::time::Duration;
 use admission::World;
 use api::{Fabric, SpiderIPPool, SpiderMultusConfig};
 use serde_json::Value;
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
+use tokio::time::Instant;
 
 use crate::connection::{Connection, Failure, Seen, path};
 
@@ -31,6 +32,8 @@ pub(crate) struct Known {
     pub(crate) world: Rc<RefCell<World>>,
     missing: Rc<RefCell<BTreeSet<List>>>,
     changed: Rc<Notify>,
+    /// When the last look began.
+    looked: Rc<Mutex<Option<Instant>>>,
 }
 
 impl List {
@@ -62,6 +65,7 @@ impl Known {
             world: Rc::new(RefCell::new(world)),
             missing: Rc::new(RefCell::new(List::ALL.into())),
             changed: Rc::default(),
+            looked: Rc::default(),
         };
         for list in List::ALL {
             let known = known.clone();
@@ -86,8 +90,15 @@ impl Known {
         self.changed.notified().await;
     }
 
-    /// Asks for what pods can name, as it is now.
+    /// Asks for what pods can name, as it is now. Whoever comes while somebody looks shares the next look: a crowd of pods with a
+    /// wrong word is no crowd of lists.
     pub(crate) async fn look_again(&self, connection: &Connection) {
+        let came = Instant::now();
+        let mut looked = self.looked.lock().await;
+        if looked.is_some_and(|begun| begun >= came) {
+            return;
+        }
+        *looked = Some(Instant::now());
         for list in [List::Configs, List::Fabrics] {
             match tokio::time::timeout(LOOK, connection.list::<Value>(&list.path())).await {
                 Ok(Ok((objects, version))) => self.take(list, Seen::All(objects, version, false)),

@@ -88,16 +88,26 @@ fn networks(api: &Api, namespace: &str, name: &str) -> Option<String> {
 }
 
 /// Until the API server has heard of the webhook, which takes it a moment, pods come through as they are.
-fn wait_injecting(api: &Api, namespace: &str, asks: bool) {
+fn wait_injecting(api: &Api, namespace: &str, prefix: &str, asks: bool) {
     let mut number = 0;
     let injected = eventually(WAIT, || {
         pause(Duration::from_millis(300));
         number += 1;
-        let name = format!("first-{number}");
+        let name = format!("{prefix}-{number}");
         api.kubectl().create(&pod(namespace, &name, asks).to_string()).ok()?;
         networks(api, namespace, &name)
     });
     injected.expect("pods are injected");
+}
+
+/// How often the API server has asked the webhook about pods, since it was started.
+fn asked(api: &Api) -> u64 {
+    let metrics = api.kubectl().run(&["get", "--raw", "/metrics"]).unwrap();
+    let ours = |line: &&str| {
+        line.starts_with("apiserver_admission_webhook_request_total{") && line.contains("pods.railcni.dev")
+    };
+    let counts = metrics.lines().filter(ours).filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
+    counts.sum()
 }
 
 fn refused(api: &Api, document: &Value, said: &str) {
@@ -114,7 +124,7 @@ fn who_asks_gets_rails_who_does_not_is_untouched_and_what_cannot_be_meant_is_ref
     }
     let service = Service::start(1);
     let _replica = service.replica(&api, 0, "7776000");
-    wait_injecting(&api, "default", true);
+    wait_injecting(&api, "default", "first", true);
 
     kubectl.create(&pod("default", "asks", true).to_string()).unwrap();
     let asks = kubectl.get(&["pod", "asks"]).unwrap();
@@ -135,10 +145,10 @@ fn who_asks_gets_rails_who_does_not_is_untouched_and_what_cannot_be_meant_is_ref
     // By a namespace's label at once, by its annotation as soon as the webhook is told of it.
     kubectl.run(&["create", "namespace", "labelled"]).unwrap();
     kubectl.run(&["label", "namespace", "labelled", &format!("{RDMA}=gpu")]).unwrap();
-    wait_injecting(&api, "labelled", false);
+    wait_injecting(&api, "labelled", "first", false);
     kubectl.run(&["create", "namespace", "annotated"]).unwrap();
     kubectl.run(&["annotate", "namespace", "annotated", &format!("{RDMA}=gpu")]).unwrap();
-    wait_injecting(&api, "annotated", false);
+    wait_injecting(&api, "annotated", "first", false);
 
     let mut wrong = pod("default", "wrong", true);
     wrong["metadata"]["annotations"][RDMA] = "gup".into();
@@ -176,12 +186,12 @@ fn serving(api: &Api) -> String {
 
 #[test]
 fn pods_start_whatever_becomes_of_the_webhook() {
-    let api = prepared();
+    let mut api = prepared();
     let kubectl = api.kubectl();
     kubectl.apply(&config("gpu-1", "eno1")).unwrap();
     let service = Service::start(2);
     let mut replicas = [0, 1].map(|index| service.replica(&api, index, "60"));
-    wait_injecting(&api, "default", true);
+    wait_injecting(&api, "default", "first", true);
 
     // Two hundred at once, and one replica dies under them.
     let many: Vec<_> = (0..200).map(|number| pod("default", &format!("many-{number}"), true)).collect();
@@ -220,7 +230,23 @@ fn pods_start_whatever_becomes_of_the_webhook() {
     assert_eq!(seen.len(), 2, "the certificate is turned within its life");
     assert_eq!(networks(&api, "default", &format!("turn-{number}")).as_deref(), Some("default/gpu-1"));
 
-    // Nobody is there any more.
+    // So does the API server, and is asked about nobody else's pods.
+    api.kill_server().unwrap();
+    api.start_server().unwrap();
+    wait_injecting(&api, "default", "again", true);
+    let before = asked(&api);
+    for number in 0..20 {
+        kubectl.create(&pod("default", &format!("foreign-{number}"), false).to_string()).unwrap();
+    }
+    assert_eq!((before > 0, asked(&api)), (true, before), "the webhook is asked about pods of others");
+
+    // Nobody answers, and then nobody is there any more.
+    for replica in &replicas {
+        let stopped = Command::new("kill").args(["-STOP", &replica.0.id().to_string()]).status().unwrap();
+        assert!(stopped.success());
+    }
+    kubectl.create(&pod("default", "frozen-asks", true).to_string()).unwrap();
+    assert_eq!(networks(&api, "default", "frozen-asks"), None);
     drop(replicas);
     for (name, asks) in [("late-other", false), ("late-asks", true)] {
         kubectl.create(&pod("default", name, asks).to_string()).unwrap();
