@@ -28,9 +28,9 @@ pub fn page(plugin: &str, release: &str, readme: &str) -> Result<String> {
 enum Block {
     Text,
     Code,
-    /// A table before its body, whose first lines are headings.
-    Head,
-    Body,
+    /// The headings of a table; whether the second column has the default of what the first one names.
+    Head(bool),
+    Body(bool),
 }
 
 impl Block {
@@ -41,9 +41,11 @@ impl Block {
             (Self::Code, "```") => put(page, ".EE", Self::Text),
             (Self::Code, _) => put(page, &guarded(&escaped(line)), Self::Code),
             (_, _) if line.starts_with("```") => put(page, ".PP\n.EX", Self::Code),
-            (Self::Text, _) if is_row => Self::Head,
-            (Self::Head, _) if is_row => Self::Body,
-            (Self::Body, _) if is_row => put(page, &row(line), Self::Body),
+            (Self::Text, _) if is_row => {
+                Self::Head(line.split('|').nth(2).is_some_and(|it| it.trim() == "default"))
+            }
+            (Self::Head(has_default), _) if is_row => Self::Body(has_default),
+            (Self::Body(has_default), _) if is_row => put(page, &row(line, has_default), self),
             (_, "") => put(page, ".PP", Self::Text),
             _ => put(page, &text(line), Self::Text),
         }
@@ -67,12 +69,16 @@ fn text(line: &str) -> String {
 }
 
 /// A term, and what is in the other columns.
-fn row(line: &str) -> String {
+fn row(line: &str, has_default: bool) -> String {
     let line = line.trim().trim_matches('|').replace("\\|", "\u{0}");
-    let mut cells = line.split('|').map(|cell| inline(cell.trim()).replace('\u{0}', "|"));
-    let term = cells.next().unwrap_or_default();
-    let rest: Vec<_> = cells.filter(|cell| !cell.is_empty()).collect();
-    format!(".TP\n{}\n{}", guarded(&term), guarded(&rest.join("; ")))
+    let mut cells: Vec<_> = line.split('|').map(|cell| inline(cell.trim()).replace('\u{0}', "|")).collect();
+    let term = cells.remove(0);
+    let default = if has_default && !cells.is_empty() { cells.remove(0) } else { String::new() };
+    let mut rest = cells.into_iter().filter(|cell| !cell.is_empty()).collect::<Vec<_>>().join("; ");
+    if !default.is_empty() {
+        rest.extend([" [default: ", &default, "]"]);
+    }
+    format!(".TP\n{}\n{}", guarded(&term), guarded(rest.trim_start()))
 }
 
 /// Code in bold, links as their text.
@@ -124,6 +130,13 @@ mod tests {
         ] {
             assert!(page.contains(part), "{part:?} is not in\n{page}");
         }
+        let with_default =
+            "# mac\n\nA.\n\n| key | default | meaning |\n| --- | --- | --- |\n| `mtu` | 0 | its MTU |\n";
+        assert!(
+            super::page("mac", "0.1.0", with_default)
+                .unwrap()
+                .contains("\\fBmtu\\fR\nits MTU [default: 0]\n")
+        );
         assert!(!page.contains("| --- |") && !page.contains("y.md"), "{page}");
     }
 
