@@ -91,9 +91,9 @@ fn bad_input_is_refused_and_changes_nothing() {
         let torn = &config(&plugin, &json!({}))[..20];
         assert_eq!(node.refusal(&plugin, "ADD", torn).0, 6, "{plugin}");
         let (code, message) = node.refusal(&plugin, "ADD", &config(&plugin, &json!({ "name": "../up" })));
-        assert!(code == 7 && message.contains("../up"), "{plugin}: {code} {message}");
+        assert!(code == 7 && message.contains("network name"), "{plugin}: {code} {message}");
         let (code, message) = node.refusal(&plugin, "ADD", &config(&plugin, &json!({ "ipam": 7 })));
-        assert!((code == 7 || code == 6) && message.contains("ipam"), "{plugin}: {code} {message}");
+        assert!(code == 7 && message.contains("key \"ipam\" has the value 7"), "{plugin}: {code} {message}");
         assert_eq!(std::fs::read_dir(node.0.path()).unwrap().count(), 0, "{plugin}");
     }
 }
