@@ -28,7 +28,7 @@ pub fn del(request: &Request, rails: &[Request], ipam: &dyn Ipam) -> Result<(), 
     if errors.is_empty() {
         let held = leases(request, rails, &made.rails);
         errors.extend(held.filter_map(|(mut of, plugin)| {
-            of.env.unrecorded = !recorded;
+            of.env.unrecorded = !(recorded && made.knows_its_links());
             ipam.del(&of, &plugin).err()
         }));
     } else {

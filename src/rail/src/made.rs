@@ -41,6 +41,11 @@ impl Made {
         }
     }
 
+    /// Whether the links that were about to be made are known by more than their names.
+    pub(super) fn knows_its_links(&self) -> bool {
+        self.children().all(|link| link.index.is_some())
+    }
+
     fn children(&self) -> impl Iterator<Item = &PodLink> {
         let parts = self.rails.iter().flat_map(|rail| &rail.parts);
         parts.filter_map(|part| if let Part::Child(link) = part { Some(link) } else { None })

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use netns_tests::suite::with;
 use serde_json::{Value, json};
-use testkit::{Outcome, Plugin, World, assert_same, binary, eventually};
+use testkit::{Outcome, Plugin, Scope, World, assert_same, binary, eventually};
 
 use super::{macvlan, pod, rail, said, world};
 
@@ -114,5 +114,45 @@ fn adds_and_dels_of_one_key_at_once_leave_all_or_nothing() {
         );
         plugin.del(&config).success();
         assert!(!pod.has_link("net1") && super::leases(&world).is_empty(), "{name}");
+    }
+}
+
+/// The runtime's list is of before the ADD.
+#[test]
+fn gc_beside_an_add_leaves_its_lease_alone() {
+    let Turn { world, plugin, config } = &Turn::new();
+    let scratch = &world.dirs().scratch;
+    std::thread::scope(|scope| {
+        let adding = scope.spawn(|| plugin.add(config));
+        let leased = eventually(PATIENCE, || scratch.join("leased").exists().then_some(()));
+        leased.expect("the ADD has its lease");
+        plugin.gc(&with(config.clone(), &json!({ "cni.dev/valid-attachments": [] }))).success();
+        release(scratch);
+        adding.join().expect("an ADD").success();
+    });
+    assert_eq!(super::leases(world), ["cid"]);
+}
+
+/// Wherever it was killed, DEL knows the link by more than its name, or takes the addresses off whatever has them.
+#[test]
+fn del_frees_no_address_of_a_link_that_the_pod_has_renamed_after_its_add_was_killed() {
+    for config in [macvlan(1), rail(1)] {
+        let world = world();
+        let pod = pod(&world, "a");
+        let plugin = world.plugin(config["type"].as_str().expect("a type")).netns(pod.path());
+        let points = plugin.trace("ADD", &config, "sendto,sendmsg,pwrite64", Scope::Plugin).points();
+        plugin.del(&config).success();
+        for point in points {
+            plugin.kill_at("ADD", &config, Scope::Plugin, &point);
+            if pod.has_link("net1") {
+                pod.ip_do("link set net1 down\nlink set net1 name mine\nlink set mine up");
+            }
+            plugin.del(&config).success();
+            let left = pod.ip(&["addr"]).to_string();
+            assert!(!left.contains("172.16.1.") && super::leases(&world).is_empty(), "{point}: {left}");
+            if pod.has_link("mine") {
+                pod.ip_do("link del mine");
+            }
+        }
     }
 }

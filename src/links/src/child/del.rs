@@ -22,6 +22,10 @@ const LEAVING: u32 = 211 << 23;
 /// failure.
 pub fn delete_all<'a>(links: impl Iterator<Item = &'a PodLink>, context: &mut UndoContext) -> Vec<Error> {
     let links: Vec<&PodLink> = links.collect();
+    if let Some(pod) = &mut context.pod {
+        // A pod that changes its links and addresses without end keeps no DEL from its own.
+        pod.netlink.accept_unsettled_dumps(true);
+    }
     let (mut indexes, mut missing, mut errors) = (Vec::new(), Vec::new(), Vec::new());
     for &link in &links {
         match find(link, context) {
@@ -96,7 +100,8 @@ fn delete_link(
         Found::Attached { undo, netns } => {
             let mut context = UndoContext::of(netns.as_ref(), cni_netns)?;
             errors.extend(attachments.release(&key, &undo, &mut context));
-            return Ok(GivenBack::recorded(undo.ipam));
+            // One that was about to be made is known by its name alone, and the pod may have given it another.
+            return Ok(GivenBack { recorded: undo.index.is_some(), ipam: undo.ipam });
         }
         Found::Damaged(damage) => {
             tracing::warn!(%damage, "the record of this attachment is damaged; the link is deleted by its name");

@@ -68,6 +68,8 @@ struct Stray {
 #[derive(Debug, Default)]
 struct Strays {
     found: Vec<Stray>,
+    /// How many namespaces were looked into.
+    listed: usize,
     /// Namespaces that did not let their links be listed: any of them may have one.
     unlisted: Vec<Id>,
 }
@@ -81,7 +83,10 @@ fn strays() -> &'static Strays {
         for netns in living.all().filter(|netns| netns.id() != host.id()) {
             let (id, in_a_pod) = (netns.id(), living.is_mounted(netns.id()));
             match of(netns, &host, in_a_pod) {
-                Ok(found) => strays.found.extend(found),
+                Ok(found) => {
+                    strays.listed += 1;
+                    strays.found.extend(found);
+                }
                 Err(error) => {
                     tracing::warn!(netns = %id, %error, "its links cannot be listed");
                     strays.unlisted.push(id);
@@ -96,6 +101,7 @@ fn strays() -> &'static Strays {
 /// names and addresses of one are those of the others, too.
 fn of(netns: NetNs, host: &NetNs, in_a_pod: bool) -> Result<Vec<Stray>, Error> {
     let mut route = Rtnetlink::open_in(&netns)?;
+    route.accept_unsettled_dumps(true);
     let Some(host) = route.netns_id(host)? else { return Ok(Vec::new()) };
     let children = route.links()?.into_iter().filter(|link| link.parent_netnsid == Some(host));
     let children: Vec<Link> = children.collect();
@@ -116,10 +122,11 @@ pub(super) fn may_hide(pod: &mut Rtnetlink) -> Result<bool, Error> {
     Ok(pod.netns_ids()?.into_iter().any(|id| Some(id) != host))
 }
 
-/// Whether a link in another namespace sits on the host's link of that index; in doubt there is one.
+/// Whether a link in another namespace sits on the host's link of that index; in doubt there is one. Who may look into none of
+/// them sees none.
 pub(crate) fn has_child_elsewhere(index: u32) -> bool {
-    let Strays { found, unlisted } = strays();
-    living().is_none() || !unlisted.is_empty() || found.iter().any(|stray| stray.link.parent == Some(index))
+    let Strays { found, listed, unlisted } = strays();
+    found.iter().any(|stray| stray.link.parent == Some(index)) || *listed > 0 && !unlisted.is_empty()
 }
 
 impl Stray {
@@ -145,7 +152,7 @@ impl Stray {
 /// Deletes the link wherever it is. One that the record of another attachment has is nobody else's.
 pub(super) fn delete(wanted: &PodLink, context: &mut UndoContext) -> Result<(), Error> {
     let Some(marks) = &wanted.marks else { return Ok(()) };
-    let Strays { found, unlisted } = strays();
+    let Strays { found, unlisted, .. } = strays();
     let mut is_found = false;
     for stray in found {
         if !stray.is(wanted, marks, context.pod.as_mut())? {

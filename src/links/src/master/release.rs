@@ -5,6 +5,7 @@ use state::{AttachmentKey, Dirs};
 
 use super::ledger::Ledger;
 use super::{bond, lock, raised};
+use crate::child::has_child_elsewhere;
 
 /// DEL: `key` uses no master any more; one that was made here goes with its last user, if that is wished.
 pub fn release(dirs: &Dirs, key: &AttachmentKey) -> Result<Vec<Error>, Error> {
@@ -92,7 +93,11 @@ fn is_to_go(ledger: &Ledger, host: &mut Rtnetlink) -> Result<bool, Error> {
     if let Some(above) = &above {
         tracing::warn!(master = ledger.name, above = above.name, "left in place: something else is on it");
     }
-    Ok(above.is_none())
+    let in_a_pod = above.is_none() && has_child_elsewhere(link.index);
+    if in_a_pod {
+        tracing::warn!(master = ledger.name, "left in place: a link in a pod is on it");
+    }
+    Ok(above.is_none() && !in_a_pod)
 }
 
 fn delete(ledger: &Ledger, host: &mut Rtnetlink) -> Result<(), Error> {

@@ -108,6 +108,22 @@ fn what_was_down_is_down_again_after_its_last_user() {
     }
 }
 
+/// Of a network that has no ifacer, whose pods are nobody's users.
+#[test]
+fn a_vlan_that_a_pod_of_another_network_is_on_stays() {
+    let world = world();
+    let pod = world.bare_pod("a");
+    let conf = vlan(&json!({ "cleanup": true }));
+    ifacer(&world, "a").add(&conf).success();
+    world.host().ip_do("link add link rail1.100 name net1 netns a type macvlan");
+    ifacer(&world, "a").del(&conf).success();
+    assert!(pod.has_link("net1") && world.host().has_link("rail1.100"));
+    pod.ip_do("link del net1");
+    ifacer(&world, "b").add(&conf).success();
+    ifacer(&world, "b").del(&conf).success();
+    assert!(!world.host().has_link("rail1.100"), "the next last user takes it away");
+}
+
 #[test]
 fn what_was_down_stays_up_while_anything_else_uses_it() {
     let world = world();
