@@ -14,14 +14,13 @@ use std::time::Duration;
 use admission::World;
 use api::{Kind, SpiderMultusConfig};
 use fabric::{Options, Slots};
-use inject::Policy;
 use serde_json::Value;
 use tokio::sync::Notify;
 
 use crate::connection::{Connection, Failure, Seen};
 use crate::known::{Known, key, slim};
 use crate::lease::Lease;
-use crate::webhook::networks_namespace;
+use crate::webhook::Settings;
 use pods::Suspects;
 use report::Report;
 
@@ -53,7 +52,8 @@ struct Networks {
 pub(crate) async fn run() -> Result<(), String> {
     let connection = Connection::open().await?;
     let ours = Rc::new(Cell::new(false));
-    start(&connection, ours.clone());
+    // Whose pods the webhook leaves alone, nobody misses.
+    start(&connection, &Settings::from_environment()?, ours.clone());
     let mut lease = Lease::new("raild-networks");
     let mut tick = tokio::time::interval(TICK);
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
@@ -74,9 +74,9 @@ pub(crate) async fn run() -> Result<(), String> {
 }
 
 /// Begins; it works while `ours` says so.
-fn start(connection: &Connection, ours: Rc<Cell<bool>>) {
-    let options = Options::of_cluster(&networks_namespace(&|name| std::env::var(name).ok()));
-    let known = Known::follow(connection, World::new(Policy::default(), options.clone()));
+fn start(connection: &Connection, settings: &Settings, ours: Rc<Cell<bool>>) {
+    let options = Options::of_cluster(&settings.networks);
+    let known = Known::follow(connection, World::new(settings.policy.clone(), options.clone()));
     let changed = Rc::new(Notify::new());
     let (definitions, nodes) = (Kept::default(), Kept::default());
     let tell = |kept: &Kept| {

@@ -17,8 +17,7 @@ use serde_json::Value;
 use crate::connection::Connection;
 use crate::known::Known;
 use keys::Keeper;
-use settings::Settings;
-pub(crate) use settings::networks_namespace;
+pub(crate) use settings::Settings;
 
 /// How long it serves after it was told to end: the API server learns from the endpoints that it is gone.
 const LINGER: Duration = Duration::from_secs(3);

@@ -1,4 +1,4 @@
-//! What the environment says of the webhook.
+//! What the environment says of the webhook, and of the networks beside it.
 
 use std::net::SocketAddr;
 
@@ -17,7 +17,7 @@ pub(crate) struct Settings {
     pub(crate) url: Option<String>,
     pub(crate) namespace: String,
     pub(crate) service: String,
-    /// Namespace of Fabrics' networks.
+    /// Where the networks of Fabrics are made.
     pub(crate) networks: String,
     pub(crate) policy: Policy,
     /// Of a certificate, in seconds.
@@ -42,7 +42,7 @@ impl Settings {
             listen: listen.parse().map_err(|_| bad("RAILD_WEBHOOK_LISTEN", &listen, "ADDRESS:PORT"))?,
             url: variable("RAILD_WEBHOOK_URL").map(|url| https(&url)).transpose()?,
             service: text("RAILD_WEBHOOK_SERVICE", "raild-webhook"),
-            networks: networks_namespace(variable),
+            networks: text("RAILD_NETWORKS_NAMESPACE", "default"),
             policy: Policy {
                 include: list("RAILD_INJECT_NAMESPACES", ""),
                 exclude: list("RAILD_INJECT_EXCLUDED_NAMESPACES", &excluded),
@@ -60,11 +60,6 @@ impl Settings {
             authority.rsplit_once(':').map_or(authority, |(host, _)| host).trim_matches(['[', ']']).to_owned()
         })
     }
-}
-
-/// Where the controller makes the networks of Fabrics, and the webhook finds them.
-pub(crate) fn networks_namespace(variable: &dyn Fn(&str) -> Option<String>) -> String {
-    variable("RAILD_NETWORKS_NAMESPACE").unwrap_or_else(|| "default".to_owned())
 }
 
 fn https(url: &str) -> Result<String, String> {

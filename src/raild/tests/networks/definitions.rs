@@ -104,6 +104,17 @@ fn a_network_follows_its_config_and_a_pod_that_was_missed_is_told_of() {
             .contains("nobody injected it")
     );
     assert_eq!(event(&kubectl, "other", "NotInjected"), None);
+    // Whose pods are left alone, nobody misses.
+    let mut of_system = pod("system", json!({ "cni.spidernet.io/network-resource-inject": "gpu" }));
+    of_system["metadata"]["namespace"] = "kube-system".into();
+    kubectl.create(&of_system.to_string()).unwrap();
+    kubectl
+        .create(&pod("missed-too", json!({ "cni.spidernet.io/network-resource-inject": "gpu" })).to_string())
+        .unwrap();
+    until("the event of the next pod", || event(&kubectl, "missed-too", "NotInjected"));
+    let events =
+        kubectl.get(&["events", "-n", "kube-system", "--field-selector", "reason=NotInjected"]).unwrap();
+    assert_eq!(events["items"], json!([]));
 }
 
 #[test]
