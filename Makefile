@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := build
 
 PLUGINS := $(notdir $(wildcard plugins/*))
-PROGRAMS := $(PLUGINS) railctl
+PROGRAMS := $(PLUGINS) railctl raild
 BINARIES := $(PROGRAMS) railcni-install
 # What is built for: TARGET=aarch64-unknown-linux-musl builds for Arm, into dist/arm64.
 HOST := $(shell uname -m)-unknown-linux-musl
@@ -94,7 +94,7 @@ cluster-shell: build ## a shell with kubectl for two nodes with eight rails each
 cluster-down: ## end the clusters of shells, and remove what killed runs left
 	@scripts/as-root $(CARGO) run -q --locked -p cluster -- down
 
-image: build ## an OCI image of the plugins, in $(DIST)/railcni.tar and $(DIST)/oci (make images: of both architectures)
+image: build ## an OCI image of the plugins and raild, in $(DIST)/railcni.tar and $(DIST)/oci (make images: of both architectures)
 	@$(CARGO) run -q --locked -p image -- --arch $(ARCH)=$(DIST) --tar $(DIST)/railcni.tar --layout $(DIST)/oci $(PROGRAMS)
 
 images: $(TARGETS:%=for-%) ## one image for amd64 and arm64, in dist/railcni.tar and dist/oci

@@ -40,8 +40,10 @@ fn write_one(path: &Path, name: &str, busybox: &[u8], entrypoint: &[&str]) -> Re
 
 /// The image of the plugins under test, of which `change` makes what the image has of each.
 pub fn suite_image(dir: &Path, name: &str, change: impl Fn(&str, Vec<u8>) -> Vec<u8>) -> Result<PathBuf> {
-    let installer = read_static("railcni-install")?;
-    let mut files = BTreeMap::from([("railcni-install".to_owned(), Entry::File(0o755, installer))]);
+    let mut files = BTreeMap::new();
+    for program in ["railcni-install", "raild"] {
+        files.insert(program.to_owned(), Entry::File(0o755, read_static(program)?));
+    }
     for plugin in plugins()?.into_iter().chain(["railctl".to_owned()]) {
         let program = change(&plugin, read_static(&plugin)?);
         files.insert(format!("usr/bin/{plugin}"), Entry::File(0o755, program));

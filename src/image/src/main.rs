@@ -10,8 +10,10 @@ use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use image::{Archive, Entry, Image, check_program};
 
-/// Where the image has its entrypoint: outside of what it installs.
+/// The entrypoint.
 const INSTALLER: &str = "railcni-install";
+/// What stands outside of what the image installs on nodes: it runs in the image.
+const AT_ROOT: [&str; 2] = [INSTALLER, "raild"];
 
 #[derive(Parser)]
 #[command(about = "Writes an OCI image of static programs, without a container engine")]
@@ -63,7 +65,7 @@ fn of_architecture(architecture: &str, dir: &Path, programs: &[String]) -> Resul
         let path = dir.join(name);
         let bytes = fs::read(&path).with_context(|| format!("read {} (make build)", path.display()))?;
         check_program(architecture, &bytes).with_context(|| path.display().to_string())?;
-        let place = if name == INSTALLER { name.to_owned() } else { format!("usr/bin/{name}") };
+        let place = if AT_ROOT.contains(&name) { name.to_owned() } else { format!("usr/bin/{name}") };
         files.insert(place, Entry::File(0o755, bytes));
     }
     ensure!(!programs.is_empty(), "an image of no programs");

@@ -10,6 +10,7 @@ mod install;
 mod life;
 mod pods;
 mod rails;
+mod shared;
 mod verdict;
 mod workloads;
 

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "the functions between the tests are tests too")]
 
+mod deploy;
 mod grants;
 mod node;
 mod pods;

@@ -1,0 +1,130 @@
+//! The manifests: what they allow is enough, and no more.
+
+use std::path::{Path, PathBuf};
+
+use cluster::Api;
+use serde_json::{Value, json};
+
+use crate::node::{Node, Process, api_server, raild};
+
+fn manifests() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/raild")
+}
+
+/// A token as a pod of the `DaemonSet` or of the `Deployment` gets one; that of an agent has its node in it.
+fn token(api: &Api, account: &str, node: Option<&str>) -> String {
+    let mut args = vec!["-n", "kube-system", "create", "token", account];
+    args.extend(node.iter().flat_map(|node| ["--bound-object-kind", "Node", "--bound-object-name", node]));
+    api.kubectl().run(&args).unwrap().trim().to_owned()
+}
+
+fn kubeconfig(api: &Api, name: &str, token: &str) -> PathBuf {
+    let text = std::fs::read_to_string(api.kubeconfig()).unwrap();
+    let mut config: Value = serde_json::from_str(&text).unwrap();
+    config["users"][0]["user"]["token"] = token.into();
+    let path = api.dir().join(format!("{name}.kubeconfig"));
+    state::file::replace_json(&path, &config).unwrap();
+    path
+}
+
+/// What the API server says to the holder of a token; nothing where it does what he asks.
+fn objection(api: &Api, token: &str, args: &[&str]) -> Option<String> {
+    let output = api.kubectl().command().args(["--token", token]).args(args).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    (!output.status.success()).then_some(said)
+}
+
+fn refused(api: &Api, token: &str, args: &[&str]) -> String {
+    objection(api, token, args).unwrap_or_else(|| panic!("{args:?} was done"))
+}
+
+fn apply(api: &Api) {
+    api.kubectl().run(&["apply", "-f", &manifests().display().to_string()]).unwrap();
+}
+
+#[test]
+fn with_the_rights_of_the_manifests_pods_get_addresses() {
+    let api = api_server(4);
+    apply(&api);
+    let of = |account: &str, node: Option<&str>| {
+        kubeconfig(&api, node.unwrap_or(account), &token(&api, account, node))
+    };
+    let controller = of("railcni-controller", None);
+    let _controller = Process::start(raild(&api, "controller").env("KUBECONFIG", controller));
+    let one = Node::start_as(&api, "one", &of("railcni-agent", Some("one")));
+    let two = Node::start_as(&api, "two", &of("railcni-agent", Some("two")));
+    let pods = |name: &str| (0..4).map(|number| format!("{name}{number}")).collect::<Vec<_>>();
+    let ended = one.add(&pods("a"), 30);
+    assert!(ended.iter().all(Result::is_ok), "{ended:?}");
+    one.del(&pods("a"));
+    let ended = two.add(&pods("b"), 30);
+    assert!(ended.iter().all(Result::is_ok), "{ended:?}");
+}
+
+#[test]
+fn an_agent_speaks_for_its_own_node_and_grants_itself_nothing() {
+    let api = api_server(4);
+    apply(&api);
+    let node = |name: &str, pools: Value| {
+        json!({"apiVersion": "railcni.dev/v1alpha1", "kind": "RailNode", "metadata": {"name": name},
+            "spec": {"epoch": 1, "pools": pools}})
+    };
+    let file = |name: &str, object: &Value| {
+        let path = api.dir().join(name);
+        state::file::replace_json(&path, object).unwrap();
+        path.display().to_string()
+    };
+    api.kubectl().create(&node("two", json!([])).to_string()).unwrap();
+    let token = token(&api, "railcni-agent", Some("one"));
+    // The policy is in force some time after it was made.
+    let pools = json!([{"name": "shared", "ranges": "172.16.1.1-172.16.1.4", "subnet": "172.16.1.0/24"}]);
+    let greedy = file("greedy.json", &node("one", pools));
+    let denied = testkit::eventually(std::time::Duration::from_secs(60), || {
+        let said = objection(&api, &token, &["create", "-f", &greedy, "--dry-run=server"])?;
+        said.contains("grant itself no address").then_some(())
+    });
+    denied.expect("nobody makes himself a grant");
+    let status = [
+        "patch",
+        "railnode",
+        "two",
+        "--subresource=status",
+        "--type=merge",
+        "-p",
+        r#"{"status":{"life":"mine"}}"#,
+    ];
+    let said = refused(&api, &token, &status);
+    assert!(said.contains("the agent of node 'one' may not write RailNode 'two'"), "{said}");
+    let foreign = file("foreign.json", &node("three", json!([])));
+    assert!(refused(&api, &token, &["create", "-f", &foreign]).contains("may not write RailNode 'three'"));
+    for args in [
+        &["patch", "railnode", "two", "--type=merge", "-p", r#"{"spec":{"epoch":9}}"#][..],
+        &["delete", "railnode", "two"],
+        &["get", "railblocks"],
+        &["get", "secrets", "-A"],
+        &["get", "pods", "-A"],
+    ] {
+        assert!(refused(&api, &token, args).contains("Forbidden"), "{args:?}");
+    }
+    // A token of no node speaks for none.
+    let nowhere = self::token(&api, "railcni-agent", None);
+    let own = file("own.json", &node("one", json!([])));
+    assert!(refused(&api, &nowhere, &["create", "-f", &own]).contains("may not write RailNode 'one'"));
+}
+
+#[test]
+fn the_controller_reads_no_secret_and_no_pod_and_writes_no_pool() {
+    let api = api_server(4);
+    apply(&api);
+    let token = token(&api, "railcni-controller", None);
+    for args in [
+        &["get", "secrets", "-A"][..],
+        &["get", "pods", "-A"],
+        &["delete", "spiderippool", "shared"],
+        &["patch", "spiderippool", "shared", "--type=merge", "-p", r#"{"spec":{"disable":true}}"#],
+        &["delete", "railblock", "shared-0"],
+        &["-n", "kube-system", "get", "lease", "another"],
+    ] {
+        assert!(refused(&api, &token, args).contains("Forbidden"), "{args:?}");
+    }
+}
