@@ -12,6 +12,8 @@ mod defaults;
 mod hostile;
 #[path = "coordinator/input.rs"]
 mod input;
+#[path = "coordinator/limits.rs"]
+mod limits;
 #[path = "coordinator/node.rs"]
 mod node;
 #[path = "coordinator/owner.rs"]

@@ -14,6 +14,7 @@ mod detours;
 mod error;
 mod hosts;
 mod kernel;
+mod limits;
 mod lost;
 mod mac;
 mod model;

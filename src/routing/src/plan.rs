@@ -6,6 +6,7 @@ use ipnet::IpNet;
 
 use super::changes::{Change, LinkSetting, Made, Place};
 use super::config::{Mode, Settings};
+use super::limits;
 use super::model::{Link, MAIN, POD_VETH, Route, View, any_of};
 use super::node::OnNode;
 use super::shared::{Member, Shared, Way};
@@ -81,6 +82,9 @@ impl Newcomer<'_> {
 
 /// Plans an ADD; `shared` becomes what has to be written down first. An error says what to change, and is no change.
 pub(super) fn join(view: &View, shared: &mut Shared, newcomers: &[Newcomer<'_>]) -> Result<Plan, String> {
+    let firsts = newcomers.iter().map(|newcomer| newcomer.settings.first_nic.as_str());
+    let names: Vec<&str> = newcomers.iter().map(|newcomer| newcomer.ifname).chain(firsts).collect();
+    limits::require_few(view, &names, &shared.first_nic)?;
     let owns =
         newcomers.iter().map(|newcomer| take_in(view, shared, newcomer)).collect::<Result<Vec<_>, _>>()?;
     let present = view.route_set();

@@ -147,12 +147,14 @@ pub(super) fn owner(dirs: &Dirs, leads: impl Fn(&OnNode) -> bool) -> Result<Opti
 }
 
 fn load(records: &Records, key: &AttachmentKey) -> Result<Option<Record<Shared>>, Error> {
-    Ok(match records.load::<Shared>(key)? {
-        Loaded::Present(record) => Some(record),
-        Loaded::Absent | Loaded::Void(_) => None,
-        Loaded::Damaged(damage) => {
-            tracing::warn!(pod = key.container_id, %damage, "the pod's record is started again");
-            None
-        }
-    })
+    let damage = match records.load::<Shared>(key) {
+        Ok(Loaded::Present(record)) => return Ok(Some(record)),
+        Ok(Loaded::Absent | Loaded::Void(_)) => return Ok(None),
+        Ok(Loaded::Damaged(damage)) => damage.to_string(),
+        // Of an older version, which copied all that a pod had.
+        Err(error @ state::Error::TooLong { .. }) => error.to_string(),
+        Err(error) => return Err(error.into()),
+    };
+    tracing::warn!(pod = key.container_id, damage, "the pod's record is started again");
+    Ok(None)
 }

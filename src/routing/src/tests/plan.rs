@@ -2,6 +2,7 @@ use super::fake::{ETH0, Fake, ip, net, route, settings, wishing};
 use crate::changes::{Change, LinkSetting, Place};
 use crate::check::compare;
 use crate::config::{PolicyRoute, Settings, Wish};
+use crate::limits::MOST;
 use crate::model::{MAIN, PROTOCOL, Route};
 use crate::shared::Shared;
 use crate::undo::Undo;
@@ -342,4 +343,32 @@ fn what_a_living_record_has_is_nobody_elses_to_undo() {
     fake.leave(&late);
     assert_eq!(fake.sorted(), before);
     fake.leave(&net2);
+}
+
+/// Copies of all would be a record that nobody reads any more.
+#[test]
+fn more_routes_or_addresses_than_any_nic_has_are_refused_with_their_number() {
+    let far = |n: usize| route(&format!("fd00:99::{n:x}/128"), Some("fe80::1"), ETH0);
+    let refusal = |fake: &mut Fake| fake.plan("net1", &settings()).unwrap_err();
+    let mut fake = two_rails();
+    fake.view.routes.retain(|route| route.dev != ETH0);
+    fake.view.routes.extend((0..=MOST).map(far));
+    let said = refusal(&mut fake);
+    assert!(said.starts_with("eth0 has 1001 routes in main, and no more than 1000 can be"), "{said}");
+
+    let mut fake = two_rails();
+    fake.view.addresses.retain(|(index, _)| *index != 11);
+    fake.view.addresses.extend((0..=MOST).map(|n| (11, net(&format!("fd00:99::{n:x}/128")))));
+    let said = refusal(&mut fake);
+    assert!(said.starts_with("net1 has 1001 addresses, "), "{said}");
+
+    let mut fake = two_rails();
+    let metric = |n: u32| Route { priority: 5000 + n, ..route("::/0", Some("fe80::1"), 12) };
+    fake.view.routes.extend((0..=1000).map(metric));
+    let said = refusal(&mut fake);
+    assert!(said.starts_with("the pod has 100") && said.contains("default routes in main"), "{said}");
+
+    let mut fake = two_rails();
+    fake.view.routes.extend((0..=MOST).map(|n| Route { dev: 12, ..far(n) }));
+    fake.plan("net1", &settings()).expect("net2 is not coordinated, and nothing of it is copied");
 }
