@@ -16,6 +16,8 @@ mod input;
 mod limits;
 #[path = "coordinator/node.rs"]
 mod node;
+#[path = "coordinator/others.rs"]
+mod others;
 #[path = "coordinator/owner.rs"]
 mod owner;
 #[path = "coordinator/pod.rs"]

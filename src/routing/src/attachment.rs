@@ -156,7 +156,7 @@ impl Joining {
         record.save()?;
         let owns = plan.parts.iter().map(|part| &part.own);
         let on_node = owns.filter_map(|own| Some((own.index, own.node.as_ref()?)));
-        node::add(&dirs, host, &mut Claim::of(on_node, pod)?)?;
+        node::add(&dirs, host, &Claim::of(on_node, pod)?)?;
         kernel::apply(pod, &plan.changes)?;
         kernel::set_rp_filter(pod, &view, record.shared().rp_filter(&view))?;
         let before = record.shared().clone();

@@ -3,6 +3,7 @@
 //! neighbours, because the pod need not answer for the address on that link.
 
 mod claim;
+mod wire;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -101,15 +102,18 @@ pub(super) fn look(
 }
 
 /// Makes the node's side of NICs, once every address has been found to be the pod's to have.
-pub(super) fn add(dirs: &Dirs, host: &mut netlink::Rtnetlink, claims: &mut [Claim<'_>]) -> Result<(), Error> {
+pub(super) fn add(dirs: &Dirs, host: &mut netlink::Rtnetlink, claims: &[Claim<'_>]) -> Result<(), Error> {
     if claims.is_empty() {
         return Ok(());
     }
-    let _lock = lock(dirs)?;
-    let mut stale = Vec::new();
-    for claim in claims.iter_mut() {
-        stale.extend(claim.judge(dirs, host)?);
+    let others = wire::others(host, claims)?;
+    if !others.is_empty() {
+        // What the routes tell takes no time, and says more.
+        judge(dirs, host, claims)?;
+        wire::require_gone(host, claims, &others)?;
     }
+    let _lock = lock(dirs)?;
+    let stale = judge(dirs, host, claims)?;
     let parts: Vec<&OnNode> = claims.iter().map(|claim| claim.part).collect();
     let missing = missing_rules(host, &parts)?;
     drop_stale_neighbours(host, &stale)?;
@@ -123,6 +127,18 @@ pub(super) fn add(dirs: &Dirs, host: &mut netlink::Rtnetlink, claims: &mut [Clai
         }
     }
     Ok(batch.commit()?)
+}
+
+fn judge(
+    dirs: &Dirs,
+    host: &mut netlink::Rtnetlink,
+    claims: &[Claim<'_>],
+) -> Result<Vec<(u32, IpAddr)>, Error> {
+    let mut stale = Vec::new();
+    for claim in claims {
+        stale.extend(claim.judge(dirs, host)?);
+    }
+    Ok(stale)
 }
 
 /// The rules that nobody has made yet: Spiderpool's own, or that of an earlier pod, serves as well.
@@ -153,11 +169,14 @@ fn leads_there(rule: &netlink::Rule, table: u32) -> bool {
     rule.table == table && rule.from.is_none() && rule.priority == Some(RULE_PRIORITY)
 }
 
-/// Everything that the node sends is going to look there first: a table of its own would get it all.
+/// Everything that the node sends is going to look there first: a table of its own would get it all, or lose single
+/// addresses to pods.
 fn require_free_table(host: &mut netlink::Rtnetlink, family: Family, table: u32) -> Result<(), Error> {
     let filter = RouteFilter { family: Some(family), table: Some(table), ..RouteFilter::default() };
-    let is_wide = |route: &&netlink::Route| route.dst.prefix_len() < route.dst.max_prefix_len();
-    match host.routes(&filter)?.iter().find(is_wide) {
+    let is_nodes = |route: &&netlink::Route| {
+        route.dst.prefix_len() < route.dst.max_prefix_len() || route.protocol != PROTOCOL
+    };
+    match host.routes(&filter)?.iter().find(is_nodes) {
         None => Ok(()),
         Some(route) => Err(Failure::NodesTable { table, route: route.to_string() }.into()),
     }

@@ -143,7 +143,7 @@ fn stale_routes_and_neighbours_of_an_earlier_owner_are_replaced() {
     let before = scene.snapshot();
     scene.world.host().ip_do(
         "rule add lookup 500 priority 1000 protocol 211\n\
-         route add 172.16.1.10 dev dead table 500\nroute add fd00:16:1::10 dev dead table 500\n\
+         route add 172.16.1.10 dev dead table 500 protocol 211\nroute add fd00:16:1::10 dev dead table 500 protocol 211\n\
          neigh add 172.16.1.10 lladdr 02:00:00:00:99:99 dev dead nud permanent\n\
          neigh add fd00:16:1::10 lladdr 02:00:00:00:99:99 dev dead nud permanent",
     );

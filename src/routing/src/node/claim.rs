@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use attach::{Error, Pod};
-use netlink::{HwAddr, Link, NeighbourState, RouteFilter, RouteKind, RouteLookup};
+use netlink::{Link, Neighbour, RouteFilter, RouteKind, RouteLookup};
 use state::Dirs;
 use sysfs::Root;
 
@@ -22,9 +22,15 @@ pub(crate) struct Claim<'a> {
 }
 
 impl Claim<'_> {
+    /// Whether the entry has an address of these at another machine.
+    pub(super) fn is_denied_by(&self, entry: &Neighbour) -> bool {
+        let is_elsewhere = entry.index != self.part.index && entry.address != self.nic.address;
+        is_elsewhere && self.part.addresses.contains(&entry.ip)
+    }
+
     /// Links and addresses of owners that are gone. The error names whose an address is.
     pub(super) fn judge(
-        &mut self,
+        &self,
         dirs: &Dirs,
         host: &mut netlink::Rtnetlink,
     ) -> Result<Vec<(u32, IpAddr)>, Error> {
@@ -58,9 +64,9 @@ impl Claim<'_> {
             }
             .into());
         }
-        // Of another suite, of whose pods there are no records: the veth of one goes with it.
-        let leads_to_a_pod = host.link_by_index(other)?.is_some_and(|link| link.parent_netnsid.is_some());
-        if route.protocol != PROTOCOL && leads_to_a_pod {
+        // Of another suite, of whose pods there are no records: its link goes with its pod.
+        let leads_to_somebody = host.link_by_index(other)?.is_some_and(|link| link.is_running());
+        if route.protocol != PROTOCOL && leads_to_somebody {
             let whose = format!("the node is led to it by {by}, by a route of protocol {}", route.protocol);
             return Err(Failure::NotThePods { address, whose }.into());
         }
@@ -86,36 +92,12 @@ impl Claim<'_> {
         if leads_by(route, address) || is_gateway(host, oif, address)? {
             return Ok(Some(format!("it is a gateway of the node, on {}", name(host, oif)?)));
         }
-        if route.is_default() {
+        if route.is_default() || self.is_of_a_master(host, address, route)? {
             return Ok(None);
-        }
-        if self.is_of_a_master(host, address, route)? {
-            let heard = self.heard(host, oif, address)?;
-            let on = name(host, oif)?;
-            return Ok(heard.map(|mac| format!("the node speaks with it on {on}, where {mac} has it")));
         }
         let link = name(host, oif)?;
         let way = route.gateway.map_or(link.clone(), |gateway| format!("{gateway} on {link}"));
         Ok(Some(format!("the node reaches it by {way} (route {})", route.dst)))
-    }
-
-    /// Who else has the address on that wire, as far as the node knows now. What it has not heard of lately may have moved here.
-    fn heard(
-        &self,
-        host: &mut netlink::Rtnetlink,
-        link: u32,
-        address: IpAddr,
-    ) -> Result<Option<HwAddr>, Error> {
-        let lately = [
-            NeighbourState::Reachable,
-            NeighbourState::Delay,
-            NeighbourState::Probe,
-            NeighbourState::Permanent,
-            NeighbourState::Noarp,
-        ];
-        let entries = host.neighbours(Some(link))?;
-        let of_it = entries.iter().find(|entry| entry.ip == address && lately.contains(&entry.state));
-        Ok(of_it.and_then(|entry| entry.address).filter(|mac| self.nic.address != Some(*mac)))
     }
 
     /// On the wire that the NIC itself is on.
@@ -139,7 +121,7 @@ impl Claim<'_> {
     }
 
     /// The node's links that the NIC is a child of, or a VF.
-    fn masters(&self) -> Result<Vec<u32>, Error> {
+    pub(super) fn masters(&self) -> Result<Vec<u32>, Error> {
         let parent =
             self.nic.parent.filter(|_| self.host_id.is_some() && self.nic.parent_netnsid == self.host_id);
         let Some(bdf) = self.nic.device.as_ref().and_then(|device| device.parse().ok()) else {
@@ -164,7 +146,7 @@ fn is_gateway(host: &mut netlink::Rtnetlink, link: u32, address: IpAddr) -> Resu
     Ok(host.routes(&filter)?.iter().any(|route| leads_by(route, address)))
 }
 
-fn name(host: &mut netlink::Rtnetlink, index: u32) -> Result<String, Error> {
+pub(super) fn name(host: &mut netlink::Rtnetlink, index: u32) -> Result<String, Error> {
     Ok(host.link_by_index(index)?.map_or_else(|| format!("link {index}"), |link| link.name))
 }
 
