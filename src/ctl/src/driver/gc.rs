@@ -29,12 +29,15 @@ impl Driver {
         if network.list.disable_gc {
             return Ok(false);
         }
-        let valid = match keep {
+        let known = self.known(dirs)?;
+        let mut valid = match keep {
             Keep::Nothing => BTreeSet::new(),
             Keep::Living => self.living(dirs)?,
         };
         let mut errors = self.del_stale(network, &valid)?;
         if network.version() >= Version::V1_1_0 {
+            // DELs take their time, and whatever was attached meanwhile, by any runtime, nobody has judged.
+            valid.extend(self.known(dirs)?.difference(&known).cloned());
             errors.extend(self.gc_verb(network, &valid));
         }
         match errors.as_slice() {
@@ -44,6 +47,13 @@ impl Driver {
                 errors.iter().map(|error| format!("{error:#}")).collect::<Vec<_>>().join("; ")
             )),
         }
+    }
+
+    /// Container IDs and interface names on record, here or with our plugins.
+    fn known(&self, dirs: &Dirs) -> Result<BTreeSet<(String, String)>> {
+        let cached = self.cache.list()?.into_iter().map(|entry| (entry.container_id, entry.if_name));
+        let recorded = records::attachments(dirs)?.into_iter();
+        Ok(cached.chain(recorded.map(|of| (of.key.container_id, of.key.ifname))).collect())
     }
 
     /// Container IDs and interface names in use: what our cache holds, and what other runtimes had our plugins attach.
