@@ -8,7 +8,7 @@ mod key;
 mod netns;
 
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -195,10 +195,15 @@ impl Records {
         Ok(parsed.filter(|(plugin, _)| *plugin == self.plugin).map(|(_, key)| key).collect())
     }
 
-    /// The networks that have, or had, a record in this boot, by name.
+    /// The networks that have, or had, a record in this boot, by name; whatever else lies there is none.
     pub fn networks(&self) -> Result<Vec<String>, Error> {
-        let names = file::names(&self.root.folder(&[FOLDER])?)?;
-        Ok(names.into_iter().filter_map(|name| name.into_string().ok()).collect())
+        let folder = self.root.folder(&[FOLDER])?;
+        let is_network = |name: &String| {
+            name::id("network name", name).is_ok()
+                && fs::symlink_metadata(folder.join(name)).is_ok_and(|found| found.is_dir())
+        };
+        let names = file::names(&folder)?.into_iter().filter_map(|name| name.into_string().ok());
+        Ok(names.filter(is_network).collect())
     }
 
     fn entry<T: DeserializeOwned>(&self, network: &str, folder: &Path, name: &OsStr) -> Option<Entry<T>> {

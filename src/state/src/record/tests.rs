@@ -335,4 +335,8 @@ fn what_lies_beside_the_records_hides_none_of_them() {
     let found = whole(&node.dirs, |_, _| true, |_| skipped += 1).unwrap();
     assert_eq!(found.into_iter().map(|record| record.key).collect::<Vec<_>>(), [saved.key]);
     assert_eq!(skipped, 6);
+    let records = node.records("macvlan");
+    assert_eq!(records.networks().unwrap(), ["rail-1"]);
+    let entries = records.list::<Undo>("rail-1").unwrap();
+    assert_eq!(entries.iter().filter(|entry| matches!(entry, Entry::Ours { .. })).count(), 1);
 }
