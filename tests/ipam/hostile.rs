@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use serde_json::json;
 use state::Lock;
 
 use crate::node::{Node, network, pool, using};
@@ -142,4 +143,34 @@ fn keys_of_peers_that_cannot_be_kept_are_refused_one_by_one() {
         assert!(message.contains(instead), "{message}");
     }
     assert!(node.is_untouched());
+}
+
+#[test]
+fn a_config_with_more_pools_or_ranges_than_a_network_has_is_refused_at_once() {
+    let node = Node::new();
+    let range = json!({"subnet": "10.0.0.0/24"});
+    let inline = json!({"name": "p", "subnet": "10.0.0.0/24"});
+    for (ipam, what) in [
+        (json!({"ranges": [vec![range; 1001]]}), "ranges"),
+        (json!({"pools": vec![inline; 1001]}), "inline pools"),
+        (json!({"ippools": {"ipv4": vec!["a*"; 1001]}}), "names of pools"),
+    ] {
+        let (code, message) = node.refusal("a", &network(&ipam));
+        assert!(code == 7 && message.contains(&format!("1001 {what}")), "{message}");
+    }
+    assert!(node.is_untouched());
+}
+
+#[test]
+fn what_means_nothing_is_told_up_to_a_limit() {
+    let node = Node::with_pools(&pool("rail", "{subnet: 10.0.0.0/24, ips: [10.0.0.2]}"));
+    let mut config = using(&["rail"]);
+    for number in 0..5000 {
+        config["ipam"][format!("zzz{number}")] = 1.into();
+    }
+    config["ipam"]["lockTimeout"] = u64::MAX.into();
+    let outcome = node.run("ADD", "a", &config);
+    assert_eq!(outcome.ips(), ["10.0.0.2/24"]);
+    assert_eq!(outcome.log.matches("means nothing here").count(), 32);
+    assert!(outcome.log.contains("taken as 60"), "{}", outcome.log);
 }

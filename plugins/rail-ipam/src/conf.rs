@@ -22,6 +22,12 @@ const LONGEST_QUARANTINE: u64 = 24 * 3600;
 /// How long an ADD waits for the node's lease store; it is held for well below a millisecond.
 const LOCK_TIMEOUT: u64 = 10;
 
+/// Runtimes give up on a pod after minutes.
+const LONGEST_LOCK_TIMEOUT: u64 = 60;
+
+/// How many pools, names of pools, or ranges a network has at most: each is compared with every other.
+const MOST: usize = 1000;
+
 /// How long an ADD waits for the cluster to grant more addresses to this node.
 const WAIT_FOR_GRANT: u64 = 10;
 
@@ -156,11 +162,39 @@ impl Conf {
             resolver: named(Named::ResolvConf, "ipam.resolvConf", keys.resolv_conf.as_deref())?,
             rest: keys.rest,
             sticky: keys.sticky,
-            lock_timeout: Duration::from_secs(keys.lock_timeout.unwrap_or(LOCK_TIMEOUT)),
+            lock_timeout: lock_timeout(keys.lock_timeout),
             wait_for_grant: wait_for_grant(keys.wait_for_grant),
             data_dir: named(Named::DataDir, "ipam.dataDir", keys.data_dir.as_deref())?,
             source: source(request, keys)?,
         })
+    }
+}
+
+fn lock_timeout(seconds: Option<u64>) -> Duration {
+    let seconds = seconds.unwrap_or(LOCK_TIMEOUT);
+    if seconds > LONGEST_LOCK_TIMEOUT {
+        tracing::warn!("ipam.lockTimeout {seconds}: taken as {LONGEST_LOCK_TIMEOUT}, which is the longest");
+    }
+    Duration::from_secs(seconds.min(LONGEST_LOCK_TIMEOUT))
+}
+
+/// Before any of them is looked at.
+fn refuse_too_many(
+    wanted: &PoolNames,
+    pools: &[Value],
+    ranges: &[(String, Vec<RangeSpec>)],
+) -> Result<(), Error> {
+    let ranges = ranges.iter().map(|(_, set)| set.len()).sum();
+    let found = [
+        ("names of pools", wanted.ipv4.len() + wanted.ipv6.len()),
+        ("inline pools", pools.len()),
+        ("ranges", ranges),
+    ];
+    match found.into_iter().find(|(_, count)| *count > MOST) {
+        Some((what, count)) => {
+            Err(Error::invalid_config(format!("ipam has {count} {what}: expected at most {MOST}")))
+        }
+        None => Ok(()),
     }
 }
 
@@ -195,6 +229,7 @@ fn source(request: &Request, keys: Keys) -> Result<Source, Error> {
     let spiderpool = PoolNames { ipv4: keys.default_ipv4, ipv6: keys.default_ipv6 };
     let pod = PoolNames { ipv4: pod.ippools.ipv4, ipv6: pod.ippools.ipv6 };
     let wanted = [pod, own, spiderpool].into_iter().find(|wanted| !wanted.is_empty()).unwrap_or_default();
+    refuse_too_many(&wanted, &keys.pools, &ranges)?;
     if ranges.is_empty() {
         return Ok(Source::Pools { wanted, inline: keys.pools, match_master });
     }

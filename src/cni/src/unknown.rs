@@ -57,13 +57,16 @@ pub(crate) fn in_config(value: &Value, fields: &[&str], meant: &[(&str, &str)]) 
     in_object(value, &fields, meant)
 }
 
+/// Who has that many wrong is told of the first of them: each costs a comparison with every field, and a line of the log.
+const MOST: usize = 32;
+
 /// Keys with a slash (`cni.dev/...`) or a leading underscore (comments) belong to others.
 pub fn in_object(value: &Value, fields: &[&str], meant: &[(&str, &str)]) -> Vec<UnknownKey> {
     let is_known = |key: &str| {
         key.contains('/') || key.starts_with('_') || fields.iter().any(|f| f.eq_ignore_ascii_case(key))
     };
     let keys = value.as_object().into_iter().flat_map(|object| object.keys());
-    let unknown = keys.filter(|key| !is_known(key));
+    let unknown = keys.filter(|key| !is_known(key)).take(MOST);
     unknown.map(|key| UnknownKey { path: key.clone(), meant: probably_meant(key, fields, meant) }).collect()
 }
 
