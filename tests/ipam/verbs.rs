@@ -1,6 +1,9 @@
 use std::fs;
+use std::time::Duration;
 
+use ipam::{Change, JournalStore, Lease, Store};
 use serde_json::{Value, json};
+use state::{AttachmentKey, Dirs, Records};
 
 use crate::node::{Node, Outcome, network, pool, using};
 
@@ -93,6 +96,56 @@ fn check_looks_at_the_addresses_of_its_own_interface() {
         "ips": [{"address": "192.168.0.7/24", "interface": 0}, {"address": "10.0.0.2/24", "interface": 1}],
     });
     assert!(check(&node, "a", &result).ok);
+}
+
+/// A link plugin has this on record.
+fn on_record(node: &Node, plugin: &str, container: &str, ifname: &str) {
+    let records = Records::open(&Dirs::under(&node.path("")), plugin).unwrap();
+    let key = AttachmentKey::new("rail1", container, ifname).unwrap();
+    records.save(&records.draft(key, None, json!({}))).unwrap();
+}
+
+/// The runtime's list has an attachment only after its ADD, and not any more while its link may still answer.
+#[test]
+fn gc_keeps_what_is_under_way_or_could_not_be_undone() {
+    let node = node();
+    for container in ["under-way", "damaged", "gone"] {
+        node.add(container, &using(&["rail"]));
+    }
+    on_record(&node, "macvlan", "under-way", "net1");
+    // Of which the first interface has the name.
+    on_record(&node, "rail", "damaged", "net0");
+    node.put("state/attachments/rail1/damaged,rail,net0", "not what was written");
+    // No link that could answer.
+    on_record(&node, "coordinator", "gone", "net1");
+    let mut config = using(&["rail"]);
+    config["cni.dev/valid-attachments"] = json!([]);
+    assert!(node.run("GC", "", &config).ok);
+    assert_eq!(node.add("next", &using(&["rail"])), ["10.0.0.4/24"], "only that of the gone is free");
+    assert_eq!(node.refusal("after", &using(&["rail"])).0, 100);
+}
+
+/// No record tells of those of a plugin that is none of ours: a lease that is younger than an ADD may be of one.
+#[test]
+fn gc_leaves_young_leases_of_foreign_link_plugins_to_the_next() {
+    let node = node();
+    let mut config = using(&["rail"]);
+    config["type"] = "bridge".into();
+    node.add("young", &config);
+    let key = AttachmentKey::new("rail1", "old", "net1").unwrap();
+    let (ip, pool) = ("10.0.0.3".parse().unwrap(), "rail".to_owned());
+    let old = Lease { key, ip, pool, since: ipam::journal::now() - 300, rest: 0 };
+    let store = JournalStore::new(&Dirs::under(&node.path("")), Duration::ZERO).unwrap();
+    store.update(&mut |_| Ok(vec![Change::Lease(old.clone())])).unwrap();
+    config["cni.dev/valid-attachments"] = json!([]);
+    assert!(node.run("GC", "", &config).ok);
+    let mut held = Vec::new();
+    let look = &mut |leases: &dyn ipam::Leases| {
+        held = leases.all()?;
+        Ok(())
+    };
+    store.view(look).unwrap();
+    assert_eq!(held.iter().map(|lease| lease.key.container_id.as_str()).collect::<Vec<_>>(), ["young"]);
 }
 
 #[test]

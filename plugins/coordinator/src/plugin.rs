@@ -31,6 +31,9 @@ impl Plugin for Coordinator {
         // What is no key has no record: its ADD was refused.
         let Ok(key) = key_of(request) else { return Ok(()) };
         let _lock = attachments.lock(&key)?;
+        if attachments.stands_elsewhere(&key, request.env.netns.as_deref()) {
+            return Ok(());
+        }
         let cni_netns = request.env.netns.as_deref();
         let (undo, mut context) = match attachments.find::<Undo>(&key)? {
             Found::Attached { undo, netns: Some(netns) } => (undo, UndoContext::of(Some(&netns), cni_netns)?),

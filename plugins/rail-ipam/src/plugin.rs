@@ -92,10 +92,13 @@ impl Plugin for RailIpam {
     fn gc(&self, request: &cni::Request, valid: &ValidAttachments) -> Result<(), Error> {
         let dirs = dirs()?;
         let network = &request.config.name;
-        let stale = |lease: &Lease| {
-            lease.key.network == *network && !valid.contains(&lease.key.container_id, &lease.key.ifname)
-        };
         let now = ipam::journal::now();
+        let keeps_records = OF_LINKS.contains(&request.config.plugin_type.as_str());
+        let stale = |lease: &Lease| {
+            lease.key.network == *network
+                && !valid.contains(&lease.key.container_id, &lease.key.ifname)
+                && (keeps_records || lease.since.saturating_add(UNDER_WAY) <= now)
+        };
         let find = |leases: &dyn ipam::Leases| -> Result<Vec<Change>, StoreError> {
             // Records are older than the leases that go with them.
             let all = leases.all()?;
@@ -210,6 +213,10 @@ fn try_release(store: &JournalStore, find: &Find<'_>) -> Result<(), ipam::Error>
     }
     store.update(&mut |leases| Ok(find(leases)?))
 }
+
+/// Seconds that an ADD takes at most. Of a link plugin that keeps no record, the age of a lease is all that tells whether its
+/// ADD may be under way.
+const UNDER_WAY: u64 = 120;
 
 /// Whose records say that there is a link, or may be. The others work on it.
 const OF_LINKS: [&str; 6] = ["macvlan", "ipvlan", "ipoib", "sriov", "ib-sriov", "rail"];

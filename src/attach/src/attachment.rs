@@ -5,11 +5,12 @@ mod collect;
 mod tests;
 
 use std::num::NonZeroU64;
+use std::path::Path;
 use std::time::Duration;
 
 use cni::Request;
 use netns::NetNs;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use state::record::{Damage, Loaded};
 use state::{AttachmentKey, Dirs, Lock, Netns, Record, Records, Saved};
@@ -135,6 +136,23 @@ impl Attachments {
         })
     }
 
+    /// For a DEL: whether the attachment stands in a living pod, and `cni_netns` is another one. It is about an earlier pod of
+    /// that ID, or an ADD that was refused, and nothing of this attachment is to be undone.
+    pub fn stands_elsewhere(&self, key: &AttachmentKey, cni_netns: Option<&Path>) -> bool {
+        let Some(path) = cni_netns else { return false };
+        let Ok(Loaded::Present(record)) = self.records.load::<Held<IgnoredAny>>(key) else { return false };
+        let Some(netns) = record.netns.filter(|netns| netns.path != path) else { return false };
+        let is_other = NetNs::open(path).is_ok_and(|pod| !is(&pod, &netns));
+        let stands = record.undo.phase == Phase::Attached && is_other && lives(&netns);
+        if stands {
+            tracing::warn!(
+                attachment = %key, netns = %path.display(), stands_in = %netns.path.display(),
+                "left alone: it stands in another living pod than CNI_NETNS"
+            );
+        }
+        stands
+    }
+
     /// Undoes an attachment and forgets it. The record stays, for the next try, if anything could not be undone.
     pub fn release<T: Undo>(&self, key: &AttachmentKey, undo: &T, context: &mut UndoContext) -> Vec<Error> {
         context.attachment = Some(key.clone());
@@ -179,6 +197,12 @@ impl Attachments {
         let same_pod = old.netns.as_ref().is_some_and(|netns| is(pod, netns));
         if same_pod && old.undo.phase == Phase::Attached {
             return Err(Failure::Attached { key: old.key.clone(), netns: pod.path().to_owned() }.into());
+        }
+        if let Some(netns) = old.netns.as_ref().filter(|_| old.undo.phase == Phase::Attached)
+            && lives(netns)
+        {
+            let (there, here) = (netns.path.clone(), pod.path().to_owned());
+            return Err(Failure::AttachedElsewhere { key: old.key.clone(), there, here }.into());
         }
         tracing::info!(attachment = %old.key, "undoing what an unfinished ADD left behind");
         let mut context = UndoContext::of(old.netns.as_ref(), Some(pod.path()))?;
@@ -310,6 +334,11 @@ pub fn identity(pod: &NetNs) -> Netns {
     let id = pod.id();
     let cookie = pod.cookie().map_or(0, NonZeroU64::get);
     Netns { dev: id.dev, ino: id.ino, cookie, path: pod.path().to_owned() }
+}
+
+/// Whether the path of a record still leads to its namespace.
+fn lives(netns: &Netns) -> bool {
+    NetNs::open(&netns.path).is_ok_and(|pod| is(&pod, netns))
 }
 
 /// Whether `pod` is the namespace of a record. Paths are used again and again, and inodes, too.

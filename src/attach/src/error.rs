@@ -31,6 +31,11 @@ pub enum Failure {
     #[error("{key} is attached to {} already: run DEL before another ADD", netns.display())]
     Attached { key: AttachmentKey, netns: PathBuf },
     #[error(
+        "{key} is attached to {}, a living pod, and not to {}: run DEL with CNI_NETNS={} before another ADD", there.display(),
+        here.display(), there.display()
+    )]
+    AttachedElsewhere { key: AttachmentKey, there: PathBuf, here: PathBuf },
+    #[error(
         "the record of {key} is of another version of the plugin ({damage}) and is kept: run DEL before another ADD; GC leaves it to \
          the version that wrote it"
     )]
@@ -38,10 +43,10 @@ pub enum Failure {
     #[error("what an earlier ADD of {key} left behind cannot be undone: {source}")]
     Leftover { key: AttachmentKey, source: Error },
     #[error(
-        "the record of {key} was damaged ({damage}) and has been dropped: if that pod still runs, its {} stays until the pod's \
-         namespace ends, or until DEL with CNI_NETNS", key.ifname
+        "the record of {key} is damaged ({damage}) and is kept, and its addresses stay taken: the pod may still run; a DEL, or the next \
+         ADD, takes its place"
     )]
-    Dropped { key: AttachmentKey, damage: state::record::Damage },
+    Damaged { key: AttachmentKey, damage: state::record::Damage },
     #[error("the pod has an interface {ifname} already: choose another name, or detach what made it")]
     IfnameTaken { ifname: String },
     #[error(
@@ -100,7 +105,7 @@ impl Error {
         match self.failure() {
             Failure::Netns(_) => code::INVALID_NETNS,
             Failure::State(state::Error::Timeout { .. }) => code::TRY_AGAIN,
-            Failure::State(_) | Failure::Dropped { .. } | Failure::OtherVersion { .. } => code::IO,
+            Failure::State(_) | Failure::Damaged { .. } | Failure::OtherVersion { .. } => code::IO,
             Failure::IfnameTaken { .. } => code::INVALID_CONFIG,
             Failure::Room(error) => error.code(),
             Failure::Leftover { source, .. } => source.code(),
@@ -109,6 +114,7 @@ impl Error {
             | Failure::Sysfs(_)
             | Failure::Sysctl { .. }
             | Failure::Attached { .. }
+            | Failure::AttachedElsewhere { .. }
             | Failure::Vanished { .. } => code::INTERNAL,
         }
     }

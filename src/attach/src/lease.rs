@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use cni::{CniResult, Dns, Request, delegate};
+use cni::{Attachment, CniResult, Dns, Request, delegate};
 
 use crate::attachment::left_to_del;
 use crate::ipam::{self, Delegated, Ipam};
@@ -140,6 +140,9 @@ pub fn end(
     // What is no key has no record, and no lease: its ADD was refused.
     let Ok(key) = key_of(request) else { return Ok(()) };
     let _lock = attachments.lock(&key)?;
+    if attachments.stands_elsewhere(&key, request.env.netns.as_deref()) {
+        return Ok(());
+    }
     let mut errors = Vec::new();
     let ended = give_back(&mut errors).unwrap_or_else(|error| {
         errors.push(error);
@@ -157,10 +160,13 @@ pub fn end(
     join(errors, ipam.and_then(|ipam| delegate::del(&request, &ipam).err()))
 }
 
-/// A GC, after what the plugin has collected: the IPAM's own.
-pub fn collect(request: &Request, errors: Vec<Error>) -> Result<(), cni::Error> {
-    let ipam = request.config.ipam_type.as_ref();
-    join(errors, ipam.and_then(|ipam| delegate::gc(request, ipam).err()))
+/// A GC, after what the plugin has collected: the IPAM's own, of what has no record any more.
+pub fn collect(request: &Request, attachments: &Attachments, errors: Vec<Error>) -> Result<(), cni::Error> {
+    let Some(ipam) = request.config.ipam_type.as_ref() else { return join(errors, None) };
+    let recorded = attachments.keys(&request.config.name)?.into_iter();
+    let recorded = recorded.map(|key| Attachment { container_id: key.container_id, ifname: key.ifname });
+    let told = ipam::with_key(request, ipam::VALID, ipam::valid(request, recorded));
+    join(errors, told.and_then(|told| delegate::gc(&told, ipam)).err())
 }
 
 fn join(errors: Vec<Error>, of_ipam: Option<cni::Error>) -> Result<(), cni::Error> {

@@ -1,16 +1,14 @@
 use std::path::Path;
 
-use attach::ipam::{Ipam, with_key};
+use attach::ipam::{Ipam, VALID, with_key};
 use attach::{Attachments, Error, Found, Undo, UndoContext, key_of};
-use cni::{Request, ValidAttachments};
+use cni::{Attachment, Request, ValidAttachments};
 use links::child::other_type;
-use serde_json::{Value, json};
+use serde_json::Value;
 use state::{AttachmentKey, Dirs};
 
 use super::made::MadeRail;
 use super::{Made, PLUGIN};
-
-const VALID: &str = "cni.dev/valid-attachments";
 
 /// DEL of all rails; `rails` are their requests, as far as the config can still be read. The record goes last.
 pub fn del(request: &Request, rails: &[Request], ipam: &dyn Ipam) -> Result<(), cni::Error> {
@@ -19,6 +17,9 @@ pub fn del(request: &Request, rails: &[Request], ipam: &dyn Ipam) -> Result<(), 
     // What is no key has no record, and no lease: its ADD was refused.
     let Ok(key) = key_of(request) else { return Ok(()) };
     let _lock = attachments.lock(&key)?;
+    if attachments.stands_elsewhere(&key, request.env.netns.as_deref()) {
+        return Ok(());
+    }
     let (mut errors, mut made, mut recorded) = (Vec::new(), Made::default(), false);
     match undo(&dirs, &attachments, request, &key, rails, &mut errors) {
         Ok(undone) => (made, recorded) = undone,
@@ -126,7 +127,8 @@ pub fn gc(
         tracing::info!(attachment = %key, "released: not among the valid attachments");
     }
     let mut errors: Vec<_> = errors.into_iter().map(cni::Error::from).collect();
-    let list = with_every_interface(request, attachments.existing(&request.config.name)?);
+    let recorded = every_interface(&attachments, &request.config.name)?;
+    let list = attach::ipam::valid(request, recorded.into_iter());
     let mut seen: Vec<&Value> = Vec::new();
     for rail in rails {
         let (Some(plugin), Some(config)) = (&rail.config.ipam_type, rail.config.at(&["ipam"])) else {
@@ -134,21 +136,22 @@ pub fn gc(
         };
         if !seen.contains(&config) {
             seen.push(config);
-            errors.extend(with_key(rail, VALID, list.clone()).and_then(|of| ipam.gc(&of, plugin)).err());
+            let told = with_key(rail, VALID, list.clone());
+            errors.extend(told.and_then(|told| ipam.gc(&told, plugin)).err());
         }
     }
     cni::Error::join(errors).map_or(Ok(()), Err)
 }
 
 /// The runtime knows the first interface of an attachment; the IPAM has leases of all.
-fn with_every_interface(request: &Request, existing: Vec<(AttachmentKey, Made)>) -> Value {
-    let keys = [VALID, "cni.dev/attachments"];
-    let written = keys.iter().find_map(|key| request.config.raw().get(key)?.as_array().cloned());
-    let mut list = written.unwrap_or_default();
-    for (key, made) in existing {
-        list.extend(
-            made.rails.iter().map(|rail| json!({ "containerID": key.container_id, "ifname": rail.ifname })),
-        );
+fn every_interface(attachments: &Attachments, network: &str) -> Result<Vec<Attachment>, Error> {
+    let of =
+        |key: &AttachmentKey, ifname: String| Attachment { container_id: key.container_id.clone(), ifname };
+    // Of a record that cannot be read, the first is all that is known.
+    let keys = attachments.keys(network)?;
+    let mut all: Vec<_> = keys.iter().map(|key| of(key, key.ifname.clone())).collect();
+    for (key, made) in attachments.existing::<Made>(network)? {
+        all.extend(made.rails.into_iter().map(|rail| of(&key, rail.ifname)));
     }
-    Value::Array(list)
+    Ok(all)
 }

@@ -107,3 +107,38 @@ fn gc_releases_what_is_not_valid_in_this_network_only() {
     plugin.gc(&call).success();
     assert!(!pods[0].has_link("net1") && pods[2].has_link("net1"));
 }
+
+/// What the record does not tell may be up all the same, and answers for its addresses.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "nobody reads the files while they are written")]
+fn gc_tells_the_ipam_to_keep_what_is_on_record() {
+    let world = World::new();
+    world.rail(1);
+    let pod = world.pod("a");
+    let asked = world.dirs().scratch.join("asked");
+    let ipam = ipam(&world, &dual_stack());
+    let script = std::fs::read_to_string(world.dirs().scratch.join("fixed-ipam")).unwrap();
+    std::fs::write(
+        world.dirs().scratch.join("fixed-ipam"),
+        script.replace("/dev/null", &asked.display().to_string()),
+    )
+    .unwrap();
+    let mut conf = config(&json!({ "ipam": ipam }));
+    let plugin = macvlan(&world, &pod);
+    plugin.add(&conf).success();
+    let record = &world.dirs().state.join("attachments/rail1/cid,macvlan,net1");
+    let text = std::fs::read_to_string(record).unwrap();
+    std::fs::write(record, text.replace("attached", "attacheX")).unwrap();
+    conf["cni.dev/valid-attachments"] = json!([{ "containerID": "b", "ifname": "net7" }]);
+    for _ in 0..2 {
+        let said = plugin.gc(&conf).error().msg;
+        assert!(said.contains("checksum") && said.contains("is kept"), "{said}");
+        let told: Value = serde_json::from_slice(&std::fs::read(&asked).unwrap()).unwrap();
+        let valid =
+            json!([{ "containerID": "b", "ifname": "net7" }, { "containerID": "cid", "ifname": "net1" }]);
+        assert_eq!(told["cni.dev/valid-attachments"], valid);
+        assert!(pod.has_link("net1"));
+    }
+    plugin.del(&conf).success();
+    assert!(!pod.has_link("net1") && !record.exists());
+}

@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::time::Duration;
 
 use cni::ValidAttachments;
@@ -16,9 +17,12 @@ impl Attachments {
         valid: &ValidAttachments,
     ) -> Result<(Vec<AttachmentKey>, Vec<Error>), Error> {
         let (mut released, mut errors) = (Vec::new(), Vec::new());
+        // A writer that was killed may have left a second file.
+        let mut seen = HashSet::new();
         for entry in self.records.list::<Held<T>>(network)? {
             match entry {
                 Entry::Ours { key, .. } if valid.contains(&key.container_id, &key.ifname) => (),
+                Entry::Ours { key, .. } if !seen.insert(key.clone()) => (),
                 Entry::Ours { key, .. } => match self.collect_one::<T>(&key) {
                     Ok(true) => released.push(key),
                     Ok(false) => {
@@ -48,6 +52,11 @@ impl Attachments {
         Ok(self.records.list::<Held<T>>(network)?.into_iter().filter_map(whole).collect())
     }
 
+    /// Whose attachments of `network` have a record, whatever is in it.
+    pub fn keys(&self, network: &str) -> Result<Vec<AttachmentKey>, Error> {
+        Ok(self.records.keys(network)?)
+    }
+
     /// False for one that somebody is at.
     fn collect_one<T: Undo>(&self, key: &AttachmentKey) -> Result<bool, Vec<Error>> {
         let _lock = match self.lock_within(key, Duration::ZERO) {
@@ -70,12 +79,9 @@ impl Attachments {
             Loaded::Damaged(damage @ Damage::Version(_)) => {
                 vec![Failure::OtherVersion { key: key.clone(), damage }.into()]
             }
-            // Which namespace it was about, nobody knows any more; what is in that ends with it. What is not, as a VF,
-            // the plugin finds by its claim or its cache. Said once: the next GC finds no file.
-            Loaded::Damaged(damage) => {
-                let dropped = Failure::Dropped { key: key.clone(), damage }.into();
-                std::iter::once(dropped).chain(self.forget(key).err()).collect()
-            }
+            // Which namespace it was about, nobody knows any more, and the link may be up in it. While there is a record, the IPAM
+            // keeps the addresses.
+            Loaded::Damaged(damage) => vec![Failure::Damaged { key: key.clone(), damage }.into()],
         }
     }
 

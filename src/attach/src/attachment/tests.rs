@@ -171,7 +171,7 @@ fn gc_keeps_what_is_valid_and_goes_on_after_a_failure() {
 }
 
 #[test]
-fn gc_says_once_which_record_was_damaged_and_nothing_of_one_that_was_never_whole() {
+fn gc_keeps_a_damaged_record_and_nothing_of_one_that_was_never_whole() {
     let place = Place::new();
     place.begin(false).unwrap().attached().unwrap();
     let folder = place.dir.path().join("state/attachments/rail1");
@@ -180,9 +180,19 @@ fn gc_says_once_which_record_was_damaged_and_nothing_of_one_that_was_never_whole
     std::fs::File::create(folder.join(format!(".tmp.{name}"))).unwrap();
     std::fs::File::options().write(true).open(&record).unwrap().set_len(20).unwrap();
     let collect = || place.attachments().collect::<Marked>("rail1", &std::iter::empty().collect()).unwrap();
-    let errors = collect().1;
-    let [error] = errors.as_slice() else { panic!("{errors:?}") };
-    assert!(error.to_string().contains("rail1/c/net1") && error.to_string().contains("checksum"), "{error}");
+    for _ in 0..2 {
+        let errors = collect().1;
+        let [error] = errors.as_slice() else { panic!("{errors:?}") };
+        let said = error.to_string();
+        assert!(
+            said.contains("rail1/c/net1") && said.contains("checksum") && said.contains("kept"),
+            "{said}"
+        );
+        assert_eq!(place.attachments().keys("rail1").unwrap(), [key()]);
+    }
+    assert!(record.exists());
+    // What never became a record stands for nothing.
+    std::fs::remove_file(&record).unwrap();
     assert!(collect().1.is_empty() && std::fs::read_dir(&folder).unwrap().next().is_none());
     assert!(!place.undone());
 }
@@ -201,4 +211,43 @@ fn check_is_told_of_a_record_that_cannot_serve() {
     std::fs::File::options().write(true).open(record).unwrap().set_len(20).unwrap();
     let differs = found().about(&place.pod).unwrap_err();
     assert!(differs.starts_with("the record is damaged: "), "{differs}");
+}
+
+/// A runtime that starts a container anew under its ID may send the DEL of the first late, or of an ADD that was refused.
+#[test]
+fn an_attachment_of_a_living_pod_is_neither_taken_nor_undone_by_another_pod_of_that_id() {
+    let place = Place::new();
+    // A thread of its own keeps the first namespace at a path that leads there.
+    let first =
+        NetNs::open(&std::path::PathBuf::from(format!("/proc/self/task/{}/ns/net", nix::unistd::gettid())))
+            .unwrap();
+    let first_path = first.path().to_owned();
+    place
+        .attachments()
+        .prepare::<Marked>(key(), &first)
+        .unwrap()
+        .begin(place.undo(false))
+        .unwrap()
+        .attached()
+        .unwrap();
+    let dir = place.dir.path().to_owned();
+    let second = std::thread::spawn(move || {
+        unshare(CloneFlags::CLONE_NEWNET).unwrap();
+        let path = std::path::PathBuf::from(format!("/proc/self/task/{}/ns/net", nix::unistd::gettid()));
+        let second = NetNs::open(&path).unwrap();
+        let attachments = || Attachments::open(&Dirs::under(&dir), "test").unwrap();
+        let error = attachments().prepare::<Marked>(key(), &second).unwrap_err();
+        (error.to_string(), attachments().stands_elsewhere(&key(), Some(&path)), path)
+    });
+    let (said, stands, second_path) = second.join().unwrap();
+    assert!(
+        said.contains(first_path.to_str().unwrap()) && said.contains(second_path.to_str().unwrap()),
+        "{said}"
+    );
+    assert!(stands && !place.undone());
+    let stands = |path| place.attachments().stands_elsewhere(&key(), path);
+    assert!(
+        !stands(Some(first_path.as_path())) && !stands(None) && !stands(Some(second_path.as_path())),
+        "gone"
+    );
 }

@@ -150,5 +150,5 @@ pub(super) fn gc(request: &Request, plugin: &str, valid: &ValidAttachments) -> R
     for key in &released {
         tracing::info!(attachment = %key, "released: not among the valid attachments");
     }
-    lease::collect(request, errors)
+    lease::collect(request, &attachments, errors)
 }

@@ -65,5 +65,5 @@ pub fn gc(request: &Request, valid: &ValidAttachments) -> Result<(), cni::Error>
     for key in &released {
         tracing::info!(attachment = %key, "released: not among the valid attachments");
     }
-    lease::collect(request, errors)
+    lease::collect(request, &attachments, errors)
 }

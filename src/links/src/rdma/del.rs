@@ -21,6 +21,9 @@ fn give_back(request: &Request) -> Result<Vec<Error>, Error> {
     let key = key_of(request)?;
     let _lock = attachments.lock(&key)?;
     let cni_netns = request.env.netns.as_deref();
+    if attachments.stands_elsewhere(&key, cni_netns) {
+        return Ok(Vec::new());
+    }
     match attachments.find::<RdmaUndo>(&key)? {
         Found::Attached { undo, netns } => {
             let mut context = UndoContext::of(netns.as_ref(), cni_netns)?;

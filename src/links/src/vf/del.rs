@@ -91,7 +91,7 @@ pub fn gc(request: &Request, plugin: Plugin, valid: &ValidAttachments) -> Result
     errors.extend(
         collect_caches(&dirs, plugin, &request.config.name, valid).unwrap_or_else(|error| vec![error]),
     );
-    lease::collect(request, errors)
+    lease::collect(request, &attachments, errors)
 }
 
 fn collect_caches(
