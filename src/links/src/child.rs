@@ -19,7 +19,7 @@ pub use plugin::Plugin;
 pub use add::interface;
 pub use check::differences;
 pub use del::delete_all;
-pub(crate) use elsewhere::has_child_elsewhere;
+pub(crate) use elsewhere::child_elsewhere;
 pub use link::{Ledger, staging_name};
 
 use attach::Pod;

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 use attach::{Error, Pod, UndoContext, living, other_owner};
+use netlink::link::LinkKind;
 use netlink::{HwAddr, Link, Rtnetlink};
 use netns::{Id, NetNs};
 use serde::{Deserialize, Serialize};
@@ -103,8 +104,9 @@ fn of(netns: NetNs, host: &NetNs, in_a_pod: bool) -> Result<Vec<Stray>, Error> {
     let mut route = Rtnetlink::open_in(&netns)?;
     route.accept_unsettled_dumps(true);
     let Some(host) = route.netns_id(host)? else { return Ok(Vec::new()) };
-    let children = route.links()?.into_iter().filter(|link| link.parent_netnsid == Some(host));
-    let children: Vec<Link> = children.collect();
+    // The other end of a veth names its peer as one names a parent.
+    let sits_there = |link: &Link| link.parent_netnsid == Some(host) && link.kind != LinkKind::Veth;
+    let children: Vec<Link> = route.links()?.into_iter().filter(sits_there).collect();
     if children.is_empty() {
         return Ok(Vec::new());
     }
@@ -122,11 +124,14 @@ pub(super) fn may_hide(pod: &mut Rtnetlink) -> Result<bool, Error> {
     Ok(pod.netns_ids()?.into_iter().any(|id| Some(id) != host))
 }
 
-/// Whether a link in another namespace sits on the host's link of that index; in doubt there is one. Who may look into none of
-/// them sees none.
-pub(crate) fn has_child_elsewhere(index: u32) -> bool {
+/// Whether a link in another namespace sits on the host's link of that index, or else the namespace that does not let anybody see.
+/// Who may look into none of them sees none.
+pub(crate) fn child_elsewhere(index: u32) -> Result<bool, Id> {
     let Strays { found, listed, unlisted } = strays();
-    found.iter().any(|stray| stray.link.parent == Some(index)) || *listed > 0 && !unlisted.is_empty()
+    if found.iter().any(|stray| stray.link.parent == Some(index)) {
+        return Ok(true);
+    }
+    unlisted.first().filter(|_| *listed > 0).map_or(Ok(false), |netns| Err(*netns))
 }
 
 impl Stray {

@@ -1,5 +1,9 @@
 use attach::Coded;
 use cni::code;
+use netlink::Link;
+use netns::Id;
+
+use crate::child::child_elsewhere;
 
 /// Why a shared master cannot be provided.
 #[derive(Debug, thiserror::Error)]
@@ -26,12 +30,22 @@ pub enum Error {
     Mtu { mtu: u32, have: u32, name: String },
     #[error("{name} was made and is not there any more: something else deletes it")]
     Vanished { name: String },
+    #[error(
+        "namespace {netns} does not let its links be listed, and one may be on {name}, which stays: DEL has to be repeated"
+    )]
+    Unlisted { name: String, netns: Id },
+}
+
+/// Whether a link in a pod sits on it.
+pub(super) fn has_child_elsewhere(link: &Link) -> Result<bool, attach::Error> {
+    let unlisted = |netns| Error::Unlisted { name: link.name.clone(), netns };
+    Ok(child_elsewhere(link.index).map_err(unlisted)?)
 }
 
 impl Coded for Error {
     fn code(&self) -> u32 {
         match self {
-            Self::Vanished { .. } => code::TRY_AGAIN,
+            Self::Vanished { .. } | Self::Unlisted { .. } => code::TRY_AGAIN,
             _ => code::INVALID_CONFIG,
         }
     }

@@ -4,8 +4,8 @@ use attach::Error;
 use netlink::{Link, LinkChange, Rtnetlink};
 use state::Dirs;
 
+use super::error::has_child_elsewhere;
 use super::ledger::Ledger;
-use crate::child::has_child_elsewhere;
 
 impl Ledger {
     /// Notes which of `links` are about to be brought up, and which another master has brought up: whoever leaves last puts
@@ -56,5 +56,5 @@ fn user(link: &Link, others: &[Ledger], host: &mut Rtnetlink) -> Result<Option<S
     if let Some(own) = host.addresses(Some(link.index))?.iter().find(|address| is_own(address)) {
         return Ok(Some(format!("the node, by its address {}", own.net)));
     }
-    Ok(has_child_elsewhere(link.index).then(|| "a link in a pod".to_owned()))
+    Ok(has_child_elsewhere(link)?.then(|| "a link in a pod".to_owned()))
 }

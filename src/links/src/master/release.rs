@@ -3,9 +3,9 @@ use cni::ValidAttachments;
 use netlink::Rtnetlink;
 use state::{AttachmentKey, Dirs};
 
+use super::error::has_child_elsewhere;
 use super::ledger::Ledger;
 use super::{bond, lock, raised};
-use crate::child::has_child_elsewhere;
 
 /// DEL: `key` uses no master any more; one that was made here goes with its last user, if that is wished.
 pub fn release(dirs: &Dirs, key: &AttachmentKey) -> Result<Vec<Error>, Error> {
@@ -93,7 +93,7 @@ fn is_to_go(ledger: &Ledger, host: &mut Rtnetlink) -> Result<bool, Error> {
     if let Some(above) = &above {
         tracing::warn!(master = ledger.name, above = above.name, "left in place: something else is on it");
     }
-    let in_a_pod = above.is_none() && has_child_elsewhere(link.index);
+    let in_a_pod = above.is_none() && has_child_elsewhere(&link)?;
     if in_a_pod {
         tracing::warn!(master = ledger.name, "left in place: a link in a pod is on it");
     }
