@@ -174,7 +174,7 @@ impl Error {
     /// The answer is longer than anybody has memory for: who owns the namespace has made it so.
     pub fn is_too_long(&self) -> bool {
         let Failure::Socket { source, .. } = &*self.0 else { return false };
-        source.kind() == io::ErrorKind::FileTooLarge || source.raw_os_error() == Some(Errno::ENOBUFS as i32)
+        source.kind() == io::ErrorKind::FileTooLarge
     }
 
     fn is_any(&self, errnos: &[Errno]) -> bool {

@@ -186,7 +186,7 @@ impl<F: Family> Socket<F> {
                 Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) && overruns < OVERRUNS => {
                     (consistent, overruns) = (false, overruns + 1);
                 }
-                other => consistent &= other.map_err(|e| request.failed(e))?,
+                other => consistent &= other.map_err(|e| request.failed(without_end(e)))?,
             }
             for message in Messages(&self.buffer).filter(|message| message.sequence == first) {
                 consistent &= message.flags & NLM_F_DUMP_INTR == 0;
@@ -223,6 +223,14 @@ impl<F: Family> Socket<F> {
         self.room = self.room.max(length.next_power_of_two());
         Ok(length == self.buffer.len())
     }
+}
+
+/// Of a dump that overruns the socket for ever, its length is the cause; a request that finds no memory may be sent again.
+fn without_end(error: io::Error) -> io::Error {
+    if error.raw_os_error() == Some(Errno::ENOBUFS as i32) {
+        return io::Error::new(io::ErrorKind::FileTooLarge, error);
+    }
+    error
 }
 
 fn finish<T>(
