@@ -111,6 +111,16 @@ impl Block {
         self.since.get(node).copied().unwrap_or(0)
     }
 
+    /// The pool and the node that may hand an address out.
+    pub fn holder(&self, ip: IpAddr) -> Option<(&str, &str)> {
+        let range = RangeSet::from(Range::one(ip));
+        self.rails.iter().find_map(|rail| {
+            let place = places(&rail.subnet.filter(|subnet| subnet.contains(&ip))?, self.first, &range);
+            let (node, _) = rail.owners.iter().find(|(_, own)| !own.and(place).is_empty())?;
+            Some((rail.pool.as_str(), node.as_str()))
+        })
+    }
+
     /// The rail of a pool. A pool of the same name and another subnet is another pool.
     pub fn rail_of(&self, pool: &str, subnet: &IpNet) -> Option<usize> {
         self.rails.iter().position(|rail| rail.pool == pool && rail.subnet == Some(*subnet))
@@ -304,6 +314,25 @@ mod tests {
         let pool = RangeSet::from(Range::subnet(&subnet));
         assert_eq!(numbers(&subnet, &pool).take(3).collect::<Vec<_>>(), [0, 1, 2]);
         assert_eq!(places(&subnet, 128, &pool).len(), BLOCK);
+    }
+
+    #[test]
+    fn the_holder_of_an_address_is_found() {
+        let mut block = Block::new("gpu", 0);
+        for (rail, owners) in [(1, "a=1-4;b=5"), (2, "c=5")] {
+            let subnet = format!("172.16.{rail}.0/24").parse().ok();
+            block.rails.push(Rail {
+                pool: format!("rail{rail}"),
+                subnet,
+                owners: owners_of(owners).unwrap(),
+            });
+        }
+        let holder = |ip: &str| block.holder(ip.parse().unwrap());
+        assert_eq!(holder("172.16.1.5"), Some(("rail1", "b")));
+        assert_eq!(holder("172.16.2.5"), Some(("rail2", "c")));
+        for nobodys in ["172.16.1.6", "172.16.1.200", "10.0.0.5", "fd00::5"] {
+            assert_eq!(holder(nobodys), None, "{nobodys}");
+        }
     }
 
     #[test]

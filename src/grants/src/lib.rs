@@ -17,6 +17,7 @@
 pub mod agent;
 mod block;
 mod controller;
+mod health;
 mod mask;
 mod plan;
 mod project;
@@ -25,6 +26,7 @@ mod world;
 
 pub use block::{Block, owners_of, ranges_of, ranges_text};
 pub use controller::{Answer, Controller, Event, Figures, Request};
+pub use health::{changed, conditions};
 pub use mask::{BLOCK, Mask};
 pub use plan::{Plan, Policy, Rules, plan};
 pub use project::project;

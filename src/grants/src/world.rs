@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use api::{
     LabelSelector, Metadata, NodePool, RailNodeSpec, RailNodeStatus, Route, SpiderIPPool, SpiderReservedIP,
 };
-use ipam::{Catalog, RangeSet};
+use ipam::{Catalog, Range, RangeSet};
 use ipnet::IpNet;
 use serde_json::json;
 
@@ -184,8 +184,10 @@ pub fn offers(
         catalog.add("cluster", &document("SpiderReservedIP", &reserved.metadata, &json!(reserved.spec)));
     }
     let catalog = catalog.complete();
-    let mut refused =
-        catalog.refused().map(|error| (error.pool().to_owned(), error.to_string())).collect::<Vec<_>>();
+    let mut refused = catalog
+        .refused()
+        .map(|error| (named(error.pool()).to_owned(), error.to_string()))
+        .collect::<Vec<_>>();
     let mut offers = BTreeMap::new();
     let mut rails: BTreeMap<(String, usize), String> = BTreeMap::new();
     let fabrics =
@@ -194,10 +196,12 @@ pub fn offers(
         let Some(object) = oldest_first.iter().find(|pool| pool.metadata.name == valid.name) else {
             continue;
         };
-        let answered = selectors(&valid.name, &valid.scope);
-        match answered.and_then(|()| place(&object.metadata, &fabrics, &mut rails)) {
-            Ok((group, rail)) => {
-                offers.insert(valid.name.clone(), offer(object, valid, group, rail));
+        let taken = selectors(&valid.name, &valid.scope).and_then(|()| taken(object));
+        match taken.and_then(|taken| Ok((taken, place(&object.metadata, &fabrics, &mut rails)?))) {
+            Ok((taken, (group, rail))) => {
+                let mut offer = offer(object, valid, group, rail);
+                offer.offered = offer.offered.without(&taken);
+                offers.insert(valid.name.clone(), offer);
             }
             Err(problem) => refused.push((valid.name.clone(), problem)),
         }
@@ -207,6 +211,29 @@ pub fn offers(
 
 fn document(kind: &str, metadata: &Metadata, spec: &serde_json::Value) -> serde_json::Value {
     json!({ "kind": kind, "metadata": { "name": metadata.name }, "spec": spec })
+}
+
+/// `pool "rail1"`, as messages have it.
+fn named(pool: &str) -> &str {
+    pool.strip_prefix("pool ").unwrap_or(pool).trim_matches('"')
+}
+
+/// What Spiderpool gave to pods before: they keep it, whoever serves the pool now.
+fn taken(object: &SpiderIPPool) -> Result<RangeSet, String> {
+    let record =
+        object.status.as_ref().and_then(|status| status.allocated_ips.as_deref()).unwrap_or_default();
+    if record.trim().is_empty() {
+        return Ok(RangeSet::default());
+    }
+    let name = &object.metadata.name;
+    let unreadable = |why: String| {
+        format!("pool {name:?}: status.allocatedIPs, which is Spiderpool's, cannot be read: {why}")
+    };
+    let allocated: BTreeMap<String, serde_json::Value> =
+        serde_json::from_str(record).map_err(|error| unreadable(error.to_string()))?;
+    let address =
+        |ip: &String| ip.parse().map(Range::one).map_err(|_| unreadable(format!("{ip:?} is no address")));
+    allocated.keys().map(address).collect()
 }
 
 /// Nobody in a cluster looks at a pod's labels before its address is chosen: any pod would get one of such a pool.

@@ -4,7 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use api::{LabelSelector, Metadata, PoolUse, RailNodeSpec, RailNodeStatus, SpiderIPPool, SpiderIPPoolSpec};
+use api::{
+    LabelSelector, Metadata, PoolUse, RailNodeSpec, RailNodeStatus, SpiderIPPool, SpiderIPPoolSpec,
+    SpiderIPPoolStatus,
+};
 use grants::{FABRIC, Node, Policy, RAIL, Recall, Rules, World, offers, plan, project};
 
 fn pool(name: &str, subnet: &str, ips: &str, rail: Option<u32>) -> SpiderIPPool {
@@ -210,4 +213,75 @@ fn two_pools_that_overlap_leave_the_older_one_alone() {
     let (offers, refused) = offers(&[new, old], &[]);
     assert!(offers.contains_key("z") && !offers.contains_key("a"));
     assert!(refused[0].1.contains("overlaps"), "{refused:?}");
+}
+
+#[test]
+fn who_waits_for_what_nobody_can_spare_is_named_and_it_is_news_once() {
+    let mut world = world(
+        &[pool("p", "10.0.0.0/24", "10.0.0.1-10.0.0.4", None)],
+        &[("a", &[("p", 3)]), ("b", &[("p", 4)])],
+    );
+    let unmet = granted(&mut world, exact())["p"];
+    for name in ["a", "b"] {
+        let spec = project(&world, name, &BTreeMap::new(), Rules::default()).unwrap();
+        let status = world.nodes[name].status.clone();
+        world.nodes.insert(name.to_owned(), Node::new(BTreeMap::new(), spec, status));
+    }
+    let conditions = grants::conditions(&world, "p", None, unmet);
+    let states = conditions.iter().map(|one| (one.r#type.as_str(), one.status.as_str())).collect::<Vec<_>>();
+    assert_eq!(states, [("Granting", "True"), ("Exhausted", "True"), ("NearlyFull", "False")]);
+    assert!(conditions[1].message.contains("(a wants 1, b wants 2)"), "{conditions:?}");
+
+    let (told, news) = grants::changed(conditions.clone(), &[], "10:00");
+    assert_eq!(news.iter().map(|one| one.r#type.as_str()).collect::<Vec<_>>(), ["Exhausted"]);
+    let (again, news) = grants::changed(conditions, &told, "10:01");
+    assert_eq!((again, news), (told.clone(), vec![]), "nothing has changed since 10:00");
+    let (over, news) = grants::changed(grants::conditions(&world, "p", None, 0), &told, "10:02");
+    assert_eq!((over[1].status.as_str(), over[1].last_transition_time.as_str()), ("False", "10:02"));
+    assert_eq!(news, vec![]);
+}
+
+#[test]
+fn a_pool_that_is_refused_says_why_in_its_status() {
+    let world = World::default();
+    let conditions = grants::conditions(&world, "p", Some("pool \"p\": spec.ips[0] is wrong"), 0);
+    assert_eq!((conditions[0].status.as_str(), conditions[0].reason.as_str()), ("False", "Refused"));
+    assert!(conditions[0].message.contains("spec.ips[0]"));
+    assert_eq!(grants::changed(conditions, &[], "now").1.len(), 1);
+}
+
+#[test]
+fn a_pool_is_nearly_full_when_one_address_in_ten_is_unused() {
+    for (used, expected) in [(17, "False"), (18, "True"), (20, "True")] {
+        let mut world =
+            world(&[pool("p", "10.0.0.0/24", "10.0.0.1-10.0.0.20", None)], &[("a", &[("p", used)])]);
+        let node = world.nodes.get_mut("a").unwrap();
+        node.pools.get_mut("p").unwrap().used = u64::try_from(used).unwrap();
+        assert_eq!(grants::conditions(&world, "p", None, 0)[2].status, expected, "{used} of 20");
+    }
+}
+
+#[test]
+fn what_spiderpool_has_given_to_pods_is_granted_to_nobody() {
+    let mut own = pool("p", "10.0.0.0/24", "10.0.0.1-10.0.0.4", None);
+    let record = r#"{"10.0.0.1": {"interface": "net1", "pod": "ai/train-0", "podUid": "1"}, "10.0.0.3": {}}"#;
+    let with = |record: &str| {
+        Some(SpiderIPPoolStatus { allocated_ips: Some(record.to_owned()), ..SpiderIPPoolStatus::default() })
+    };
+    own.status = with(record);
+    let mut world = world(&[own.clone()], &[("a", &[("p", 9)])]);
+    assert_eq!(granted(&mut world, exact()), BTreeMap::from([("p".to_owned(), 7)]));
+    assert_eq!(ranges(&world, "a", "p"), "10.0.0.2,10.0.0.4");
+    own.status = with("{broken");
+    let (offers, refused) = offers(&[own], &[]);
+    assert!(
+        offers.is_empty() && refused[0].0 == "p" && refused[0].1.contains("status.allocatedIPs"),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn a_pool_that_is_refused_goes_by_its_name() {
+    let (_, refused) = offers(&[pool("p", "10.0.0.0/24", "10.0.1.1", None)], &[]);
+    assert_eq!(refused[0].0, "p");
 }

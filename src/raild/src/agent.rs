@@ -260,6 +260,10 @@ impl Shell {
                 .patch::<RailNode>(&path::<RailNode>(), &node, true, operations)
                 .await
                 .map(Box::new);
+            if matches!(said, Err(Failure::Unknown(_))) {
+                // It is said again, but not as fast as an API server that is down refuses it.
+                tokio::time::sleep(PAUSE).await;
+            }
             let _ = tell.send(Input::Said(said));
         });
     }

@@ -1,12 +1,13 @@
 //! `raild controller`: what the API server shows goes to `grants::Controller`, and what that asks goes to the API server.
 
 mod fence;
+mod status;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use api::{Object, RailBlock, RailBlockSpec, RailNode, SpiderIPPool, SpiderReservedIP};
-use grants::{Answer, Controller, Event, Figures, Policy, Request, Rules};
+use grants::{Answer, Controller, Event, Policy, Request, Rules};
 use serde_json::json;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
@@ -14,6 +15,7 @@ use tokio::time::Instant;
 use crate::connection::{Connection, Failure, Seen, object, path};
 use crate::gone::{Missing, NodeObject, RELEASED};
 use crate::lease::Lease;
+use status::Statuses;
 
 /// Wishes that come within this time are met in one pass.
 const BATCH: Duration = Duration::from_millis(20);
@@ -62,7 +64,7 @@ pub(crate) async fn run() -> Result<(), String> {
         controller: Controller::new(Policy::default(), Rules::default()),
         cluster: Cluster::default(),
         started: Instant::now(),
-        figures: BTreeMap::new(),
+        statuses: Statuses::default(),
         lease: Lease::new("raild-controller"),
     };
     shell.run(hear).await
@@ -87,8 +89,7 @@ struct Shell {
     controller: Controller,
     cluster: Cluster,
     started: Instant,
-    /// As the pools' status has them.
-    figures: BTreeMap<String, Figures>,
+    statuses: Statuses,
     lease: Lease,
 }
 
@@ -229,30 +230,22 @@ impl Shell {
                 let _ = tell.send(Input::Answered(Box::new(request), answer));
             });
         }
-        self.write_figures();
+        if self.statuses.is_due() {
+            self.tell_statuses();
+        }
     }
 
-    /// Sums of each pool, at most once a tick, in the background: nothing depends on them.
-    fn write_figures(&mut self) {
+    fn tell_statuses(&mut self) {
+        let Some(pools) = &self.cluster.pools else { return };
         let world = self.controller.world();
-        let figures = world.pools.iter().map(|(name, offer)| (name.clone(), world.figures(name, offer)));
-        for (name, new) in figures.collect::<Vec<_>>() {
-            if self.figures.get(&name) == Some(&new) {
-                continue;
-            }
-            self.figures.insert(name.clone(), new);
-            let connection = self.connection.clone();
-            tokio::task::spawn_local(async move {
-                let status = json!({ "status": {
-                    "totalIPCount": new.total, "allocatedIPCount": new.used, "granted": new.granted, "free": new.free,
-                }});
-                let written =
-                    connection.merge::<SpiderIPPool>(&path::<SpiderIPPool>(), &name, true, status).await;
-                if let Err(problem) = written {
-                    eprintln!("raild: status of pool {name}: {problem:?}");
-                }
-            });
+        for (name, pool) in pools {
+            let refused = self.controller.refused().iter().find(|(refused, _)| refused == name);
+            let unmet = self.controller.unmet().get(name).copied().unwrap_or(0);
+            let conditions = grants::conditions(world, name, refused.map(|(_, why)| why.as_str()), unmet);
+            let figures = world.pools.get(name).map(|offer| world.figures(name, offer)).unwrap_or_default();
+            self.statuses.tell(&self.connection, pool, figures, conditions);
         }
+        self.statuses.retain(|name| pools.contains_key(name));
     }
 }
 

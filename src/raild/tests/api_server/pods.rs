@@ -42,8 +42,22 @@ fn as_many_pods_as_addresses_come_go_and_come_again_elsewhere() {
     witness.came(&many, one.add(&many, PATIENCE));
     witness.came(&few, two.add(&few, PATIENCE));
     // There is not one more in the cluster; who is refused is told so.
-    let (code, message) = two.add(&pods("over", 1), 2)[0].clone().unwrap_err();
+    let (code, message) = two.add(&pods("over", 1), 6)[0].clone().unwrap_err();
     assert!(code == 11 && message.contains("raild agent has told the controller"), "{message}");
+    let events = || api.kubectl().get(&["events", "--field-selector", "involvedObject.name=shared"]).unwrap();
+    let is_told = || events()["items"].as_array().unwrap().iter().any(|event| event["reason"] == "Exhausted");
+    eventually(Duration::from_secs(30), || is_told().then_some(()))
+        .expect("an event says that the pool is used up");
+    let is_full = || {
+        let pool = api.kubectl().get(&["spiderippool", "shared"]).unwrap();
+        let conditions = pool["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        let of = |kind: &str, status: &str| {
+            conditions.iter().any(|one| one["type"] == kind && one["status"] == status)
+        };
+        (pool["status"]["allocatedIPCount"] == 12 && of("NearlyFull", "True") && of("Exhausted", "False"))
+            .then_some(())
+    };
+    eventually(Duration::from_secs(60), is_full).expect("and its status, that nobody waits any more");
 
     for round in 0..2 {
         one.del(&many);
