@@ -57,6 +57,11 @@ pub(crate) enum Command {
     Show(Show),
     /// Show how much of each address pool is used
     Pools(Pools),
+    /// Say which pod has an address: of this node by its leases, of the cluster by kubectl
+    Who(Who),
+    /// Give back to the cluster what somebody has who will not do it
+    #[command(subcommand)]
+    Release(Release),
     /// List the addresses that detection found in use elsewhere, and give them back to their pools
     Quarantine(Quarantine),
     /// Say what an attach to a network of `rail` would do, and what a detach undoes, without doing it
@@ -267,7 +272,34 @@ pub(crate) struct Show {
 }
 
 #[derive(Args, Debug)]
+pub(crate) struct Who {
+    /// The address
+    pub(crate) address: IpAddr,
+    /// How it is printed
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    pub(crate) output: Format,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Release {
+    /// Tell the controller that a node will never come back: what was granted to it is free
+    Node(ReleaseNode),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ReleaseNode {
+    /// Its name in Kubernetes
+    pub(crate) name: String,
+    /// Even if Kubernetes holds it to be Ready: it must be off, or its pods' addresses are given twice
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Args, Debug)]
 pub(crate) struct Pools {
+    /// Those of the whole cluster, by kubectl, instead of this node's
+    #[arg(long)]
+    pub(crate) cluster: bool,
     /// How it is printed
     #[arg(short, long, value_enum, default_value_t = Format::Table)]
     pub(crate) output: Format,

@@ -8,6 +8,7 @@ mod driver;
 mod explain;
 mod host;
 mod inject;
+mod kubectl;
 mod man;
 mod map;
 mod network;
@@ -19,10 +20,12 @@ mod pools;
 mod quarantine;
 mod reconcile;
 mod records;
+mod release;
 mod render;
 mod show;
 mod suite;
 mod verbs;
+mod who;
 
 use std::process::ExitCode;
 
@@ -75,6 +78,8 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Status(args) => verbs::status(&args),
         Command::Show(args) => show::run(&args),
         Command::Pools(args) => pools::run(&args),
+        Command::Who(args) => who::run(&args),
+        Command::Release(cli::Release::Node(args)) => release::node(&args),
         Command::Quarantine(args) => quarantine::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Render(args) => render::run(&args),

@@ -1,9 +1,11 @@
 //! `railctl pools`: how much of each address pool is used. Takes no lock and writes nothing.
 
+mod cluster;
+
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
-use ipam::{Catalog, JournalStore, Kept, Leases, Pool, RangeSet, Store as _};
+use ipam::{Catalog, Grants, JournalStore, Kept, Leases, Pool, RangeSet, Store as _};
 use serde::Serialize;
 use state::Dirs;
 
@@ -26,9 +28,15 @@ struct Usage {
     /// Used by somebody outside, so nobody gets them for a time.
     quarantined: u64,
     disabled: bool,
+    /// Of a pool of the cluster, of which all of this is the node's share: what no node had at the last grant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    free_in_cluster: Option<u64>,
 }
 
 pub(crate) fn run(args: &cli::Pools) -> Result<()> {
+    if args.cluster {
+        return cluster::run(args.output);
+    }
     let dirs = Dirs::from_env()?;
     let catalog = catalog(&dirs)?;
     let usage = count(&dirs, &catalog)?;
@@ -55,9 +63,15 @@ pub(crate) fn leases(dirs: &Dirs) -> Result<usize> {
     Ok(count)
 }
 
-/// What the files of the node define, and what is wrong with it.
+/// What the files of the node define and the cluster has granted to it, and what is wrong with that.
 pub(crate) fn catalog(dirs: &Dirs) -> Result<Catalog> {
     let mut catalog = Catalog::default();
+    let grants = Grants::read(dirs)?;
+    let granted = grants.granted().unwrap_or_else(|error| {
+        catalog.add_unreadable(error.to_string());
+        None
+    });
+    catalog.add_granted(&grants.path().display().to_string(), granted.as_ref());
     catalog.add_directory(&dirs.config.path(&["pools.d"])?);
     Ok(catalog.complete())
 }
@@ -87,6 +101,7 @@ fn of_pool(pool: &Pool, leases: &dyn Leases, now: u64) -> Result<Usage, ipam::Er
         resting: resting(pool, leases, now)?,
         quarantined: saturate(quarantined),
         disabled: pool.disabled,
+        free_in_cluster: pool.share.and_then(|share| share.free),
     })
 }
 
@@ -114,7 +129,8 @@ fn table(usage: &[Usage], dirs: &Dirs) -> Result<()> {
         let numbers =
             [pool.offered, pool.used, pool.free, pool.resting, pool.quarantined].map(|n| n.to_string());
         let [offered, used, free, resting, quarantined] = numbers;
-        let note = if pool.disabled { "disabled" } else { "" }.to_owned();
+        let share = || pool.free_in_cluster.map(|free| format!("share; {free} more free in the cluster"));
+        let note = if pool.disabled { "disabled".to_owned() } else { share().unwrap_or_default() };
         table.row([pool.pool.clone(), pool.subnet.clone(), offered, used, free, resting, quarantined, note]);
     }
     output::text(&table.render())

@@ -1,0 +1,34 @@
+//! `railctl release node NAME`: what a node had that will never come back goes to the others.
+
+use anyhow::{Result, ensure};
+use serde_json::Value;
+
+use crate::cli;
+use crate::kubectl;
+use crate::output;
+
+/// An admin's word, which the controller reads.
+const RELEASED: &str = "railcni.dev/released";
+
+pub(crate) fn node(args: &cli::ReleaseNode) -> Result<()> {
+    let name = &args.name;
+    let found = kubectl::json(&["get", "railnode.railcni.dev", name, "--ignore-not-found"], None)?;
+    ensure!(!found.is_null(), "there is no RailNode {name}: nothing was granted to a node of that name");
+    let node = kubectl::json(&["get", "node", name, "--ignore-not-found"], None)?;
+    // A living node goes on handing out what it has, while others do the same.
+    ensure!(
+        args.force || !is_ready(&node),
+        "node {name} is Ready, and its pods have addresses of its grant: drain it and stop its agent first; --force is for a node \
+         that is surely off"
+    );
+    let mark = format!("{RELEASED}=true");
+    kubectl::text(&["annotate", "railnode.railcni.dev", name, &mark, "--overwrite"], None)?;
+    output::line(&format!(
+        "the controller takes back what node {name} had. Before it joins again: `kubectl annotate railnode {name} {RELEASED}-`"
+    ))
+}
+
+fn is_ready(node: &Value) -> bool {
+    let mut conditions = node["status"]["conditions"].as_array().into_iter().flatten();
+    conditions.any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
+}
