@@ -2,7 +2,7 @@
 
 use crate::cluster;
 use crate::pods::{delete_all, node, sleeper, start};
-use crate::verdict::{address, await_clean};
+use crate::verdict::{address, await_clean, railctl};
 use cluster::{Cluster, RAILS_NAMESPACE, network, suite_image};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -104,6 +104,16 @@ fn run_pods(cluster: &Cluster, name: &str, places: &[&'static str]) -> BTreeMap<
     addresses(cluster, &pods)
 }
 
+/// Waits until no pod has a rail any more; controllers have namespaces of their own meanwhile.
+fn await_released(cluster: &Cluster) {
+    let done = eventually(Duration::from_secs(180), || {
+        pause(Duration::from_millis(200));
+        let shown = cluster.nodes().iter().map(|node| railctl(node, &["show", "-o", "json"]));
+        shown.into_iter().all(|shown| shown.is_ok_and(|shown| shown == json!([]))).then_some(())
+    });
+    done.expect("the pods' rails are gone");
+}
+
 #[test]
 fn pods_on_two_nodes_share_a_pool_to_its_last_address() {
     let cluster = cluster();
@@ -111,7 +121,7 @@ fn pods_on_two_nodes_share_a_pool_to_its_last_address() {
     await_rollout(&cluster);
     assert_eq!(run_pods(&cluster, "spread", &["node1", "node1", "node2", "node2"]).len(), 4);
     delete_all(&cluster, &[]).unwrap();
-    await_clean(&cluster).unwrap();
+    await_released(&cluster);
     // All addresses to one node: the other gives back what its pods had.
     assert_eq!(run_pods(&cluster, "packed", &["node2"; 4]).len(), 4);
     let blocks = cluster.kubectl().get(&["railblock", "shared-0"]).unwrap();
@@ -120,6 +130,7 @@ fn pods_on_two_nodes_share_a_pool_to_its_last_address() {
     cluster.kubectl().run(&["-n", RAILS_NAMESPACE, "delete", "pod", "packed-0"]).unwrap();
     assert_eq!(run_pods(&cluster, "back", &["node1"]).len(), 1);
     delete_all(&cluster, &[]).unwrap();
-    await_clean(&cluster).unwrap();
+    await_released(&cluster);
     uninstall(&cluster);
+    await_clean(&cluster).unwrap();
 }
