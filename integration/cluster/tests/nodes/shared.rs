@@ -122,9 +122,9 @@ fn pods_on_two_nodes_share_a_pool_to_its_last_address() {
     assert_eq!(run_pods(&cluster, "spread", &["node1", "node1", "node2", "node2"]).len(), 4);
     delete_all(&cluster, &[]).unwrap();
     await_released(&cluster);
-    // All addresses to one node: the other gives back what its pods had.
+    // All addresses to one node: the other gives back what its pods had. They are in the second block of 128.
     assert_eq!(run_pods(&cluster, "packed", &["node2"; 4]).len(), 4);
-    let blocks = cluster.kubectl().get(&["railblock", "shared-0"]).unwrap();
+    let blocks = cluster.kubectl().get(&["railblock", "shared-1"]).unwrap();
     let owners = blocks["spec"]["rails"][0].as_str().unwrap().to_owned();
     assert!(owners.starts_with("node2=") && !owners.contains("node1"), "{owners}");
     cluster.kubectl().run(&["-n", RAILS_NAMESPACE, "delete", "pod", "packed-0"]).unwrap();

@@ -1,5 +1,6 @@
 //! The manifests: what they allow is enough, and no more.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use cluster::Api;
@@ -84,17 +85,21 @@ fn an_agent_speaks_for_its_own_node_and_grants_itself_nothing() {
         said.contains("grant itself no address").then_some(())
     });
     denied.expect("nobody makes himself a grant");
-    let status = [
-        "patch",
-        "railnode",
-        "two",
-        "--subresource=status",
-        "--type=merge",
-        "-p",
-        r#"{"status":{"life":"mine"}}"#,
-    ];
-    let said = refused(&api, &token, &status);
-    assert!(said.contains("the agent of node 'one' may not write RailNode 'two'"), "{said}");
+    // A real agent that was given the wrong node: it says so, and changes nothing.
+    let log = api.dir().join("stolen.log");
+    state::file::replace(&log, b"").unwrap();
+    let mut stolen = raild(&api, "agent");
+    stolen.env("KUBECONFIG", kubeconfig(&api, "stolen", &token)).env("NODE_NAME", "two");
+    stolen.env("RAILCNI_STATE_DIR", api.dir().join("stolen"));
+    stolen.stderr(File::options().append(true).open(&log).unwrap());
+    let _stolen = Process::start(&mut stolen);
+    let told = testkit::eventually(std::time::Duration::from_secs(60), || {
+        let said = std::fs::read_to_string(&log).unwrap();
+        said.contains("the agent of node 'one' may not write RailNode 'two'").then_some(())
+    });
+    told.expect("the agent of a node speaks for no other");
+    let two = api.kubectl().get(&["railnode", "two"]).unwrap();
+    assert_eq!(two["status"], Value::Null);
     let foreign = file("foreign.json", &node("three", json!([])));
     assert!(refused(&api, &token, &["create", "-f", &foreign]).contains("may not write RailNode 'three'"));
     for args in [
