@@ -116,7 +116,8 @@ fn within_the_grant_no_agent_is_asked() {
     let node = node(&["172.16.1.7-172.16.1.8"]);
     let log = node.path("calls");
     for container in ["a", "b"] {
-        let trace = format!("exec /usr/bin/strace -qq -o {} -e trace=%network,openat \"$0\"", log.display());
+        let trace =
+            format!("exec /usr/bin/strace -qq -o {} -e trace=%network,openat,?open \"$0\"", log.display());
         node.call("ADD", container, &shared(10)).under(&trace).run().ips();
         let calls = std::fs::read_to_string(&log).unwrap();
         assert!(calls.contains("AF_NETLINK") && calls.contains("node/grants"), "{calls}");
