@@ -330,6 +330,9 @@ fn a_failure_is_reported_and_the_rest_is_released() {
     let partial = node.stage.world.dirs().scratch.join("bin");
     std::fs::create_dir(&partial).expect("a directory");
     std::os::unix::fs::symlink(binary("rail"), partial.join("rail")).expect("a link");
+    node.stage.world.file("bin/macvlan", "#!/bin/sh\nexit 1\n");
+    std::fs::set_permissions(partial.join("macvlan"), std::fs::Permissions::from_mode(0o755))
+        .expect("a program");
     let mut command = node.command("--apply");
     let output = command.env("CNI_PATH", &partial).output().expect("run railctl");
     let text =
@@ -337,7 +340,7 @@ fn a_failure_is_reported_and_the_rest_is_released() {
     assert!(!output.status.success(), "{text}");
     has(&text, &["✗ rail1/one/net1"]);
     has(&text, &["✓ rail1/two/net1"]);
-    has(&text, &["macvlan", "in path"]);
+    has(&text, &["DEL of plugin \"macvlan\""]);
     node.gc("--apply");
     assert!(Node::leases().is_empty() && node.records().is_empty());
 }

@@ -1,6 +1,6 @@
 //! One plugin called once.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -45,10 +45,16 @@ impl Driver {
         }
     }
 
+    /// Where the plugin looks for those that it calls itself: at last where it was found.
+    fn path_of(&self, plugin: &Path) -> Vec<PathBuf> {
+        let own = plugin.parent().map(Path::to_path_buf).filter(|own| !self.path.contains(own));
+        self.path.iter().cloned().chain(own).collect()
+    }
+
     fn invoke(&self, call: Call<'_>, plugin: &PluginConf, added: Injection<'_>) -> Result<Output> {
         let binary = self.find(plugin)?;
         let mut env = self.env.clone();
-        env.extend(call.runtime.env(call.verb, &self.path).variables(call.verb));
+        env.extend(call.runtime.env(call.verb, self.path_of(&binary)).variables(call.verb));
         let stdin = call.network.list.stdin(plugin, added)?;
         let output = Invocation { binary, env, stdin, timeout: PATIENCE }.run();
         let log = output.as_ref().map_or_else(ExecError::stderr, |output| &output.stderr);
@@ -58,7 +64,7 @@ impl Driver {
 }
 
 impl Runtime {
-    fn env(&self, command: Command, path: &[PathBuf]) -> Env {
+    fn env(&self, command: Command, path: Vec<PathBuf>) -> Env {
         let args: Vec<_> = self.args.0.iter().map(|pair| pair.join("=")).collect();
         Env {
             command,
@@ -66,7 +72,7 @@ impl Runtime {
             netns: Some(self.netns.clone().into()),
             ifname: self.ifname.clone(),
             args: CniArgs::parse(&args.join(";")),
-            path: path.to_vec(),
+            path,
             declined: Vec::new(),
             unrecorded: false,
         }
