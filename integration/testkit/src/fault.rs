@@ -77,12 +77,17 @@ impl Plugin {
 
     /// Runs `verb` with the call at `point` failing with `errno` (`ENOSPC`), without any effect.
     pub fn fail_at(&self, verb: &str, config: &Value, scope: Scope, point: &Call, errno: &str) -> Trace {
-        self.strace(verb, config, &point.name, scope, Some((point, &format!("error={errno}"))))
+        self.strace(verb, config, &point.name, scope, Some((point, &format!("error={errno}"), "")))
+    }
+
+    /// The same with that call and all like it after it.
+    pub fn fail_from(&self, verb: &str, config: &Value, scope: Scope, point: &Call, errno: &str) -> Trace {
+        self.strace(verb, config, &point.name, scope, Some((point, &format!("error={errno}"), "+")))
     }
 
     /// Runs `verb` and kills it when it enters `point`, before the call has any effect.
     pub fn kill_at(&self, verb: &str, config: &Value, scope: Scope, point: &Call) -> Trace {
-        self.strace(verb, config, &point.name, scope, Some((point, "signal=SIGKILL")))
+        self.strace(verb, config, &point.name, scope, Some((point, "signal=SIGKILL", "")))
     }
 
     fn strace(
@@ -91,7 +96,7 @@ impl Plugin {
         config: &Value,
         set: &str,
         scope: Scope,
-        fault: Option<(&Call, &str)>,
+        fault: Option<(&Call, &str, &str)>,
     ) -> Trace {
         let log = log_path();
         let mut traced = self.clone();
@@ -100,8 +105,8 @@ impl Plugin {
         if scope == Scope::Delegates {
             wrapper.extend(["-f".into(), "--seccomp-bpf".into()]);
         }
-        if let Some((Call { name, nth, .. }, fault)) = fault {
-            wrapper.push(format!("--inject={name}:{fault}:when={nth}"));
+        if let Some((Call { name, nth, .. }, fault, on)) = fault {
+            wrapper.push(format!("--inject={name}:{fault}:when={nth}{on}"));
         }
         traced.wrapper = wrapper.into_iter().map(Into::into).collect();
         let outcome = traced.run(verb, config);

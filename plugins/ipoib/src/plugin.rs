@@ -21,6 +21,10 @@ impl Single for Conf {
 }
 
 impl Kind for Conf {
+    fn tells_parents_namespace(&self) -> bool {
+        false
+    }
+
     fn plan(&self, host: &mut Rtnetlink, pod: &mut Pod) -> Result<Child, Error> {
         let parent = master(self).find(host, pod)?;
         let kind = self.kind(&fit(&parent.link, host)?);

@@ -32,6 +32,10 @@ pub trait Kind {
     fn plan(&self, host: &mut Rtnetlink, pod: &mut Pod) -> Result<Child, cni::Error>;
     /// How a link differs in what is special to the kind.
     fn diff(&self, child: &Child, link: &Link) -> Option<String>;
+    /// Whether the kernel tells in which namespace the parent is: the driver may not say so (`get_link_net`).
+    fn tells_parents_namespace(&self) -> bool {
+        true
+    }
     /// For STATUS: the parent is there and can serve.
     fn require_parent(&self, host: &mut Rtnetlink) -> Result<(), cni::Error>;
 }

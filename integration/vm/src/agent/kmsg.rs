@@ -12,7 +12,7 @@ const WARNING: u32 = 4;
 /// What marks a trouble among the many harmless warnings of a boot.
 const TROUBLES: [&str; 6] = ["WARNING:", "BUG:", "Oops", "Call Trace", "INFO: task", "lockdep"];
 /// Warnings that say nothing bad.
-const EXPECTED: [&str; 18] = [
+const EXPECTED: [&str; 19] = [
     // The HCA's module is neither Debian's nor signed.
     "loading out-of-tree module taints kernel",
     "module verification failed: signature and/or required key missing",
@@ -25,6 +25,7 @@ const EXPECTED: [&str; 18] = [
     // Its remarks on connected mode, on `umcast`, and on a partition that the port is not in.
     "will cause multicast packet drops",
     "ignoring multicast groups joined directly by userspace",
+    "P_Key 0x8123 is not found",
     "P_Key 0x8777 is not found",
     // A name that is taken, which the plugin tries before it takes another way.
     "failed to initialize; error -17",

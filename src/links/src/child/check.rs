@@ -45,7 +45,8 @@ pub fn differences(
     };
     let mut found = link_differences(&child, &link);
     let place = pod.netlink.netns_id(&NetNs::current().map_err(Error::from)?).map_err(Error::from)?;
-    if !child.parent.in_pod && link.parent.is_some() && link.parent_netnsid != place {
+    let is_told = kind.tells_parents_namespace() && !child.parent.in_pod && link.parent.is_some();
+    if is_told && link.parent_netnsid != place {
         found.push(format!(
             "it is not on {} any more, but on a link of another namespace",
             child.parent.link.name

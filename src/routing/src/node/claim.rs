@@ -65,7 +65,7 @@ impl Claim<'_> {
             .into());
         }
         // Of another suite, of whose pods there are no records: its link goes with its pod.
-        let leads_to_somebody = host.link_by_index(other)?.is_some_and(|link| link.is_running());
+        let leads_to_somebody = host.link_by_index(other)?.is_some_and(|link| link.has_carrier());
         if route.protocol != PROTOCOL && leads_to_somebody {
             let whose = format!("the node is led to it by {by}, by a route of protocol {}", route.protocol);
             return Err(Failure::NotThePods { address, whose }.into());

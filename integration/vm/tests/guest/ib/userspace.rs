@@ -65,6 +65,10 @@ fn a_pf_goes_to_a_pod_with_vfio_pci_only() {
     let call = ib_sriov(pf.bdf(), &pod, &json!({}));
     assert!(call.fails("ADD").contains("give one of its VFs to a pod"));
     pf.set_numvfs(0).expect("disable the VFs");
+    assert!(call.fails("ADD").contains("list it as wholeFunctions in node.yaml"));
+    std::fs::create_dir_all("/etc/railcni").expect("a directory");
+    std::fs::write("/etc/railcni/node.yaml", format!("wholeFunctions: ['{}']\n", pf.bdf()))
+        .expect("node.yaml");
     assert!(call.fails("ADD").contains("only one with driver vfio-pci can be attached"));
     let userspace = Userspace::of(pf);
     let result = call.run("ADD");

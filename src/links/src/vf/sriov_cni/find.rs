@@ -9,7 +9,7 @@ use sysfs::Root;
 use super::{Allocation, Files, SriovCniCache};
 use crate::users::{Peers, Users};
 use crate::vf::device::{Device, Id};
-use crate::vf::netdev::{Netdev, SPARE_NAME};
+use crate::vf::netdev::{Netdev, SPARE_NAME, require_home};
 use crate::vf::{self, Attributes, VfUndo};
 
 /// What the peer's files say of an attachment that has no record.
@@ -102,6 +102,8 @@ fn allocated(
     let is_users = |(_, user): &(Id, PathBuf)| *user == files.netns;
     for (id, _) in allocations(dirs, files)?.into_iter().filter(is_users) {
         let Some(device) = Device::find(&Root::system(), &id)? else { continue };
+        // A dying namespace hands it over late.
+        require_home(&device, host)?;
         if device.link(host)?.is_some_and(|link| link.name == key.ifname) {
             return Ok(Some(device));
         }
