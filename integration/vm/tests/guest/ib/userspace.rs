@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use vm::lab::{Pod, pf, vf};
 
 use crate::eth::sriov::call::{Call, call, ipam};
+use crate::eth::sriov::upgrade::write;
 use crate::eth::sriov::userspace::Userspace;
 
 const GUID: &str = "11:22:33:44:55:66:cc:01";
@@ -67,8 +68,7 @@ fn a_pf_goes_to_a_pod_with_vfio_pci_only() {
     pf.set_numvfs(0).expect("disable the VFs");
     assert!(call.fails("ADD").contains("list it as wholeFunctions in node.yaml"));
     std::fs::create_dir_all("/etc/railcni").expect("a directory");
-    std::fs::write("/etc/railcni/node.yaml", format!("wholeFunctions: ['{}']\n", pf.bdf()))
-        .expect("node.yaml");
+    write("/etc/railcni/node.yaml", &format!("wholeFunctions: ['{}']\n", pf.bdf()));
     assert!(call.fails("ADD").contains("only one with driver vfio-pci can be attached"));
     let userspace = Userspace::of(pf);
     let result = call.run("ADD");
