@@ -87,26 +87,21 @@ fn pod_veth(
 ) -> Result<Pair, Error> {
     let netns = identity(&pod.netns);
     let kept = PodRecord::lock(dirs, &nic.key.container_id, &netns)?.shared().pair();
+    let of = |pair: &Pair| Undo {
+        key: nic.key.clone(),
+        netns: netns.clone(),
+        own: Some(Own::default()),
+        addresses: Vec::new(),
+        pair: Some(pair.clone()),
+    };
     if let Some(pair) = kept.filter(|pair| pair.is_there(host)) {
-        record(&[Undo {
-            key: nic.key.clone(),
-            netns,
-            own: Some(Own::default()),
-            addresses: Vec::new(),
-            pair: Some(pair.clone()),
-        }])?;
+        record(&[of(&pair)])?;
         return Ok(pair);
     }
     let has_v6 = kernel::addresses_of(pod, &nic.key.ifname)?.iter().any(|net| net.addr().is_ipv6());
     let pair = Pair::new(&nic.key, nic.settings.veth_mtu).unless_taken(host)?;
     pair.require_free(host, pod)?;
-    record(&[Undo {
-        key: nic.key.clone(),
-        netns,
-        own: Some(Own::default()),
-        addresses: Vec::new(),
-        pair: Some(pair.clone()),
-    }])?;
+    record(&[of(&pair)])?;
     pair.create(host, pod, has_v6)?;
     Ok(pair)
 }
