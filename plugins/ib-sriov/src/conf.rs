@@ -5,9 +5,9 @@ mod tests;
 
 use cni::setting::Names;
 use cni::{Error, Request};
-use links::ib::IbSpec;
+use devices::ib::IbSpec;
+use devices::vf::{Id, LinkState};
 use links::pkey::InvalidPkey;
-use links::vf::{Id, LinkState};
 use netlink::Guid;
 use serde::Deserialize;
 use serde::de::IgnoredAny;

@@ -1,5 +1,5 @@
 use cni::{CniResult, Error, Plugin, Request, ValidAttachments};
-use links::ib;
+use devices::ib;
 
 use crate::conf::{isolation, wanted};
 

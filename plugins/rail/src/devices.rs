@@ -2,7 +2,7 @@
 
 use cni::setting::Names;
 use cni::{Command, Error, Request};
-use links::vf::Id;
+use devices::vf::Id;
 use serde_json::{Map, Value};
 use sysfs::Root;
 

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use cni::node::{self, Named};
 use cni::setting::Names;
 use cni::{Error, Request};
-use links::rdma::{Policy, RdmaSpec};
-use links::vf::Id;
+use devices::rdma::{Policy, RdmaSpec};
+use devices::vf::Id;
 use serde::Deserialize;
 
 /// The keys, as they stand in JSON.

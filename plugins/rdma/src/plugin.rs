@@ -1,5 +1,5 @@
 use cni::{CniResult, Error, Plugin, Request, ValidAttachments};
-use links::rdma;
+use devices::rdma;
 
 use crate::conf::wanted;
 

@@ -5,7 +5,7 @@ mod tests;
 
 use cni::setting::Names;
 use cni::{Error, Request};
-use links::vf::{Attributes, Id, LinkState, Rate, VfSpec, Vlan};
+use devices::vf::{Attributes, Id, LinkState, Rate, VfSpec, Vlan};
 use netlink::HwAddr;
 use serde::Deserialize;
 use serde::de::IgnoredAny;

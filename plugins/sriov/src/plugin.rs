@@ -1,5 +1,5 @@
 use cni::{CniResult, Error, Plugin, Request, ValidAttachments};
-use links::vf;
+use devices::vf;
 
 use crate::conf::wanted;
 

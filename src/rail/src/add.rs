@@ -4,7 +4,7 @@ use attach::ipam::Ipam;
 use attach::lease::{self, Lease};
 use attach::{Adding, Attachments, Error, Pod, key_of, locks, merge_dns, require_free};
 use cni::{CniResult, Request};
-use links::rdma;
+use devices::rdma;
 use netlink::{Link, Rtnetlink};
 use routing::{self, Attachment, Undo, result};
 use state::{Dirs, Lock};

@@ -1,7 +1,7 @@
 use attach::ipam::{Ipam, with_key};
 use attach::{Attachments, Error, Pod, key_of, not_available, verdict};
 use cni::{CniResult, Request};
-use links::rdma;
+use devices::rdma;
 use netlink::Rtnetlink;
 use serde_json::Value;
 use state::Dirs;

@@ -1,9 +1,9 @@
 use attach::locks::LockFile;
 use attach::{Error, Failure, key_of, not_available};
 use cni::{Interface, Request};
-use links::ib::{self, IbUndo};
-use links::rdma::{Policy, require_exclusive};
-use links::vf::Device;
+use devices::ib::{self, IbUndo};
+use devices::rdma::{Policy, require_exclusive};
+use devices::vf::Device;
 use netlink::{Link, Rtnetlink};
 use sysfs::Root;
 

@@ -2,7 +2,7 @@ use attach::claim::Claimant;
 use attach::locks::LockFile;
 use attach::{Adding, Error, Pod};
 use cni::{Interface, Request};
-use links::rdma;
+use devices::rdma;
 use netlink::{Link, Rtnetlink};
 use state::{AttachmentKey, Dirs};
 

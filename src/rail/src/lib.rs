@@ -17,9 +17,9 @@ pub use add::add;
 pub use check::{check, status};
 pub use child::OfChild;
 pub use del::{del, gc};
+pub use devices::Part;
 pub use ib::OfIb;
 pub use kind::{Kind, Site, Step};
-pub use links::Part;
 pub use made::Made;
 pub use vf::OfVf;
 
@@ -28,7 +28,7 @@ use std::rc::Rc;
 use addresses::detect;
 use attach::Error;
 use cni::Request;
-use links::rdma::require_shared;
+use devices::rdma::require_shared;
 use routing::Settings;
 
 /// Whose records these are.

@@ -1,6 +1,6 @@
 use attach::{Error, Undo, UndoContext};
 use cni::CniResult;
-use links::Part;
+use devices::Part;
 use links::child::{PodLink, delete_all};
 use serde::{Deserialize, Serialize};
 

@@ -2,10 +2,10 @@
 
 use attach::{Error, UndoContext, identity, key_of};
 use cni::{CniResult, Request};
+use devices::vf::sriov_cni::Files;
+use devices::vf::{self, FOLDER};
+use devices::{ib, rdma};
 use links::child::PodLink;
-use links::vf::sriov_cni::Files;
-use links::vf::{self, FOLDER};
-use links::{ib, rdma};
 use state::{AttachmentKey, Dirs};
 
 use super::made::MadeRail;

@@ -1,9 +1,9 @@
 use attach::locks::LockFile;
 use attach::{Error, Failure, Pod, key_of, not_available};
 use cni::{Interface, Request};
-use links::rdma::{self, Policy, RdmaUndo, require_exclusive};
-use links::vf::sriov_cni::Files;
-use links::vf::{self, Device, FOLDER, VfUndo};
+use devices::rdma::{self, Policy, RdmaUndo, require_exclusive};
+use devices::vf::sriov_cni::Files;
+use devices::vf::{self, Device, FOLDER, VfUndo};
 use netlink::{Link, Rtnetlink};
 use sysfs::Root;
 

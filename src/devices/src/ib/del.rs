@@ -4,7 +4,7 @@ use cni::{Request, ValidAttachments};
 use state::Dirs;
 
 use super::{IbUndo, NAME, ib_sriov_cni};
-use crate::child::other_type;
+use links::child::other_type;
 
 /// DEL of an InfiniBand VF, by its record or else the peer's cache. The IPAM's DEL always runs, after the interface has
 /// gone; a VF with a user space driver never had addresses.

@@ -7,7 +7,7 @@ use state::{AttachmentKey, Dirs};
 
 use super::sriov_cni::{self, Files, SriovCniCache};
 use super::{Id, Plugin, VfUndo, owner};
-use crate::child::other_type;
+use links::child::other_type;
 
 /// DEL of a VF, by its record or else the peer's cache. The IPAM's DEL always runs, after the interface has gone.
 pub fn del(request: &Request, plugin: Plugin) -> Result<(), cni::Error> {

@@ -2,10 +2,10 @@ use attach::claim::Claimed;
 use attach::{Error, Undo, UndoContext};
 use serde::{Deserialize, Serialize};
 
-use crate::child::PodLink;
 use crate::ib::IbUndo;
 use crate::rdma::RdmaUndo;
 use crate::vf::VfUndo;
+use links::child::PodLink;
 
 /// The undo of one step of a rail, as the step's own plugin would have written it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -71,7 +71,7 @@ impl Part {
         }
     }
 
-    /// Puts back what the step did. Links that were made go together, by [`delete_all`](crate::child::delete_all).
+    /// Puts back what the step did. Links that were made go together, by [`delete_all`](links::child::delete_all).
     pub fn undo(&self, context: &mut UndoContext) -> Vec<Error> {
         match self {
             // Within one grace period of the kernel.

@@ -29,8 +29,8 @@ pub(crate) use undo::holders;
 
 use netlink::Guid;
 
-use crate::pkey::Pkey;
 use crate::vf::{Id, LinkState};
+use links::pkey::Pkey;
 
 /// The CNI type, the folder of the peer's caches, and the owner of the records.
 pub const NAME: &str = "ib-sriov";
