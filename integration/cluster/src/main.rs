@@ -53,8 +53,13 @@ fn shell(nodes: u8) -> Result<()> {
     cluster.install_suite()?;
     let (network, environment) = cluster.shell();
     let program = env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into());
-    let mut shell = Command::new("nsenter");
-    shell.arg(format!("--net={network}")).arg(&program).envs(environment);
+    // It hangs up when this process ends, as when a terminal is closed.
+    let mut shell = Command::new("setpriv");
+    shell
+        .args(["--pdeathsig", "HUP", "nsenter"])
+        .arg(format!("--net={network}"))
+        .arg(&program)
+        .envs(environment);
     let _ =
         writeln!(stderr(), "cluster: {nodes} nodes are up; kubectl knows them; leave the shell to end them");
     shell.status().with_context(|| format!("run {}", program.display()))?;

@@ -1,5 +1,6 @@
 //! The directory of one run, and what killed runs left of theirs.
 
+use std::env;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process;
@@ -14,12 +15,17 @@ use testkit::eventually;
 
 use crate::file::put;
 
-const ROOT: &str = "/run/railcni-cluster";
 /// Names the process of a shell.
 const SHELL: &str = "shell.pid";
 const GONE: Duration = Duration::from_secs(60);
 
-/// A directory below /run/railcni-cluster that goes with its owner.
+/// Where runs have their directories: /run/railcni-cluster, or what `RAILCNI_CLUSTER_RUN` says, so that a test of
+/// `cluster down` ends nobody else's shell.
+fn root() -> PathBuf {
+    env::var_os("RAILCNI_CLUSTER_RUN").map_or("/run/railcni-cluster".into(), PathBuf::from)
+}
+
+/// A directory below [`root`] that goes with its owner.
 #[derive(Debug)]
 pub(crate) struct Run {
     path: PathBuf,
@@ -31,12 +37,14 @@ impl Run {
     /// A new directory; before that, those of dead runs are removed.
     pub(crate) fn create(name: &str) -> Result<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        fs::create_dir_all(ROOT).with_context(|| format!("create {ROOT}: the cluster lab needs root"))?;
+        let root = root();
+        fs::create_dir_all(&root)
+            .with_context(|| format!("create {}: the cluster lab needs root", root.display()))?;
         // One at a time, or a sweep may meet a directory between its birth and its lock.
-        let _guard = lock(&Path::new(ROOT).join(".lock"))?;
+        let _guard = lock(&root.join(".lock"))?;
         sweep();
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = Path::new(ROOT).join(format!("{name}-{}-{number}", process::id()));
+        let path = root.join(format!("{name}-{}-{number}", process::id()));
         fs::create_dir(&path).with_context(|| format!("create {}", path.display()))?;
         let alive = lock(&path.join(".alive"))?;
         Ok(Self { path, _alive: alive })
@@ -73,7 +81,7 @@ fn lock(path: &Path) -> Result<Flock<File>> {
 
 /// Ends the owners of runs that let themselves be ended, waits for them, and sweeps.
 pub(crate) fn end_shells() -> Result<()> {
-    fs::create_dir_all(ROOT)?;
+    fs::create_dir_all(root())?;
     for path in runs() {
         let owner = fs::read_to_string(path.join(SHELL)).ok().and_then(|pid| pid.parse().ok());
         let Some(owner) = owner.filter(|_| !is_over(&path)) else { continue };
@@ -81,13 +89,13 @@ pub(crate) fn end_shells() -> Result<()> {
         let over = eventually(GONE, || is_over(&path).then_some(()));
         over.with_context(|| format!("process {owner} did not end within {GONE:?}"))?;
     }
-    let _guard = lock(&Path::new(ROOT).join(".lock"))?;
+    let _guard = lock(&root().join(".lock"))?;
     sweep();
     Ok(())
 }
 
 fn runs() -> impl Iterator<Item = PathBuf> {
-    let entries = fs::read_dir(ROOT).into_iter().flatten().flatten();
+    let entries = fs::read_dir(root()).into_iter().flatten().flatten();
     entries.map(|entry| entry.path()).filter(|path| path.is_dir())
 }
 
