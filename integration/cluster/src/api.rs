@@ -1,5 +1,6 @@
 //! etcd and kube-apiserver.
 
+use std::env;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -99,6 +100,11 @@ impl Api {
         Kubectl::new(self.site.programs.path("kubectl"), self.kubeconfig(), None)
     }
 
+    /// What a program needs to find kubectl, and kubectl to find the server.
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        self.site.environment()
+    }
+
     /// A directory for the test's own files.
     pub fn dir(&self) -> &Path {
         self.run.path()
@@ -193,6 +199,15 @@ impl Site {
     /// Where the kubeconfig of a user is.
     pub(crate) fn kubeconfig(&self, user: &User) -> PathBuf {
         self.dir.join(format!("{}.kubeconfig", user.file_name()))
+    }
+
+    /// PATH with kubectl, and the administrator's kubeconfig.
+    pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
+        let kubectl = self.programs.path("kubectl");
+        let kubectl = kubectl.parent().unwrap_or(Path::new("/")).display().to_string();
+        let path = env::var("PATH").unwrap_or_default();
+        let config = self.kubeconfig(&User::admin()).display().to_string();
+        vec![("KUBECONFIG", config), ("PATH", format!("{kubectl}:{path}"))]
     }
 
     fn data(&self) -> PathBuf {

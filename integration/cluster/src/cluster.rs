@@ -1,5 +1,6 @@
 //! A cluster: control plane, nodes, and the switches between their rails.
 
+use std::fs;
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::Command;
@@ -17,7 +18,6 @@ use crate::node::Node;
 use crate::programs::Programs;
 use crate::run::Run;
 use crate::server::Server;
-use crate::settings;
 use crate::users::User;
 
 const READY: Duration = Duration::from_secs(180);
@@ -41,7 +41,7 @@ pub struct Cluster {
 impl Cluster {
     /// Starts one with so many nodes; all are ready when it returns.
     pub fn start(nodes: u8) -> Result<Self> {
-        let programs = Programs::all()?;
+        let programs = Programs::of_cluster()?;
         let run = Run::create("cluster")?;
         let fabric = Fabric::create(run.path())?;
         let kubelets: Vec<_> = (1..=nodes).map(kubelet).collect();
@@ -79,6 +79,13 @@ impl Cluster {
         &mut self.nodes[index]
     }
 
+    /// Starts Multus' daemon on a node, in the place of its plugin.
+    pub fn start_multus_daemon(&mut self, index: usize) -> Result<()> {
+        Programs::of_thick()?;
+        let authority = fs::read(self.site.certificates.path("ca.crt"))?;
+        self.nodes[index].start_multus_daemon(&User::admin().token(), &authority)
+    }
+
     /// `ip ARGS` where the switches are, with the gateways of all rails.
     pub fn ip_of_switches(&self, args: &[&str]) -> Result<String> {
         self.fabric.ip_of_switches(args)
@@ -91,12 +98,7 @@ impl Cluster {
 
     /// What a shell for it needs: the network of the control plane, and its environment.
     pub fn shell(&self) -> (String, Vec<(&'static str, String)>) {
-        let kubectl = self.site.programs.path("kubectl");
-        let kubectl = kubectl.parent().unwrap_or(Path::new("/")).display().to_string();
-        let path = std::env::var("PATH").unwrap_or_default();
-        let config = self.site.kubeconfig(&User::admin()).display().to_string();
-        let environment = vec![("KUBECONFIG", config), ("PATH", format!("{kubectl}:{path}"))];
-        (self.fabric.control.network(), environment)
+        (self.fabric.control.network(), self.site.environment())
     }
 
     /// Lets `cluster down` end this process.
@@ -183,8 +185,7 @@ fn start_node(site: &Site, fabric: &Fabric, run: &Run, number: u8) -> Result<Nod
     let cgroup = format!("{}-node{number}", run.name());
     let mut node = Node::create(site, fabric, number, cgroup)?;
     node.introduce(site, &kubelet(number), &User::admin())?;
-    let default = settings::bridge(&node.pod_subnet());
-    node.put("etc/cni/net.d/00-multus.conf", settings::multus(&default).to_string())?;
+    node.set_default_network(None)?;
     for name in DEFAULT_PLUGINS {
         node.install(&Path::new("/usr/lib/cni").join(name))?;
     }

@@ -19,6 +19,7 @@ mod server;
 mod settings;
 mod suite;
 mod users;
+mod world;
 
 pub use api::{Api, Saved};
 pub use cluster::Cluster;
@@ -27,10 +28,11 @@ pub use images::{BUSYBOX, suite_image};
 pub use kubectl::Kubectl;
 pub use node::Node;
 pub use suite::{RAILS_NAMESPACE, network, plugins};
+pub use world::{Place, World};
 
-/// Builds the programs of a cluster, if they are not in the cache.
+/// Builds the programs of the tests, if they are not in the cache.
 pub fn build() -> anyhow::Result<()> {
-    programs::Programs::all().map(drop)
+    programs::Programs::of_tests().map(drop)
 }
 
 /// Ends the clusters that shells hold, and removes what killed runs left.

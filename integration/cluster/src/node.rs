@@ -1,5 +1,7 @@
 //! One node: containerd, kubelet and what they start, in namespaces of their own.
 
+mod thick;
+
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -36,6 +38,7 @@ pub struct Node {
     programs: crate::programs::Programs,
     kubelet: Option<Server>,
     containerd: Option<Server>,
+    multus: Option<Server>,
     keeper: Keeper,
 }
 
@@ -49,7 +52,17 @@ impl Node {
         fabric.connect(&keeper, number)?;
         let (logs, programs) = (site.dir.join(&name), site.programs.clone());
         fs::create_dir_all(&logs)?;
-        Ok(Self { name, number, cgroup, logs, programs, kubelet: None, containerd: None, keeper })
+        Ok(Self {
+            name,
+            number,
+            cgroup,
+            logs,
+            programs,
+            kubelet: None,
+            containerd: None,
+            multus: None,
+            keeper,
+        })
     }
 
     /// `node1` and so on.
@@ -131,6 +144,18 @@ impl Node {
         names(&self.path(dir))
     }
 
+    /// What gives pods their eth0, when containerd has been restarted: the node's bridge, or a network config.
+    pub fn set_default_network(&self, default: Option<&Value>) -> Result<()> {
+        let default = default.cloned().unwrap_or_else(|| settings::bridge(&self.pod_subnet()));
+        self.put("etc/cni/net.d/00-multus.conf", settings::multus(&default).to_string())
+    }
+
+    /// Kills containerd and starts it again: it has read all configs when this returns.
+    pub fn restart_containerd(&mut self) -> Result<()> {
+        self.kill_containerd()?;
+        self.start_containerd()
+    }
+
     /// Starts containerd; its socket listens when this returns.
     pub fn start_containerd(&mut self) -> Result<()> {
         self.put("etc/containerd.toml", settings::CONTAINERD)?;
@@ -173,7 +198,7 @@ impl Node {
 
     /// The end of the logs of its programs, for who wonders.
     pub fn said(&self) -> String {
-        let servers = [&self.kubelet, &self.containerd].into_iter().flatten();
+        let servers = [&self.kubelet, &self.containerd, &self.multus].into_iter().flatten();
         servers.map(Server::said).collect()
     }
 

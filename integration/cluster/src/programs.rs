@@ -51,6 +51,12 @@ const CLUSTER: [Source; 7] = [
     source("multus", "multus", "gopkg.in/k8snetworkplumbingwg/multus-cni.v4/cmd/multus"),
 ];
 
+/// Multus in two parts, which one test wants.
+const THICK: [Source; 2] = [
+    source("multus-daemon", "multus", "gopkg.in/k8snetworkplumbingwg/multus-cni.v4/cmd/multus-daemon"),
+    source("multus-shim", "multus", "gopkg.in/k8snetworkplumbingwg/multus-cni.v4/cmd/multus-shim"),
+];
+
 /// A directory in which every program is whole, or not there.
 #[derive(Debug, Clone)]
 pub(crate) struct Programs {
@@ -63,10 +69,20 @@ impl Programs {
         Self::with(&API)
     }
 
-    /// All of them.
-    pub(crate) fn all() -> Result<Self> {
+    /// Those that start a cluster.
+    pub(crate) fn of_cluster() -> Result<Self> {
         Self::with(&API)?;
         Self::with(&CLUSTER)
+    }
+
+    /// Multus' daemon and its shim.
+    pub(crate) fn of_thick() -> Result<Self> {
+        Self::with(&THICK)
+    }
+
+    /// All that the tests want, with one set of Go's caches.
+    pub(crate) fn of_tests() -> Result<Self> {
+        Self::with(&[&API[..], &CLUSTER, &THICK].concat())
     }
 
     fn with(sources: &[Source]) -> Result<Self> {
@@ -85,7 +101,7 @@ impl Programs {
     /// # Panics
     /// When it is none of those that this crate builds.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        let source = API.iter().chain(&CLUSTER).find(|source| source.name == name);
+        let source = API.iter().chain(&CLUSTER).chain(&THICK).find(|source| source.name == name);
         let source = source.unwrap_or_else(|| panic!("{name} is not built for the cluster lab"));
         self.entry(source).join(name)
     }

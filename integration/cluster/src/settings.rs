@@ -53,6 +53,23 @@ pub(crate) fn multus(default: &Value) -> Value {
     })
 }
 
+/// Of Multus' daemon, which writes from it the config of its shim.
+pub(crate) fn multus_daemon() -> Value {
+    json!({
+        "cniVersion": "1.1.0",
+        "logLevel": "verbose",
+        "logToStderr": true,
+        "socketDir": "/run/multus/",
+        "daemonSocketDir": "/run/multus/",
+        "namespaceIsolation": true,
+        "binDir": "/opt/cni/bin",
+        "cniConfigDir": "/etc/cni/net.d",
+        "multusAutoconfigDir": "/etc/cni/net.d",
+        "multusConfigFile": "auto",
+        "multusMasterCNI": "10-pods.conf",
+    })
+}
+
 /// A bridge and a range of pods' addresses of the node's own. Of 1.0.0: STATUS of Debian's bridge fails at 1.1.0.
 pub(crate) fn bridge(subnet: &str) -> Value {
     json!({

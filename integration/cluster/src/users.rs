@@ -23,7 +23,7 @@ impl User {
     }
 
     /// Its token: everything is on addresses that nobody else reaches.
-    fn token(&self) -> String {
+    pub(crate) fn token(&self) -> String {
         format!("{}-token", self.file_name())
     }
 }

@@ -8,6 +8,7 @@ mod asked;
 mod broken;
 mod install;
 mod life;
+mod others;
 mod pods;
 mod rails;
 mod shared;

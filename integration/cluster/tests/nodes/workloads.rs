@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use testkit::{eventually, pause};
 
-const LIMIT: Duration = Duration::from_secs(240);
+/// Two hundred pods take a minute on a machine with nothing else to do.
+const LIMIT: Duration = Duration::from_secs(900);
 
 /// A template of pods with rails.
 fn template(command: &[&str], networks: &str) -> Value {
@@ -41,13 +42,14 @@ fn delete(cluster: &Cluster, kind: &str) {
 }
 
 #[test]
-fn a_job_of_sixty_short_pods_ends_and_leaves_nothing() {
+fn a_job_of_two_hundred_short_pods_ends_without_a_failure_and_leaves_nothing() {
     let cluster = cluster();
     let mut template = template(&["true"], "gpu-rails");
     template["spec"]["restartPolicy"] = "Never".into();
-    let spec = json!({"completions": 60, "parallelism": 12, "backoffLimit": 0, "template": template});
+    // The first pod that fails makes the Job fail.
+    let spec = json!({"completions": 200, "parallelism": 16, "backoffLimit": 0, "template": template});
     cluster.kubectl().create(&workload("batch/v1", "Job", &spec)).unwrap();
-    await_status(&cluster.kubectl(), "job", |job| job["status"]["succeeded"] == 60);
+    await_status(&cluster.kubectl(), "job", |job| job["status"]["succeeded"] == 200);
     delete(&cluster, "job");
     await_clean(&cluster).unwrap();
 }
@@ -88,6 +90,38 @@ fn a_pod_of_a_stateful_set_that_is_deleted_has_rails_again() {
     check_pod(&cluster, node(&cluster, place), "work-0").unwrap();
     delete(&cluster, "statefulset");
     await_clean(&cluster).unwrap();
+}
+
+#[test]
+fn pods_of_a_daemon_set_have_rails_before_and_after_a_rolling_update() {
+    let cluster = cluster();
+    let kubectl = cluster.kubectl();
+    let spec = json!({"selector": {"matchLabels": {"app": "work"}}, "template": template(&["sleep", "86400"], "gpu-rails"),
+        "updateStrategy": {"type": "RollingUpdate"}});
+    kubectl.create(&workload("apps/v1", "DaemonSet", &spec)).unwrap();
+    let rollout = || {
+        await_status(&kubectl, "daemonset", |set| {
+            let status = &set["status"];
+            let of_last = set["metadata"]["generation"] == status["observedGeneration"];
+            of_last && status["updatedNumberScheduled"] == 2 && status["numberReady"] == 2
+        });
+    };
+    rollout();
+    check_each(&cluster);
+    let change = json!({"spec": {"template": {"metadata": {"annotations": {"k8s.v1.cni.cncf.io/networks": eight_networks()}}}}});
+    kubectl.run(&["-n", RAILS_NAMESPACE, "patch", "daemonset", "work", "-p", &change.to_string()]).unwrap();
+    rollout();
+    check_each(&cluster);
+    delete(&cluster, "daemonset");
+    await_clean(&cluster).unwrap();
+}
+
+/// Each pod that is not on its way out has eight rails.
+fn check_each(cluster: &Cluster) {
+    for pod in list(cluster).unwrap().iter().filter(|pod| pod["metadata"]["deletionTimestamp"].is_null()) {
+        let text = |path: &str| pod.pointer(path).and_then(Value::as_str).unwrap();
+        check_pod(cluster, node(cluster, text("/spec/nodeName")), text("/metadata/name")).unwrap();
+    }
 }
 
 #[test]
