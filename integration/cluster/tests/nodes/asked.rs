@@ -2,12 +2,11 @@
 
 use crate::cluster;
 use crate::pods::{delete_all, node, pod, sleeper, start};
-use crate::verdict::{await_clean, check_pod};
+use crate::verdict::await_clean;
 use cluster::{Cluster, RAILS_NAMESPACE, network};
 use serde_json::{Value, json};
-use std::process::Command;
 use std::time::Duration;
-use testkit::{binary, eventually, pause};
+use testkit::{eventually, pause};
 
 /// A network of the first rail whose pods may ask for addresses and a MAC.
 fn offer(cluster: &Cluster) {
@@ -79,32 +78,4 @@ fn a_pod_in_the_network_of_the_node_is_left_alone() {
     assert_eq!(node(&cluster, "node1").ip(&["rule"]).unwrap(), before);
     await_clean(&cluster).unwrap();
     delete_all(&cluster, &[]).unwrap();
-}
-
-/// A rail as the guides have it, with the pool that the lab's nodes have.
-fn of_guide(rail: u8) -> String {
-    format!(
-        "apiVersion: spiderpool.spidernet.io/v2beta1\nkind: SpiderMultusConfig\n\
-         metadata:\n  name: guide-gpu{rail}\n  namespace: rails\n\
-         spec:\n  cniType: macvlan\n  macvlan:\n    master: [\"{master}\"]\n    ippools:\n      ipv4: [\"gpu{rail}-net{net}\"]\n",
-        master = cluster::nic(rail),
-        net = 10 + rail,
-    )
-}
-
-#[test]
-fn networks_of_the_guides_are_rendered_and_give_what_the_guides_print() {
-    let cluster = cluster();
-    let file = cluster.dir().join("guide.yaml");
-    let documents = (1..=8).map(of_guide).collect::<Vec<_>>().join("---\n");
-    std::io::Write::write_all(&mut std::fs::File::create(&file).unwrap(), documents.as_bytes()).unwrap();
-    let rendered = Command::new(binary("railctl")).arg("render").arg(&file).output().unwrap();
-    assert!(rendered.status.success(), "{}", String::from_utf8_lossy(&rendered.stderr));
-    cluster.kubectl().apply(&String::from_utf8(rendered.stdout).unwrap()).unwrap();
-
-    let networks = (1..=8).map(|rail| format!("guide-gpu{rail}")).collect::<Vec<_>>().join(",");
-    start(&cluster, &[sleeper("guide", "node1", &networks)]).unwrap();
-    check_pod(&cluster, node(&cluster, "node1"), "guide").unwrap();
-    delete_all(&cluster, &[]).unwrap();
-    await_clean(&cluster).unwrap();
 }

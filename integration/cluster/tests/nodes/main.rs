@@ -6,6 +6,7 @@
 
 mod asked;
 mod broken;
+mod guides;
 mod install;
 mod life;
 mod others;
