@@ -20,7 +20,7 @@ UNIT_DIR ?= /usr/local/lib/systemd/system
 VM ?= 1
 CARGO ?= cargo
 
-.PHONY: release publish keep-version images test-arm64 build demo fuzz t test torture lint bench install setup vm-test vm-matrix vm-shell vm-bench cluster-test cluster-shell cluster-down image fresh-test clean help
+.PHONY: release publish keep-version images test-arm64 build demo fuzz t test torture lint bench counts install setup vm-test vm-matrix vm-shell vm-bench cluster-test cluster-shell cluster-down image fresh-test clean help
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / - /'
@@ -75,6 +75,10 @@ bench: build ## whole processes side by side with the peers; exits non-zero when
 	@scripts/setup bench
 	@DIST=target/bench CARGO=$(CARGO) scripts/build bench bare
 	@scripts/as-root target/bench/bench --bin-dir $(abspath $(DIST)) --check
+
+counts: build ## write benches/counts.txt anew: what ADD and DEL ask of the kernel, which a test holds them to
+	@scripts/setup test
+	@RAILCNI_BIN_DIR=$(abspath $(DIST)) CARGO=$(CARGO) scripts/as-root scripts/counts
 
 vm-bench: build ## VFs in the VM lab against their bare netlink messages, eight rails against the peers' macvlans; numbers in target/bench/vf.json
 	@scripts/setup bench test

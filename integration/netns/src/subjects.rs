@@ -47,13 +47,23 @@ impl Subject {
     /// Has `run` end it at its points, in a world of its own.
     #[track_caller]
     pub fn end(&self, run: impl FnOnce(&Matrix<'_>)) {
+        self.set_up(|world, chain| run(&Matrix::new(self.name, world, chain, self.share, &[])));
+    }
+
+    /// What it asks of the kernel more, or much less, than `benches/counts.txt` says.
+    #[track_caller]
+    pub fn miscounts(&self) -> Vec<String> {
+        self.set_up(|_, chain| chain.miscounts(self.name))
+    }
+
+    #[track_caller]
+    fn set_up<T>(&self, run: impl FnOnce(&World, Chain) -> T) -> T {
         let world = World::new();
         (1..=self.rails).for_each(|number| drop(world.rail(number)));
         let pod = world.pod("a");
         // Or the route of a link-local address would come a second after its link, between two pictures.
         pod.set_sysctl("net/ipv6/conf/default/accept_dad", "0");
-        let chain = (self.chain)(&world, &pod);
-        run(&Matrix::new(self.name, &world, chain, self.share, &[]));
+        run(&world, (self.chain)(&world, &pod))
     }
 }
 

@@ -98,23 +98,28 @@ impl Plugin {
         scope: Scope,
         fault: Option<(&Call, &str, &str)>,
     ) -> Trace {
-        let log = log_path();
-        let mut traced = self.clone();
-        let mut wrapper = vec!["strace".into(), "-qq".into(), "-o".into(), log.clone()];
-        wrapper.push(format!("--trace={set}"));
+        let set = format!("--trace={set}");
+        let mut options = vec![set.as_str()];
         if scope == Scope::Delegates {
-            wrapper.extend(["-f".into(), "--seccomp-bpf".into()]);
+            options.extend(["-f", "--seccomp-bpf"]);
         }
-        if let Some((Call { name, nth, .. }, fault, on)) = fault {
-            wrapper.push(format!("--inject={name}:{fault}:when={nth}{on}"));
-        }
-        traced.wrapper = wrapper.into_iter().map(Into::into).collect();
-        let outcome = traced.run(verb, config);
-        let text = must("read the trace", std::fs::read_to_string(Path::new(&log)));
-        must("remove the trace", std::fs::remove_file(&log));
+        let inject = fault
+            .map(|(Call { name, nth, .. }, fault, on)| format!("--inject={name}:{fault}:when={nth}{on}"));
+        options.extend(inject.as_deref());
+        let (outcome, text) = self.under_strace(verb, config, &options);
         let begun: Vec<_> = text.lines().filter_map(begun).collect();
         let processes = begun.iter().map(|(process, ..)| process).collect::<BTreeSet<_>>().len();
         Trace { outcome, calls: calls(&begun), processes }
+    }
+
+    /// Runs `verb` under strace; what came of it, and what strace wrote.
+    pub(crate) fn under_strace(&self, verb: &str, config: &Value, options: &[&str]) -> (Outcome, String) {
+        let log = log_path();
+        let traced = self.clone().wrapped(&[&["strace", "-qq", "-o", &log], options].concat());
+        let outcome = traced.run(verb, config);
+        let text = must("read the trace", std::fs::read_to_string(Path::new(&log)));
+        must("remove the trace", std::fs::remove_file(&log));
+        (outcome, text)
     }
 }
 
@@ -135,7 +140,8 @@ fn calls(begun: &[(&str, &str, &str)]) -> Vec<Call> {
     numbered
 }
 
-fn reads(name: &str, args: &str) -> bool {
+/// Opens a file for reading, or asks rtnetlink.
+pub(crate) fn reads(name: &str, args: &str) -> bool {
     let has = |parts: &[&str]| parts.iter().any(|part| args.contains(part));
     match name {
         "open" | "openat" => !has(&["O_WRONLY", "O_RDWR", "O_CREAT"]),
@@ -146,7 +152,7 @@ fn reads(name: &str, args: &str) -> bool {
 
 /// Process (empty for a lone one), name and arguments of a call; neither a signal, an exit, nor the end of a call that
 /// was interrupted by another process.
-fn begun(line: &str) -> Option<(&str, &str, &str)> {
+pub(crate) fn begun(line: &str) -> Option<(&str, &str, &str)> {
     let (name, args) = line.split_once('(')?;
     let (process, name) = name.rsplit_once(' ').unwrap_or(("", name));
     let is_call = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');

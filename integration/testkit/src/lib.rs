@@ -5,6 +5,7 @@
 
 mod chain;
 mod cnitool;
+mod counts;
 mod devices;
 mod fault;
 mod figures;
@@ -22,6 +23,7 @@ mod world;
 
 pub use chain::Chain;
 pub use cnitool::cnitool;
+pub use counts::assert_counts;
 pub use fault::{CHANGES, Call, FALLIBLE, Scope, Trace};
 pub use figures::{figure, in_part, torture};
 pub use matrix::{Matrix, Share};
