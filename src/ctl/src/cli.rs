@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use runtime::{Object, Pairs};
 
 /// Attach pods to rails, look at what they have, and try it all without hardware.
 #[derive(Debug, Parser)]
@@ -213,13 +214,6 @@ pub(crate) struct Pod {
     #[command(flatten)]
     pub(crate) places: Places,
 }
-
-/// A JSON object.
-pub(crate) type Object = serde_json::Map<String, serde_json::Value>;
-
-/// The pairs of `CNI_ARGS`, in their order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Pairs(pub(crate) Vec<[String; 2]>);
 
 #[derive(Args, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]

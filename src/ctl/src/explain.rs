@@ -1,25 +1,26 @@
 //! What an ADD of a network of `rail` would do, in its order, and what DEL undoes: from the config alone.
 
-use attach::ipam::is_ours;
 use std::fmt::Write as _;
 
 use addresses::detect;
 use anyhow::{Context as _, Result, bail};
+use attach::ipam::is_ours;
 use cni::conflist::{Injection, NetworkList, PluginConf};
 use cni::{CniArgs, Command, Config, Env, Request};
 use rails::{Rail, RdmaMode};
 use routing::{Settings, usual_table};
+use runtime::network;
 use serde_json::Value;
 
 use crate::cli::Explain;
-use crate::network;
-use crate::output::{STRONG, styled, text};
+use crate::output::{STRONG, styled, text, warn};
 
 /// Rules of table T have this much more (see the coordinator).
 const RULES: u32 = 10_000;
 
 pub(crate) fn run(args: &Explain) -> Result<()> {
     for network in network::find(&args.network, &args.places.conf_dir)? {
+        network.warnings.iter().for_each(|warning| warn(warning));
         for plugin in &network.list.plugins {
             text(&of_plugin(&network.list, plugin, &args.ifname)?)?;
         }

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use inject::{Injection, Namespace, Networks, Outcome, Policy};
+use runtime::network;
 use serde_json::Value;
 
 use crate::cli;
-use crate::network;
 use crate::output::{to_yaml, warn, write};
 
 pub(crate) fn run(args: &cli::Inject) -> Result<()> {

@@ -1,18 +1,20 @@
 //! `railctl gc --dry-run|--apply`: what was left over on this node, found and released without a runtime's help.
 
+mod cri;
 mod judge;
 mod leases;
 mod release;
-mod runtime;
 
 use anyhow::{Result, bail, ensure};
+use runtime::{
+    Driver,
+    records::{self, Attachment},
+};
 use state::Dirs;
 
 use crate::Differs;
 use crate::cli;
-use crate::driver::Driver;
 use crate::output::{self, BAD, FAINT, GOOD, WARN, styled};
-use crate::records::{self, Attachment};
 use judge::{Verdict, Witnesses, judge};
 use leases::Leases;
 

@@ -1,9 +1,9 @@
 //! Spiderpool's networks as those that Multus reads, without Spiderpool.
 
 use anyhow::{Context as _, Result};
+use runtime::network;
 
 use crate::cli::{Render, RenderAs};
-use crate::network;
 use crate::output::{to_yaml, warn, write};
 
 pub(crate) fn run(args: &Render) -> Result<()> {

@@ -10,14 +10,16 @@ use anyhow::{Context as _, Result, bail};
 use cni::log::rfc3339_of;
 use netlink::Rtnetlink;
 use netns::{Living, NetNs};
+use runtime::{
+    Cache,
+    records::{self, Attachment},
+};
 use serde::Serialize;
 use state::Dirs;
 
 use crate::cli::{self, Format};
-use crate::driver::cache::Cache;
 use crate::output;
 use crate::pod::netns_path;
-use crate::records::{self, Attachment};
 use live::{Interface, Routing};
 
 /// One pod with its attachments.

@@ -7,12 +7,11 @@ mod wishes;
 
 use anyhow::{Result, ensure};
 use netns::NetNs;
+use runtime::{Driver, Keep, Network, RuntimeConf};
 use serde_json::{Value, json};
 use state::Dirs;
 
 use crate::cli::{self, Format, Places};
-use crate::driver::{Driver, Keep, Runtime};
-use crate::network::Network;
 use crate::output::{self, Table};
 use crate::pod::netns_path;
 use crate::reconcile;
@@ -43,10 +42,10 @@ pub(crate) fn attach(args: &cli::Attach) -> Result<()> {
 }
 
 /// What ADD would call, in its order. The plugins are looked for, and not run.
-fn dry_run(driver: &Driver, calls: &[(Network, Runtime)], format: Format) -> Result<()> {
+fn dry_run(driver: &Driver, calls: &[(Network, RuntimeConf)], format: Format) -> Result<()> {
     let mut table = Table::new(&["NETWORK", "LINK", "CONTAINER", "PLUGINS"]);
     let mut planned = Vec::new();
-    for (network, Runtime { ifname, container_id, netns, .. }) in calls {
+    for (network, RuntimeConf { ifname, container_id, netns, .. }) in calls {
         let plugins =
             network.list.plugins.iter().map(|plugin| Ok(driver.find(plugin)?.display().to_string()));
         let plugins = plugins.collect::<Result<Vec<_>>>()?;
@@ -132,11 +131,11 @@ pub(crate) fn status(args: &cli::Status) -> Result<()> {
 }
 
 fn driver(places: &Places) -> Result<Driver> {
-    Ok(Driver::new(places.bin_dir.0.clone(), &Dirs::from_env()?))
+    Ok(Driver::new(places.bin_dir.0.clone(), &Dirs::from_env()?, output::log))
 }
 
 /// Detaches what this command had attached before the failure, the last first.
-fn take_back(driver: &Driver, attached: &[(Network, Runtime)], error: anyhow::Error) -> anyhow::Error {
+fn take_back(driver: &Driver, attached: &[(Network, RuntimeConf)], error: anyhow::Error) -> anyhow::Error {
     let before = attached.len();
     let undone = attached.iter().rev().map(|(network, runtime)| driver.del(network, runtime));
     let failures: Vec<_> = undone.filter_map(Result::err).map(|error| format!("{error:#}")).collect();
@@ -151,7 +150,7 @@ fn take_back(driver: &Driver, attached: &[(Network, Runtime)], error: anyhow::Er
 }
 
 /// One network: its result, as cnitool prints it; several: a list of results.
-fn print(calls: &[(Network, Runtime)], mut results: Vec<Value>, format: Format) -> Result<()> {
+fn print(calls: &[(Network, RuntimeConf)], mut results: Vec<Value>, format: Format) -> Result<()> {
     match (format, results.len()) {
         (Format::Table | Format::Wide, _) => table(calls, &results),
         (format, 1) => output::print(&results.remove(0), format),
@@ -159,7 +158,7 @@ fn print(calls: &[(Network, Runtime)], mut results: Vec<Value>, format: Format) 
     }
 }
 
-fn table(calls: &[(Network, Runtime)], results: &[Value]) -> Result<()> {
+fn table(calls: &[(Network, RuntimeConf)], results: &[Value]) -> Result<()> {
     let mut table = Table::new(&["NETWORK", "LINK", "ADDRESS", "GATEWAY"]);
     for ((network, runtime), result) in calls.iter().zip(results) {
         let ips = result["ips"].as_array().map(Vec::as_slice).unwrap_or_default();

@@ -6,13 +6,14 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use netns::NetNs;
 use nix::net::if_::if_indextoname;
+use runtime::records;
 use state::Dirs;
 
 use super::echo::{Answer, Probe, ask};
 use super::scene::Rail;
 use super::stage::{RAILS, Stage, foreign_host, gateway, ip, netns_path, port};
 use crate::output::Table;
-use crate::{pools, records};
+use crate::pools;
 
 const LIMIT: Duration = Duration::from_secs(2);
 

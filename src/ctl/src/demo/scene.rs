@@ -8,16 +8,14 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail, ensure};
 use cni::CniResult;
 use ipnet::IpNet;
+use runtime::{Driver, Network, RuntimeConf, records};
 use state::Dirs;
 
 use super::narrate::Narrator;
 use super::stage::{self, RAILS, Stage, ip, netns_path};
 use super::{privacy, proof};
-use crate::driver::{Driver, Runtime};
-use crate::network::Network;
-use crate::output::Table;
+use crate::output::{self, Table};
 use crate::pod::container_id;
-use crate::records;
 
 const POOLS: &str = include_str!("../../../../conf-examples/pools/rails-shared-subnet.yaml");
 const NETWORKS: [&str; RAILS as usize] = [
@@ -40,7 +38,7 @@ pub(crate) struct Rail {
     gateway: IpAddr,
     table: u32,
     network: Network,
-    runtime: Runtime,
+    runtime: RuntimeConf,
 }
 
 impl Rail {
@@ -48,7 +46,7 @@ impl Rail {
         &self.runtime.ifname
     }
 
-    fn new(number: u8, network: Network, runtime: Runtime, result: &CniResult) -> Result<Self> {
+    fn new(number: u8, network: Network, runtime: RuntimeConf, result: &CniResult) -> Result<Self> {
         let ip = result.ips.first().context("the result has no address")?;
         let IpAddr::V4(address) = ip.address.addr() else { bail!("{} is no IPv4 address", ip.address) };
         let table = result.routes.iter().find_map(|route| route.table);
@@ -98,7 +96,7 @@ impl<'a> Scene<'a> {
             put(&folder.join(format!("net.d/rail{rail}.conflist")), text)?;
         }
         narrator.did("configs", "8 pools and 8 networks, as in conf-examples/");
-        let mut driver = Driver::new(vec![plugins.to_owned()], &dirs);
+        let mut driver = Driver::new(vec![plugins.to_owned()], &dirs, output::log);
         driver.env = variables(&dirs);
         Ok(Self { before: proof::kernel_state(stage)?, stage, narrator, dirs, driver, rails: Vec::new() })
     }
@@ -138,11 +136,11 @@ impl<'a> Scene<'a> {
     fn attach(&self, text: &str, number: u8) -> Result<Rail> {
         let network = Network::parse(text.as_bytes())?;
         let netns = netns_path(&self.stage.pod());
-        let runtime = Runtime {
+        let runtime = RuntimeConf {
             container_id: container_id(&netns),
             netns: netns.display().to_string(),
             ifname: format!("net{number}"),
-            ..Runtime::default()
+            ..RuntimeConf::default()
         };
         let result = self.driver.add(&network, &runtime)?;
         Rail::new(number, network, runtime, &result)

@@ -8,11 +8,11 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, ensure};
 use netns::{Id, Living};
+use runtime::records::Attachment;
 use state::{AttachmentKey, Netns};
 
+use super::cri::{self, Cri};
 use super::leases::Lease;
-use super::runtime::{self, Runtime};
-use crate::records::Attachment;
 
 /// A runtime lists a sandbox only once its network is up, for which kubelet waits four minutes.
 const SETTLED: Duration = Duration::from_secs(600);
@@ -23,7 +23,7 @@ pub(super) struct Witnesses {
     pub(super) living: Living,
     /// Whether all pods of the node are in this PID namespace, though it is not the machine's first.
     whole_node: bool,
-    pub(super) runtime: Runtime,
+    pub(super) runtime: Cri,
     /// Inodes of namespaces that are at the path of a record: the kernel gives them out again, and another record with the
     /// same one, without a cookie and with a path that is gone, is of an earlier namespace.
     pub(super) reused: BTreeSet<u64>,
@@ -40,8 +40,8 @@ impl Witnesses {
         let reused = open.map(|netns| netns.id().ino).collect();
         // A node that is a container itself (kind, a system container) has a PID namespace of its own, with its runtime and all
         // that the runtime started in it. A pod without hostPID has one, too, and the runtime is outside.
-        let whole_node = whole_node || runtime::all_listen_here();
-        Ok(Self { living, whole_node, runtime: Runtime::ask(), reused })
+        let whole_node = whole_node || cri::all_listen_here();
+        Ok(Self { living, whole_node, runtime: Cri::ask(), reused })
     }
 
     fn is_alive(&self, netns: &Netns) -> bool {
@@ -134,7 +134,7 @@ pub(super) fn lease(lease: &Lease, witnesses: &Witnesses) -> Verdict {
         return Verdict::Leftover(Reason::PodUnknown);
     }
     match witnesses.runtime {
-        Runtime::Knows(_) => Verdict::Alive,
+        Cri::Knows(_) => Verdict::Alive,
         _ => Verdict::Unclear(
             "no record tells its network namespace, and no container runtime was asked".to_owned(),
         ),

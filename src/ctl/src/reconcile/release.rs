@@ -1,14 +1,15 @@
 //! A leftover is released by those who made it: DEL of each plugin, which needs nothing but the record.
 
 use anyhow::{Result, bail};
+use runtime::{
+    Driver, Network, RuntimeConf,
+    records::{self, Attachment},
+    suite::{self, Part},
+};
 use serde_json::json;
 use state::{AttachmentKey, Dirs};
 
 use super::leases::Leases;
-use crate::driver::{Driver, Runtime};
-use crate::network::Network;
-use crate::records::{self, Attachment};
-use crate::suite::{self, Part};
 
 pub(super) fn attachment(
     driver: &Driver,
@@ -41,11 +42,11 @@ fn del(driver: &Driver, key: &AttachmentKey, netns: &str, chain: &[&str]) -> Res
     let plugins: Vec<_> = chain.iter().map(|plugin| json!({ "type": plugin })).collect();
     let list = json!({ "cniVersion": "1.1.0", "name": key.network, "plugins": plugins });
     let network = Network::parse(list.to_string().as_bytes())?;
-    let runtime = Runtime {
+    let runtime = RuntimeConf {
         container_id: key.container_id.clone(),
         netns: netns.to_owned(),
         ifname: key.ifname.clone(),
-        ..Runtime::default()
+        ..RuntimeConf::default()
     };
     match driver.undo(&network, &runtime) {
         None => driver.cache.remove(&key.network, &runtime),

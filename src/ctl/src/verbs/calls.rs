@@ -1,11 +1,11 @@
 //! What the command line asks for, network by network.
 
 use anyhow::{Result, bail};
+use runtime::{Driver, Network, RuntimeConf, network};
 
 use super::memory;
 use crate::cli::{self, Places};
-use crate::driver::{Driver, Runtime};
-use crate::network::{self, Network};
+use crate::output::warn;
 use crate::pod::{container_id, netns_path};
 
 /// One network for one interface of the pod.
@@ -13,7 +13,7 @@ pub(super) struct Call {
     name: String,
     /// Or why nobody knows it.
     network: Result<Network>,
-    runtime: Runtime,
+    runtime: RuntimeConf,
 }
 
 impl Call {
@@ -45,7 +45,7 @@ impl Call {
         Ok(Self { network, ..self })
     }
 
-    pub(super) fn known(self) -> Result<(Network, Runtime)> {
+    pub(super) fn known(self) -> Result<(Network, RuntimeConf)> {
         Ok((self.network?, self.runtime))
     }
 }
@@ -55,8 +55,11 @@ pub(super) fn of(args: &cli::Pod) -> Result<Vec<Call>> {
     let found = found(&args.networks, &args.places);
     let ifnames = ifnames(&args.ifnames, found.len())?;
     let runtime = runtime(args)?;
-    let call =
-        |((name, network), ifname)| Call { name, network, runtime: Runtime { ifname, ..runtime.clone() } };
+    let call = |((name, network), ifname)| Call {
+        name,
+        network,
+        runtime: RuntimeConf { ifname, ..runtime.clone() },
+    };
     Ok(found.into_iter().zip(ifnames).map(call).collect())
 }
 
@@ -68,9 +71,9 @@ pub(super) fn with_memory(args: &cli::Pod, driver: &Driver) -> Result<Vec<Call>>
 }
 
 /// What all calls for a pod have in common.
-fn runtime(args: &cli::Pod) -> Result<Runtime> {
+fn runtime(args: &cli::Pod) -> Result<RuntimeConf> {
     let netns = netns_path(&args.netns)?;
-    Ok(Runtime {
+    Ok(RuntimeConf {
         container_id: args.container_id.clone().unwrap_or_else(|| container_id(&netns)),
         netns: netns.display().to_string(),
         ifname: String::new(),
@@ -90,6 +93,7 @@ fn found(words: &[String], places: &Places) -> Vec<(String, Result<Network>)> {
     for word in words {
         match network::find(word, &places.conf_dir) {
             Ok(networks) => {
+                networks.iter().flat_map(|network| &network.warnings).for_each(|warning| warn(warning));
                 found.extend(networks.into_iter().map(|network| (network.name().to_owned(), Ok(network))));
             }
             Err(error) => found.push((word.clone(), Err(error))),

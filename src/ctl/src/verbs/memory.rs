@@ -5,11 +5,11 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use netlink::Rtnetlink;
 use netns::NetNs;
+use runtime::{
+    Driver, Network, RuntimeConf,
+    records::{self, Attachment},
+};
 use state::{AttachmentKey, Dirs};
-
-use crate::driver::{Driver, Runtime};
-use crate::network::Network;
-use crate::records::{self, Attachment};
 
 /// The interfaces that a container has from a network, by our cache and by the records of the plugins.
 pub(super) fn ifnames(driver: &Driver, network: &str, container_id: &str) -> Result<Vec<String>> {
@@ -25,13 +25,13 @@ pub(super) fn ifnames(driver: &Driver, network: &str, container_id: &str) -> Res
 }
 
 /// Whether the pod has the network by this interface, as far as anybody remembers.
-pub(super) fn is_attached(driver: &Driver, network: &str, runtime: &Runtime) -> Result<bool> {
+pub(super) fn is_attached(driver: &Driver, network: &str, runtime: &RuntimeConf) -> Result<bool> {
     Ok(ifnames(driver, network, &runtime.container_id)?.contains(&runtime.ifname))
 }
 
 /// Refuses what an ADD, and the DEL that follows when it fails, would take from whoever has it.
-pub(super) fn require_free(driver: &Driver, network: &Network, runtime: &Runtime) -> Result<()> {
-    let (name, Runtime { container_id, ifname, netns, .. }) = (network.name(), runtime);
+pub(super) fn require_free(driver: &Driver, network: &Network, runtime: &RuntimeConf) -> Result<()> {
+    let (name, RuntimeConf { container_id, ifname, netns, .. }) = (network.name(), runtime);
     let nothing = "nothing was changed";
     let cached = driver.cache.load(name, runtime).ok().flatten();
     if cached.is_some_and(|entry| NetNs::open(Path::new(&entry.netns)).is_ok()) {

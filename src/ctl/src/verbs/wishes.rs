@@ -3,13 +3,11 @@
 use std::net::IpAddr;
 
 use cni::CniResult;
+use runtime::{Network, RuntimeConf};
 use serde_json::Value;
 
-use crate::driver::Runtime;
-use crate::network::Network;
-
 /// Capability arguments that no plugin of the network takes, and addresses that it did not give.
-pub(super) fn unheeded(network: &Network, runtime: &Runtime, result: &CniResult) -> Vec<String> {
+pub(super) fn unheeded(network: &Network, runtime: &RuntimeConf, result: &CniResult) -> Vec<String> {
     let name = network.name();
     let taken =
         |capability: &&String| network.list.plugins.iter().any(|plugin| plugin.has_capability(capability));
@@ -28,7 +26,7 @@ pub(super) fn unheeded(network: &Network, runtime: &Runtime, result: &CniResult)
     unheeded
 }
 
-fn asked(runtime: &Runtime) -> Vec<(&'static str, IpAddr)> {
+fn asked(runtime: &RuntimeConf) -> Vec<(&'static str, IpAddr)> {
     let by_capability = runtime.capabilities.get("ips").and_then(Value::as_array).into_iter().flatten();
     let by_capability = by_capability.filter_map(Value::as_str).map(|text| ("--cap-args ips", text));
     let by_args = runtime.args.0.iter().filter(|[key, _]| key == "IP");

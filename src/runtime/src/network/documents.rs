@@ -5,12 +5,11 @@ use multus_config::Rendered;
 use serde_json::Value;
 
 use super::{Network, nad};
-use crate::output::warn;
 
 const POOL: &str = "SpiderIPPool";
 
 /// Whether a JSON text is a document of Kubernetes rather than a CNI config.
-pub(crate) fn is_kubernetes(text: &str) -> bool {
+pub fn is_kubernetes(text: &str) -> bool {
     serde_json::from_str::<Value>(text).is_ok_and(|value| value["kind"].is_string())
 }
 
@@ -31,7 +30,7 @@ pub(super) fn networks(text: &str) -> Result<Vec<Network>> {
 }
 
 /// The networks that Spiderpool's documents in a text mean, and the names of the pools beside them.
-pub(crate) fn rendered(text: &str) -> Result<(Vec<Rendered>, Vec<String>)> {
+pub fn rendered(text: &str) -> Result<(Vec<Rendered>, Vec<String>)> {
     let documents = yaml::documents(text)?;
     let configs = of_kind(&documents, multus_config::KIND);
     ensure!(!configs.is_empty(), "holds no {}", multus_config::KIND);
@@ -48,8 +47,8 @@ fn of_kind<'a>(documents: &'a [Value], kind: &str) -> Vec<&'a Value> {
 }
 
 fn tried(rendered: &Rendered) -> Result<Network> {
-    rendered.warnings.iter().for_each(|warning| warn(warning));
-    Network::parse(rendered.config.to_string().as_bytes())
+    let network = Network::parse(rendered.config.to_string().as_bytes())?;
+    Ok(Network { warnings: rendered.warnings.clone(), ..network })
 }
 
 #[cfg(test)]

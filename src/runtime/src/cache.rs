@@ -9,8 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use state::{Dirs, Root, file, name};
 
-use crate::cli::{Object, Pairs};
-use crate::driver::Runtime;
+use crate::driver::{Object, Pairs, RuntimeConf};
 use crate::network::Network;
 
 const KIND: &str = "cniCacheV1";
@@ -21,26 +20,31 @@ const OF_RUNTIMES: &[&str] = &["results"];
 /// One file, in the shape of libcni's.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(crate) struct Entry {
+pub struct Entry {
     kind: String,
-    pub(crate) container_id: String,
+    /// `CNI_CONTAINERID`
+    pub container_id: String,
     /// The network's config list as it was at ADD, base64.
     config: String,
-    pub(crate) if_name: String,
-    pub(crate) network_name: String,
+    /// `CNI_IFNAME`
+    pub if_name: String,
+    /// The network's name.
+    pub network_name: String,
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub(crate) netns: String,
+    /// `CNI_NETNS`
+    pub netns: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     cni_args: Vec<[String; 2]>,
     #[serde(skip_serializing_if = "Object::is_empty")]
     capability_args: Object,
     #[serde(skip_serializing_if = "Value::is_null")]
-    pub(crate) result: Value,
+    /// The last plugin's, as the network's version prints it.
+    pub result: Value,
 }
 
 impl Entry {
     /// What there is to remember of a finished ADD.
-    pub(crate) fn new(network: &Network, runtime: &Runtime, result: Value) -> Self {
+    pub fn new(network: &Network, runtime: &RuntimeConf, result: Value) -> Self {
         Self {
             kind: KIND.to_owned(),
             container_id: runtime.container_id.clone(),
@@ -55,8 +59,8 @@ impl Entry {
     }
 
     /// The call that a DEL of this attachment has to repeat.
-    pub(crate) fn runtime(&self) -> Runtime {
-        Runtime {
+    pub fn runtime(&self) -> RuntimeConf {
+        RuntimeConf {
             container_id: self.container_id.clone(),
             netns: self.netns.clone(),
             ifname: self.if_name.clone(),
@@ -66,17 +70,17 @@ impl Entry {
     }
 
     /// The network's config list as it was at ADD.
-    pub(crate) fn config(&self) -> Result<Vec<u8>> {
+    pub fn config(&self) -> Result<Vec<u8>> {
         BASE64_STANDARD.decode(&self.config).context("the cached config is no base64")
     }
 
     /// The pod as Kubernetes calls it, `namespace/name`, if a kubelet made it.
-    pub(crate) fn pod(&self) -> Option<String> {
+    pub fn pod(&self) -> Option<String> {
         let arg = |key: &str| self.cni_args.iter().find(|[name, _]| name == key).map(|[_, value]| value);
         Some(format!("{}/{}", arg("K8S_POD_NAMESPACE")?, arg("K8S_POD_NAME")?))
     }
 
-    fn is_of(&self, network: &str, runtime: &Runtime) -> bool {
+    fn is_of(&self, network: &str, runtime: &RuntimeConf) -> bool {
         (&*self.network_name, &self.container_id, &self.if_name)
             == (network, &runtime.container_id, &runtime.ifname)
     }
@@ -84,29 +88,31 @@ impl Entry {
 
 /// The folder of these files.
 #[derive(Clone, Debug)]
-pub(crate) struct Cache {
+pub struct Cache {
     root: Root,
     folder: &'static [&'static str],
 }
 
 impl Cache {
-    pub(crate) fn new(dirs: &Dirs) -> Self {
+    /// Ours.
+    pub fn new(dirs: &Dirs) -> Self {
         Self { root: dirs.state.clone(), folder: FOLDER }
     }
 
     /// Those of the node's container runtime: to read, never to write.
-    pub(crate) fn of_runtime(dirs: &Dirs) -> Self {
+    pub fn of_runtime(dirs: &Dirs) -> Self {
         Self { root: dirs.upstream.clone(), folder: OF_RUNTIMES }
     }
 
-    pub(crate) fn save(&self, entry: &Entry) -> Result<()> {
+    /// Writes the file of an attachment, whole.
+    pub fn save(&self, entry: &Entry) -> Result<()> {
         let path = self.path(&entry.network_name, &entry.container_id, &entry.if_name)?;
         self.root.create(self.folder)?;
         Ok(file::replace(&path, &serde_json::to_vec(entry)?)?)
     }
 
     /// `None` when nothing is cached; a file that is damaged, or refers to something else, is an error.
-    pub(crate) fn load(&self, network: &str, runtime: &Runtime) -> Result<Option<Entry>> {
+    pub fn load(&self, network: &str, runtime: &RuntimeConf) -> Result<Option<Entry>> {
         let path = self.path(network, &runtime.container_id, &runtime.ifname)?;
         let Some(bytes) = file::read(&path)? else { return Ok(None) };
         let entry: Entry =
@@ -117,13 +123,14 @@ impl Cache {
         Ok(Some(entry))
     }
 
-    pub(crate) fn remove(&self, network: &str, runtime: &Runtime) -> Result<()> {
+    /// Removes the file of an attachment, if there is one.
+    pub fn remove(&self, network: &str, runtime: &RuntimeConf) -> Result<()> {
         file::remove(&self.path(network, &runtime.container_id, &runtime.ifname)?)?;
         Ok(())
     }
 
     /// Every attachment in the cache, by file name; what cannot be read is left out, as libcni does.
-    pub(crate) fn list(&self) -> Result<Vec<Entry>> {
+    pub fn list(&self) -> Result<Vec<Entry>> {
         Ok(self.files()?.iter().filter_map(|path| read(path)).collect())
     }
 
@@ -138,9 +145,9 @@ impl Cache {
         Ok(paths)
     }
 
-    /// The interfaces that a container has from a network, by the names of files; what a file says counts more, if it can be
-    /// read.
-    pub(crate) fn ifnames(&self, network: &str, container_id: &str) -> Result<Vec<String>> {
+    /// The interfaces that a container has from a network, by the names of files; what a file says takes precedence, if it can
+    /// be read.
+    pub fn ifnames(&self, network: &str, container_id: &str) -> Result<Vec<String>> {
         let begin = format!("{network}-{container_id}-");
         let of = |path: PathBuf| {
             let ifname = path.file_name()?.to_str()?.strip_prefix(&begin)?.to_owned();
@@ -182,8 +189,8 @@ mod tests {
         assert_eq!(entry(json!([["K8S_POD_NAME", "train-0"]])).pod(), None);
     }
 
-    fn runtime() -> Runtime {
-        Runtime {
+    fn runtime() -> RuntimeConf {
+        RuntimeConf {
             container_id: "pod-1".to_owned(),
             netns: "/run/netns/pod-1".to_owned(),
             ifname: "net1".to_owned(),
@@ -245,6 +252,6 @@ mod tests {
     fn names_that_would_leave_the_folder_are_refused() {
         let (_folder, cache) = cache();
         assert!(cache.load("../rail1", &runtime()).is_err());
-        assert!(cache.load("rail1", &Runtime { ifname: "a/b".to_owned(), ..runtime() }).is_err());
+        assert!(cache.load("rail1", &RuntimeConf { ifname: "a/b".to_owned(), ..runtime() }).is_err());
     }
 }

@@ -2,7 +2,7 @@
 
 /// What a plugin is in a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
+pub enum Part {
     /// Makes the master of a link. It keeps no record: what it made is shared, and names its users.
     Master,
     /// Makes the link, or several.
@@ -28,17 +28,17 @@ const SUITE: [(&str, Part); 10] = [
 ];
 
 /// Those of these parts, in the order of a chain.
-pub(crate) fn plugins(parts: &[Part]) -> impl Iterator<Item = &'static str> {
+pub fn plugins(parts: &[Part]) -> impl Iterator<Item = &'static str> {
     SUITE.into_iter().filter(|(_, part)| parts.contains(part)).map(|(name, _)| name)
 }
 
 /// Whether it is one of them.
-pub(crate) fn has(plugin: &str) -> bool {
+pub fn has(plugin: &str) -> bool {
     SUITE.iter().any(|(name, _)| *name == plugin)
 }
 
 /// Those that may have a record of an attachment.
-pub(crate) fn with_records() -> impl Iterator<Item = &'static str> {
+pub fn with_records() -> impl Iterator<Item = &'static str> {
     plugins(&[Part::Link, Part::Chained, Part::Ipam])
 }
 

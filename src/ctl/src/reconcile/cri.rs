@@ -23,7 +23,7 @@ const PATIENCE: &str = "10s";
 /// The answer of the runtimes, asked through crictl: every node with a CRI has it, and a gRPC client of our own would be
 /// sixty crates for one list.
 #[derive(Debug)]
-pub(super) enum Runtime {
+pub(super) enum Cri {
     /// No socket, or of a containerd that serves Docker alone: nobody to ask.
     None,
     /// One has a socket and gave no answer: any pod may be its.
@@ -32,7 +32,7 @@ pub(super) enum Runtime {
     Knows(BTreeSet<String>),
 }
 
-impl Runtime {
+impl Cri {
     /// Asks every runtime that listens, for none of them tells which one is kubelet's.
     pub(super) fn ask() -> Self {
         let mut known = None;

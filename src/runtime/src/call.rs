@@ -8,9 +8,8 @@ use cni::conflist::{Injection, PluginConf};
 use cni::exec::{self, ExecError, Invocation, Output};
 use cni::{CniArgs, Command, Env};
 
-use super::{Driver, Runtime};
+use crate::driver::{Driver, RuntimeConf};
 use crate::network::Network;
-use crate::output;
 use crate::suite;
 
 /// How long a plugin may take: twice as long as it waits for the slowest of what it calls itself.
@@ -18,21 +17,21 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Whom a call concerns; for GC and STATUS the runtime is empty.
 #[derive(Clone, Copy)]
-pub(super) struct Call<'a> {
-    pub(super) verb: Command,
-    pub(super) network: &'a Network,
-    pub(super) runtime: &'a Runtime,
+pub(crate) struct Call<'a> {
+    pub(crate) verb: Command,
+    pub(crate) network: &'a Network,
+    pub(crate) runtime: &'a RuntimeConf,
 }
 
 impl Driver {
-    /// Runs a plugin to its end. Its log goes where ours does.
-    pub(super) fn call(&self, call: Call<'_>, plugin: &PluginConf, added: Injection<'_>) -> Result<Output> {
+    /// Runs a plugin to its end.
+    pub(crate) fn call(&self, call: Call<'_>, plugin: &PluginConf, added: Injection<'_>) -> Result<Output> {
         let output = self.invoke(call, plugin, added);
         output.with_context(|| format!("{} of plugin {:?}", call.verb.as_str(), plugin.plugin_type))
     }
 
     /// Where the plugin is; one of the suite may be beside railctl.
-    pub(crate) fn find(&self, plugin: &PluginConf) -> Result<PathBuf> {
+    pub fn find(&self, plugin: &PluginConf) -> Result<PathBuf> {
         let name = &plugin.plugin_type;
         match exec::find(name, &self.path) {
             Err(missing @ ExecError::Missing { .. }) if suite::has(name) => {
@@ -58,12 +57,12 @@ impl Driver {
         let stdin = call.network.list.stdin(plugin, added)?;
         let output = Invocation { binary, env, stdin, timeout: PATIENCE }.run();
         let log = output.as_ref().map_or_else(ExecError::stderr, |output| &output.stderr);
-        output::log(&String::from_utf8_lossy(log), output.is_err());
+        (self.log)(&String::from_utf8_lossy(log), output.is_err());
         Ok(output?)
     }
 }
 
-impl Runtime {
+impl RuntimeConf {
     fn env(&self, command: Command, path: Vec<PathBuf>) -> Env {
         let args: Vec<_> = self.args.0.iter().map(|pair| pair.join("=")).collect();
         Env {

@@ -15,20 +15,21 @@ use crate::suite::{self, Part};
 
 /// One interface of one pod.
 #[derive(Clone, Debug)]
-pub(crate) struct Attachment {
-    pub(crate) key: AttachmentKey,
+pub struct Attachment {
+    /// Network, container and interface.
+    pub key: AttachmentKey,
     /// As it was at ADD.
-    pub(crate) netns: Option<Netns>,
+    pub netns: Option<Netns>,
     /// Seconds since 1970.
-    pub(crate) created: u64,
+    pub created: u64,
     /// In the order of the suite's list, not of the chain.
-    pub(crate) plugins: Vec<String>,
+    pub plugins: Vec<String>,
     /// Records that say nothing; the pod has them all the same.
-    pub(crate) damaged: Vec<String>,
+    pub damaged: Vec<String>,
     /// Records that could not be read, which says nothing of them.
-    pub(crate) unread: Vec<String>,
+    pub unread: Vec<String>,
     /// Plugins whose record an older boot wrote: only the file is left of it.
-    pub(crate) void: Vec<String>,
+    pub void: Vec<String>,
 }
 
 impl Attachment {
@@ -38,13 +39,13 @@ impl Attachment {
     }
 
     /// The namespace of the record, unless it is gone or another one has taken its path.
-    pub(crate) fn open(&self) -> Option<NetNs> {
+    pub fn open(&self) -> Option<NetNs> {
         let recorded = self.netns.as_ref()?;
         NetNs::open(&recorded.path).ok().filter(|netns| attachment::is(netns, recorded))
     }
 
     /// Whether the namespace still exists. Where that cannot be seen, it may.
-    pub(crate) fn is_alive(&self) -> bool {
+    pub fn is_alive(&self) -> bool {
         let Some(recorded) = &self.netns else { return !(self.damaged.is_empty() && self.unread.is_empty()) };
         match NetNs::open(&recorded.path) {
             Ok(netns) => attachment::is(&netns, recorded),
@@ -53,7 +54,7 @@ impl Attachment {
     }
 
     /// Whether anything holds the namespace, whatever its path leads to; what could not be looked into may.
-    pub(crate) fn is_held(&self, living: &Living) -> bool {
+    pub fn is_held(&self, living: &Living) -> bool {
         let holds = |netns: &Netns| {
             let id = Id { dev: netns.dev, ino: netns.ino };
             living.has(id, NonZeroU64::new(netns.cookie))
@@ -91,12 +92,12 @@ impl Attachment {
 }
 
 /// All attachments of this boot, by network, container and interface.
-pub(crate) fn attachments(dirs: &Dirs) -> Result<Vec<Attachment>> {
+pub fn attachments(dirs: &Dirs) -> Result<Vec<Attachment>> {
     Ok(all(dirs)?.into_iter().filter(Attachment::is_something).collect())
 }
 
 /// The same with those of older boots.
-pub(crate) fn all(dirs: &Dirs) -> Result<Vec<Attachment>> {
+pub fn all(dirs: &Dirs) -> Result<Vec<Attachment>> {
     let mut found = BTreeMap::new();
     for plugin in suite::with_records() {
         let records = Records::open(dirs, plugin)?;
@@ -114,7 +115,7 @@ pub(crate) fn all(dirs: &Dirs) -> Result<Vec<Attachment>> {
 }
 
 /// What is on record of one attachment now.
-pub(crate) fn of(dirs: &Dirs, key: &AttachmentKey) -> Result<Attachment> {
+pub fn of(dirs: &Dirs, key: &AttachmentKey) -> Result<Attachment> {
     let mut attachment = Attachment::new(key.clone());
     for plugin in suite::with_records() {
         attachment.add(plugin, Records::open(dirs, plugin)?.load(key)?);

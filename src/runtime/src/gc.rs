@@ -9,14 +9,14 @@ use cni::{Attachment, Command, Version};
 use netns::{Living, NetNs};
 use state::Dirs;
 
-use super::call::Call;
-use super::{Driver, Runtime};
+use crate::call::Call;
+use crate::driver::{Driver, RuntimeConf};
 use crate::network::Network;
 use crate::records;
 
 /// Which attachments of a network stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Keep {
+pub enum Keep {
     /// Those whose network namespace is alive.
     Living,
     /// None.
@@ -25,7 +25,7 @@ pub(crate) enum Keep {
 
 impl Driver {
     /// Releases what is not to be kept. Goes on after failures and returns them all as one; false when `disableGC` is set.
-    pub(crate) fn gc(&self, network: &Network, keep: Keep, dirs: &Dirs) -> Result<bool> {
+    pub fn gc(&self, network: &Network, keep: Keep, dirs: &Dirs) -> Result<bool> {
         if network.list.disable_gc {
             return Ok(false);
         }
@@ -83,7 +83,7 @@ impl Driver {
 
     fn gc_verb(&self, network: &Network, valid: &BTreeSet<(String, String)>) -> Vec<anyhow::Error> {
         let valid: Vec<_> = valid.iter().cloned().map(attachment).collect();
-        let call = Call { verb: Command::Gc, network, runtime: &Runtime::default() };
+        let call = Call { verb: Command::Gc, network, runtime: &RuntimeConf::default() };
         let added = Injection { valid_attachments: Some(&valid), ..Injection::default() };
         network.list.plugins.iter().filter_map(|plugin| self.call(call, plugin, added).err()).collect()
     }

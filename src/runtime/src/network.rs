@@ -1,4 +1,4 @@
-//! Finds the network that a word on the command line means.
+//! Networks, found by name or file as a person gives them.
 
 mod documents;
 mod nad;
@@ -9,22 +9,24 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use cni::Version;
 use cni::conflist::NetworkList;
-
 use state::file;
 
-pub(crate) use documents::{is_kubernetes, rendered};
+pub use documents::{is_kubernetes, rendered};
 
 /// A network with its plugins, whatever kind of file it came from.
 #[derive(Clone, Debug)]
-pub(crate) struct Network {
-    pub(crate) list: NetworkList,
+pub struct Network {
+    /// Its plugins in their order.
+    pub list: NetworkList,
     /// As it is cached.
-    pub(crate) bytes: Vec<u8>,
+    pub bytes: Vec<u8>,
+    /// What whoever uses it should know: keys that a `SpiderMultusConfig` has in vain.
+    pub warnings: Vec<String>,
 }
 
 /// The network of a name in `folder`, or of a file: conflist, conf, or documents of Kubernetes, of which a file may hold
 /// several.
-pub(crate) fn find(word: &str, folder: &Path) -> Result<Vec<Network>> {
+pub fn find(word: &str, folder: &Path) -> Result<Vec<Network>> {
     if is_path(word) { from_file(Path::new(word)) } else { Ok(vec![by_name(word, folder)?]) }
 }
 
@@ -63,7 +65,7 @@ fn from_file(path: &Path) -> Result<Vec<Network>> {
 }
 
 /// What a file holds that was named by hand or found in a folder.
-pub(crate) fn text(path: &Path) -> Result<String> {
+pub fn text(path: &Path) -> Result<String> {
     file::read_text(path)?.with_context(|| format!("there is no file {}", path.display()))
 }
 
@@ -87,15 +89,17 @@ fn files(folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>> {
 
 impl Network {
     /// A list, or the config of a single plugin.
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Self> {
-        Ok(Self { list: NetworkList::parse(bytes)?, bytes: bytes.to_vec() })
+    pub fn parse(bytes: &[u8]) -> Result<Self> {
+        Ok(Self { list: NetworkList::parse(bytes)?, bytes: bytes.to_vec(), warnings: Vec::new() })
     }
 
-    pub(crate) fn name(&self) -> &str {
+    /// Its name.
+    pub fn name(&self) -> &str {
         &self.list.name
     }
 
-    pub(crate) fn version(&self) -> Version {
+    /// Its `cniVersion`.
+    pub fn version(&self) -> Version {
         self.list.cni_version
     }
 

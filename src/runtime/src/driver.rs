@@ -1,8 +1,4 @@
-//! The runtime's side of CNI, call for call as libcni makes it: lists of plugins, chained results, cached attachments.
-
-pub(crate) mod cache;
-mod call;
-mod gc;
+//! Verbs of whole networks: lists of plugins, chained results, cached attachments.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -13,44 +9,53 @@ use cni::{CniResult, Command, Version};
 use serde_json::Value;
 use state::Dirs;
 
-use crate::cli::{Object, Pairs};
+use crate::cache::{Cache, Entry};
+use crate::call::Call;
 use crate::network::Network;
-use cache::{Cache, Entry};
-use call::Call;
 
-pub(crate) use gc::Keep;
+/// A JSON object.
+pub type Object = serde_json::Map<String, Value>;
 
-/// One attachment as a runtime names it to the plugins.
+/// The pairs of `CNI_ARGS`, in their order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pairs(pub Vec<[String; 2]>);
+
+/// One attachment as a runtime names it to the plugins (libcni's `RuntimeConf`).
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Runtime {
-    pub(crate) container_id: String,
+pub struct RuntimeConf {
+    /// `CNI_CONTAINERID`
+    pub container_id: String,
     /// `CNI_NETNS`; may lead nowhere at DEL.
-    pub(crate) netns: String,
-    pub(crate) ifname: String,
+    pub netns: String,
+    /// `CNI_IFNAME`
+    pub ifname: String,
     /// `CNI_ARGS`
-    pub(crate) args: Pairs,
+    pub args: Pairs,
     /// Capability arguments; a plugin gets those that its config asks for.
-    pub(crate) capabilities: Object,
+    pub capabilities: Object,
 }
 
 /// Calls the plugins of networks and remembers what they answered.
 #[derive(Debug)]
-pub(crate) struct Driver {
+pub struct Driver {
     /// `CNI_PATH`
-    path: Vec<PathBuf>,
-    pub(crate) cache: Cache,
+    pub(crate) path: Vec<PathBuf>,
+    /// Results of ADD.
+    pub cache: Cache,
     /// Variables that the plugins get beside our own environment.
-    pub(crate) env: Vec<(String, OsString)>,
+    pub env: Vec<(String, OsString)>,
+    /// Takes what a plugin logged, and whether it failed.
+    pub(crate) log: fn(&str, bool),
 }
 
 impl Driver {
     /// A driver that looks for plugins in `path`, and keeps its cache below the state directory.
-    pub(crate) fn new(path: Vec<PathBuf>, dirs: &Dirs) -> Self {
-        Self { path, cache: Cache::new(dirs), env: Vec::new() }
+    pub fn new(path: Vec<PathBuf>, dirs: &Dirs, log: fn(&str, bool)) -> Self {
+        Self { path, cache: Cache::new(dirs), env: Vec::new(), log }
     }
 
     /// ADD of every plugin in order; the last result. After a failure every plugin gets a DEL, as runtimes do it.
-    pub(crate) fn add(&self, network: &Network, runtime: &Runtime) -> Result<CniResult> {
+    pub fn add(&self, network: &Network, runtime: &RuntimeConf) -> Result<CniResult> {
         let added = self.add_chain(network, runtime);
         added.map_err(|error| match self.undo(network, runtime) {
             None => error.context(format!(
@@ -64,7 +69,7 @@ impl Driver {
         })
     }
 
-    fn add_chain(&self, network: &Network, runtime: &Runtime) -> Result<CniResult> {
+    fn add_chain(&self, network: &Network, runtime: &RuntimeConf) -> Result<CniResult> {
         let call = Call { verb: Command::Add, network, runtime };
         let mut result: Option<CniResult> = None;
         for plugin in &network.list.plugins {
@@ -78,7 +83,7 @@ impl Driver {
     }
 
     /// DEL of every plugin, whatever becomes of the others; what failed.
-    pub(crate) fn undo(&self, network: &Network, runtime: &Runtime) -> Option<String> {
+    pub fn undo(&self, network: &Network, runtime: &RuntimeConf) -> Option<String> {
         let call = Call { verb: Command::Del, network, runtime };
         let calls =
             network.list.plugins.iter().rev().map(|plugin| self.call(call, plugin, injection(runtime)));
@@ -87,7 +92,7 @@ impl Driver {
     }
 
     /// CHECK of every plugin in order, against the result of ADD; false when the network has `disableCheck`.
-    pub(crate) fn check(&self, network: &Network, runtime: &Runtime) -> Result<bool> {
+    pub fn check(&self, network: &Network, runtime: &RuntimeConf) -> Result<bool> {
         if network.version() < Version::V0_4_0 {
             bail!(
                 "network {:?} has cniVersion {}, and CHECK came with 0.4.0",
@@ -109,7 +114,7 @@ impl Driver {
 
     /// DEL of every plugin, the last first, with the result of ADD as far as it is known. Stops at a failure and keeps
     /// the cache for the next try.
-    pub(crate) fn del(&self, network: &Network, runtime: &Runtime) -> Result<()> {
+    pub fn del(&self, network: &Network, runtime: &RuntimeConf) -> Result<()> {
         // A damaged cache must not hold a container back: a plugin has to do without anyway.
         let cached = self.cache.load(network.name(), runtime).ok().flatten();
         let result = cached.and_then(|entry| cached_result(&entry.result, network).ok());
@@ -122,11 +127,11 @@ impl Driver {
     }
 
     /// STATUS of every plugin in order; false when the network's version has no STATUS.
-    pub(crate) fn status(&self, network: &Network) -> Result<bool> {
+    pub fn status(&self, network: &Network) -> Result<bool> {
         if network.version() < Version::V1_1_0 {
             return Ok(false);
         }
-        let call = Call { verb: Command::Status, network, runtime: &Runtime::default() };
+        let call = Call { verb: Command::Status, network, runtime: &RuntimeConf::default() };
         for plugin in &network.list.plugins {
             self.call(call, plugin, Injection::default())?;
         }
@@ -134,13 +139,13 @@ impl Driver {
     }
 
     /// The network as it was when this attachment was made, for one whose config is gone.
-    pub(crate) fn remembered(&self, name: &str, runtime: &Runtime) -> Result<Option<Network>> {
+    pub fn remembered(&self, name: &str, runtime: &RuntimeConf) -> Result<Option<Network>> {
         let Some(entry) = self.cache.load(name, runtime)? else { return Ok(None) };
         Network::parse(&entry.config()?).map(Some).context("read the network from the cache")
     }
 }
 
-fn injection(runtime: &Runtime) -> Injection<'_> {
+fn injection(runtime: &RuntimeConf) -> Injection<'_> {
     Injection { capability_args: Some(&runtime.capabilities), ..Injection::default() }
 }
 

@@ -1,0 +1,17 @@
+//! The runtime's side of CNI, call for call as libcni makes it: networks and their files, plugins called in a chain, cached
+//! results; and what our plugins have on record, which a runtime does not know.
+//!
+//! Prints nothing: `railctl` says to people what becomes of it.
+
+mod cache;
+mod call;
+mod driver;
+mod gc;
+pub mod network;
+pub mod records;
+pub mod suite;
+
+pub use cache::{Cache, Entry};
+pub use driver::{Driver, Object, Pairs, RuntimeConf};
+pub use gc::Keep;
+pub use network::Network;
