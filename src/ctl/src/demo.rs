@@ -10,18 +10,32 @@ mod stage;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use clap::Args;
 use nix::unistd::{Uid, getpid};
 
-use crate::cli;
 use crate::output::{GOOD, STRONG, line, styled};
 use narrate::Narrator;
 use scene::Scene;
 use stage::Stage;
 
+#[derive(Args, Debug)]
+pub(crate) struct Demo {
+    /// Leave the namespaces and say how to look at them
+    #[arg(long, conflicts_with = "remove")]
+    pub(crate) keep: bool,
+    /// Remove what --keep left: the demo of this number, or all of them
+    #[arg(long, value_name = "NUMBER")]
+    #[expect(clippy::option_option, reason = "clap's form of an option whose value is optional")]
+    pub(crate) remove: Option<Option<u32>>,
+    /// Directory of the plugins [default: the one that holds railctl]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) bin_dir: Option<PathBuf>,
+}
+
 /// The plugins that the chain of a rail needs.
 const PLUGINS: [&str; 3] = ["macvlan", "rail-ipam", "coordinator"];
 
-pub(crate) fn run(args: &cli::Demo) -> Result<()> {
+pub(crate) fn run(args: &Demo) -> Result<()> {
     ensure!(
         Uid::effective().is_root(),
         "the demo makes network namespaces and needs root: run `sudo railctl demo`"

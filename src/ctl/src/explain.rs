@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use addresses::detect;
 use anyhow::{Context as _, Result, bail};
 use attach::ipam::is_ours;
+use clap::Args;
 use cni::conflist::{Injection, NetworkList, PluginConf};
 use cni::{CniArgs, Command, Config, Env, Request};
 use rails::{Rail, RdmaMode};
@@ -12,8 +13,20 @@ use routing::{Settings, usual_table};
 use runtime::network;
 use serde_json::Value;
 
-use crate::cli::Explain;
+use crate::cli::Places;
 use crate::output::{STRONG, styled, text, warn};
+
+#[derive(Args, Debug)]
+pub(crate) struct Explain {
+    /// Name of a network in the config directory, or a file
+    #[arg(value_name = "NETWORK")]
+    pub(crate) network: String,
+    /// Name of the first interface
+    #[arg(short, long, value_name = "IFNAME", env = "CNI_IFNAME", default_value = "net1")]
+    pub(crate) ifname: String,
+    #[command(flatten)]
+    pub(crate) places: Places,
+}
 
 /// Rules of table T have this much more (see the coordinator).
 const RULES: u32 = 10_000;

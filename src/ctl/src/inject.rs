@@ -1,16 +1,33 @@
 //! `railctl inject`: what the webhook would make of a pod, without a cluster.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use clap::Args;
 use inject::{Injection, Namespace, Networks, Outcome, Policy};
 use runtime::network;
 use serde_json::Value;
 
-use crate::cli;
 use crate::output::{to_yaml, warn, write};
 
-pub(crate) fn run(args: &cli::Inject) -> Result<()> {
+#[derive(Args, Debug)]
+#[expect(clippy::doc_markdown, reason = "the help text, which people read without backticks")]
+pub(crate) struct Inject {
+    /// YAML or JSON with pods, or workloads that have a template of one
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// A file with the Namespace of the pods [default: one that says nothing]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) namespace: Option<PathBuf>,
+    /// Files with what there is to ask for: Fabrics and SpiderMultusConfigs
+    #[arg(long = "config", value_name = "FILE", num_args = 1..)]
+    pub(crate) configs: Vec<PathBuf>,
+    /// Namespace in which the controller makes the networks of Fabrics
+    #[arg(long, value_name = "NAMESPACE", default_value = "default")]
+    pub(crate) networks_namespace: String,
+}
+
+pub(crate) fn run(args: &Inject) -> Result<()> {
     let networks = networks(args)?;
     let namespace = args.namespace.as_deref().map(namespace).transpose()?;
     let documents = documents(&args.file)?;
@@ -29,7 +46,7 @@ fn documents(path: &Path) -> Result<Vec<Value>> {
 }
 
 /// All that the files of `--config` hold, lists of kubectl included.
-fn networks(args: &cli::Inject) -> Result<Networks> {
+fn networks(args: &Inject) -> Result<Networks> {
     let mut networks = Networks::default();
     let options = fabric::Options::of_cluster(&args.networks_namespace);
     for path in &args.configs {

@@ -75,7 +75,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Show(args) => show::run(&args),
         Command::Pools(args) => pools::run(&args),
         Command::Who(args) => who::run(&args),
-        Command::Release(cli::Release::Node(args)) => release::node(&args),
+        Command::Release(release::Release::Node(args)) => release::node(&args),
         Command::Quarantine(args) => quarantine::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Render(args) => render::run(&args),

@@ -4,24 +4,54 @@ mod find;
 #[cfg(test)]
 mod tests;
 
+use std::path::PathBuf;
+
 use anyhow::{Context as _, Result, ensure};
+use clap::{Args, Subcommand};
 use ipnet::IpNet;
 use routing::NodeFile;
 use serde_json::Value;
 use state::{Dirs, file};
 
-use crate::cli;
+use crate::cli::Format;
 use crate::output::{self, FAINT, styled};
 use find::{Cidrs, Found};
 
-pub(crate) fn run(args: &cli::Node) -> Result<()> {
+#[derive(Debug, Subcommand)]
+pub(crate) enum Node {
+    /// Write node.yaml from what kubelet, kubeadm, k3s or RKE2 and the default CNI left on this node
+    ///
+    /// Reads files only: no API server is asked. What they do not tell, above all on workers, it says, with where to look.
+    Init(NodeInit),
+    /// Show what node.yaml says, if it is valid
+    Show {
+        /// How it is printed
+        #[arg(short, long, value_enum, default_value_t = Format::Table)]
+        output: Format,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct NodeInit {
+    /// Print what would be written, and write nothing
+    #[arg(long)]
+    pub(crate) print: bool,
+    /// Replace a node.yaml that is there
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Where the node's file system begins: its mount in a container
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    pub(crate) root: PathBuf,
+}
+
+pub(crate) fn run(args: &Node) -> Result<()> {
     match args {
-        cli::Node::Init(args) => init(args),
-        cli::Node::Show { output } => show(*output),
+        Node::Init(args) => init(args),
+        Node::Show { output } => show(*output),
     }
 }
 
-fn init(args: &cli::NodeInit) -> Result<()> {
+fn init(args: &NodeInit) -> Result<()> {
     let dirs = Dirs::from_env()?;
     let path = NodeFile::path(&dirs);
     let found = Found::below(&args.root);
@@ -51,18 +81,18 @@ fn init(args: &cli::NodeInit) -> Result<()> {
     output::text(&text)
 }
 
-fn show(format: cli::Format) -> Result<()> {
+fn show(format: Format) -> Result<()> {
     let dirs = Dirs::from_env()?;
     let path = NodeFile::path(&dirs);
     let keys = NodeFile::load(&dirs).map_err(|error| anyhow::anyhow!("{error}"))?;
     match format {
-        cli::Format::Table | cli::Format::Wide if !path.exists() => {
+        Format::Table | Format::Wide if !path.exists() => {
             let missing = format!("{} is not there: `railctl node init` makes it", path.display());
             output::line(&styled(FAINT, &missing))
         }
-        cli::Format::Table | cli::Format::Wide => {
+        Format::Table | Format::Wide => {
             output::line(&styled(FAINT, &path.display().to_string()))?;
-            output::print(&Value::Object(keys), cli::Format::Yaml)
+            output::print(&Value::Object(keys), Format::Yaml)
         }
         format => output::print(&Value::Object(keys), format),
     }

@@ -6,19 +6,60 @@ mod directory;
 use std::fs::File;
 use std::io::Read as _;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use fabric::{Networks, Node, Options, Place, Plan, Row, Slots};
+use clap::Args;
+use fabric::{Networks, Node, Options, Place, Row, Slots};
 use serde_json::{Value, json};
 
-use crate::cli;
+use crate::cli::Format;
 use crate::output::{self, Table, line, warn};
+
+pub(crate) const HELP: &str = "\
+The plan is a function of the Fabric, of the nodes that --nodes names, and of the slices that an earlier plan in the directory of \
+-o gave: nodes keep theirs, whoever comes and goes. In the directory are objects for kubectl, and below nodes/ what each node needs \
+where there is no API server: pools.d for /etc/railcni, net.d for /etc/cni.";
+
+#[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub(crate) struct Plan {
+    /// YAML or JSON with a document of kind Fabric
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The nodes: a file of what `kubectl get nodes -o json` (and sriovnetworknodestates) prints, or `kubectl` to have it asked
+    #[arg(long, value_name = "FILE|kubectl")]
+    pub(crate) nodes: Option<PathBuf>,
+    /// Write the plan into this directory
+    #[arg(short = 'o', long = "output-dir", value_name = "DIR", conflicts_with_all = ["explain", "check"])]
+    pub(crate) directory: Option<PathBuf>,
+    /// Namespace of networks and of the operator's objects
+    #[arg(short, long, default_value = "default")]
+    pub(crate) namespace: String,
+    /// One network for all rails (child links), in place of one per rail
+    #[arg(long)]
+    pub(crate) one_network: bool,
+    /// No pool objects for slices of nodes
+    #[arg(long)]
+    pub(crate) no_pools: bool,
+    /// No SR-IOV network operator: write the device plugin's own config
+    #[arg(long)]
+    pub(crate) no_operator: bool,
+    /// Say which node and rail this address is of, or which subnets this node has
+    #[arg(long, value_name = "ADDRESS|NODE", conflicts_with = "check")]
+    pub(crate) explain: Option<String>,
+    /// Compare with what is in the cluster, by kubectl, and say each difference
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// How the rails are printed
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) output: Format,
+}
 
 /// Enough for the NICs of 4,096 nodes.
 const LARGEST: u64 = 256 << 20;
 
-pub(crate) fn run(args: &cli::Plan) -> Result<()> {
+pub(crate) fn run(args: &Plan) -> Result<()> {
     let fabrics =
         fabric::fabrics(&documents(&args.file)?).with_context(|| args.file.display().to_string())?;
     let nodes = nodes(args)?;
@@ -42,7 +83,7 @@ pub(crate) fn run(args: &cli::Plan) -> Result<()> {
     }
 }
 
-fn options(args: &cli::Plan) -> Options {
+fn options(args: &Plan) -> Options {
     Options {
         namespace: args.namespace.clone(),
         networks: if args.one_network { Networks::One } else { Networks::PerRail },
@@ -65,7 +106,7 @@ fn read(path: &Path) -> Result<String> {
     Ok(text)
 }
 
-fn nodes(args: &cli::Plan) -> Result<Vec<Node>> {
+fn nodes(args: &Plan) -> Result<Vec<Node>> {
     let found = match args.nodes.as_deref() {
         None => return Ok(Vec::new()),
         Some(word) if word == Path::new("kubectl") => cluster::nodes()?,
@@ -79,7 +120,7 @@ fn nodes(args: &cli::Plan) -> Result<Vec<Node>> {
     Ok(nodes)
 }
 
-fn show(plan: &Plan, format: cli::Format) -> Result<()> {
+fn show(plan: &fabric::Plan, format: Format) -> Result<()> {
     let rows = plan.rows();
     if !format.is_table() {
         let value = |row: &Row| json!({ "rail": row.rail, "nic": row.nic, "subnet": row.subnet, "gateway": row.gateway, "nodes": row.nodes });
@@ -97,7 +138,7 @@ fn show(plan: &Plan, format: cli::Format) -> Result<()> {
 }
 
 /// An address: whose; a node: what it has.
-fn explain(plan: &Plan, word: &str) -> Result<()> {
+fn explain(plan: &fabric::Plan, word: &str) -> Result<()> {
     if let Ok(address) = word.parse::<IpAddr>() {
         let place = plan
             .place(address)
@@ -119,7 +160,7 @@ fn described(place: &Place<'_>) -> String {
     format!("{} (rail {}) of {node}: {}{gateway}", place.name, place.rail, place.slice.subnet)
 }
 
-fn check(plan: &Plan, options: &Options) -> Result<()> {
+fn check(plan: &fabric::Plan, options: &Options) -> Result<()> {
     let wanted: Vec<Value> = plan.objects(options).into_iter().flat_map(|(_, objects)| objects).collect();
     let wanted: Vec<Value> = wanted.into_iter().filter(|object| object["kind"] != "DaemonSet").collect();
     let differences = fabric::differences(&wanted, &cluster::objects(&wanted)?);

@@ -5,12 +5,23 @@ mod cluster;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
+use clap::Args;
 use ipam::{Catalog, Grants, JournalStore, Kept, Leases, Pool, RangeSet, Store as _};
 use serde::Serialize;
 use state::Dirs;
 
-use crate::cli::{self, Format};
+use crate::cli::Format;
 use crate::output::{self, FAINT, Table, styled};
+
+#[derive(Args, Debug)]
+pub(crate) struct Pools {
+    /// Those of the whole cluster, by kubectl, instead of this node's
+    #[arg(long)]
+    pub(crate) cluster: bool,
+    /// How it is printed
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    pub(crate) output: Format,
+}
 
 /// A pool of the node in numbers of addresses.
 #[derive(Debug, Serialize)]
@@ -33,7 +44,7 @@ struct Usage {
     free_in_cluster: Option<u64>,
 }
 
-pub(crate) fn run(args: &cli::Pools) -> Result<()> {
+pub(crate) fn run(args: &Pools) -> Result<()> {
     if args.cluster {
         return cluster::run(args.output);
     }

@@ -4,14 +4,25 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use clap::Args;
 use cni::log::rfc3339_of;
 use ipam::{Change, JournalStore, Store as _, journal};
 use serde::Serialize;
 use state::Dirs;
 
-use crate::cli::{self, Format};
+use crate::cli::Format;
 use crate::output::{self, FAINT, Table, styled};
 use crate::pools;
+
+#[derive(Args, Debug)]
+pub(crate) struct Quarantine {
+    /// End the quarantine of these addresses now, instead of listing what is quarantined
+    #[arg(long, value_name = "ADDRESS", num_args = 1.., conflicts_with = "output")]
+    pub(crate) release: Vec<IpAddr>,
+    /// How it is printed
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    pub(crate) output: Format,
+}
 
 /// Longer than the pods of a node take that start at once.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -29,7 +40,7 @@ struct Quarantined {
     until: String,
 }
 
-pub(crate) fn run(args: &cli::Quarantine) -> Result<()> {
+pub(crate) fn run(args: &Quarantine) -> Result<()> {
     let dirs = Dirs::from_env()?;
     if !args.release.is_empty() {
         return release(&dirs, &args.release);

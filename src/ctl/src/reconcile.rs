@@ -13,14 +13,14 @@ use runtime::{
 use state::Dirs;
 
 use crate::Differs;
-use crate::cli;
 use crate::output::{self, BAD, FAINT, GOOD, WARN, styled};
+use crate::verbs::Gc;
 use judge::{Verdict, Witnesses, judge};
 use leases::Leases;
 
 /// Says what is left over and why, and releases it if that is wanted. Goes on after a failure, and fails at its end; with
 /// `exit_code` also where something is left over.
-pub(crate) fn run(driver: &Driver, args: &cli::Gc) -> Result<()> {
+pub(crate) fn run(driver: &Driver, args: &Gc) -> Result<()> {
     let (apply, exit_code) = (args.apply, args.exit_code);
     let dirs = Dirs::from_env()?;
     // The records first: what is attached later is not among them, whatever is seen of its namespace.

@@ -1,16 +1,31 @@
 //! `railctl release node NAME`: what a node had that will never come back goes to the others.
 
 use anyhow::{Result, ensure};
+use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use crate::cli;
 use crate::kubectl;
 use crate::output;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Release {
+    /// Tell the controller that a node will never come back: what was granted to it is free
+    Node(ReleaseNode),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ReleaseNode {
+    /// Its name in Kubernetes
+    pub(crate) name: String,
+    /// Even if Kubernetes holds it to be Ready: it must be off, or its pods' addresses are given twice
+    #[arg(long)]
+    pub(crate) force: bool,
+}
 
 /// An admin's word, which the controller reads.
 const RELEASED: &str = "railcni.dev/released";
 
-pub(crate) fn node(args: &cli::ReleaseNode) -> Result<()> {
+pub(crate) fn node(args: &ReleaseNode) -> Result<()> {
     let name = &args.name;
     let found = kubectl::json(&["get", "railnode.railcni.dev", name, "--ignore-not-found"], None)?;
     ensure!(!found.is_null(), "there is no RailNode {name}: nothing was granted to a node of that name");

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
+use clap::Args;
 use cni::log::rfc3339_of;
 use netlink::Rtnetlink;
 use netns::{Living, NetNs};
@@ -17,10 +18,20 @@ use runtime::{
 use serde::Serialize;
 use state::Dirs;
 
-use crate::cli::{self, Format};
+use crate::cli::Format;
 use crate::output;
 use crate::pod::netns_path;
 use live::{Interface, Routing};
+
+#[derive(Args, Debug)]
+pub(crate) struct Show {
+    /// Only this pod: a network namespace (path or name) or a container ID
+    #[arg(value_name = "NETNS|CONTAINER")]
+    pub(crate) pod: Option<String>,
+    /// How it is printed
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    pub(crate) output: Format,
+}
 
 /// One pod with its attachments.
 #[derive(Debug, Serialize)]
@@ -58,7 +69,7 @@ pub(crate) struct Shown {
     interface: Option<Interface>,
 }
 
-pub(crate) fn run(args: &cli::Show) -> Result<()> {
+pub(crate) fn run(args: &Show) -> Result<()> {
     let dirs = Dirs::from_env()?;
     let (attachments, names) = (records::attachments(&dirs)?, names(&dirs));
     let chosen = choose(attachments, args.pod.as_deref(), &names)?;

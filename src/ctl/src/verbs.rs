@@ -6,19 +6,98 @@ mod outcome;
 mod wishes;
 
 use anyhow::{Result, ensure};
+use clap::Args;
 use netns::NetNs;
 use runtime::{Driver, Keep, Network, RuntimeConf};
 use serde_json::{Value, json};
 use state::Dirs;
 
-use crate::cli::{self, Format, Places};
+use crate::cli::{Format, Places, Pod};
 use crate::output::{self, Table};
 use crate::pod::netns_path;
 use crate::reconcile;
 use calls::Call;
 use outcome::Outcomes;
 
-pub(crate) fn attach(args: &cli::Attach) -> Result<()> {
+pub(crate) const GC_HELP: &str = "\
+With --dry-run or --apply no network is named and no runtime is needed: what is on record of this node is compared with \
+the network namespaces that are alive, and with the pods of every container runtime that listens (by crictl; \
+CONTAINER_RUNTIME_ENDPOINT names one at an unusual socket). Each leftover is released by the DEL of the plugins that made it.";
+
+#[derive(Args, Debug)]
+pub(crate) struct Attach {
+    #[command(flatten)]
+    pub(crate) pod: Pod,
+    /// Say which plugins would be called with what, and call none
+    #[arg(long)]
+    dry_run: bool,
+    /// How the results are printed
+    #[arg(short, long, value_enum, default_value_t = Format::Json)]
+    output: Format,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Detach {
+    #[command(flatten)]
+    pub(crate) pod: Pod,
+    /// How the outcomes are printed
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    output: Format,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) pod: Pod,
+    /// How the outcomes are printed
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    output: Format,
+    /// Exit with 3 where attachments differ from what was made, with 1 only where they could not be compared
+    #[arg(long)]
+    pub(crate) exit_code: bool,
+}
+
+#[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub(crate) struct Gc {
+    /// Names of networks in the config directory, or files
+    #[arg(required_unless_present_any = ["dry_run", "apply"], value_name = "NETWORK")]
+    networks: Vec<String>,
+    /// Release every attachment of the networks, in use or not
+    #[arg(long, conflicts_with_all = ["dry_run", "apply"])]
+    all: bool,
+    /// Instead of networks: say what is left over on this node, and why, and change nothing
+    #[arg(long, conflicts_with_all = ["networks", "apply"])]
+    dry_run: bool,
+    /// Instead of networks: release what is left over on this node
+    #[arg(long, conflicts_with = "networks")]
+    pub(crate) apply: bool,
+    /// With --dry-run: exit with 3 where something is left over
+    #[arg(long, requires = "dry_run")]
+    pub(crate) exit_code: bool,
+    /// How the outcomes for networks are printed
+    #[arg(short, long, value_enum, default_value_t = Format::Table, conflicts_with_all = ["dry_run", "apply"])]
+    output: Format,
+    /// All pods of this node are in this PID namespace: for a node that is a container itself and has no CRI
+    #[arg(long, conflicts_with_all = ["networks", "all"])]
+    pub(crate) whole_node: bool,
+    #[command(flatten)]
+    places: Places,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Status {
+    /// Names of networks in the config directory, or files
+    #[arg(required = true, value_name = "NETWORK")]
+    networks: Vec<String>,
+    /// How the outcomes are printed
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    output: Format,
+    #[command(flatten)]
+    places: Places,
+}
+
+pub(crate) fn attach(args: &Attach) -> Result<()> {
     let driver = driver(&args.pod.places)?;
     // Every config is read before the first interface is made.
     let calls = calls::of(&args.pod)?.into_iter().map(Call::known).collect::<Result<Vec<_>>>()?;
@@ -58,7 +137,7 @@ fn dry_run(driver: &Driver, calls: &[(Network, RuntimeConf)], format: Format) ->
     if format.is_table() { output::text(&table.render()) } else { output::print(&planned, format) }
 }
 
-pub(crate) fn detach(args: &cli::Detach) -> Result<()> {
+pub(crate) fn detach(args: &Detach) -> Result<()> {
     let (args, format) = (&args.pod, args.output);
     let driver = driver(&args.places)?;
     let one = |call: Call| {
@@ -76,7 +155,7 @@ pub(crate) fn detach(args: &cli::Detach) -> Result<()> {
     Outcomes::of(calls.map(|call| (call.title(), one(call))), format)?.close()
 }
 
-pub(crate) fn check(check: &cli::Check) -> Result<()> {
+pub(crate) fn check(check: &Check) -> Result<()> {
     let args = &check.pod;
     let driver = driver(&args.places)?;
     let one = |call: Call| {
@@ -93,7 +172,7 @@ pub(crate) fn check(check: &cli::Check) -> Result<()> {
 }
 
 /// A name that was mistyped looks like a pod that is gone.
-fn warn_without_namespace(args: &cli::Pod) -> Result<()> {
+fn warn_without_namespace(args: &Pod) -> Result<()> {
     let netns = netns_path(&args.netns)?;
     if let Err(error) = NetNs::open(&netns) {
         output::warn(&format!("no pod is at {}: {error}", netns.display()));
@@ -101,7 +180,7 @@ fn warn_without_namespace(args: &cli::Pod) -> Result<()> {
     Ok(())
 }
 
-pub(crate) fn gc(args: &cli::Gc) -> Result<()> {
+pub(crate) fn gc(args: &Gc) -> Result<()> {
     if args.dry_run || args.apply {
         return reconcile::run(&driver(&args.places)?, args);
     }
@@ -119,7 +198,7 @@ pub(crate) fn gc(args: &cli::Gc) -> Result<()> {
     Outcomes::of(outcomes, args.output)?.close()
 }
 
-pub(crate) fn status(args: &cli::Status) -> Result<()> {
+pub(crate) fn status(args: &Status) -> Result<()> {
     let driver = driver(&args.places)?;
     let one = |network: &Network| {
         let asked = driver.status(network)?;

@@ -5,15 +5,25 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use api::RailBlock;
+use clap::Args;
 use grants::Block;
 use ipam::{JournalStore, Lease, Store as _};
 use serde::Serialize;
 use serde_json::Value;
 use state::Dirs;
 
-use crate::cli::{self, Format};
+use crate::cli::Format;
 use crate::kubectl;
 use crate::output;
+
+#[derive(Args, Debug)]
+pub(crate) struct Who {
+    /// The address
+    pub(crate) address: IpAddr,
+    /// How it is printed
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    pub(crate) output: Format,
+}
 
 /// Where Multus writes which interface of a pod has which address.
 const NETWORK_STATUS: &str = "k8s.v1.cni.cncf.io/network-status";
@@ -39,7 +49,7 @@ struct Holder {
     since: Option<u64>,
 }
 
-pub(crate) fn run(args: &cli::Who) -> Result<()> {
+pub(crate) fn run(args: &Who) -> Result<()> {
     let holder = holder(args.address)?;
     match args.output {
         Format::Table | Format::Wide => output::line(&holder.line()),
