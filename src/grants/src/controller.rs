@@ -1,76 +1,20 @@
 //! The controller without its client: it is told what the API server shows and answers, and says what to ask next.
 
+mod doubt;
+mod message;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use api::{RailBlock, RailBlockSpec, RailNode, RailNodeSpec, SpiderIPPool, SpiderReservedIP};
+use api::{RailBlock, RailNode};
 
 use crate::block::Block;
 use crate::plan::{Policy, Rules, plan};
-use crate::project::{project, question};
+use crate::project::project;
 use crate::recall::Recall;
-use crate::world::{Node, Offer, World, offers};
-
-/// What has been seen. Lists come first; what else was seen before them counts for nothing.
-#[derive(Clone, Debug)]
-pub enum Event {
-    /// All pools and reserved addresses, whenever one of them changes.
-    Pools(Vec<SpiderIPPool>, Vec<SpiderReservedIP>),
-    /// Labels of all Node objects, and the nodes that are no more.
-    Cluster(BTreeMap<String, BTreeMap<String, String>>, BTreeSet<String>),
-    /// All nodes, at this version.
-    Nodes(Vec<RailNode>, u64),
-    /// All blocks, at this version.
-    Blocks(Vec<RailBlock>, u64),
-    /// A node has changed.
-    Node(Box<RailNode>),
-    /// A node is gone.
-    NodeDeleted(String),
-    /// A block has changed.
-    Block(Box<RailBlock>),
-    /// A block is gone.
-    BlockDeleted(String),
-    /// The connection is lost: lists will follow.
-    Disconnected,
-    /// The API server shows an older state than it has shown before.
-    PutBack,
-}
-
-/// What to ask the API server.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Request {
-    /// Make a block; it fails where there is one of the name.
-    CreateBlock(String, RailBlockSpec),
-    /// Replace a block; it fails where the block is not of this version.
-    ReplaceBlock(String, String, RailBlockSpec),
-    /// Read a block.
-    ReadBlock(String),
-    /// Replace a node's spec; it fails where its epoch is not this one.
-    PatchNode(String, i64, RailNodeSpec),
-    /// Read a node.
-    ReadNode(String),
-}
-
-/// What it says.
-#[derive(Clone, Debug)]
-pub enum Answer {
-    /// As it is now.
-    Block(Box<RailBlock>),
-    /// As it is now.
-    Node(Box<RailNode>),
-    /// Somebody was faster.
-    Refused,
-    /// There is none.
-    Missing,
-    /// No answer: it may have been done or not.
-    Unknown,
-}
-
-/// One object that a request is about.
-#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
-enum About {
-    Block(String),
-    Node(String),
-}
+use crate::world::{Node, World, offers};
+use doubt::Doubt;
+use message::About;
+pub use message::{Answer, Event, Request};
 
 /// What has to be listed before the first decision.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -82,15 +26,6 @@ enum List {
 }
 
 const LISTS: usize = 4;
-
-/// The nodes are asked what they hold, since the API server knows less than they do.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Doubt {
-    /// Until all have answered.
-    Asking,
-    /// All have; the blocks and then the specs are put right.
-    Finishing,
-}
 
 /// A controller.
 #[derive(Clone, Debug, Default)]
@@ -278,40 +213,6 @@ impl Controller {
         self.specs()
     }
 
-    /// While there is doubt: the questions that are still to be asked. None once all have answered.
-    fn questions(&mut self) -> Option<Vec<Request>> {
-        if !self.rules.doubt_is_cleared {
-            return None;
-        }
-        let knows_more = |node: &Node| node.status.epoch > node.spec.epoch;
-        if self.doubt.is_none() && self.here().any(|(_, node)| knows_more(node) || node.spec.confirm) {
-            self.doubt = Some(Doubt::Asking);
-        }
-        let unasked = |node: &Node| !node.spec.confirm || knows_more(node);
-        let asked = match self.doubt? {
-            Doubt::Finishing if self.here().all(|(_, node)| !node.spec.confirm) => {
-                self.doubt = None;
-                return None;
-            }
-            Doubt::Finishing => {
-                let silent = self.here().filter(|(_, node)| knows_more(node));
-                silent.map(|(name, node)| Request::ask(name, node)).collect::<Vec<_>>()
-            }
-            Doubt::Asking => {
-                let unasked = self.here().filter(|(_, node)| unasked(node));
-                unasked.map(|(name, node)| Request::ask(name, node)).collect()
-            }
-        };
-        if asked.is_empty() && self.doubt == Some(Doubt::Asking) {
-            if !self.here().all(|(_, node)| node.has_confirmed()) {
-                return Some(Vec::new());
-            }
-            self.doubt = Some(Doubt::Finishing);
-            self.all_due();
-        }
-        (!asked.is_empty()).then_some(asked)
-    }
-
     /// The specs that are not what they should be.
     fn specs(&mut self) -> Vec<Request> {
         let mut requests = Vec::new();
@@ -418,58 +319,5 @@ impl Controller {
             Some(version) => Request::ReplaceBlock(name, version.clone(), block.spec()),
             None => Request::CreateBlock(name, block.spec()),
         })
-    }
-}
-
-impl Request {
-    fn ask(name: &str, node: &Node) -> Self {
-        Self::PatchNode(name.to_owned(), node.spec.epoch, question(node))
-    }
-
-    fn about(&self) -> About {
-        match self {
-            Self::CreateBlock(name, _) | Self::ReplaceBlock(name, _, _) | Self::ReadBlock(name) => {
-                About::Block(name.clone())
-            }
-            Self::PatchNode(name, _, _) | Self::ReadNode(name) => About::Node(name.clone()),
-        }
-    }
-}
-
-impl About {
-    fn read(&self) -> Request {
-        match self {
-            Self::Block(name) => Request::ReadBlock(name.clone()),
-            Self::Node(name) => Request::ReadNode(name.clone()),
-        }
-    }
-}
-
-/// A pool's figures, for its status.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Figures {
-    /// Addresses that it offers.
-    pub total: i64,
-    /// That nodes have.
-    pub granted: i64,
-    /// That pods have.
-    pub used: i64,
-    /// That no node has.
-    pub free: i64,
-}
-
-impl World {
-    /// Sums of a pool over the cluster.
-    pub fn figures(&self, name: &str, offer: &Offer) -> Figures {
-        let granted = crate::project::granted(self, name);
-        let total = i64::try_from(offer.offered.len()).unwrap_or(i64::MAX);
-        let used =
-            self.nodes.values().filter_map(|node| node.pools.get(name)).map(|held| held.used).sum::<u64>();
-        Figures {
-            total,
-            granted,
-            used: i64::try_from(used).unwrap_or(i64::MAX),
-            free: total.saturating_sub(granted).max(0),
-        }
     }
 }

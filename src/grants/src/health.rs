@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use api::Condition;
 
-use crate::controller::Figures;
+use crate::figures::Figures;
 use crate::world::{Held, World};
 
 /// A pool is nearly full when not more than one address in so many is unused.

@@ -17,6 +17,7 @@
 pub mod agent;
 mod block;
 mod controller;
+mod figures;
 mod health;
 mod mask;
 mod plan;
@@ -25,7 +26,8 @@ mod recall;
 mod world;
 
 pub use block::{Block, owners_of, ranges_of, ranges_text};
-pub use controller::{Answer, Controller, Event, Figures, Request};
+pub use controller::{Answer, Controller, Event, Request};
+pub use figures::Figures;
 pub use health::{changed, conditions};
 pub use mask::{BLOCK, Mask};
 pub use plan::{Plan, Policy, Rules, plan};
