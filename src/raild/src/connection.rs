@@ -1,23 +1,22 @@
 //! The API server: one object, a list, a watch. Objects are decoded into the types of `api`; every answer has a deadline.
 
+mod watch;
+
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
 use api::Kind;
-use futures::{StreamExt as _, TryStreamExt as _};
 use kube::Client;
-use kube::core::params::{GetParams, ListParams, Patch, PatchParams, PostParams, WatchParams};
-use kube::core::{Request, WatchEvent};
+use kube::core::Request;
+use kube::core::params::{GetParams, ListParams, Patch, PatchParams, PostParams};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub(crate) use watch::Seen;
+
 /// How long an answer may take. What comes later may have been done or not.
 const DEADLINE: Duration = Duration::from_secs(5);
-/// Between two attempts to list.
-const PAUSE: Duration = Duration::from_millis(500);
-/// How long a watch lasts before it is begun anew, in seconds: shorter than what lies between would cut.
-const WATCH: u32 = 240;
 /// Objects of one answer where there may be very many.
 const PAGE: u32 = 500;
 /// Whose the fields are that are applied.
@@ -40,24 +39,6 @@ pub(crate) enum Failure {
     Missing,
     /// It may have been done or not.
     Unknown(String),
-}
-
-/// How much of an object is asked for.
-#[derive(Clone, Copy)]
-enum Form {
-    Whole,
-    Metadata,
-}
-
-/// What a watch shows.
-#[derive(Clone, Debug)]
-pub(crate) enum Seen<T> {
-    /// All of them, at a version; and whether the API server has gone back in time.
-    All(Vec<T>, u64, bool),
-    /// One has changed.
-    One(Box<T>),
-    /// One is gone.
-    Gone(Box<T>),
 }
 
 #[derive(serde::Deserialize)]
@@ -193,120 +174,6 @@ impl Connection {
             Ok(Err(error)) => Err(failure(&error)),
             Err(_) => Err(Failure::Unknown(format!("no answer within {} s", DEADLINE.as_secs()))),
         }
-    }
-
-    /// Notes a version that was seen.
-    pub(crate) fn note(&self, version: u64) {
-        self.newest.set(self.newest.get().max(version));
-    }
-
-    /// Lists and watches for ever, and tells what it sees until nobody listens any more.
-    pub(crate) async fn follow<T>(self, path: String, fields: Option<String>, tell: impl Fn(Seen<T>) -> bool)
-    where
-        T: DeserializeOwned + Clone + 'static,
-    {
-        self.follow_as(path, fields, Form::Whole, tell).await;
-    }
-
-    /// The same of the objects' metadata alone, which of a pod is a tenth.
-    pub(crate) async fn follow_metadata(self, path: String, tell: impl Fn(Seen<serde_json::Value>) -> bool) {
-        self.follow_as(path, None, Form::Metadata, tell).await;
-    }
-
-    async fn follow_as<T>(
-        self,
-        path: String,
-        fields: Option<String>,
-        form: Form,
-        tell: impl Fn(Seen<T>) -> bool,
-    ) where
-        T: DeserializeOwned + Clone + 'static,
-    {
-        let mut said = String::new();
-        loop {
-            match self.follow_once(&path, fields.as_deref(), form, &tell).await {
-                Ok(()) => return,
-                // Said once, and not twice a second: a kind may be missing for as long as its operator is.
-                Err(problem) if said != problem => {
-                    eprintln!("raild: {path}: {problem}; listing it again");
-                    said = problem;
-                }
-                Err(_) => {}
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-    }
-
-    async fn follow_once<T>(
-        &self,
-        path: &str,
-        fields: Option<&str>,
-        form: Form,
-        tell: &impl Fn(Seen<T>) -> bool,
-    ) -> Result<(), String>
-    where
-        T: DeserializeOwned + Clone + 'static,
-    {
-        let floor = self.newest.get();
-        let params = ListParams { field_selector: fields.map(str::to_owned), ..ListParams::default() };
-        let request = match form {
-            Form::Whole => Request::new(path).list(&params),
-            Form::Metadata => Request::new(path).list_metadata(&params),
-        };
-        let list = self.ask::<List<T>>(request).await.map_err(|failure| format!("{failure:?}"))?;
-        let mut version = list.metadata.resource_version;
-        let number = version.parse().unwrap_or(0);
-        let put_back = number < floor;
-        if put_back {
-            self.newest.set(0);
-        }
-        self.note(number);
-        if !tell(Seen::All(list.items.unwrap_or_default(), number, put_back)) {
-            return Ok(());
-        }
-        loop {
-            let params = WatchParams { field_selector: fields.map(str::to_owned), ..WatchParams::default() }
-                .timeout(WATCH);
-            let request = match form {
-                Form::Whole => Request::new(path).watch(&params, &version),
-                Form::Metadata => Request::new(path).watch_metadata(&params, &version),
-            };
-            let request = request.map_err(|error| error.to_string())?;
-            let events =
-                self.client.request_events::<Event<T>>(request).await.map_err(|error| error.to_string())?;
-            let mut events = events.boxed_local();
-            while let Some(event) = events.try_next().await.map_err(|error| error.to_string())? {
-                let (seen, newer) = match event {
-                    WatchEvent::Added(event) | WatchEvent::Modified(event) => {
-                        (Some(Seen::One(Box::new(event.object))), event.version)
-                    }
-                    WatchEvent::Deleted(event) => (Some(Seen::Gone(Box::new(event.object))), event.version),
-                    WatchEvent::Bookmark(mark) => (None, mark.metadata.resource_version),
-                    WatchEvent::Error(status) => return Err(format!("watch ended: {status:?}")),
-                };
-                self.note(newer.parse().unwrap_or(0));
-                version = newer;
-                if seen.is_some_and(|seen| !tell(seen)) {
-                    return Ok(());
-                }
-            }
-        }
-    }
-}
-
-/// An object with its version, whatever its type knows of that.
-#[derive(Clone)]
-struct Event<T> {
-    object: T,
-    version: String,
-}
-
-impl<'de, T: DeserializeOwned> serde::Deserialize<'de> for Event<T> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = serde_json::Value::deserialize(deserializer)?;
-        let version = value["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
-        let object = serde_json::from_value(value).map_err(serde::de::Error::custom)?;
-        Ok(Self { object, version })
     }
 }
 
