@@ -1,5 +1,7 @@
 //! What the attachments of one pod share: made by the first that needs it, removed by the last, whoever that is.
 
+mod default_route;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -182,62 +184,6 @@ impl Shared {
         said.map(|value| value.to_string()).or_else(|| self.rp_filter_was.clone())
     }
 
-    /// The links that own main's default route of IPv4 and of IPv6.
-    pub(super) fn owners(&self, view: &View) -> [Option<u32>; 2] {
-        [self.owner(view, false), self.owner(view, true)]
-    }
-
-    /// The NIC wished for, once it is coordinated and has a default route of the family; else the pod's first NIC;
-    /// else, where there is none, the coordinated NIC with the lowest table.
-    fn owner(&self, view: &View, is_v6: bool) -> Option<u32> {
-        let has_default = |&index: &u32| view.has(index) && self.has_default(index, is_v6);
-        let wished = || self.tuned().find(|member| self.wish().is_some_and(|wish| wish.nic == member.ifname));
-        let first = || view.link(&self.first_nic).map(|link| link.index).filter(|_| !self.has_lost_first());
-        let lowest = || {
-            let mut tuned: Vec<_> = self.tuned().map(|member| (member.table, member.index)).collect();
-            tuned.sort_unstable();
-            tuned.into_iter().map(|(_, index)| index).find(has_default)
-        };
-        wished().map(|member| member.index).filter(has_default).or_else(first).or_else(lowest)
-    }
-
-    /// The pod's own word counts most, then that of the first NIC, then that of the NIC with the lowest table: none of it
-    /// depends on who came first.
-    pub(super) fn wish(&self) -> Option<&Wish> {
-        let wishes = self.members.iter().filter_map(|member| Some((member.wish.as_ref()?, member.table)));
-        wishes.min_by_key(|(wish, table)| (!wish.from_pod, *table)).map(|(wish, _)| wish)
-    }
-
-    fn has_default(&self, index: u32, is_v6: bool) -> bool {
-        self.defaults.has(index, is_v6) || self.spares_of(index).any(|route| route.is_v6() == is_v6)
-    }
-
-    pub(super) fn spares_of(&self, index: u32) -> impl Iterator<Item = &Route> {
-        self.members.iter().filter(move |member| member.index == index).flat_map(|member| &member.spares)
-    }
-
-    /// Whether a default route belongs in main. Those of NICs that are not coordinated are not ours to judge.
-    fn keeps(&self, view: &View, owners: [Option<u32>; 2], route: &Route) -> bool {
-        if !view.has(route.dev) {
-            return false;
-        }
-        let is_owner = owners[usize::from(route.is_v6())] == Some(route.dev);
-        let is_first = || {
-            view.link(&self.first_nic).is_some_and(|link| link.index == route.dev && !self.has_lost_first())
-        };
-        is_owner || !(self.tuned().any(|member| member.index == route.dev) || is_first())
-    }
-
-    fn spares_in_use(&self, view: &View) -> Vec<Route> {
-        let owners = self.owners(view);
-        let spares = self.tuned().flat_map(|member| &member.spares);
-        let in_use = |route: &&Route| {
-            owners[usize::from(route.is_v6())] == Some(route.dev)
-                && !self.defaults.has(route.dev, route.is_v6())
-        };
-        spares.filter(in_use).cloned().collect()
-    }
-
     /// Takes in what `member` needs; `view` is the pod before anything is done for it.
     pub(super) fn join(&mut self, view: &View, member: Member) -> Result<(), String> {
         self.learn_defaults(view, &member);
@@ -335,17 +281,6 @@ impl Shared {
     fn neighbours(&self, view: &View) -> Vec<u32> {
         let first = view.link(&self.first_nic).map(|link| link.index);
         self.members.iter().map(|member| member.index).chain(first).collect()
-    }
-
-    /// Those of the newcomer, of the first NIC and of NICs that are not coordinated: what shows up on another member
-    /// meanwhile was put there by somebody who meant it.
-    fn learn_defaults(&mut self, view: &View, newcomer: &Member) {
-        let present: Vec<Route> = view.main_defaults().cloned().collect();
-        self.defaults.forget(&present, |index| view.has(index));
-        let elsewhere: Vec<u32> = self.members.iter().map(|member| member.index).collect();
-        let concerns = |route: &&Route| route.dev == newcomer.index || !elsewhere.contains(&route.dev);
-        let known: Vec<Route> = self.defaults.0.iter().map(|entry| entry.route.clone()).collect();
-        self.defaults.learn(present.iter().filter(|route| concerns(route) || known.contains(route)));
     }
 }
 
