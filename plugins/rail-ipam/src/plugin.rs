@@ -270,3 +270,15 @@ fn compare(key: &AttachmentKey, previous: &CniResult, held: &[std::net::IpAddr])
     }
     Error::join(differences.into_iter().map(Error::internal)).map_or(Ok(()), Err)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_plugin_that_makes_links_is_known() {
+        let links: Vec<_> = runtime::suite::plugins(&[runtime::suite::Part::Link]).collect();
+        assert!(links.iter().all(|plugin| OF_LINKS.contains(plugin)), "{links:?}");
+        assert_eq!(links.len(), OF_LINKS.len());
+    }
+}
