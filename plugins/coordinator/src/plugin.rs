@@ -31,7 +31,7 @@ impl Plugin for Coordinator {
         // What is no key has no record: its ADD was refused.
         let Ok(key) = key_of(request) else { return Ok(()) };
         let _lock = attachments.lock(&key)?;
-        if attachments.stands_elsewhere(&key, request.env.netns.as_deref()) {
+        if attachments.exists_elsewhere(&key, request.env.netns.as_deref()) {
             return Ok(());
         }
         let cni_netns = request.env.netns.as_deref();

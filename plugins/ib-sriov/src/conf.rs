@@ -12,7 +12,7 @@ use netlink::Guid;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-/// The keys of ib-sriov-cni, as they stand in JSON.
+/// The JSON keys of ib-sriov-cni.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Keys {

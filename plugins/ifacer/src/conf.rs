@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::options::Options;
 
-/// Spiderpool's keys as they stand in JSON, and `mtu`, `vlanName` and `cleanup`.
+/// Spiderpool's JSON keys, and `mtu`, `vlanName` and `cleanup`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Keys {

@@ -10,7 +10,7 @@ use netlink::link::{Ipoib, IpoibMode};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-/// The keys of ipoib-cni as they stand in JSON, and `pkey`, `mode` and `umcast`.
+/// The JSON keys of ipoib-cni, and `pkey`, `mode` and `umcast`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Keys {

@@ -9,7 +9,7 @@ use netlink::link::{IpVlanFlags, IpVlanMode, Ipvlan};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-/// The keys of the reference plugin, as they stand in JSON, and `flag`.
+/// The JSON keys of the reference plugin, and `flag`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Keys {

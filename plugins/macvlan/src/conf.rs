@@ -11,7 +11,7 @@ use netlink::link::{MacVlanMode, Macvlan};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-/// The keys of the reference plugin, as they stand in JSON.
+/// The JSON keys of the reference plugin.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Keys {

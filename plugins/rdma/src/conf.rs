@@ -12,7 +12,7 @@ use devices::rdma::{Policy, RdmaSpec};
 use devices::vf::Id;
 use serde::Deserialize;
 
-/// The keys, as they stand in JSON.
+/// The JSON keys.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Keys {

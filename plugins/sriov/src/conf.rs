@@ -10,7 +10,7 @@ use netlink::HwAddr;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-/// The keys of sriov-cni, as they stand in JSON, and `mtu`.
+/// The JSON keys of sriov-cni, and `mtu`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Keys {

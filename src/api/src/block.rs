@@ -16,7 +16,7 @@ pub type RailBlock = Object<RailBlockSpec, ()>;
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct RailBlockSpec {
-    /// The fabric, or the pool that stands alone.
+    /// The fabric, or the pool of none.
     pub group: String,
     /// The first index.
     #[cfg_attr(feature = "schema", schemars(range(min = 0)))]

@@ -23,7 +23,7 @@ pub struct FabricSpec {
     /// Whether a pod's RDMA device is its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rdma: Option<RdmaMode>,
-    /// Of the rails' NICs and their children; that of the NIC where nothing stands.
+    /// Of the rails' NICs and their children; that of the NIC by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(range(min = 68, max = 65520)))]
     pub mtu: Option<u32>,

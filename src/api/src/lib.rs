@@ -1,4 +1,4 @@
-//! The cluster's objects as types: what stands in them, what is meant where nothing stands. No client and no I/O, so that
+//! The cluster's objects as types: their fields and defaults. No client and no I/O, so that
 //! plugins, planner, controller and webhook share one definition. The feature `schema` adds the CRD files.
 
 mod block;

@@ -98,7 +98,7 @@ pub struct Condition {
     pub observed_generation: Option<i64>,
 }
 
-/// Selects by labels, as everywhere in Kubernetes: all that stands here must hold.
+/// Selects by labels, as everywhere in Kubernetes: all of it must hold.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "camelCase", default)]

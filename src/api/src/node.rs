@@ -38,7 +38,7 @@ pub struct NodePool {
     /// What the node has, but is not to hand out again: it goes back as soon as nobody uses it.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub drain: String,
-    /// How many addresses the node is asked to give back, those that it has given back and that still stand here included.
+    /// How many addresses the node is asked to give back, including those that it has given back and that are still listed here.
     #[serde(skip_serializing_if = "is_zero")]
     #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
     pub give: i64,
@@ -97,7 +97,7 @@ pub struct RailNodeStatus {
     /// How many addresses of all pools the node could still hand out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub free: Option<i64>,
-    /// `Ready`, and what stands in its way.
+    /// `Ready`, and what prevents it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
 }

@@ -1,4 +1,4 @@
-//! The write-ahead life of one attachment: its record stands before the first change and goes after the last undo.
+//! The write-ahead life of one attachment: its record exists before the first change and goes after the last undo.
 
 mod collect;
 #[cfg(test)]
@@ -109,7 +109,7 @@ impl Attachments {
     }
 
     /// Prepares an ADD: what one of the same key left behind when it was killed is undone now. An attachment that
-    /// stands is an error, because CNI has no second ADD without a DEL. Until the ADD ends, no other ADD or DEL of the
+    /// exists is an error, because CNI has no second ADD without a DEL. Until the ADD ends, no other ADD or DEL of the
     /// attachment begins.
     pub fn prepare<T: Undo>(self, key: AttachmentKey, pod: &NetNs) -> Result<Prepared, Error> {
         let lock = self.records.lock(&key, PATIENCE)?;
@@ -136,21 +136,21 @@ impl Attachments {
         })
     }
 
-    /// For a DEL: whether the attachment stands in a living pod, and `cni_netns` is another one. It is about an earlier pod of
+    /// For a DEL: whether the attachment is in a living pod, and `cni_netns` is another one. It is about an earlier pod of
     /// that ID, or an ADD that was refused, and nothing of this attachment is to be undone.
-    pub fn stands_elsewhere(&self, key: &AttachmentKey, cni_netns: Option<&Path>) -> bool {
+    pub fn exists_elsewhere(&self, key: &AttachmentKey, cni_netns: Option<&Path>) -> bool {
         let Some(path) = cni_netns else { return false };
         let Ok(Loaded::Present(record)) = self.records.load::<Held<IgnoredAny>>(key) else { return false };
         let Some(netns) = record.netns.filter(|netns| netns.path != path) else { return false };
         let is_other = NetNs::open(path).is_ok_and(|pod| !is(&pod, &netns));
-        let stands = record.undo.phase == Phase::Attached && is_other && lives(&netns);
-        if stands {
+        let exists = record.undo.phase == Phase::Attached && is_other && lives(&netns);
+        if exists {
             tracing::warn!(
-                attachment = %key, netns = %path.display(), stands_in = %netns.path.display(),
-                "left alone: it stands in another living pod than CNI_NETNS"
+                attachment = %key, netns = %path.display(), attached_to = %netns.path.display(),
+                "left alone: it is attached to another living pod than that of CNI_NETNS"
             );
         }
-        stands
+        exists
     }
 
     /// Undoes an attachment and forgets it. The record stays, for the next try, if anything could not be undone.
@@ -181,7 +181,7 @@ impl Attachments {
     fn clear<T: Undo>(&self, key: &AttachmentKey, pod: &NetNs) -> Result<bool, Error> {
         match self.records.load::<Held<T>>(key)? {
             Loaded::Present(old) => Self::supersede(&old, pod).map(|()| true),
-            // Whole, but for another reader: what it stands for is there, and only DEL may take it for lost.
+            // Whole, but for another version to read: what it refers to exists, and only DEL may take it for lost.
             Loaded::Damaged(damage @ Damage::Version(_)) => {
                 Err(Failure::OtherVersion { key: key.clone(), damage }.into())
             }

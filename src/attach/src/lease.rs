@@ -129,9 +129,9 @@ impl GivenBack {
     }
 }
 
-/// A DEL: `give_back` undoes what the plugin did, and goes on after errors. The IPAM's DEL comes last: the link goes before its addresses are free,
-/// and while it may still answer for them they stay taken. Only
-/// while an ADD of the attachment is under way nothing is done, and the runtime has to try again.
+/// A DEL: `give_back` undoes what the plugin did, and goes on after errors. The IPAM's DEL comes last: the link goes before
+/// its addresses are free, and while it may still answer for them they stay taken. While an ADD of the attachment is under
+/// way, nothing is done, and the runtime has to try again.
 pub fn end(
     request: &Request,
     attachments: &Attachments,
@@ -140,7 +140,7 @@ pub fn end(
     // What is no key has no record, and no lease: its ADD was refused.
     let Ok(key) = key_of(request) else { return Ok(()) };
     let _lock = attachments.lock(&key)?;
-    if attachments.stands_elsewhere(&key, request.env.netns.as_deref()) {
+    if attachments.exists_elsewhere(&key, request.env.netns.as_deref()) {
         return Ok(());
     }
     let mut errors = Vec::new();

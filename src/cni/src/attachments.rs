@@ -54,7 +54,7 @@ impl ValidAttachments {
         self.0.contains(&Attachment { container_id: container_id.to_owned(), ifname: ifname.to_owned() })
     }
 
-    /// Whether any attachment of this container is in use, for peers' records that hold no ifname.
+    /// Whether any attachment of this container is in use, for host-local's records that hold no ifname.
     pub fn contains_container(&self, container_id: &str) -> bool {
         self.0.iter().any(|a| a.container_id == container_id)
     }

@@ -143,7 +143,7 @@ impl Document {
         &self.raw
     }
 
-    /// `cniVersion` as it stands there; 0.1.0 when it is missing or empty.
+    /// `cniVersion` as written; 0.1.0 when it is missing or empty.
     pub(crate) fn version_text(&self) -> Result<String, Error> {
         let text = string(&self.raw, "cniVersion")?;
         Ok(if text.is_empty() { Version::IMPLIED.as_str().to_owned() } else { text })

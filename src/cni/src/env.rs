@@ -48,7 +48,7 @@ const DECLINED: &str = "RAILCNI_DECLINED_IPS";
 const UNRECORDED: &str = "RAILCNI_UNRECORDED";
 
 impl Command {
-    /// As it stands in `CNI_COMMAND`.
+    /// Its name in `CNI_COMMAND`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Add => "ADD",
@@ -118,7 +118,7 @@ impl Env {
     }
 }
 
-/// The variables as they stand in the environment; empty is the same as missing.
+/// The variables as the environment has them; empty is the same as missing.
 #[derive(Debug, Default)]
 pub(crate) struct RawEnv {
     pub(crate) command: String,

@@ -27,11 +27,11 @@ pub struct Names<'a> {
 pub struct Setting<T> {
     /// The value that counts.
     pub value: T,
-    /// Where it stands.
+    /// Where it was found.
     pub source: Source,
 }
 
-/// Where a setting stands.
+/// Where a setting was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// In the config, such as `runtimeConfig.mac`.

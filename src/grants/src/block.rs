@@ -15,7 +15,7 @@ pub(crate) type Owners = BTreeMap<String, Mask>;
 /// Some indices of all rails of a group.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Block {
-    /// The fabric, or the pool that stands alone.
+    /// The fabric, or the pool of none.
     pub group: String,
     /// The first index.
     pub first: u64,
@@ -189,7 +189,7 @@ fn pairs<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<BTr
     for entry in text.split(';').filter(|entry| !entry.is_empty()) {
         let (node, value) = entry.split_once('=').ok_or_else(|| format!("{entry:?} is not NODE=PLACES"))?;
         if node.is_empty() || all.insert(node.to_owned(), parse(value)?).is_some() {
-            return Err(format!("{entry:?}: the node is missing, or stands here twice"));
+            return Err(format!("{entry:?}: the node is missing or repeated"));
         }
     }
     Ok(all)

@@ -194,7 +194,7 @@ impl<'w> Ledger<'w> {
         }
     }
 
-    /// Grants anew what a block gives to a node and the node's spec lacks, unless the spec is just about to follow: after
+    /// Grants again what a block gives to a node and the node's spec lacks, unless the spec is just about to follow: after
     /// this, nothing that the node said before counts.
     fn renew(&mut self) {
         let world = self.world;

@@ -7,7 +7,7 @@ pub enum Error {
     /// The file says nothing that can be.
     #[error("{field}{}: {problem}", value.as_deref().map(|value| format!(" {value:?}")).unwrap_or_default())]
     Setting { field: String, value: Option<String>, problem: String },
-    /// The node has something in the way; nothing was changed.
+    /// Something on the node prevents it; nothing was changed.
     #[error("{0}")]
     Judged(Problems),
     /// One change was refused. Those before it are made and on record.
@@ -28,7 +28,7 @@ pub enum Error {
         "{link}: {count} VFs cannot become {wanted}: {vf} is in use ({why}); drain the node, then try again"
     )]
     VfsInUse { link: String, count: u64, wanted: u64, vf: String, why: String },
-    /// Containers are in the way.
+    /// Containers prevent it.
     #[error(
         "the RDMA netns mode cannot change while there is any network namespace but the first: end the pods of this node and apply again, or reboot, for which the mode is written down already"
     )]
@@ -50,7 +50,7 @@ pub enum Error {
     State(#[from] state::Error),
 }
 
-/// All that stands in the way, so that one run tells all of it.
+/// All obstacles, so that one run tells all of them.
 #[derive(Debug)]
 pub struct Problems(pub Vec<String>);
 

@@ -1,4 +1,4 @@
-//! What stands in the way of wishes, told before anything is changed. Pure.
+//! What prevents the settings, told before anything is changed. Pure.
 
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,7 @@ use image::{Archive, Entry, Image, check_program};
 
 /// The entrypoint.
 const INSTALLER: &str = "railcni-install";
-/// What stands outside of what the image installs on nodes: it runs in the image.
+/// What the image has beside what it installs on nodes: it runs in the image.
 const AT_ROOT: [&str; 2] = [INSTALLER, "raild"];
 
 #[derive(Parser)]

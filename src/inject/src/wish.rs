@@ -1,4 +1,4 @@
-//! What a pod asks for, and where it stands.
+//! What a pod asks for, and by which key.
 
 use serde_json::Value;
 

@@ -80,8 +80,8 @@ pub struct Allocation<'a> {
 /// lease already keeps it: an ADD that was killed before it could answer is repeated by the runtime.
 ///
 /// In a pool go first the addresses that nobody has had lately, one after the other and then from the beginning, then
-/// those released longest ago whose rest is over. Only when no pool of the set has such an address are others taken
-/// before their rest is over, and last those that another owner would like to have again.
+/// those released longest ago whose cool-down is over. Only when no pool of the set has such an address are others taken
+/// before their cool-down is over, and last those that another owner would like to have again.
 pub fn allocate<'a>(request: &Request<'a>, leases: &dyn Leases) -> Result<Allocation<'a>, Error> {
     let wishes = assign(request)?;
     let held = leases.of(request.key)?;

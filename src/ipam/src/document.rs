@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::pool::{Scope, Withheld, is_link_local, unusable};
 use crate::{Family, Pool, PoolError, Range, RangeSet};
 
-/// How long a released address rests when neither the pool nor the config says so, in seconds.
+/// The cool-down of a released address when neither the pool nor the config says so, in seconds.
 pub const DEFAULT_COOL_DOWN: u32 = 60;
 
 /// Spellings of the guides and of other IPAM plugins, and the field of a pool that they mean.
@@ -76,7 +76,7 @@ struct ReservedSpec {
     ips: Vec<String>,
 }
 
-/// Where a document stands, for messages.
+/// Where a document comes from, for messages.
 pub(crate) struct Place<'a> {
     /// `pool "rail1"`
     pub(crate) pool: String,

@@ -89,7 +89,7 @@ pub enum StoreError {
     NotUndone { error: Box<StoreError>, undo: String },
     /// What the agent wrote is not what is there.
     #[error(
-        "the grants of this node in {path} are damaged ({what}): restart raild agent, which writes them anew"
+        "the grants of this node in {path} are damaged ({what}): restart raild agent, which writes them again"
     )]
     Granted { path: String, what: String },
     /// Somebody has copied it, or renamed the node.

@@ -15,7 +15,7 @@ pub struct Lease {
     pub pool: String,
     /// Seconds since the epoch at which it was given.
     pub since: u64,
-    /// Seconds for which it rests after its release; kept here because a release needs no pool.
+    /// Its cool-down after the release, in seconds; kept here because a release needs no pool.
     pub rest: u32,
 }
 
@@ -35,7 +35,7 @@ pub struct CoolingDown {
 pub enum Change {
     /// The address is in use from now on.
     Lease(Lease),
-    /// The address is free, and rests.
+    /// The address is free, and cools down.
     Release(CoolingDown),
     /// The owner of the pod gets this address of the pool again; nobody else is its owner any more.
     Stick {

@@ -1,4 +1,4 @@
-//! Addresses of both families as numbers in one space: IPv4 stands where the v4-mapped addresses of IPv6 are (RFC 4291, 2.5.5.2).
+//! Addresses of both families as numbers in one space: IPv4 is where the v4-mapped addresses of IPv6 are (RFC 4291, 2.5.5.2).
 
 use std::net::{IpAddr, Ipv6Addr};
 

@@ -112,7 +112,7 @@ fn either(v4: Error, v6: Error) -> Error {
     }
 }
 
-/// Each name once, at its first place; a pattern stands for all pools of the family that it matches.
+/// Each name once, at its first place; a pattern means all pools of the family that it matches.
 fn expand<'c>(catalog: &'c Catalog, family: Family, names: &[String]) -> Result<Vec<&'c Pool>, Error> {
     let mut pools: Vec<&Pool> = Vec::new();
     for name in names {

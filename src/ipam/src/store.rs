@@ -47,7 +47,7 @@ pub trait Leases {
     /// The lowest address of the range that is neither leased nor cooling down.
     fn unused(&self, range: &Range, kept: Kept) -> Result<Option<IpAddr>, StoreError>;
 
-    /// Of the resting addresses in the set the one that was released first.
+    /// Of the addresses in the set that cool down, the one that was released first.
     fn released_first(&self, within: &RangeSet, kept: Kept) -> Result<Option<CoolingDown>, StoreError>;
 
     /// The address that the pool gave last.
@@ -56,7 +56,7 @@ pub trait Leases {
     /// The address of the pool that this owner had last.
     fn sticky_binding(&self, owner: &str, pool: &str) -> Result<Option<IpAddr>, StoreError>;
 
-    /// Whether it is noted, and not too long ago, that the owner has this address of the pool.
+    /// Whether the owner has a sticky binding to this address of the pool, and a recent one.
     fn is_noted(&self, owner: &str, pool: &str, ip: IpAddr, now: u64) -> Result<bool, StoreError>;
 
     /// The addresses that nobody gets at this time.

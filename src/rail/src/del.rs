@@ -17,7 +17,7 @@ pub fn del(request: &Request, rails: &[Request], ipam: &dyn Ipam) -> Result<(), 
     // What is no key has no record, and no lease: its ADD was refused.
     let Ok(key) = key_of(request) else { return Ok(()) };
     let _lock = attachments.lock(&key)?;
-    if attachments.stands_elsewhere(&key, request.env.netns.as_deref()) {
+    if attachments.exists_elsewhere(&key, request.env.netns.as_deref()) {
         return Ok(());
     }
     let (mut errors, mut made, mut recorded) = (Vec::new(), Made::default(), false);
@@ -58,7 +58,7 @@ fn undo(
         Found::Attached { undo, netns } => (undo, UndoContext::of(netns.as_ref(), cni_netns)?),
         unusable => {
             if let Found::Damaged(damage) = unusable {
-                tracing::warn!(%damage, "the record of this attachment is damaged; the config and the peers' caches have to do");
+                tracing::warn!(%damage, "the record of this attachment is damaged; the config and the caches of sriov-cni, ib-sriov-cni and rdma-cni are used instead");
             }
             recorded = false;
             detach_other_type(dirs, rails, cni_netns, errors)?;

@@ -24,7 +24,7 @@ const LOCK: Duration = Duration::from_secs(2);
 const TICK: Duration = Duration::from_millis(250);
 /// Between two attempts to reach the API server.
 const PAUSE: Duration = Duration::from_millis(500);
-/// Wishes that come within this time are told in one word.
+/// Requests that come within this time are sent as one.
 const BATCH: Duration = Duration::from_millis(10);
 
 enum Input {
@@ -230,7 +230,7 @@ impl Shell {
         self.wants = waiting.into_iter().filter(|(want, _)| !want.answer.is_closed()).collect();
     }
 
-    /// The agent's last word to a plugin.
+    /// What a plugin is told that gets nothing.
     fn why(&self) -> String {
         let heard = self.heard.elapsed().as_secs();
         let epoch = self.agent.kept().epoch;

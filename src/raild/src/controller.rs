@@ -17,7 +17,7 @@ use crate::gone::{Missing, NodeObject, RELEASED};
 use crate::lease::Lease;
 use status::Statuses;
 
-/// Wishes that come within this time are met in one pass.
+/// Changes that come within this time are met in one pass.
 const BATCH: Duration = Duration::from_millis(20);
 /// How often time alone may change a decision.
 const TICK: Duration = Duration::from_millis(500);

@@ -77,7 +77,7 @@ pub fn names(dirs: &Dirs, network: &str) -> Result<Vec<(String, AttachmentKey)>,
 }
 
 /// The whole records of this boot that `wanted` picks by plugin and key, whichever plugin wrote them. What lies there besides
-/// is told to `skipped`: no stranger's file keeps anybody from the rest.
+/// is told to `skipped`: a foreign file does not hide the others.
 pub fn whole(
     dirs: &Dirs,
     wanted: impl Fn(&str, &AttachmentKey) -> bool,

@@ -59,7 +59,7 @@ pub(super) fn hear(holder: &str, address: IpAddr) -> Result<Option<Doubt>, Error
     let _lock = state.lock(&[FOLDER], LOCK, PATIENCE)?;
     let path = state.folder(&[FOLDER])?.join(FILE);
     let written = file::read(&path)?.unwrap_or_default();
-    // What cannot be read, no ADD has written: it begins anew.
+    // What cannot be read, no ADD has written: the count starts again.
     let mut objectors: Objectors = serde_json::from_slice(&written).unwrap_or_default();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let doubt = objectors.hear(holder, address, now);

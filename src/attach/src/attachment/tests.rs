@@ -191,7 +191,7 @@ fn gc_keeps_a_damaged_record_and_nothing_of_one_that_was_never_whole() {
         assert_eq!(place.attachments().keys("rail1").unwrap(), [key()]);
     }
     assert!(record.exists());
-    // What never became a record stands for nothing.
+    // What never became a record refers to nothing.
     std::fs::remove_file(&record).unwrap();
     assert!(collect().1.is_empty() && std::fs::read_dir(&folder).unwrap().next().is_none());
     assert!(!place.undone());
@@ -213,7 +213,7 @@ fn check_is_told_of_a_record_that_cannot_serve() {
     assert!(differs.starts_with("the record is damaged: "), "{differs}");
 }
 
-/// A runtime that starts a container anew under its ID may send the DEL of the first late, or of an ADD that was refused.
+/// A runtime that starts a container again under its ID may send the DEL of the first late, or of an ADD that was refused.
 #[test]
 fn an_attachment_of_a_living_pod_is_neither_taken_nor_undone_by_another_pod_of_that_id() {
     let place = Place::new();
@@ -237,7 +237,7 @@ fn an_attachment_of_a_living_pod_is_neither_taken_nor_undone_by_another_pod_of_t
         let second = NetNs::open(&path).unwrap();
         let attachments = || Attachments::open(&Dirs::under(&dir), "test").unwrap();
         let error = attachments().prepare::<Marked>(key(), &second).unwrap_err();
-        (error.to_string(), attachments().stands_elsewhere(&key(), Some(&path)), path)
+        (error.to_string(), attachments().exists_elsewhere(&key(), Some(&path)), path)
     });
     let (said, stands, second_path) = second.join().unwrap();
     assert!(
@@ -245,7 +245,7 @@ fn an_attachment_of_a_living_pod_is_neither_taken_nor_undone_by_another_pod_of_t
         "{said}"
     );
     assert!(stands && !place.undone());
-    let stands = |path| place.attachments().stands_elsewhere(&key(), path);
+    let stands = |path| place.attachments().exists_elsewhere(&key(), path);
     assert!(
         !stands(Some(first_path.as_path())) && !stands(None) && !stands(Some(second_path.as_path())),
         "gone"

@@ -21,7 +21,7 @@ fn give_back(request: &Request) -> Result<Vec<Error>, Error> {
     let key = key_of(request)?;
     let _lock = attachments.lock(&key)?;
     let cni_netns = request.env.netns.as_deref();
-    if attachments.stands_elsewhere(&key, cni_netns) {
+    if attachments.exists_elsewhere(&key, cni_netns) {
         return Ok(Vec::new());
     }
     match attachments.find::<RdmaUndo>(&key)? {

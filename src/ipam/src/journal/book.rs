@@ -9,7 +9,7 @@ use crate::{AttachmentKey, Change, CoolingDown, Lease, StoreError, number};
 /// Who has which address: as a checkpoint has it, and what a journal says since.
 pub(super) struct Book {
     base: Option<Checkpoint>,
-    /// Addresses that are leased or rest.
+    /// Addresses that are leased or cool down.
     pub(super) map: Map,
     pub(super) cursors: BTreeMap<u64, u128>,
     changed: BTreeMap<u128, Slot>,

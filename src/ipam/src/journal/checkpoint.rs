@@ -3,7 +3,7 @@
 //! | section | bytes | content |
 //! | --- | --- | --- |
 //! | header | 128 | magic, version, CRC; generation, boot id, counts and CRCs of the next sections, length of the file |
-//! | map | 48 each | which addresses are leased or rest, as blocks of 256 bits |
+//! | map | 48 each | which addresses are leased or cool down, as blocks of 256 bits |
 //! | cursors | 24 each | hash of a pool's name, the address that it gave last |
 //! | cooling down | 32 each | released addresses, the first released first |
 //! | index | 16 each | hash of an owner, offset of a lease; sorted by hash |
@@ -100,12 +100,13 @@ impl Checkpoint {
         }
         let bytes = self.bytes(HEADER + self.header.head(), self.header.cooling_down * COOLING_DOWN)?;
         if crc32fast::hash(&bytes) != self.header.resting_crc {
-            return Err(self.damaged("the checksum of the resting addresses is wrong"));
+            return Err(self.damaged("the checksum of the addresses that cool down is wrong"));
         }
         let mut reader = Reader::new(&bytes);
         let cooling_down =
             (0..self.header.cooling_down).map(|_| reader.cooling_down()).collect::<Option<Vec<_>>>();
-        let cooling_down = cooling_down.ok_or_else(|| self.damaged("the resting addresses are cut off"))?;
+        let cooling_down =
+            cooling_down.ok_or_else(|| self.damaged("the addresses that cool down are cut off"))?;
         Ok(self.cooling_down.get_or_init(|| cooling_down))
     }
 

@@ -33,7 +33,7 @@ pub(super) fn read(files: &Files) -> Result<Book, StoreError> {
     read_at(files, 0)
 }
 
-/// With that time for those of an older version, which noted none.
+/// With that time for those of an older version, which recorded none.
 fn read_at(files: &Files, now: u64) -> Result<Book, StoreError> {
     let replay = files.marks(JOURNAL)?;
     let base = base(&files.durable.path(&[DIRECTORY])?.join(BASE))?;

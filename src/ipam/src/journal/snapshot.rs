@@ -13,7 +13,7 @@ pub(super) struct Snapshot<'a> {
     pub(super) leases: Book,
     lost: Option<Lost>,
     owners: OnceCell<Book>,
-    /// Addresses that are leased, that rest or that an owner has.
+    /// Addresses that are leased, that cool down or that an owner has.
     owned: OnceCell<Map>,
     quarantined: OnceCell<Quarantined>,
 }

@@ -66,7 +66,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Addresses whose rest is over are forgotten.
+    /// Addresses whose cool-down is over are forgotten.
     pub(super) fn checkpoint(&mut self, snapshot: &mut Snapshot<'_>) -> Result<(), StoreError> {
         let now = now();
         let book = &mut snapshot.leases;

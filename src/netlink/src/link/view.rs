@@ -26,7 +26,7 @@ pub struct Link {
     pub max_mtu: Option<u32>,
     /// Hardware address; `None` if there is none, or of an unusual length.
     pub address: Option<HwAddr>,
-    /// Address of all stations; on InfiniBand the group that stands for them, with the partition in it.
+    /// Address of all stations; on InfiniBand the group of all, with the partition in it.
     pub broadcast: Option<HwAddr>,
     /// Address burnt into the device.
     pub perm_address: Option<HwAddr>,
@@ -52,7 +52,7 @@ pub struct Link {
     pub xdp: Vec<XdpMode>,
     /// How many have asked for promiscuous mode.
     pub promiscuity: u32,
-    /// Device it stands for, as in `0000:03:00.2` (Linux 5.14).
+    /// The device that it represents, as in `0000:03:00.2` (Linux 5.14).
     pub device: Option<String>,
     /// IPv4 settings, see [`Link::ipv4`]; `None` where IPv4 is not set up on the link.
     pub ipv4_conf: Option<[u32; 3]>,

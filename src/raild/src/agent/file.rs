@@ -10,7 +10,7 @@ use state::{BootId, Dirs};
 /// What an earlier life on this node has left. That of another node is nobody's here, and what is damaged is no memory.
 pub(super) fn remembered(dirs: &Dirs, node: &str) -> Option<Kept> {
     let granted = Granted::read(dirs).unwrap_or_else(|error| {
-        eprintln!("raild: {error}; it is written anew from what the cluster knows");
+        eprintln!("raild: {error}; it is written again from what the cluster knows");
         None
     });
     let granted = granted.filter(|granted| granted.node == node)?;

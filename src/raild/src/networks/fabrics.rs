@@ -1,5 +1,5 @@
-//! Fabrics to pools and networks. They are applied without force: what an admin has set otherwise stays, and stands in the Fabric's
-//! condition as a conflict.
+//! Fabrics to pools and networks. They are applied without force: what an admin has set otherwise stays, and the Fabric's
+//! condition names the conflict.
 
 use api::{Fabric, Kind as _};
 use fabric::{Slots, is_as_wanted, nodes, plan};
@@ -45,7 +45,7 @@ impl Networks {
         let of_kind = |node: &Value| json!({ "kind": "Node", "metadata": node["metadata"] });
         let known: Vec<Value> = self.nodes.borrow().iter().flatten().map(|(_, node)| of_kind(node)).collect();
         let seen = Slots::of_pools(name, self.known.world.borrow().pools.values());
-        // What stands in pools is so; what was given a moment ago may not be seen yet.
+        // What pools say takes precedence; what was given a moment ago may not be seen yet.
         let given = self
             .slots
             .get(name)

@@ -1,6 +1,6 @@
 //! The webhook's certificates and their turns, as functions of the time. A certificate is its own authority, so that no key exists
 //! that could sign another. The next one is announced to the API server for a sixth of a life before anybody serves it, and the
-//! one before stays announced while some replica may serve it yet: no handshake ever meets a stranger.
+//! one before stays announced while some replica may serve it yet: no handshake ever meets an unknown certificate.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

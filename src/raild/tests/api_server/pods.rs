@@ -140,7 +140,7 @@ fn a_file_of_grants_that_somebody_tears_or_puts_back_is_written_anew() {
     let is_whole = || eventually(Duration::from_secs(30), || (one.granted_or_none() > Some(0)).then_some(()));
     let older = std::fs::read(&path).unwrap();
     state::file::replace(&path, &older[..40]).unwrap();
-    is_whole().expect("it is written anew");
+    is_whole().expect("it is written again");
     assert!(one.add(&pods("all", 3), PATIENCE).iter().all(Result::is_ok));
     state::file::replace(&path, &older).unwrap();
     let rewritten = eventually(Duration::from_secs(30), || (one.granted_or_none() == Some(4)).then_some(()));

@@ -60,12 +60,12 @@ pub(super) fn guids(sight: &Sight, _: Wanted) -> Vec<Finding> {
             (true, _) => found.bad(
                 Level::Error,
                 "a GUID of its own",
-                "ip link set PF vf N node_guid GUID port_guid GUID, then bind the VF's driver anew",
+                "ip link set PF vf N node_guid GUID port_guid GUID, then rebind the VF's driver",
             ),
             (_, Some(twin)) => found.bad(
                 Level::Error,
                 format!("not that of {} as well", twin.name),
-                "ip link set PF vf N node_guid GUID, then bind the VF's driver anew",
+                "ip link set PF vf N node_guid GUID, then rebind the VF's driver",
             ),
             _ => found,
         });

@@ -34,7 +34,7 @@ fn link(name: &str, hop: &Hop) -> Option<Finding> {
     let source = format!("/sys/bus/pci/devices/{}/current_link_{{speed,width}}", hop.address);
     let is_best = speed == best_speed && width >= best_width;
     let cure = format!(
-        "seat the card anew, or try another slot; setpci -s {} CAP_EXP+10.w=20:20 trains the link again",
+        "reseat the card, or try another slot; setpci -s {} CAP_EXP+10.w=20:20 trains the link again",
         hop.address
     );
     let wanted = format!("{best_speed} x{best_width}");

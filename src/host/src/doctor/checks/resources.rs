@@ -12,7 +12,7 @@ pub(super) fn held(sight: &Sight) -> Vec<Finding> {
 fn judged(holder: &Holder) -> Finding {
     let value = format!("{} held by pod {}", holder.devices.join(", "), holder.uid);
     let cure =
-        "restart kubelet, which asks for its pods anew; railctl gc --dry-run tells what their networks left";
+        "restart kubelet, which lists its pods again; railctl gc --dry-run tells what their networks left";
     Finding::good(Check::Resources, &holder.resource, value, CHECKPOINT).unless(
         holder.alive,
         Level::Warning,

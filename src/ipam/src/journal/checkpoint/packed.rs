@@ -2,7 +2,7 @@ use super::super::codec::{key_hash, put_lease};
 use super::INDEX;
 use crate::Lease;
 
-/// Leases as they stand in a checkpoint: index entries, and records with their length and checksum.
+/// Leases as a checkpoint has them: index entries, and records with their length and checksum.
 #[derive(Default)]
 pub(in crate::journal) struct Packed {
     index: Vec<(u64, u64)>,
