@@ -154,7 +154,8 @@ fn kubectl(site: &Site, fabric: &Fabric) -> Kubectl {
 
 fn start_control_plane(site: &Site, fabric: &Fabric, run: &Run) -> Result<[Server; 2]> {
     let etcd = Server::start(&fabric.control, "etcd", &mut site.etcd(), run.path())?;
-    let more = ["--kubelet-preferred-address-types=InternalIP"];
+    // Webhooks are reached at their pods: there is no kube-proxy that would know their service.
+    let more = ["--kubelet-preferred-address-types=InternalIP", "--enable-aggregator-routing=true"];
     let apiserver = Server::start(&fabric.control, "kube-apiserver", &mut site.apiserver(&more), run.path())?;
     Ok([etcd, apiserver])
 }

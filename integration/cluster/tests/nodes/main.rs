@@ -6,6 +6,8 @@
 
 mod asked;
 mod broken;
+mod deployed;
+mod fabric;
 mod guides;
 mod install;
 mod life;
