@@ -46,7 +46,7 @@ impl Page {
                     open = Some((info.to_string(), String::new()));
                 }
                 Event::Start(Tag::CodeBlock(CodeBlockKind::Indented)) => {
-                    open = Some((String::new(), String::new()))
+                    open = Some((String::new(), String::new()));
                 }
                 Event::Text(part) if open.is_some() => {
                     open = open.map(|(info, text)| (info, text + &part));
