@@ -7,8 +7,8 @@ use ipam::{AttachmentKey, Declined, Leases, Namespace, Present, RangeSet, Store,
 use state::Dirs;
 
 use crate::conf::{self, Conf};
+use crate::interfaces::{Glance, Interfaces};
 use crate::pools::Pools;
-use crate::present::Interfaces;
 use crate::{failure, lost, plugin, reply};
 
 /// What an ADD wants, and the pools as they were last read.
@@ -32,6 +32,7 @@ impl<'r> Give<'r> {
         conf: &'r Conf,
         dirs: &'r Dirs,
         requested: &'r [IpAddr],
+        glance: &Glance,
     ) -> Result<Self, Error> {
         let pools = Pools::load(request, conf, dirs, namespace(request)).map_err(failure::of)?;
         let sets = pools.select(request, namespace(request)).map_err(failure::of)?;
@@ -42,7 +43,7 @@ impl<'r> Give<'r> {
             declined: conf::declined(request)?,
             key: plugin::key(request),
             owner: plugin::owner(request),
-            interfaces: Interfaces::of(request)?,
+            interfaces: Interfaces::of(request, glance)?,
             pools,
             request,
             conf,

@@ -5,6 +5,7 @@ mod agent;
 mod conf;
 mod failure;
 mod give;
+mod interfaces;
 mod lost;
 mod master;
 mod peers;
@@ -16,6 +17,8 @@ mod resolv;
 
 pub use plugin::RailIpam;
 
+static INSIDE: RailIpam = RailIpam::new();
+
 /// For the plugins that have it inside.
-pub const LINKED: cni::delegate::Linked =
-    cni::delegate::Linked { plugin_type: "rail-ipam", plugin: &RailIpam };
+pub static LINKED: cni::delegate::Linked =
+    cni::delegate::Linked { plugin_type: "rail-ipam", plugin: &INSIDE };

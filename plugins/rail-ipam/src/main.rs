@@ -5,5 +5,5 @@
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 fn main() -> std::process::ExitCode {
-    cni::run(&rail_ipam::RailIpam)
+    cni::run(&rail_ipam::RailIpam::new())
 }

@@ -11,8 +11,8 @@ use state::Dirs;
 use crate::agent::Agent;
 use crate::conf::{self, Conf};
 use crate::give::Give;
+use crate::interfaces::{Glance, Interfaces};
 use crate::pools::Pools;
-use crate::present::Interfaces;
 use crate::{failure, present, reply};
 
 /// Releases wait as long for a lock as an ADD does by default: they must not depend on the config.
@@ -29,9 +29,18 @@ const ARGS: &[&str] = &[
     "K8S_POD_INFRA_CONTAINER_ID",
 ];
 
-/// The plugin `rail-ipam`.
-#[derive(Debug)]
-pub struct RailIpam;
+/// The plugin `rail-ipam`. One of them looks at the interfaces of node and pod once, for all its ADDs.
+#[derive(Debug, Default)]
+pub struct RailIpam {
+    glance: Glance,
+}
+
+impl RailIpam {
+    /// As [`default`](Self::default).
+    pub const fn new() -> Self {
+        Self { glance: Glance::new() }
+    }
+}
 
 impl Plugin for RailIpam {
     fn about(&self) -> &'static str {
@@ -44,7 +53,7 @@ impl Plugin for RailIpam {
         let requested = conf::requested(request)?;
         let dns = reply::dns(&conf)?;
         let dirs = dirs()?;
-        let mut give = Give::new(request, &conf, &dirs, &requested)?;
+        let mut give = Give::new(request, &conf, &dirs, &requested, &self.glance)?;
         let mut agent = Agent::new(&dirs, conf.wait_for_grant)?;
         let result = loop {
             match give.addresses() {

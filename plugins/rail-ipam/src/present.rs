@@ -1,4 +1,4 @@
-//! Addresses of interfaces that are there already, on the node and in the pod. One request to the kernel for each: the C
+//! Addresses of interfaces that are there already, in the namespace of a thread. One request to the kernel for each: the C
 //! library would ask for all links as well, and the room `netlink` would be a third of this binary.
 
 use std::io;
@@ -6,8 +6,7 @@ use std::net::IpAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
-use cni::{CniResult, Error, Request};
-use ipam::{Range, RangeSet};
+use cni::Error;
 use netns::NetNs;
 use nix::errno::Errno;
 use nix::net::if_::if_indextoname;
@@ -38,63 +37,7 @@ const OURS: u8 = 211;
 const PATIENCE: i64 = 5;
 
 /// Addresses, and the indices of their links.
-type Addresses = Vec<(IpAddr, u32)>;
-
-/// The addresses of the node and of the pod.
-pub(crate) struct Interfaces {
-    node: Addresses,
-    pod: Addresses,
-    /// By the result of the plugins before, with the name of the interface.
-    told: Vec<(IpAddr, String)>,
-    netns: Option<NetNs>,
-}
-
-impl Interfaces {
-    /// Those of the node.
-    pub(crate) fn of_node() -> Result<Self, Error> {
-        let node = list().map_err(|errno| failed("this node", errno))?;
-        Ok(Self { node, pod: Vec::new(), told: Vec::new(), netns: None })
-    }
-
-    /// Also those of the pod, as far as this process may look.
-    pub(crate) fn of(request: &Request) -> Result<Self, Error> {
-        let mut interfaces = Self::of_node()?;
-        interfaces.told = request.config.prev_result.as_ref().map(told).unwrap_or_default();
-        let Some(path) = &request.env.netns else { return Ok(interfaces) };
-        match NetNs::open(path).and_then(|netns| netns.run(list).map(|pod| (netns, pod))) {
-            Ok((netns, pod)) => {
-                interfaces.pod = pod.map_err(|errno| failed("the pod", errno))?;
-                interfaces.netns = Some(netns);
-            }
-            Err(error) => tracing::debug!(%error, "the pod's addresses cannot be seen"),
-        }
-        Ok(interfaces)
-    }
-
-    pub(crate) fn node(&self) -> RangeSet {
-        self.node.iter().map(|(ip, _)| Range::one(*ip)).collect()
-    }
-
-    pub(crate) fn pod(&self) -> RangeSet {
-        let told = self.told.iter().map(|(ip, _)| *ip);
-        self.pod.iter().map(|(ip, _)| *ip).chain(told).map(Range::one).collect()
-    }
-
-    /// Who has the address, for a message.
-    pub(crate) fn holder(&self, ip: IpAddr) -> String {
-        let index =
-            |addresses: &Addresses| addresses.iter().find(|(own, _)| *own == ip).map(|(_, index)| *index);
-        if let Some(index) = index(&self.node) {
-            return format!("interface {} of this node", name(index));
-        }
-        let told = self.told.iter().find(|(own, _)| *own == ip).map(|(_, name)| name.clone());
-        let seen = || {
-            let netns = self.netns.as_ref()?;
-            netns.run(|| index(&self.pod).map(name)).ok().flatten()
-        };
-        format!("interface {} of the pod", told.or_else(seen).unwrap_or_default())
-    }
-}
+pub(crate) type Addresses = Vec<(IpAddr, u32)>;
 
 /// The addresses of a pod that plugins of this suite have put there; none that cannot be seen.
 pub(crate) fn ours(netns: &NetNs) -> Vec<IpAddr> {
@@ -132,23 +75,13 @@ fn of_suite(body: &[u8]) -> bool {
     body.get(ADDRESS..).and_then(|attributes| attribute(attributes, PROTO)) == Some(&[OURS])
 }
 
-fn told(previous: &CniResult) -> Vec<(IpAddr, String)> {
-    let name = |index: usize| previous.interfaces.get(index).map(|interface| interface.name.clone());
-    let told = previous.ips.iter();
-    told.map(|ip| (ip.address.addr(), ip.interface.and_then(name).unwrap_or_default())).collect()
-}
-
-fn name(index: u32) -> String {
+pub(crate) fn name(index: u32) -> String {
     if_indextoname(index)
         .map_or_else(|_| format!("number {index}"), |name| name.to_string_lossy().into_owned())
 }
 
-fn failed(whose: &str, errno: Errno) -> Error {
-    Error::io(format!("list the addresses of {whose}: {}", io::Error::from(errno)))
-}
-
 /// Every address of the network namespace that the calling thread is in.
-fn list() -> Result<Addresses, Errno> {
+pub(crate) fn list() -> Result<Addresses, Errno> {
     dump(address)
 }
 

@@ -3,7 +3,10 @@ use cni::{CniResult, Error, Plugin, Request, ValidAttachments};
 use rail_ipam::RailIpam;
 
 /// Our own IPAM without a process of its own, and any other as its plugin.
-pub(crate) struct Addresses;
+#[derive(Default)]
+pub(crate) struct Addresses {
+    ours: RailIpam,
+}
 
 impl Ipam for Addresses {
     fn require(&self, request: &Request, plugin: &str) -> Result<(), Error> {
@@ -11,25 +14,25 @@ impl Ipam for Addresses {
     }
 
     fn add(&self, request: &Request, plugin: &str) -> Result<CniResult, Error> {
-        if is_ours(plugin) { RailIpam.add(request) } else { Delegated.add(request, plugin) }
+        if is_ours(plugin) { self.ours.add(request) } else { Delegated.add(request, plugin) }
     }
 
     fn del(&self, request: &Request, plugin: &str) -> Result<(), Error> {
-        if is_ours(plugin) { RailIpam.del(request) } else { Delegated.del(request, plugin) }
+        if is_ours(plugin) { self.ours.del(request) } else { Delegated.del(request, plugin) }
     }
 
     fn check(&self, request: &Request, plugin: &str) -> Result<(), Error> {
-        if is_ours(plugin) { RailIpam.check(request) } else { Delegated.check(request, plugin) }
+        if is_ours(plugin) { self.ours.check(request) } else { Delegated.check(request, plugin) }
     }
 
     fn gc(&self, request: &Request, plugin: &str) -> Result<(), Error> {
         if !is_ours(plugin) {
             return Delegated.gc(request, plugin);
         }
-        ValidAttachments::from_config(&request.config)?.map_or(Ok(()), |valid| RailIpam.gc(request, &valid))
+        ValidAttachments::from_config(&request.config)?.map_or(Ok(()), |valid| self.ours.gc(request, &valid))
     }
 
     fn status(&self, request: &Request, plugin: &str) -> Result<(), Error> {
-        if is_ours(plugin) { RailIpam.status(request) } else { Delegated.status(request, plugin) }
+        if is_ours(plugin) { self.ours.status(request) } else { Delegated.status(request, plugin) }
     }
 }

@@ -17,22 +17,22 @@ impl Plugin for RailPlugin {
     fn add(&self, request: &Request) -> Result<CniResult, Error> {
         // As with the request, nobody waits for their memory.
         let rails = ManuallyDrop::new(conf::rails(request)?);
-        rails::add(request, &rails, &Addresses)
+        rails::add(request, &rails, &Addresses::default())
     }
 
     fn del(&self, request: &Request) -> Result<(), Error> {
-        rails::del(request, &conf::requests_if_readable(request), &Addresses)
+        rails::del(request, &conf::requests_if_readable(request), &Addresses::default())
     }
 
     fn check(&self, request: &Request) -> Result<(), Error> {
-        rails::check(request, &conf::rails(request)?, &Addresses)
+        rails::check(request, &conf::rails(request)?, &Addresses::default())
     }
 
     fn gc(&self, request: &Request, valid: &ValidAttachments) -> Result<(), Error> {
-        rails::gc(request, &conf::requests_if_readable(request), valid, &Addresses)
+        rails::gc(request, &conf::requests_if_readable(request), valid, &Addresses::default())
     }
 
     fn status(&self, request: &Request) -> Result<(), Error> {
-        rails::status(&conf::rails(request)?, &Addresses)
+        rails::status(&conf::rails(request)?, &Addresses::default())
     }
 }
