@@ -2,6 +2,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Component, Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -22,8 +23,17 @@ pub struct Dirs {
 }
 
 impl Dirs {
-    /// The four roots; an unset or empty variable means the default.
+    /// The four roots; an unset or empty variable means the default. They are read once in a process.
     pub fn from_env() -> Result<Self, Error> {
+        static READ: OnceLock<Dirs> = OnceLock::new();
+        if let Some(dirs) = READ.get() {
+            return Ok(dirs.clone());
+        }
+        let dirs = Self::read()?;
+        Ok(READ.get_or_init(|| dirs).clone())
+    }
+
+    fn read() -> Result<Self, Error> {
         Ok(Self {
             state: Root::from_env("RAILCNI_STATE_DIR", "/run/railcni")?,
             durable: Root::from_env("RAILCNI_DURABLE_DIR", "/var/lib/railcni")?,

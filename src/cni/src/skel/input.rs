@@ -19,7 +19,7 @@ pub(super) const LONGEST_WITH_RESULT: usize = 16 << 20;
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// What VERSION waits for, which need not be written to.
 const PATIENCE_OF_VERSION: Duration = Duration::from_millis(200);
-const CHUNK: usize = 4096;
+const CHUNK: usize = 8192;
 
 /// Something that is read to its end and can be waited for.
 pub(super) trait Input: Read + AsFd {}
@@ -52,22 +52,21 @@ pub(super) fn read_all(stdin: &mut dyn Input, longest: usize, patience: Duration
 /// What came, and why there was no more.
 fn read(stdin: &mut dyn Input, longest: usize, patience: Duration) -> (Vec<u8>, io::Result<()>) {
     let deadline = Instant::now() + patience;
-    // Enough for most.
+    // Enough for most, and cleared in one go, which a growing vector is not.
+    let mut piece = [0; CHUNK];
     let mut bytes = Vec::with_capacity(CHUNK);
     loop {
         if let Err(error) = wait(stdin, deadline) {
             return (bytes, Err(error));
         }
-        let begin = bytes.len();
-        bytes.resize((2 * begin).clamp(CHUNK, longest + 1), 0);
-        let got = stdin.read(&mut bytes[begin..]);
-        bytes.truncate(begin + *got.as_ref().unwrap_or(&0));
-        match got {
+        match stdin.read(&mut piece) {
             Ok(0) => return (bytes, Ok(())),
-            Ok(_) if bytes.len() > longest => return (bytes, Err(ErrorKind::FileTooLarge.into())),
-            Ok(_) => {}
+            Ok(got) => bytes.extend_from_slice(&piece[..got]),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return (bytes, Err(error)),
+        }
+        if bytes.len() > longest {
+            return (bytes, Err(ErrorKind::FileTooLarge.into()));
         }
     }
 }
