@@ -20,7 +20,7 @@ UNIT_DIR ?= /usr/local/lib/systemd/system
 VM ?= 1
 CARGO ?= cargo
 
-.PHONY: release publish keep-version images test-arm64 build demo fuzz t test torture lint bench counts install setup vm-test vm-matrix vm-shell vm-bench cluster-test cluster-shell cluster-down image fresh-test clean help
+.PHONY: release publish keep-version images test-arm64 build demo fuzz t test torture lint bench counts install setup vm-test vm-matrix vm-shell vm-bench cluster-test cluster-shell cluster-down cluster-bench image fresh-test clean help
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / - /'
@@ -97,6 +97,10 @@ cluster-shell: build ## a shell with kubectl for two nodes with eight rails each
 
 cluster-down: ## end the clusters of shells, and remove what killed runs left
 	@scripts/as-root $(CARGO) run -q --locked -p cluster -- down
+
+cluster-bench: build ## pods with rails beside pods with the peers' chains, on the same nodes: time to Ready, Multus' own time, writes to the API server
+	@scripts/setup test
+	@RAILCNI_BIN_DIR=$(abspath $(DIST)) scripts/as-root $(CARGO) run -q --locked -p cluster -- bench
 
 image: build ## an OCI image of the plugins and raild, in $(DIST)/railcni.tar and $(DIST)/oci (make images: of both architectures)
 	@$(CARGO) run -q --locked -p image -- --arch $(ARCH)=$(DIST) --tar $(DIST)/railcni.tar --layout $(DIST)/oci $(PROGRAMS)

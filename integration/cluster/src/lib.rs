@@ -35,6 +35,11 @@ pub fn build() -> anyhow::Result<()> {
     programs::Programs::of_tests().map(drop)
 }
 
+/// The IPAM plugin that the benchmark compares with, built if it is not in the cache.
+pub fn whereabouts() -> anyhow::Result<std::path::PathBuf> {
+    programs::Programs::of_bench().map(|programs| programs.path("whereabouts"))
+}
+
 /// Ends the clusters that shells hold, and removes what killed runs left.
 pub fn down() -> anyhow::Result<()> {
     run::end_shells()

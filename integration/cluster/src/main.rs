@@ -1,4 +1,6 @@
-//! `cluster build`, `cluster shell`, `cluster down`: the cluster lab by hand.
+//! `cluster build`, `cluster shell`, `cluster down`, `cluster bench`: the cluster lab by hand.
+
+mod bench;
 
 use std::env;
 use std::io::{Write, stderr};
@@ -27,6 +29,15 @@ enum Verb {
     },
     /// End the clusters of all shells, and remove what killed runs left
     Down,
+    /// What rails cost a pod's start, beside the peers' chains
+    Bench {
+        /// How many pods one after the other
+        #[arg(long, default_value_t = 14)]
+        rounds: usize,
+        /// How many at once
+        #[arg(long, default_value_t = 30)]
+        crowd: usize,
+    },
 }
 
 fn main() -> ExitCode {
@@ -44,6 +55,7 @@ fn run(verb: &Verb) -> Result<()> {
         Verb::Build => cluster::build(),
         Verb::Shell { nodes } => shell(*nodes),
         Verb::Down => cluster::down(),
+        Verb::Bench { rounds, crowd } => bench::run(*rounds, *crowd),
     }
 }
 

@@ -57,6 +57,10 @@ const THICK: [Source; 2] = [
     source("multus-shim", "multus", "gopkg.in/k8snetworkplumbingwg/multus-cni.v4/cmd/multus-shim"),
 ];
 
+/// What the benchmark compares with.
+const PEERS: [Source; 1] =
+    [source("whereabouts", "whereabouts", "github.com/k8snetworkplumbingwg/whereabouts/cmd")];
+
 /// A directory in which every program is whole, or not there.
 #[derive(Debug, Clone)]
 pub(crate) struct Programs {
@@ -80,6 +84,11 @@ impl Programs {
         Self::with(&THICK)
     }
 
+    /// Those of the peers that are not Debian's.
+    pub(crate) fn of_bench() -> Result<Self> {
+        Self::with(&PEERS)
+    }
+
     /// All that the tests want, with one set of Go's caches.
     pub(crate) fn of_tests() -> Result<Self> {
         Self::with(&[&API[..], &CLUSTER, &THICK].concat())
@@ -101,7 +110,8 @@ impl Programs {
     /// # Panics
     /// When it is none of those that this crate builds.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        let source = API.iter().chain(&CLUSTER).chain(&THICK).find(|source| source.name == name);
+        let source =
+            API.iter().chain(&CLUSTER).chain(&THICK).chain(&PEERS).find(|source| source.name == name);
         let source = source.unwrap_or_else(|| panic!("{name} is not built for the cluster lab"));
         self.entry(source).join(name)
     }
