@@ -29,15 +29,13 @@ pub(crate) fn add(edit: &mut Edit, wanted: &BTreeMap<String, u64>) -> Vec<String
     added
 }
 
-/// As kubelet counts: containers and sidecars run together; before them, one at a time, init containers, whose devices are the
-/// others' afterwards. To look at the sum first is what is missing in the sum.
+/// What containers and sidecars ask for together. An init container does not count: kubelet lends its devices to those containers
+/// only that ask for them, too, and those that it lends cost the pod nothing.
 fn asked_by_pod(spec: &Value, resource: &str) -> u64 {
     let list = |key: &str| spec[key].as_array().map_or(&[][..], Vec::as_slice);
-    let is_sidecar = |container: &&Value| container["restartPolicy"] == "Always";
-    let together = list("containers").iter().chain(list("initContainers").iter().filter(is_sidecar));
-    let together = together.fold(0, |sum: u64, container| sum.saturating_add(asked(container, resource)));
-    let before = list("initContainers").iter().filter(|container| !is_sidecar(container));
-    before.map(|container| asked(container, resource)).fold(together, u64::max)
+    let sidecars = list("initContainers").iter().filter(|container| container["restartPolicy"] == "Always");
+    let together = list("containers").iter().chain(sidecars);
+    together.fold(0, |sum: u64, container| sum.saturating_add(asked(container, resource)))
 }
 
 /// Limit or request, whichever is more. What is no whole number is enough: the API server says what is wrong with it.
