@@ -9,6 +9,7 @@ mod id;
 mod living;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 use std::fs::{File, OpenOptions};
 use std::num::NonZeroU64;

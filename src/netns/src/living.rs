@@ -1,25 +1,24 @@
 //! Which network namespaces are alive, whatever paths they have.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::num::NonZeroU64;
-use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use nix::libc;
-
+use crate::walk::{By, Crowded, link, point_of, walk};
 use crate::{Id, NetNs};
 
 /// The inode of the kernel's first PID namespace (`PROC_PID_INIT_INO` in `include/linux/proc_ns.h`).
 const FIRST_PID_NAMESPACE: &str = "pid:[4026531836]";
-/// This process, whose mounts are the runtime's.
-const OWN: &str = "/proc/self";
-/// Where those of namespaces are (`PROC_DYNAMIC_FIRST` in `fs/proc/generic.c`): other files there may be opened in vain.
-const INODES: std::ops::Range<u64> = 0xf000_0000..0x1_0000_0000;
 /// Ways into a namespace that are kept: one may be gone by the time it is used.
 const WAYS: usize = 4;
+/// How often a namespace is looked for anew of which all ways that were kept are gone.
+const AGAIN: usize = 3;
+/// For one look, however many descriptors there are on the node.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// What holds a namespace: a thread in it, a mount of it, or a descriptor that is open on it.
 #[derive(Debug)]
@@ -30,6 +29,8 @@ pub struct Living {
     held: BTreeMap<u64, Held>,
     /// Processes that could not be looked into, and may hold a namespace unseen.
     unseen: Vec<String>,
+    /// Those for which there was no time.
+    crowded: Vec<Crowded>,
     /// Whether /proc is that of the machine's first PID namespace, which has all processes.
     of_machine: bool,
 }
@@ -40,6 +41,8 @@ struct Held {
     peopled: bool,
     /// Whether it has a path among our own mounts, as a runtime gives one to each pod.
     mounted: bool,
+    /// Whether we are in it.
+    ours: bool,
     /// Files that lead to it.
     ways: Vec<PathBuf>,
 }
@@ -61,19 +64,12 @@ impl Living {
     pub fn look() -> io::Result<Self> {
         let dev = fs::metadata("/proc/self/ns/net")?.dev();
         let of_machine = link(Path::new("/proc/self/ns/pid")).is_some_and(|pid| pid == FIRST_PID_NAMESPACE);
-        let mut living = Self { dev, held: BTreeMap::new(), unseen: Vec::new(), of_machine };
-        let mut mounts = Vec::new();
-        living.process(Path::new(OWN), &mut mounts);
-        for process in folder(Path::new("/proc")).filter(|path| is_number(path)) {
-            match fs::read_link(process.join("ns/net")).map_err(|error| error.raw_os_error()) {
-                Ok(_) => living.process(&process, &mut mounts),
-                Err(Some(libc::ENOENT | libc::ESRCH)) => (),
-                // Where it is not that of another PID namespace, it is the machine's, and in no pod.
-                Err(_) if process.ends_with("1") => (),
-                Err(_) => living.unseen.push(process.display().to_string()),
-            }
-        }
-        Ok(living)
+        let mut held: BTreeMap<u64, Held> = BTreeMap::new();
+        let missed =
+            walk(Instant::now() + LOOK, |inode, way, by| held.entry(inode).or_default().add(way, by))?;
+        let names = missed.crowded.iter().map(|crowded| crowded.process.clone());
+        let unseen = missed.closed.iter().cloned().chain(names).collect();
+        Ok(Self { dev, held, unseen, crowded: missed.crowded, of_machine })
     }
 
     /// Whether anything holds it. In doubt it is alive.
@@ -93,12 +89,51 @@ impl Living {
 
     /// Opens it, if anything holds it that leads there yet.
     pub fn open(&self, id: Id, cookie: Option<NonZeroU64>) -> Option<NetNs> {
-        self.held(id)?.open(id).filter(|netns| is(netns, cookie))
+        let mut found = self.held(id)?.open(id);
+        if found.is_none() {
+            self.look_again(BTreeSet::from([id.ino]), &mut |netns| found = Some(netns));
+        }
+        found.filter(|netns| is(netns, cookie))
     }
 
-    /// Opens all that are alive, one after another.
-    pub fn all(&self) -> impl Iterator<Item = NetNs> + '_ {
-        self.held.iter().filter_map(|(&ino, held)| held.open(Id { dev: self.dev, ino }))
+    /// Opens all that are alive, one after another. The answer is those that something holds and that let nobody in: what is in
+    /// there is not known.
+    pub fn visit(&self, visit: &mut dyn FnMut(NetNs)) -> Vec<Id> {
+        let mut lost = BTreeSet::new();
+        for (&ino, held) in &self.held {
+            match held.open(self.id(ino)) {
+                Some(netns) => visit(netns),
+                None => drop(lost.insert(ino)),
+            }
+        }
+        self.look_again(lost, visit).into_iter().map(|ino| self.id(ino)).collect()
+    }
+
+    /// Opens what is met of those inodes in the moment that it is met: the ways that were kept were of threads that have ended
+    /// since. What nothing leads to any more is gone.
+    fn look_again(&self, mut lost: BTreeSet<u64>, visit: &mut dyn FnMut(NetNs)) -> BTreeSet<u64> {
+        for _ in 0..AGAIN {
+            if lost.is_empty() {
+                break;
+            }
+            let (mut opened, mut closed) = (BTreeSet::new(), BTreeSet::new());
+            let walked = walk(Instant::now() + LOOK, |ino, way, _| {
+                if !lost.contains(&ino) || opened.contains(&ino) {
+                    return;
+                }
+                match open(&way, self.id(ino)) {
+                    Some(netns) => {
+                        opened.insert(ino);
+                        visit(netns);
+                    }
+                    None => drop(closed.insert(ino)),
+                }
+            });
+            // What was not gone through whole may hold the rest.
+            let is_seen = walked.is_ok_and(|missed| self.hides_behind(&missed.crowded).is_none());
+            lost.retain(|ino| !opened.contains(ino) && (!is_seen || closed.contains(ino)));
+        }
+        lost
     }
 
     /// The processes that were not looked into.
@@ -112,112 +147,53 @@ impl Living {
         self.of_machine
     }
 
+    /// A process that nobody had the time to go through, and that may hold a namespace of a pod's own making. One whose threads
+    /// are in our namespace or in those of pods is not in such a one.
+    pub fn crowded(&self) -> Option<&str> {
+        self.hides_behind(&self.crowded)
+    }
+
+    fn hides_behind<'a>(&self, crowded: &'a [Crowded]) -> Option<&'a str> {
+        let is_known = |ino: &u64| self.held.get(ino).is_some_and(|held| held.mounted || held.ours);
+        let found = crowded.iter().find(|crowded| !crowded.inodes.iter().all(is_known));
+        found.map(|crowded| crowded.process.as_str())
+    }
+
+    fn id(&self, ino: u64) -> Id {
+        Id { dev: self.dev, ino }
+    }
+
     fn held(&self, id: Id) -> Option<&Held> {
         self.held.get(&id.ino).filter(|_| id.dev == self.dev)
-    }
-
-    fn process(&mut self, process: &Path, mounts: &mut Vec<String>) {
-        for thread in folder(&process.join("task")) {
-            let way = thread.join("ns/net");
-            if let Some(held) = inode(&way).map(|inode| self.add(inode, way)) {
-                held.peopled = true;
-            }
-            // Threads of one process may have mounts of their own.
-            if let Some(namespace) = link(&thread.join("ns/mnt")).filter(|name| !mounts.contains(name)) {
-                mounts.push(namespace);
-                self.mounts(&thread, process == Path::new(OWN));
-            }
-        }
-        for file in folder(&process.join("fd")) {
-            descriptor(process, &file).map(|inode| self.add(inode, file));
-        }
-    }
-
-    fn mounts(&mut self, thread: &Path, own: bool) {
-        let table = fs::read(thread.join("mountinfo")).unwrap_or_default();
-        for (inode, point) in table.split(|&byte| byte == b'\n').filter_map(point_of) {
-            self.add(inode, thread.join("root").join(point)).mounted |= own;
-        }
-    }
-
-    fn add(&mut self, inode: u64, way: PathBuf) -> &mut Held {
-        let held = self.held.entry(inode).or_default();
-        if held.ways.len() < WAYS {
-            held.ways.push(way);
-        }
-        held
     }
 }
 
 impl Held {
+    fn add(&mut self, way: PathBuf, by: By) {
+        self.peopled |= by == By::Thread;
+        self.mounted |= by == By::Mount { own: true };
+        self.ours |= by == By::Thread && way.starts_with("/proc/self");
+        if self.ways.len() < WAYS {
+            self.ways.push(way);
+        }
+    }
+
     fn is(&self, id: Id, cookie: Option<NonZeroU64>) -> bool {
         self.open(id).is_none_or(|netns| is(&netns, cookie))
     }
 
     fn open(&self, id: Id) -> Option<NetNs> {
-        self.ways.iter().filter_map(|way| NetNs::open(way).ok()).find(|netns| netns.id() == id)
+        self.ways.iter().find_map(|way| open(way, id))
     }
+}
+
+fn open(way: &Path, id: Id) -> Option<NetNs> {
+    NetNs::open(way).ok().filter(|netns| netns.id() == id)
 }
 
 /// Without both cookies, the inode has to do.
 fn is(netns: &NetNs, cookie: Option<NonZeroU64>) -> bool {
     cookie.is_none() || netns.cookie().is_none_or(|found| Some(found) == cookie)
-}
-
-/// `36 35 0:4 net:[4026532281] /run/netns/a rw ...` (`Documentation/filesystems/proc.rst`): inode, and mount point below its
-/// root.
-fn point_of(line: &[u8]) -> Option<(u64, PathBuf)> {
-    let mut fields = line.split(|&byte| byte == b' ').skip(3);
-    let inode = number(std::str::from_utf8(fields.next()?).ok()?)?;
-    let point = unescaped(fields.next()?.strip_prefix(b"/")?);
-    Some((inode, PathBuf::from(std::ffi::OsString::from_vec(point))))
-}
-
-/// Blanks, tabs, line breaks and backslashes stand there as `\040` and the like.
-fn unescaped(text: &[u8]) -> Vec<u8> {
-    let octal = |digits: &[u8]| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok();
-    let (mut bytes, mut rest) = (Vec::new(), text);
-    while let Some((&first, after)) = rest.split_first() {
-        let escaped = after.get(..3).filter(|_| first == b'\\').and_then(octal);
-        bytes.push(escaped.unwrap_or(first));
-        rest = if escaped.is_some() { &after[3..] } else { after };
-    }
-    bytes
-}
-
-/// Of one that was opened by a path, the link tells that path, which may be gone or lead elsewhere. Its inode (Linux 5.14) is
-/// read without a question to its file system, which may hang.
-fn descriptor(process: &Path, file: &Path) -> Option<u64> {
-    let text = link(file)?;
-    if !text.starts_with('/') {
-        return number(&text);
-    }
-    let info = fs::read_to_string(process.join("fdinfo").join(file.file_name()?)).ok()?;
-    info.lines()
-        .find_map(|line| line.strip_prefix("ino:")?.trim().parse().ok())
-        .filter(|inode| INODES.contains(inode))
-}
-
-fn inode(path: &Path) -> Option<u64> {
-    number(&link(path)?)
-}
-
-/// `net:[4026532281]`
-fn number(text: &str) -> Option<u64> {
-    text.strip_prefix("net:[")?.strip_suffix(']')?.parse().ok()
-}
-
-fn link(path: &Path) -> Option<String> {
-    fs::read_link(path).ok()?.into_os_string().into_string().ok()
-}
-
-/// What has ended meanwhile has nothing in it.
-fn folder(path: &Path) -> impl Iterator<Item = PathBuf> + use<> {
-    fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path())
-}
-
-fn is_number(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.as_encoded_bytes().iter().all(u8::is_ascii_digit))
 }
 
 #[cfg(test)]
@@ -248,24 +224,34 @@ mod tests {
         let living = Living::look().unwrap();
         assert!(!living.is_peopled(held.id(), held.cookie()), "only our descriptor is on it");
         assert_eq!(living.open(held.id(), held.cookie()).unwrap().id(), held.id());
-        assert!(living.all().any(|netns| netns.id() == held.id()));
+        let mut met = false;
+        assert_eq!(living.visit(&mut |netns| met |= netns.id() == held.id()), []);
+        assert!(met);
     }
 
+    /// Four short-lived threads are enough: what is held by something else, later in /proc, has none of the ways that are kept.
     #[test]
-    fn a_descriptor_tells_its_namespace_and_an_ordinary_file_none() {
+    fn a_namespace_of_which_all_kept_ways_are_gone_is_found_by_another() {
         let held = crate::tests::fresh();
-        let file = tempfile::NamedTempFile::new().unwrap();
-        assert_eq!(descriptor(Path::new(OWN), Path::new("/proc/self/fd/0/none")), None);
-        let fd =
-            |file: &dyn std::os::fd::AsRawFd| PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
-        assert_eq!(descriptor(Path::new(OWN), &fd(&held.fd())), Some(held.id().ino));
-        assert_eq!(descriptor(Path::new(OWN), &fd(file.as_file())), None, "an ordinary file");
+        let mut living = Living::look().unwrap();
+        let gone = || vec![PathBuf::from("/proc/self/task/1/ns/net"); WAYS];
+        living.held.get_mut(&held.id().ino).unwrap().ways = gone();
+        living.held.insert(1, Held { ways: gone(), ..Held::default() });
+        let mut met = 0;
+        let closed = living.visit(&mut |netns| met += u32::from(netns.id() == held.id()));
+        assert_eq!((met, closed), (1, vec![]), "met once, and what nothing leads to is gone");
+        assert!(living.open(held.id(), held.cookie()).is_some());
     }
 
     #[test]
-    fn mounts_of_namespaces_are_told_by_their_root() {
-        let line = b"36 35 0:4 net:[4026532281] /run/netns/a\\040b rw shared:9 - nsfs nsfs rw";
-        assert_eq!(point_of(line), Some((4_026_532_281, "run/netns/a b".into())));
-        assert_eq!(point_of(b"35 1 0:29 / / rw - ext4 /dev/vda rw"), None);
+    fn only_who_is_in_a_namespace_of_nobodys_hides_something_behind_many_descriptors() {
+        let mut living = Living::look().unwrap();
+        let own = NetNs::current().unwrap().id().ino;
+        living.held.insert(1, Held { mounted: true, ..Held::default() });
+        living.held.insert(2, Held { peopled: true, ..Held::default() });
+        for (inodes, expected) in [(vec![own], None), (vec![1, own], None), (vec![1, 2], Some("/proc/7"))] {
+            living.crowded = vec![Crowded { process: "/proc/7".to_owned(), inodes }];
+            assert_eq!(living.crowded(), expected);
+        }
     }
 }

@@ -1,15 +1,18 @@
 //! A link that has left the pod's namespace for another one, which only the pod knows: it stays up there with its addresses.
 
+mod closed;
+
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 use attach::{Error, Pod, UndoContext, living, other_owner};
 use netlink::link::LinkKind;
 use netlink::{HwAddr, Link, Rtnetlink};
-use netns::{Id, NetNs};
+use netns::{Id, Living, NetNs};
 use serde::{Deserialize, Serialize};
 use state::Dirs;
 
+use self::closed::Closed;
 use super::{PodLink, link};
 
 /// The kind of link that has its parent's hardware address.
@@ -72,7 +75,9 @@ struct Strays {
     /// How many namespaces were looked into.
     listed: usize,
     /// Namespaces that did not let their links be listed: any of them may have one.
-    unlisted: Vec<Id>,
+    closed: Vec<Closed>,
+    /// Those that could not be entered, though something holds them.
+    lost: Vec<Id>,
 }
 
 /// Looked for once in a process: a GC may miss many links.
@@ -81,27 +86,55 @@ fn strays() -> &'static Strays {
     STRAYS.get_or_init(|| {
         let mut strays = Strays::default();
         let Some((host, living)) = NetNs::current().ok().zip(living()) else { return strays };
-        for netns in living.all().filter(|netns| netns.id() != host.id()) {
-            let (id, in_a_pod) = (netns.id(), living.is_mounted(netns.id()));
-            match of(netns, &host, in_a_pod) {
-                Ok(found) => {
-                    strays.listed += 1;
-                    strays.found.extend(found);
-                }
-                Err(error) => {
-                    tracing::warn!(netns = %id, %error, "its links cannot be listed");
-                    strays.unlisted.push(id);
-                }
+        let lost = living.visit(&mut |netns| {
+            if netns.id() != host.id() {
+                let in_a_pod = living.is_mounted(netns.id());
+                strays.look_into(netns, &host, in_a_pod);
             }
-        }
+        });
+        strays.lost = lost;
         strays
     })
 }
 
+impl Strays {
+    fn look_into(&mut self, netns: NetNs, host: &NetNs, in_a_pod: bool) {
+        let netns = Arc::new(netns);
+        match of(&netns, host, in_a_pod) {
+            Ok(found) => {
+                self.listed += 1;
+                self.found.extend(found);
+            }
+            Err(error) => {
+                tracing::warn!(netns = %netns.id(), %error, "its links cannot be listed");
+                self.closed.push(Closed { netns, in_a_pod });
+            }
+        }
+    }
+
+    /// A link of the pod that was not found: nowhere, unless it may be where nobody can look.
+    fn require_seen(&self, ifname: &str, pod: Option<&Pod>) -> Result<(), super::Error> {
+        let ifname = ifname.to_owned();
+        if let Some(netns) = self.lost.first().copied() {
+            return Err(super::Error::Unlisted { ifname, netns });
+        }
+        for closed in &self.closed {
+            // In doubt it may.
+            if closed.may_have_one_of(pod).unwrap_or(true) {
+                return Err(super::Error::Unlisted { ifname, netns: closed.netns.id() });
+            }
+        }
+        match living().and_then(Living::crowded) {
+            Some(process) => Err(super::Error::Crowded { ifname, process: process.to_owned() }),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Only what sits on a link of `host`: on a machine with several hosts in namespaces, such as the nodes of a test cluster, indexes,
 /// names and addresses of one are those of the others, too.
-fn of(netns: NetNs, host: &NetNs, in_a_pod: bool) -> Result<Vec<Stray>, Error> {
-    let mut route = Rtnetlink::open_in(&netns)?;
+fn of(netns: &Arc<NetNs>, host: &NetNs, in_a_pod: bool) -> Result<Vec<Stray>, Error> {
+    let mut route = Rtnetlink::open_in(netns)?;
     route.accept_unsettled_dumps(true);
     let Some(host) = route.netns_id(host)? else { return Ok(Vec::new()) };
     // The other end of a veth names its peer as one names a parent.
@@ -111,8 +144,7 @@ fn of(netns: NetNs, host: &NetNs, in_a_pod: bool) -> Result<Vec<Stray>, Error> {
         return Ok(Vec::new());
     }
     let ips: Vec<IpAddr> = route.addresses(None)?.into_iter().map(|address| address.net.addr()).collect();
-    let netns = Arc::new(netns);
-    let stray = |link| Stray { netns: Arc::clone(&netns), link, ips: ips.clone(), in_a_pod };
+    let stray = |link| Stray { netns: Arc::clone(netns), link, ips: ips.clone(), in_a_pod };
     Ok(children.into_iter().map(stray).collect())
 }
 
@@ -127,11 +159,12 @@ pub(super) fn may_hide(pod: &mut Rtnetlink) -> Result<bool, Error> {
 /// Whether a link in another namespace sits on the host's link of that index, or else the namespace that does not let anybody see.
 /// Who may look into none of them sees none.
 pub(crate) fn child_elsewhere(index: u32) -> Result<bool, Id> {
-    let Strays { found, listed, unlisted } = strays();
+    let Strays { found, listed, closed, lost } = strays();
     if found.iter().any(|stray| stray.link.parent == Some(index)) {
         return Ok(true);
     }
-    unlisted.first().filter(|_| *listed > 0).map_or(Ok(false), |netns| Err(*netns))
+    let mut unseen = closed.iter().map(|closed| closed.netns.id()).chain(lost.iter().copied());
+    unseen.next().filter(|_| *listed > 0).map_or(Ok(false), Err)
 }
 
 impl Stray {
@@ -157,9 +190,9 @@ impl Stray {
 /// Deletes the link wherever it is. One that the record of another attachment has is nobody else's.
 pub(super) fn delete(wanted: &PodLink, context: &mut UndoContext) -> Result<(), Error> {
     let Some(marks) = &wanted.marks else { return Ok(()) };
-    let Strays { found, unlisted, .. } = strays();
+    let strays = strays();
     let mut is_found = false;
-    for stray in found {
+    for stray in &strays.found {
         if !stray.is(wanted, marks, context.pod.as_mut())? {
             continue;
         }
@@ -171,10 +204,10 @@ pub(super) fn delete(wanted: &PodLink, context: &mut UndoContext) -> Result<(), 
             is_found = true;
         }
     }
-    match unlisted.first().filter(|_| !is_found) {
-        Some(netns) => Err(super::Error::Unlisted { ifname: wanted.ifname.clone(), netns: *netns }.into()),
-        None => Ok(()),
+    if !is_found {
+        strays.require_seen(&wanted.ifname, context.pod.as_ref())?;
     }
+    Ok(())
 }
 
 /// What still answers for the addresses of links that were deleted: the pod may have given them to another of its links. What

@@ -21,12 +21,16 @@ pub enum Error {
         "{ifname} is not in the pod any more, and namespace {netns}, which may have it, does not let its links be listed: the addresses stay taken; DEL has to be repeated"
     )]
     Unlisted { ifname: String, netns: Id },
+    #[error(
+        "{ifname} is not in the pod any more, and {process} has more mounts or open files than can be gone through, which may keep a namespace with it: the addresses stay taken; end that process, and repeat DEL"
+    )]
+    Crowded { ifname: String, process: String },
 }
 
 impl Coded for Error {
     fn code(&self) -> u32 {
         match self {
-            Self::Unlisted { .. } => code::TRY_AGAIN,
+            Self::Unlisted { .. } | Self::Crowded { .. } => code::TRY_AGAIN,
             _ => code::INVALID_CONFIG,
         }
     }

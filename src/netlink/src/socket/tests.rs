@@ -83,3 +83,20 @@ fn what_no_kernel_knows_is_refused() {
     let error = socket.transact(&request, |_| {}).unwrap_err();
     assert!(error.is_unsupported(), "{error}");
 }
+
+/// A dump that finds no memory for the next message never ends; a request that finds none may be sent again.
+#[test]
+fn an_answer_that_nobody_has_memory_for_is_too_long_and_a_request_without_memory_is_not() {
+    let request = Request::new("list links", "here", RTM_GETLINK, 0, &LinkMessage::default());
+    let os = |errno: Errno| io::Error::from_raw_os_error(errno as i32);
+    for (case, error, expected) in [
+        ("longer than a read may be", too_long(LONGEST_READ + 1), true),
+        ("a dump that overruns for ever", without_end(os(Errno::ENOBUFS)), true),
+        ("a dump that failed otherwise", without_end(os(Errno::ENOMEM)), false),
+        ("a request that found no memory", os(Errno::ENOBUFS), false),
+    ] {
+        let error = request.failed(error);
+        assert_eq!(error.is_too_long(), expected, "{case}: {error}");
+        assert!(error.to_string().contains("list links here"), "{case}: {error}");
+    }
+}

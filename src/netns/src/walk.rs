@@ -1,0 +1,278 @@
+//! One walk through /proc: every file there that leads to a network namespace.
+
+use std::ffi::OsString;
+use std::fs::{self, ReadDir};
+use std::io;
+use std::mem;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use nix::libc;
+
+/// This process, whose mounts are the runtime's.
+const OWN: &str = "/proc/self";
+/// Where those of namespaces are (`PROC_DYNAMIC_FIRST` in `fs/proc/generic.c`): other files there may be opened in vain.
+const INODES: std::ops::Range<u64> = 0xf000_0000..0x1_0000_0000;
+/// Descriptors of one process before it is the next one's turn: whoever has millions of them is read last.
+const TURN: usize = 512;
+
+/// What leads to a namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    /// A thread that is in it.
+    Thread,
+    /// A mount.
+    Mount {
+        /// Among our own mounts.
+        own: bool,
+    },
+    /// An open descriptor.
+    Descriptor,
+}
+
+/// What a walk has not seen.
+#[derive(Debug, Default)]
+pub(crate) struct Missed {
+    /// Processes that let nobody look.
+    pub(crate) closed: Vec<String>,
+    /// Processes whose mounts or descriptors were too many for the time that there was.
+    pub(crate) crowded: Vec<Crowded>,
+}
+
+/// A process of which only the threads were seen.
+#[derive(Debug)]
+pub(crate) struct Crowded {
+    pub(crate) process: String,
+    /// Where its threads are.
+    pub(crate) inodes: Vec<u64>,
+}
+
+/// A process whose threads were seen.
+struct Process {
+    path: PathBuf,
+    inodes: Vec<u64>,
+}
+
+struct Walk<F> {
+    met: F,
+    deadline: Instant,
+    mounts: Vec<String>,
+    missed: Missed,
+}
+
+/// Tells `met` of each inode and way. Threads are seen whatever it takes, and our own mounts; all else until the deadline.
+pub(crate) fn walk(deadline: Instant, met: impl FnMut(u64, PathBuf, By)) -> io::Result<Missed> {
+    let mut walk = Walk { met, deadline, mounts: Vec::new(), missed: Missed::default() };
+    let own = walk.threads(Path::new(OWN));
+    walk.mounts(Path::new("/proc/thread-self"), true);
+    let mut processes = vec![own];
+    for entry in fs::read_dir("/proc")?.flatten() {
+        let path = entry.path();
+        if is_number(&path) && walk.lets_look(&path) {
+            processes.push(walk.threads(&path));
+        }
+    }
+    let seen = processes.into_iter().filter_map(|process| walk.all_mounts(process)).collect();
+    walk.descriptors(seen);
+    Ok(walk.missed)
+}
+
+impl<F: FnMut(u64, PathBuf, By)> Walk<F> {
+    fn is_over(&self) -> bool {
+        Instant::now() >= self.deadline
+    }
+
+    fn lets_look(&mut self, process: &Path) -> bool {
+        match fs::read_link(process.join("ns/net")).map_err(|error| error.raw_os_error()) {
+            Ok(_) => true,
+            Err(Some(libc::ENOENT | libc::ESRCH)) => false,
+            // Where it is not that of another PID namespace, it is the machine's, and in no pod.
+            Err(_) if process.ends_with("1") => false,
+            Err(_) => {
+                self.missed.closed.push(process.display().to_string());
+                false
+            }
+        }
+    }
+
+    fn threads(&mut self, process: &Path) -> Process {
+        let mut inodes = Vec::new();
+        for thread in folder(&process.join("task")) {
+            let way = thread.join("ns/net");
+            if let Some(inode) = inode(&way) {
+                inodes.push(inode);
+                (self.met)(inode, way, By::Thread);
+            }
+        }
+        inodes.sort_unstable();
+        inodes.dedup();
+        Process { path: process.to_owned(), inodes }
+    }
+
+    /// Threads of one process may have mounts of their own.
+    fn all_mounts(&mut self, process: Process) -> Option<Process> {
+        for thread in folder(&process.path.join("task")) {
+            if self.is_over() {
+                self.crowd(process);
+                return None;
+            }
+            self.mounts(&thread, false);
+        }
+        Some(process)
+    }
+
+    fn mounts(&mut self, thread: &Path, own: bool) {
+        let Some(namespace) = link(&thread.join("ns/mnt")).filter(|name| !self.mounts.contains(name)) else {
+            return;
+        };
+        self.mounts.push(namespace);
+        let table = fs::read(thread.join("mountinfo")).unwrap_or_default();
+        for (inode, point) in table.split(|&byte| byte == b'\n').filter_map(point_of) {
+            (self.met)(inode, thread.join("root").join(point), By::Mount { own });
+        }
+    }
+
+    fn descriptors(&mut self, processes: Vec<Process>) {
+        let mut more = Vec::new();
+        for process in processes {
+            // One that has ended has none.
+            if let Ok(files) = fs::read_dir(process.path.join("fd")) {
+                self.turn(process, files, &mut more);
+            }
+        }
+        while !more.is_empty() {
+            for (process, files) in mem::take(&mut more) {
+                self.turn(process, files, &mut more);
+            }
+        }
+    }
+
+    fn turn(&mut self, process: Process, mut files: ReadDir, more: &mut Vec<(Process, ReadDir)>) {
+        if self.is_over() {
+            return self.crowd(process);
+        }
+        for _ in 0..TURN {
+            let Some(file) = files.next() else { return };
+            let Some(way) = file.ok().map(|file| file.path()) else { continue };
+            if let Some(inode) = descriptor(&process.path, &way) {
+                (self.met)(inode, way, By::Descriptor);
+            }
+        }
+        more.push((process, files));
+    }
+
+    fn crowd(&mut self, Process { path, inodes }: Process) {
+        self.missed.crowded.push(Crowded { process: path.display().to_string(), inodes });
+    }
+}
+
+/// `36 35 0:4 net:[4026532281] /run/netns/a rw ...` (`Documentation/filesystems/proc.rst`): inode, and mount point below its
+/// root.
+pub(crate) fn point_of(line: &[u8]) -> Option<(u64, PathBuf)> {
+    let mut fields = line.split(|&byte| byte == b' ').skip(3);
+    let inode = number(std::str::from_utf8(fields.next()?).ok()?)?;
+    let point = unescaped(fields.next()?.strip_prefix(b"/")?);
+    Some((inode, PathBuf::from(OsString::from_vec(point))))
+}
+
+/// Blanks, tabs, line breaks and backslashes stand there as `\040` and the like.
+fn unescaped(text: &[u8]) -> Vec<u8> {
+    let octal = |digits: &[u8]| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok();
+    let (mut bytes, mut rest) = (Vec::new(), text);
+    while let Some((&first, after)) = rest.split_first() {
+        let escaped = after.get(..3).filter(|_| first == b'\\').and_then(octal);
+        bytes.push(escaped.unwrap_or(first));
+        rest = if escaped.is_some() { &after[3..] } else { after };
+    }
+    bytes
+}
+
+/// Of one that was opened by a path, the link tells that path, which may be gone or lead elsewhere. Its inode (Linux 5.14) is
+/// read without a question to its file system, which may hang.
+fn descriptor(process: &Path, file: &Path) -> Option<u64> {
+    let text = link(file)?;
+    if !text.starts_with('/') {
+        return number(&text);
+    }
+    let info = fs::read_to_string(process.join("fdinfo").join(file.file_name()?)).ok()?;
+    info.lines()
+        .find_map(|line| line.strip_prefix("ino:")?.trim().parse().ok())
+        .filter(|inode| INODES.contains(inode))
+}
+
+fn inode(path: &Path) -> Option<u64> {
+    number(&link(path)?)
+}
+
+/// `net:[4026532281]`
+fn number(text: &str) -> Option<u64> {
+    text.strip_prefix("net:[")?.strip_suffix(']')?.parse().ok()
+}
+
+pub(crate) fn link(path: &Path) -> Option<String> {
+    fs::read_link(path).ok()?.into_os_string().into_string().ok()
+}
+
+/// What has ended meanwhile has nothing in it.
+fn folder(path: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path())
+}
+
+fn is_number(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().iter().all(u8::is_ascii_digit))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsRawFd;
+
+    use super::*;
+    use crate::NetNs;
+
+    #[test]
+    fn a_descriptor_tells_its_namespace_and_an_ordinary_file_none() {
+        let held = crate::tests::fresh();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        assert_eq!(descriptor(Path::new(OWN), Path::new("/proc/self/fd/0/none")), None);
+        let fd =
+            |file: &dyn std::os::fd::AsRawFd| PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+        assert_eq!(descriptor(Path::new(OWN), &fd(&held.fd())), Some(held.id().ino));
+        assert_eq!(descriptor(Path::new(OWN), &fd(file.as_file())), None, "an ordinary file");
+    }
+
+    #[test]
+    fn mounts_of_namespaces_are_told_by_their_root() {
+        let line = b"36 35 0:4 net:[4026532281] /run/netns/a\\040b rw shared:9 - nsfs nsfs rw";
+        assert_eq!(point_of(line), Some((4_026_532_281, "run/netns/a b".into())));
+        assert_eq!(point_of(b"35 1 0:29 / / rw - ext4 /dev/vda rw"), None);
+    }
+
+    #[test]
+    fn who_has_more_descriptors_than_there_is_time_for_hides_nobody_elses_and_is_named() {
+        let here = NetNs::current().unwrap().id();
+        let own = format!("/proc/{}", std::process::id());
+        let mut by_thread = false;
+        let missed = walk(Instant::now(), |inode, _, by| {
+            assert_ne!(by, By::Descriptor, "there was no time for descriptors");
+            by_thread |= by == By::Thread && inode == here.ino;
+        });
+        assert!(by_thread, "threads are seen all the same");
+        let crowded = missed.unwrap().crowded;
+        let of_own = crowded.iter().find(|crowded| crowded.process == own).unwrap();
+        assert!(!of_own.inodes.is_empty());
+    }
+
+    #[test]
+    fn all_descriptors_are_read_where_there_is_time_whatever_their_number() {
+        let held = crate::tests::fresh();
+        let many: Vec<_> = (0..TURN).map(|_| fs::File::open("/dev/null").unwrap()).collect();
+        let last = fs::File::open(format!("/proc/self/fd/{}", held.fd().as_raw_fd())).unwrap();
+        let (way, mut found) = (format!("/fd/{}", last.as_raw_fd()), false);
+        let deadline = Instant::now() + std::time::Duration::from_secs(60);
+        let is_it =
+            |inode, path: PathBuf| inode == held.id().ino && path.display().to_string().ends_with(&way);
+        walk(deadline, |inode, path, _| found |= is_it(inode, path)).unwrap();
+        assert!(found, "beyond {} others", many.len());
+    }
+}
