@@ -57,6 +57,25 @@ fn interfaces_that_cannot_serve() {
     refused(&["\"rail2\" is a port of br0"], &bond, port);
 }
 
+/// A port of a bond is down for a moment, and loses its routes for ever.
+#[test]
+fn what_the_node_lives_by_becomes_no_port_of_a_bond() {
+    let bond = json!({ "interfaces": ["rail1", "eth0"], "bond": { "mode": 1 } });
+    let prepare = |change: &'static str| {
+        move |world: &World| {
+            world.let_take_whole(&["rail1"]);
+            world.host().ip_do(&format!(
+                "link add eth0 type veth peer name wire\nlink set eth0 up\nlink set wire up\n{change}"
+            ));
+        }
+    };
+    let words = ["eth0 has an address of the node, 192.0.2.7/24", "a bond", "wholeMasters in"];
+    refused(&words, &bond, prepare("addr add 192.0.2.7/24 dev eth0"));
+    refused(&["eth0 has the node's default route"], &bond, prepare("route add default dev eth0"));
+    let of_a_pod = json!({ "interfaces": ["rail1", "rail2"], "bond": { "mode": 1 } });
+    refused(&["rail2 is one end of a veth pair"], &of_a_pod, |world| world.let_take_whole(&["rail1"]));
+}
+
 #[test]
 fn a_link_of_that_name_that_is_something_else() {
     let bridge =

@@ -112,6 +112,7 @@ fn traffic_reaches_the_gateway_and_is_announced_on_the_right_link() {
 #[test]
 fn every_mode_is_that_of_the_kernel() {
     let world = World::new();
+    world.let_take_whole(&["rail4"]);
     for (number, mode) in ["bridge", "private", "vepa", "passthru"].into_iter().enumerate() {
         world.rail(u8::try_from(number + 1).unwrap());
         let pod = world.pod(mode);

@@ -41,6 +41,69 @@ fn refused_host(code: u64, words: &[&str], change: &str) {
     refused(code, words, |world| world.host().ip_do(change), |_, plugin| plugin.add(&config(&json!({}))));
 }
 
+/// A NIC of the node's own, with the address that the API server knows it by.
+const UPLINK: &str = "link add eth0 type veth peer name wire\nlink set eth0 up\nlink set wire up\naddr add 192.0.2.7/24 dev eth0";
+
+/// By a network that a tenant has written, with mode passthru.
+fn refused_whole(words: &[&str], master: &str, change: &str) {
+    let conf = config(&json!({ "master": master, "mode": "passthru" }));
+    let prepare = |world: &World| {
+        world.host().ip_do(change);
+        if world.host().has_link("eth0") {
+            world.host().settle("eth0");
+        }
+    };
+    refused(7, words, prepare, |_, plugin| plugin.add(&conf));
+}
+
+#[test]
+fn what_the_node_lives_by_is_not_taken_from_it_by_mode_passthru() {
+    let words =
+        ["eth0", "an address of the node, 192.0.2.7/24", "passthru", "mode bridge", "wholeMasters in"];
+    refused_whole(&words, "eth0", UPLINK);
+    for (change, reason) in [
+        ("route add default dev eth0", "the node's default route"),
+        (
+            "route add default nexthop via 192.0.2.1 dev rail1 onlink nexthop via 192.0.2.2 dev eth0 onlink",
+            "the node's default route",
+        ),
+        ("addr add 2001:db8::7/64 dev eth0 nodad", "an address of the node, 2001:db8::7/64"),
+    ] {
+        let unnumbered = format!("{UPLINK}\naddr del 192.0.2.7/24 dev eth0\n{change}");
+        refused_whole(&["eth0", reason], "eth0", &unnumbered);
+    }
+    let by_altname = format!("{UPLINK}\nlink property add dev eth0 altname enp3s0");
+    refused_whole(&["eth0", "an address of the node"], "enp3s0", &by_altname);
+}
+
+#[test]
+fn the_hosts_end_of_another_pods_interface_is_not_taken_by_mode_passthru() {
+    let words = ["veth pair whose other end is in another namespace", "wholeMasters in"];
+    let change = "link add veth_b type veth peer name eth0 netns switch\nlink set veth_b up";
+    refused_whole(&words, "veth_b", change);
+}
+
+#[test]
+fn by_node_yaml_an_interface_of_the_node_is_taken_and_others_are_shared_as_ever() {
+    let world = World::new();
+    world.host().ip_do(UPLINK);
+    let pods = [world.bare_pod("a"), world.bare_pod("b")];
+    let shared = config(&json!({ "master": "eth0", "mode": "bridge" }));
+    let plugin = world.plugin("macvlan").netns(pods[0].path());
+    plugin.add(&shared).success();
+    plugin.del(&shared).success();
+    world.let_take_whole(&["eth1", "eth0"]);
+    let whole = config(&json!({ "master": "eth0", "mode": "passthru" }));
+    let plugin = world.plugin("macvlan").netns(pods[1].path());
+    let result = plugin.add(&whole).success();
+    // Whoever has it keeps it when the list changes.
+    world.let_take_whole(&[]);
+    let mut checked = whole.clone();
+    checked["prevResult"] = result;
+    plugin.check(&checked).success();
+    plugin.del(&whole).success();
+}
+
 fn script(world: &World, name: &str, body: &str) {
     let path = world.file(name, format!("#!/bin/sh\n{body}\n"));
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();

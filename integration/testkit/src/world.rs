@@ -133,6 +133,14 @@ impl World {
         Rail::create(self, number)
     }
 
+    /// Has the node's administrator let a bond or a macvlan in mode passthru take them whole. Rails are veth pairs, as the NICs of
+    /// pods are.
+    #[expect(clippy::disallowed_methods, reason = "nobody reads it while it is written")]
+    pub fn let_take_whole(&self, names: &[&str]) {
+        let file = self.dirs.config.join("node.yaml");
+        must("write node.yaml", std::fs::write(file, format!("wholeMasters: [{}]\n", names.join(", "))));
+    }
+
     /// A pod with a default NIC `eth0`, routed through the host as Calico does it.
     pub fn pod(&self, name: &str) -> Pod {
         let number = self.next_pod.get();

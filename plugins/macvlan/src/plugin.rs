@@ -1,7 +1,7 @@
 use attach::Pod;
 use cni::{Error, Request};
 use links::child::{self, Child, Kind, Master, Nature, Single, parent};
-use netlink::link::{LinkKind, NewKind};
+use netlink::link::{LinkKind, MacVlanMode, NewKind};
 use netlink::{Link, Rtnetlink};
 
 use crate::conf::Conf;
@@ -31,7 +31,11 @@ impl Kind for Conf {
             mtu: self.mtu,
             address: self.mac,
             inherited: None,
-            nature: Nature { excluded_by: Some("ipvlan"), ..Nature::default() },
+            nature: Nature {
+                excluded_by: Some("ipvlan"),
+                takes_parent: self.mode == MacVlanMode::Passthrough,
+                ..Nature::default()
+            },
         })
     }
 

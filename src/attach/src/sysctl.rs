@@ -23,6 +23,24 @@ pub fn write(path: &Path, value: &str) -> Result<(), Error> {
     file.and_then(|mut file| file.write_all(value.as_bytes())).map_err(|source| failed("write", path, source))
 }
 
+/// By which a link of the host would believe what others say of routers, by family and name.
+pub const TRUST: [(&str, &str); 4] =
+    [("ipv6", "accept_ra"), ("ipv6", "autoconf"), ("ipv6", "accept_redirects"), ("ipv4", "accept_redirects")];
+
+/// What others say on a link of the host, before it is up, is not to give the node a router, an address or another way to anybody.
+pub fn trust_nothing(ifname: &str) -> Result<(), Error> {
+    for (family, name) in TRUST {
+        let written = write(&of_interface(family, ifname, name), "0");
+        written.or_else(|error| if is_unknown(&error) { Ok(()) } else { Err(error) })?;
+    }
+    Ok(())
+}
+
+/// A kernel without IPv6 believes none of it.
+fn is_unknown(error: &Error) -> bool {
+    matches!(error.failure(), Failure::Sysctl { source, .. } if source.kind() == io::ErrorKind::NotFound)
+}
+
 fn failed(doing: &str, path: &Path, source: io::Error) -> Error {
     Failure::Sysctl { doing: format!("{doing} {}", path.display()), source }.into()
 }

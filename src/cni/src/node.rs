@@ -1,4 +1,4 @@
-//! What the administrator of a node lets the configs of networks do: the keys `paths` and `wholeFunctions` of `node.yaml` in the
+//! What the administrator of a node lets the configs of networks do: the keys `paths`, `wholeFunctions` and `wholeMasters` of `node.yaml` in the
 //! config directory. Who may write such a config is often a tenant, and the plugins are root.
 
 mod paths;
@@ -14,7 +14,7 @@ use crate::{Error, lenient};
 pub use paths::{Named, allowed};
 
 /// The keys of `node.yaml` that are read here.
-pub const KEYS: [&str; 2] = ["paths", "wholeFunctions"];
+pub const KEYS: [&str; 3] = ["paths", "wholeFunctions", "wholeMasters"];
 
 /// What `node.yaml` allows; the defaults where it says nothing.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -24,6 +24,8 @@ pub struct Node {
     /// PCI addresses of functions that a pod may have though they are no VFs, as in a virtual machine that got its VF as a
     /// function of its own.
     pub whole_functions: Vec<String>,
+    /// Names of interfaces that a macvlan in mode passthru or a bond may take from the node, though it uses them.
+    pub whole_masters: Vec<String>,
 }
 
 impl Node {

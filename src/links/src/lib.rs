@@ -4,3 +4,4 @@
 pub mod child;
 pub mod master;
 pub mod pkey;
+pub mod whole;

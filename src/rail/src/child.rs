@@ -17,6 +17,7 @@ pub struct OfChild {
 impl Kind for OfChild {
     fn plan<'a>(&'a self, rail: &'a Request, site: &mut Site) -> Result<Box<dyn Step + 'a>, cni::Error> {
         let child = self.kind.plan(&mut site.host, &mut site.pod)?;
+        child.require_parent_free(&mut site.host)?;
         Ok(Box::new(Make { rail, key: key_of(rail)?, child }))
     }
 

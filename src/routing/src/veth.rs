@@ -82,7 +82,7 @@ impl Pair {
             address: Some(HwAddr::from(self.node_mac)),
             ..NewLink::new(&self.on_node, NewKind::Veth(peer))
         })?;
-        self.trust_nothing()?;
+        sysctl::trust_nothing(&self.on_node)?;
         let end = host.link_by_name(&self.on_node)?;
         end.map_or(Ok(()), |end| host.set_up(end.index))?;
         if has_v6 {
@@ -90,15 +90,6 @@ impl Pair {
         }
         let marks = Nft::open_in(&pod.netns).and_then(|mut nft| nft.create(&marks()));
         marks.map_err(|source| Failure::Marks { source }.into())
-    }
-
-    /// What the pod says on the link is not to give the node a router, an address or another way to anybody.
-    fn trust_nothing(&self) -> Result<(), Error> {
-        for (family, name) in TRUST {
-            let written = sysctl::write(&sysctl::of_interface(family, &self.on_node, name), "0");
-            written.or_else(|error| if is_unknown(&error) { Ok(()) } else { Err(error) })?;
-        }
-        Ok(())
     }
 
     /// Waits for the node's end: its carrier comes with the other end, but it sends nothing before a worker of the kernel
@@ -157,7 +148,7 @@ impl Pair {
                 Some(_) => (),
             }
         }
-        for (family, name) in TRUST {
+        for (family, name) in sysctl::TRUST {
             let path = sysctl::of_interface(family, &self.on_node, name);
             if let Some(value) = sysctl::read(&path).ok().filter(|value| value != "0") {
                 found.push(format!(
@@ -175,15 +166,6 @@ impl Pair {
         }
         Ok(found)
     }
-}
-
-/// Settings of the node's end, by which it would believe what the pod says of routers.
-const TRUST: [(&str, &str); 4] =
-    [("ipv6", "accept_ra"), ("ipv6", "autoconf"), ("ipv6", "accept_redirects"), ("ipv4", "accept_redirects")];
-
-/// A kernel without IPv6 believes none of it.
-fn is_unknown(error: &Error) -> bool {
-    matches!(error.failure(), attach::Failure::Sysctl { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
 }
 
 /// The same for every try of an attachment, and another for every container; unicast, administered locally.

@@ -21,12 +21,14 @@ fn what_no_path_can_be_is_refused_by_key_and_value() {
         ("paths: {resolvConf: [7]}", "paths.resolvConf [7]"),
         ("paths: []", "paths"),
         ("wholeFunctions: 7", "wholeFunctions"),
+        ("wholeMasters: eth0", "wholeMasters"),
     ] {
         let error = node(text).unwrap_err();
         assert!(error.contains(said), "{text}: {error}");
     }
     node("paths:\ncoordinator: {mode: overlay}\n").unwrap();
     assert_eq!(node("wholeFunctions: ['0000:06:00.0']").unwrap().whole_functions, ["0000:06:00.0"]);
+    assert_eq!(node("wholeMasters: [eth0]").unwrap().whole_masters, ["eth0"]);
 }
 
 #[test]

@@ -17,6 +17,7 @@ pub(super) fn add(request: &Request, plugin: &str, kind: &dyn Kind) -> Result<Cn
     let mut pod = Pod::open(netns)?;
     let mut host = Rtnetlink::open().map_err(Error::from)?;
     let child = kind.plan(&mut host, &mut pod)?;
+    child.require_parent_free(&mut host)?;
     if let Some(ipam) = &request.config.ipam_type {
         delegate::require(request, ipam)?;
     }

@@ -11,6 +11,7 @@ use state::AttachmentKey;
 
 use super::Parent;
 use super::elsewhere::Marks;
+use crate::whole;
 
 /// The link to be made.
 #[derive(Clone, Debug)]
@@ -38,6 +39,8 @@ pub struct Nature {
     pub shares_address: bool,
     /// The kind of link that keeps it off a parent.
     pub excluded_by: Option<&'static str>,
+    /// Its parent receives nothing any more.
+    pub takes_parent: bool,
 }
 
 /// How to undo a link in the pod.
@@ -241,6 +244,14 @@ impl Child {
         let Some(mtu) = self.mtu.filter(|mtu| *mtu != link.mtu) else { return Ok(link) };
         pod.netlink.set_link(link.index, &LinkChange { mtu: Some(mtu), ..LinkChange::default() })?;
         in_pod(pod, &link.name)
+    }
+
+    /// For ADD: what is taken whole from the host is not what the node or another pod lives by.
+    pub fn require_parent_free(&self, host: &mut Rtnetlink) -> Result<(), Error> {
+        if !self.nature.takes_parent || self.parent.in_pod {
+            return Ok(());
+        }
+        whole::require_free_of_node(whole::Taker::Passthru, &self.parent.link, host)
     }
 
     /// The parent on the host, if it hears what is meant for its children.

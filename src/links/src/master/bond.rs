@@ -7,6 +7,7 @@ use netlink::{Link, LinkChange, NewLink, Rtnetlink};
 use super::ledger::{Ledger, Port};
 use super::provide::Masters;
 use super::{BondSpec, Error};
+use crate::whole::{Taker, require_free_of_node};
 
 pub(super) const KIND: &str = "bond";
 /// Delays, which the kernel rounds to multiples of the monitoring interval.
@@ -43,6 +44,7 @@ impl Masters<'_> {
             self.host
                 .set_link(nic.index, &LinkChange { master: Some(bond.index), ..LinkChange::default() })?;
         }
+        sysctl::trust_nothing(&bond.name)?;
         self.host.set_link(bond.index, &LinkChange::UP)?;
         for (option, port) in [("primary", &wanted.primary), ("active_slave", &wanted.active)] {
             if let Some(port) = port {
@@ -111,7 +113,7 @@ pub(super) fn verify_ports(
     require_free(&missing, host)
 }
 
-/// No NIC is a port of something else.
+/// No NIC is a port of something else, or the node's own.
 pub(super) fn require_free(nics: &[Link], host: &mut Rtnetlink) -> Result<(), attach::Error> {
     for nic in nics {
         if let Some(index) = nic.master {
@@ -119,7 +121,7 @@ pub(super) fn require_free(nics: &[Link], host: &mut Rtnetlink) -> Result<(), at
             return Err(Error::Port { name: nic.name.clone(), port_of }.into());
         }
     }
-    Ok(())
+    nics.iter().try_for_each(|nic| require_free_of_node(Taker::Bond, nic, host))
 }
 
 /// Brings up again what was up before it became a port, once the bond is gone.

@@ -1,3 +1,4 @@
+use attach::sysctl;
 use netlink::link::{LinkKind, NewKind, Vlan, VlanProtocol};
 use netlink::{Link, NewLink, Rtnetlink};
 
@@ -15,7 +16,8 @@ impl Masters<'_> {
             self.record_user(&wanted.name, KIND, present.as_ref(), Some(below), |ledger| ledger.on = on)?;
         self.bring_up(below)?;
         match &present {
-            Some(link) => self.bring_up(link)?,
+            Some(link) if !ledger.unfinished => self.bring_up(link)?,
+            Some(_) => self.finish_vlan(wanted)?,
             None => self.make_vlan(wanted, below)?,
         }
         self.settle(ledger).map(drop)
@@ -25,9 +27,16 @@ impl Masters<'_> {
         let mut link = NewLink::new(&wanted.name, NewKind::Vlan(kind(wanted)));
         link.parent = Some(below.index);
         link.mtu = self.wanted.mtu;
-        link.up = true;
         self.host.create_link(&link)?;
-        Ok(())
+        self.finish_vlan(wanted)
+    }
+
+    /// Whoever is on that VLAN is no router of the node's.
+    fn finish_vlan(&mut self, wanted: &VlanSpec) -> Result<(), attach::Error> {
+        sysctl::trust_nothing(&wanted.name)?;
+        let link = self.host.link_by_name(&wanted.name)?;
+        let link = link.ok_or_else(|| Error::Vanished { name: wanted.name.clone() })?;
+        self.bring_up(&link)
     }
 }
 

@@ -12,6 +12,7 @@ fn folder() -> PathBuf {
 
 fn world() -> World {
     let world = World::new();
+    world.let_take_whole(&["enp11s0f0np0", "enp12s0f0np0"]);
     for rail in [1, 2] {
         let master = format!("enp1{rail}s0f0np0");
         world.host().ip_do(&format!(

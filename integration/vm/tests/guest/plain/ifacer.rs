@@ -31,6 +31,7 @@ fn bonded(more: &Value) -> Value {
 
 fn world() -> World {
     let world = World::new();
+    world.let_take_whole(&["rail1", "rail2"]);
     for number in [1, 2, 3] {
         world.rail(number);
     }
@@ -218,6 +219,39 @@ fn a_bond_has_its_ports_options_and_mtu_and_all_is_put_back() {
     assert!(world.host().has_link("bond0.100"));
     ifacer(&world, "b").del(&conf).success();
     assert_same(&before, &settled(&world));
+}
+
+/// Whoever is on a tenant's VLAN could else give the node a default route, by one advertisement.
+#[test]
+fn what_is_made_on_the_host_hears_no_router() {
+    let world = world();
+    world.host().set_sysctl("net/ipv6/conf/default/accept_ra", "1");
+    ifacer(&world, "a").add(&bonded(&json!({}))).success();
+    for name in ["bond0", "bond0.100"] {
+        for (family, setting) in
+            [("ipv6", "accept_ra"), ("ipv6", "accept_redirects"), ("ipv4", "accept_redirects")]
+        {
+            assert_eq!(
+                world.host().sysctl(&format!("net/{family}/conf/{name}/{setting}")),
+                "0",
+                "{name}: {setting}"
+            );
+        }
+        assert!(is_up(&link(world.host(), name)), "{name}");
+    }
+}
+
+/// A port is down for a moment, and with it the VLAN on it, and whatever leads there.
+#[test]
+fn a_nic_that_carries_the_nodes_address_by_a_vlan_becomes_no_port() {
+    let world = world();
+    world.host().ip_do("link add nic2 type dummy\nlink set nic2 up\nlink add nic2.7 link nic2 type vlan id 7\nlink set nic2.7 up\naddr add 198.51.100.7/24 dev nic2.7");
+    let before = world.snapshot().without("file ");
+    let error = ifacer(&world, "a")
+        .add(&bonded(&json!({ "interfaces": ["rail1", "nic2"], "bond": { "mode": 1 } })))
+        .error();
+    assert!(error.code == 7 && error.msg.contains("198.51.100.7/24 on nic2.7"), "{error:?}");
+    assert_same(&before, &world.snapshot().without("file "));
 }
 
 /// A port that comes up again gets carrier, and with it routes, in the kernel's own time.

@@ -34,6 +34,7 @@ const RAISED: Subject =
 
 fn world() -> World {
     let world = World::new();
+    world.let_take_whole(&["rail1", "rail2"]);
     for number in [1, 2] {
         world.rail(number);
     }
