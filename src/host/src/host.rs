@@ -10,7 +10,7 @@ use crate::judge;
 use crate::kernel::Kernel;
 use crate::key::Key;
 use crate::persist::Persist;
-use crate::plan::{Change, Picture, Plan, plan};
+use crate::plan::{Change, Links, Picture, Plan, plan};
 use crate::record::{Entry, Record};
 use crate::settings::Settings;
 use crate::wants::{Want, wants};
@@ -44,8 +44,10 @@ impl Host {
 
     /// What apply would change; an error if it would refuse. Changes nothing.
     pub fn plan(&mut self, settings: &Settings, persist: Option<&Persist>) -> Result<Plan, Error> {
-        let record = Record::load(&self.dirs)?;
-        self.planned(settings, persist, &record)
+        let (record, strange) = self.record()?;
+        let mut plan = self.planned(settings, persist, &record)?;
+        plan.foreign.extend(strange);
+        Ok(plan)
     }
 
     /// Makes it so, and tells each change before it is made.
@@ -56,7 +58,11 @@ impl Host {
         mut tell: impl FnMut(&Change),
     ) -> Result<Outcome, Error> {
         let _lock = self.lock()?;
-        let mut outcome = Outcome::default();
+        let (record, foreign) = self.record()?;
+        if !foreign.is_empty() {
+            record.save(&self.dirs)?;
+        }
+        let mut outcome = Outcome { foreign, ..Outcome::default() };
         for _ in 0..ROUNDS {
             let record = Record::load(&self.dirs)?;
             let plan = self.planned(settings, persist, &record)?;
@@ -77,9 +83,10 @@ impl Host {
     /// Restores what the record says, and goes on after what cannot be. Needs no settings.
     pub fn undo(&mut self, mut tell: impl FnMut(&Change)) -> Result<Outcome, Error> {
         let _lock = self.lock()?;
-        let record = Record::load(&self.dirs)?;
+        let (record, strange) = self.record()?;
         let picture = self.picture(&[], &record)?;
-        let plan = plan(Vec::new(), &picture, &record);
+        let mut plan = plan(Vec::new(), &picture, &record);
+        plan.foreign.extend(strange);
         let mut failed = Vec::new();
         for change in &plan.changes {
             tell(change);
@@ -94,6 +101,7 @@ impl Host {
         Record(left).save(&self.dirs)?;
         let of = plan.changes.len();
         if failed.is_empty() {
+            plan.foreign.extend(self.kernel.marked()?.iter().map(unrecorded));
             return Ok(Outcome { changes: of, foreign: plan.foreign });
         }
         let failed: Vec<String> = failed.into_iter().map(|(_, said)| said).collect();
@@ -136,9 +144,42 @@ impl Host {
         if !problems.is_empty() {
             return Err(Error::Judged(Problems(problems)));
         }
-        let plan = plan(wanted, &picture, record);
+        let mut plan = plan(wanted, &picture, record);
         self.require_idle_vfs(&plan)?;
+        plan.adopted = self.adopted(&plan, record)?;
+        let names = plan.wanted.iter().filter_map(|want| want.key.link());
+        plan.links = self.links(names)?;
         Ok(plan)
+    }
+
+    /// The record without what is about links that are gone, though others have their names; and those, told.
+    fn record(&mut self) -> Result<(Record, Vec<String>), Error> {
+        let record = Record::load(&self.dirs)?;
+        let links = self.links(record.0.iter().filter_map(|entry| entry.what.link()))?;
+        let (record, names) = record.of_links(&links);
+        Ok((record, names.iter().map(|name| anew(name)).collect()))
+    }
+
+    fn links<'a>(&mut self, names: impl Iterator<Item = &'a str>) -> Result<Links, Error> {
+        let mut links = Links::new();
+        for name in names {
+            if !links.contains_key(name)
+                && let Some(index) = self.kernel.index(name)?
+            {
+                links.insert(name.to_owned(), index);
+            }
+        }
+        Ok(links)
+    }
+
+    fn adopted(&mut self, plan: &Plan, record: &Record) -> Result<Vec<Key>, Error> {
+        let mut adopted = Vec::new();
+        for Want { key, .. } in plan.wanted.iter().filter(|want| record.entry(&want.key).is_none()) {
+            if self.kernel.is_ours(key)? == Some(true) {
+                adopted.push(key.clone());
+            }
+        }
+        Ok(adopted)
     }
 
     fn picture(&mut self, wanted: &[Want], record: &Record) -> Result<Picture, Error> {
@@ -146,7 +187,9 @@ impl Host {
         let mut picture = Picture::default();
         for key in wanted.iter().map(|want| &want.key).chain(recorded) {
             if !picture.0.iter().any(|(seen, _)| seen == key) {
-                picture.0.push((key.clone(), self.kernel.read(key)?));
+                let is_wanted = wanted.iter().any(|want| want.key == *key);
+                let value = if is_wanted { self.kernel.read(key) } else { self.kernel.read_own(key) };
+                picture.0.push((key.clone(), value?));
             }
         }
         Ok(picture)
@@ -187,4 +230,14 @@ impl Host {
     fn forget(&self, entries: &[Entry]) -> Result<(), Error> {
         entries.iter().try_for_each(|entry| self.kernel.tidy(&entry.what))
     }
+}
+
+fn anew(name: &str) -> String {
+    format!("{name} is another link than the one that was set up under this name: it stays as it is")
+}
+
+fn unrecorded(key: &Key) -> String {
+    format!(
+        "{key} carries protocol 211 and is on no record: it stays; apply its file to have it on record, then undo"
+    )
 }

@@ -3,6 +3,7 @@
 mod files;
 mod look;
 mod net;
+mod own;
 mod vfs;
 
 use std::path::PathBuf;

@@ -52,6 +52,9 @@ pub enum Value {
     Number(u64),
     /// A text.
     Text(String),
+    /// There is, and it was made by somebody else. Never on record.
+    #[serde(skip)]
+    Others,
 }
 
 impl Value {
@@ -65,6 +68,17 @@ impl Key {
     /// Outlives a boot, so its record does.
     pub fn is_durable(&self) -> bool {
         matches!(self, Self::File { .. } | Self::Symlink { .. })
+    }
+
+    /// The link that it goes with: what is set on one that gets the name later is not ours.
+    pub fn link(&self) -> Option<&str> {
+        match self {
+            Self::Mtu { link }
+            | Self::Up { link }
+            | Self::Address { link, .. }
+            | Self::Route { link, .. } => Some(link),
+            _ => None,
+        }
     }
 
     /// How it is set: the message or the file.
@@ -153,6 +167,7 @@ impl fmt::Display for Value {
             Self::Present => f.write_str("yes"),
             Self::Number(number) => write!(f, "{number}"),
             Self::Text(text) => write!(f, "{:?}", text.trim_end()),
+            Self::Others => f.write_str("somebody else's"),
         }
     }
 }

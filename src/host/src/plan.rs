@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::key::{Key, Value};
@@ -20,6 +21,9 @@ pub struct Change {
     pub to: Value,
 }
 
+/// The indexes of links that are there.
+pub(crate) type Links = BTreeMap<String, u32>;
+
 /// What the kernel says of keys; `None` where what a key belongs to is not there.
 #[derive(Clone, Debug, Default)]
 pub struct Picture(pub Vec<(Key, Option<Value>)>);
@@ -33,6 +37,10 @@ pub struct Plan {
     pub wanted: Vec<Want>,
     /// What is ours on record and has been changed by somebody else since: it stays as it is.
     pub foreign: Vec<String>,
+    /// What is wanted, is there, and carries our protocol, though the record was lost: it is on record again.
+    pub adopted: Vec<Key>,
+    /// The links as they are.
+    pub links: Links,
 }
 
 impl Picture {
@@ -85,6 +93,10 @@ pub fn plan(wanted: Vec<Want>, picture: &Picture, record: &Record) -> Plan {
 }
 
 impl Plan {
+    pub(crate) fn index_of(&self, key: &Key) -> Option<u32> {
+        self.links.get(key.link()?).copied()
+    }
+
     /// Back to what was before, if it is as we left it. What is gone with its link needs nothing.
     fn restore(&mut self, entry: &Entry, picture: &Picture) {
         let Some(now) = picture.of(&entry.what) else { return };
@@ -94,6 +106,10 @@ impl Plan {
         if entry.ours.contains(now) {
             let (key, from, to) = (entry.what.clone(), now.clone(), entry.before.clone());
             self.changes.push(Change { key, from, to });
+            return;
+        }
+        if *now == Value::Others {
+            self.foreign.push(format!("{} has been made anew by somebody else: it stays", entry.what));
             return;
         }
         let ours = entry.ours.last().map(ToString::to_string).unwrap_or_default();

@@ -10,7 +10,7 @@ use state::{BootId, Dirs, Root, file};
 
 use crate::Error;
 use crate::key::{Key, Value};
-use crate::plan::Plan;
+use crate::plan::{Links, Plan};
 
 const FOLDER: &str = "host";
 const FILE: &str = "record.json";
@@ -29,6 +29,9 @@ pub struct Entry {
     pub before: Value,
     /// What we gave it. More than one: a change was begun, and nobody knows how far it came.
     pub ours: Vec<Value>,
+    /// Index of the link that it was set on; `None` where it goes with none, and in records of a version that did not say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<u32>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -57,10 +60,30 @@ impl Record {
                     what: change.key.clone(),
                     before: change.from.clone(),
                     ours: vec![change.to.clone()],
+                    index: plan.index_of(&change.key),
                 }),
             }
         }
+        for key in plan.adopted.iter().filter(|key| self.entry(key).is_none()) {
+            let (what, index) = (key.clone(), plan.index_of(key));
+            record.0.push(Entry { what, before: Value::Absent, ours: vec![Value::Present], index });
+        }
         record
+    }
+
+    /// Without what was set on links whose names others have by now, and the names. Pure.
+    #[must_use]
+    pub fn of_links(self, links: &Links) -> (Self, Vec<String>) {
+        let is_another = |entry: &Entry| {
+            let now = entry.what.link().and_then(|link| links.get(link));
+            entry.index.is_some() && now.is_some() && entry.index != now.copied()
+        };
+        let (gone, kept): (Vec<_>, Vec<_>) = self.0.into_iter().partition(is_another);
+        let mut names: Vec<String> =
+            gone.iter().filter_map(|entry| entry.what.link()).map(str::to_owned).collect();
+        names.sort();
+        names.dedup();
+        (Self(kept), names)
     }
 
     /// The record once it is done: only what is still ours.

@@ -15,9 +15,9 @@ use crate::settings::{Nic, RdmaMode, Settings};
 
 pub(crate) const MAIN: u32 = 254;
 /// Where `ip rule` has those of the guides: in front of main, whose own is 32766.
-const OF_A_NIC: u32 = 32_763;
+pub(crate) const OF_A_NIC: u32 = 32_763;
 /// In front of the NICs' own.
-const NOT_TO_RAILS: u32 = 32_762;
+pub(crate) const NOT_TO_RAILS: u32 = 32_762;
 const MODPROBE: &str = "etc/modprobe.d/railcni-rdma.conf";
 const RDMA_CM: &str = "sys/kernel/config/rdma_cm";
 

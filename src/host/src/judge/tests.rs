@@ -47,6 +47,11 @@ fn a_table_of_others_is_refused_and_one_of_ours_is_not() {
     let other = NicFacts { routes: vec![route("10.9.9.9")], ..facts() };
     let said = one(NIC, other.clone());
     assert!(said.contains("table 152 is in use: it has `b: route default via 10.9.9.9 table 152`"), "{said}");
-    let entry = crate::Entry { what: route("10.9.9.9"), before: Value::Absent, ours: vec![Value::Present] };
+    let entry = crate::Entry {
+        what: route("10.9.9.9"),
+        before: Value::Absent,
+        ours: vec![Value::Present],
+        index: None,
+    };
     assert_eq!(judged(NIC, other, &Record(vec![entry])), Vec::<String>::new());
 }

@@ -10,7 +10,7 @@ use crate::Error;
 use crate::key::{Key, Value};
 
 /// Ours, on routes and rules.
-const PROTOCOL: u8 = 211;
+pub(super) const PROTOCOL: u8 = 211;
 
 impl Kernel {
     pub(super) fn link(&mut self, name: &str) -> Result<Option<Link>, Error> {
@@ -140,17 +140,17 @@ fn gone_is_success(outcome: Result<(), netlink::Error>) -> Result<(), Error> {
     }
 }
 
-fn route(key: &Key, oif: u32) -> Option<Route> {
+pub(super) fn route(key: &Key, oif: u32) -> Option<Route> {
     let Key::Route { dst, gateway, table, .. } = key else { return None };
     Some(Route { gateway: *gateway, oif: Some(oif), table: *table, protocol: PROTOCOL, ..Route::new(*dst) })
 }
 
 /// Whoever made it.
-fn leads_alike(one: &Route, other: &Route) -> bool {
+pub(super) fn leads_alike(one: &Route, other: &Route) -> bool {
     (one.dst, one.gateway, one.oif, one.table) == (other.dst, other.gateway, other.oif, other.table)
 }
 
-fn rule(key: &Key) -> Option<Rule> {
+pub(super) fn rule(key: &Key) -> Option<Rule> {
     let Key::Rule { priority, from, not_to, table } = key else { return None };
     let subject = from.or(*not_to)?;
     Some(Rule {

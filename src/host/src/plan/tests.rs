@@ -15,6 +15,7 @@ fn entry(link: &str, before: u64, ours: &[u64]) -> Entry {
         what: mtu(link),
         before: Value::Number(before),
         ours: ours.iter().map(|number| Value::Number(*number)).collect(),
+        index: None,
     }
 }
 
@@ -48,6 +49,15 @@ fn what_somebody_else_has_set_since_stays_and_is_told() {
     let plan = plan(vec![], &picture(&[("a", Some(4000))]), &record);
     assert_eq!(plan.changes, []);
     assert_eq!(plan.foreign, ["a: mtu is 4000, not the 9000 that was set here: it stays"]);
+}
+
+#[test]
+fn what_somebody_else_has_made_anew_stays_and_is_told() {
+    let what = Key::Address { link: "a".to_owned(), net: "172.16.0.10/24".parse().unwrap() };
+    let entry = Entry { what: what.clone(), before: Value::Absent, ours: vec![Value::Present], index: None };
+    let plan = plan(vec![], &Picture(vec![(what, Some(Value::Others))]), &Record(vec![entry]));
+    assert_eq!(plan.changes, []);
+    assert_eq!(plan.foreign, ["a: address 172.16.0.10/24 has been made anew by somebody else: it stays"]);
 }
 
 #[test]

@@ -5,11 +5,13 @@ fn entries() -> Vec<Entry> {
         what: Key::Mtu { link: "a".into() },
         before: Value::Number(1500),
         ours: vec![Value::Number(9000)],
+        index: Some(7),
     };
     let file = Entry {
         what: Key::File { path: "etc/modprobe.d/x.conf".into() },
         before: Value::Absent,
         ours: vec![Value::Text("options\n".into())],
+        index: None,
     };
     vec![file, mtu]
 }
@@ -27,6 +29,23 @@ fn a_boot_takes_along_what_it_has_made_void_and_nothing_else() {
     assert_eq!(Record::load(&dirs).unwrap().0, entries()[..1], "the file on disk is still there");
     Record::default().save(&dirs).unwrap();
     assert!(!path.exists());
+}
+
+#[test]
+fn what_was_set_on_a_link_is_not_of_another_that_got_its_name() {
+    let links = |index| Links::from([("a".to_owned(), index)]);
+    let record = || Record(entries());
+    assert_eq!(record().of_links(&links(7)), (record(), vec![]));
+    assert_eq!(record().of_links(&Links::new()), (record(), vec![]), "what is not there may come back");
+    let (left, names) = record().of_links(&links(8));
+    assert_eq!((&left.0[..], &names[..]), (&entries()[..1], &["a".to_owned()][..]));
+    let mut earlier = record();
+    earlier.0[1].index = None;
+    assert_eq!(
+        earlier.clone().of_links(&links(8)).0,
+        earlier,
+        "a record of an earlier version does not say which"
+    );
 }
 
 #[test]
