@@ -13,8 +13,8 @@ mod links;
 #[path = "bad_input/macvlan.rs"]
 mod macvlan;
 
-use netns_tests::suite::{BINARIES, Binary, Stage};
-use serde_json::Value;
+use netns_tests::suite::{BINARIES, Binary, Stage, with};
+use serde_json::{Value, json};
 use testkit::{Plugin, Scope};
 
 /// What changes anything, or asks the kernel for a change: validation comes before all of it.
@@ -153,5 +153,19 @@ fn status_refuses_what_cannot_be_detected_as_add_does() {
             let said = bad.words.iter().all(|word| error.msg.to_lowercase().contains(word.as_str()));
             assert!(error.code == bad.code && said, "{}: {:?}: {error:?}", binary.name, bad.words);
         }
+    }
+}
+
+/// What can be on no record is nothing that DEL could undo: the pod would end never.
+#[test]
+fn del_of_a_network_whose_name_is_too_long_for_a_record_is_no_error() {
+    for binary in BINARIES {
+        let stage = Stage::new();
+        let config = with(stage.ready(binary, "1.1.0"), &json!({ "name": "x".repeat(256) }));
+        let plugin = stage.plugin(binary);
+        let refused = plugin.add(&config);
+        assert!(!refused.status.success(), "{}: {refused}", binary.name);
+        plugin.del(&config).success();
+        plugin.gc(&with(config, &json!({ "cni.dev/valid-attachments": [] }))).success();
     }
 }

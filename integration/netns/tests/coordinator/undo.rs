@@ -46,6 +46,21 @@ fn del_twice_and_without_any_add_is_success() {
     assert_same(&before, &scene.snapshot());
 }
 
+/// Somebody has removed one file; what the pod's interfaces share is on record beside it.
+#[test]
+fn del_without_its_record_undoes_what_the_pods_record_knows() {
+    let scene = Scene::new(2, Stack::V4);
+    scene.add(1, &config());
+    scene.add(2, &json!({}));
+    let record = scene.world.dirs().state.join("attachments/rail1/cid,coordinator,net1");
+    std::fs::remove_file(&record).unwrap_or_else(|error| panic!("{}: {error}", record.display()));
+    scene.del(1);
+    let rules = scene.rules("-4").join("\n");
+    assert!(!rules.contains("lookup 101") && rules.contains("lookup 102"), "{rules}");
+    assert!(scene.table("-4", "101").is_empty(), "{:?}", scene.table("-4", "101"));
+    assert!(!on_node(&scene, "ip route show table 500").iter().any(|line| line.starts_with("172.16.1.10")));
+}
+
 /// Hazard 11: upstream's DEL needs its agent. Ours needs the record, and not even a valid config.
 #[test]
 fn del_needs_no_namespace_no_link_and_no_valid_config() {

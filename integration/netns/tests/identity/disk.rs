@@ -9,7 +9,7 @@ use state::record::Loaded;
 use state::{AttachmentKey, Dirs, Records};
 use testkit::{World, assert_same};
 
-use super::{networks, pod, world};
+use super::{Network, macvlan, networks, pod, rail, world};
 
 /// The state directory on a file system of its own, in the world's own mounts.
 fn mount_state(world: &World) {
@@ -73,5 +73,32 @@ pub(super) fn as_an_older_version_left_it(world: &World, container: &str) {
             netns.cookie = 0;
         }
         records.save(&record).expect("saved");
+    }
+}
+
+/// Whose address it was, nobody knows any more: the pod that has it keeps it from all others.
+#[test]
+fn an_add_over_a_damaged_record_gives_no_address_that_a_living_pod_has() {
+    for config in [macvlan(1), rail(1)] {
+        let (world, kind) = (world(), config["type"].as_str().expect("a type").to_owned());
+        let (old, new) = (pod(&world, "a"), pod(&world, "b"));
+        let first = Network::of(&world, &old, "cid", "net1", config.clone());
+        assert_eq!(first.add()["ips"][0]["address"], "172.16.1.10/24");
+        let record = world.dirs().state.join(format!("attachments/rail1/cid,{kind},net1"));
+        let file = fs::File::options().write(true).open(&record).expect("the record");
+        file.set_len(20).expect("torn");
+        let second = Network::of(&world, &new, "cid", "net1", config);
+        let given = second.add();
+        assert_eq!(given["ips"][0]["address"], "172.16.1.11/24", "{kind}");
+        first.del();
+        second.check(&given);
+        second.del();
+        assert!(
+            old.has_link("net1") && !new.has_link("net1"),
+            "{kind}: what only a lost record knew goes with its pod"
+        );
+        // Nor is it free while the first pod lives.
+        let third = Network::of(&world, &new, "third", "net1", first.config.clone());
+        assert_eq!(third.add()["ips"][0]["address"], "172.16.1.12/24", "{kind}");
     }
 }

@@ -245,3 +245,28 @@ fn a_late_del_leaves_the_pods_of_another_host_on_this_machine_alone() {
     network.del();
     assert!(foreign.has_link("net1"), "it was taken for one of this host's");
 }
+
+/// Name, index, MAC and address are those of the interface, and the index of its master is that of a link in the pod.
+#[test]
+fn check_is_not_content_with_a_link_that_the_pod_has_put_in_its_place() {
+    for config in [macvlan(1), rail(1)] {
+        let world = world();
+        let (hostile, nested) = (pod(&world, "a"), pod(&world, "nested"));
+        let network = Network::of(&world, &hostile, "cid", "net1", config);
+        let result = network.add();
+        let (own, master) = (hostile.ifindex("net1"), world.host().ifindex("rail1"));
+        let mac = result["interfaces"][0]["mac"].as_str().expect("a MAC");
+        hostile.ip_do("link set net1 netns nested");
+        hostile.ip_do(&format!("link add v0 index {master} type veth peer name v1 index 77\nlink set v0 mtu 9000 up\nlink set v1 mtu 9000 up"));
+        let index = if own == master { String::new() } else { format!("index {own}") };
+        hostile.ip_do(&format!(
+            "link add link v0 name net1 {index} address {mac} type macvlan mode bridge\n\
+             link set net1 up\naddr add 172.16.1.10/24 brd + dev net1"
+        ));
+        let checked = with(network.config.clone(), &json!({ "prevResult": result }));
+        let error = network.link.check(&checked).error();
+        assert!(error.msg.contains("on a link of another namespace"), "{error:?}");
+        network.del();
+        assert!(!nested.has_link("net1") && leases(&world).is_empty());
+    }
+}
