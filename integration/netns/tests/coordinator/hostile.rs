@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use netlink::{Event, Group, Monitor};
+use netns_tests::hostile_pod::while_pod_acts;
 use serde_json::{Value, json};
-use testkit::{Ping, Space, assert_same};
+use testkit::{Ping, assert_same};
 
 use crate::node::on_node;
 use crate::pod::{Scene, Stack, nic};
@@ -44,30 +44,6 @@ fn ways(scene: &Scene, victims: &[String]) -> Vec<String> {
         .filter(|line| !line.contains("cache"))
         .map(|line| line.replace(" table local", ""))
         .collect()
-}
-
-/// Runs `act` in the pod on every change of links and addresses there, while `attach` goes on.
-fn while_pod_acts<T>(pod: &Space, act: impl Fn() + Send + Sync, attach: impl FnOnce() -> T) -> T {
-    let (ready, over) = (std::sync::Barrier::new(2), AtomicBool::new(false));
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            pod.run(|| {
-                let mut monitor = Monitor::subscribe(&[Group::Link, Group::Ipv4Address]).unwrap();
-                ready.wait();
-                while !over.load(Ordering::Relaxed) {
-                    let heard: Option<Event> =
-                        monitor.wait(Instant::now() + Duration::from_millis(20), Some).unwrap();
-                    if heard.is_some() {
-                        act();
-                    }
-                }
-            });
-        });
-        ready.wait();
-        let outcome = attach();
-        over.store(true, Ordering::Relaxed);
-        outcome
-    })
 }
 
 /// The addresses that the pod gives itself are no business of the node's, whenever it does that.

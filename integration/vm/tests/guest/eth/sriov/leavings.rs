@@ -1,9 +1,10 @@
 //! What a pod can leave on the interface that it was lent.
 
-use std::os::unix::fs::FileExt;
+use std::io::Write;
 
 use netlink::{Bits, Ethtool, Features, Rtnetlink};
 use netns::NetNs;
+use netns_tests::program::passes_everything;
 use serde_json::json;
 use vm::lab::{Pod, Vf, ip, run, vf};
 
@@ -13,15 +14,10 @@ use super::upgrade::{attached_by_the_peer, detached_by_the_peer};
 
 /// A program that passes every packet, as an object that `ip` can load.
 fn program() -> &'static str {
-    const SOURCE: &str = ".section xdp,\"ax\",@progbits\n.globl pass\n.type pass,@function\npass:\n\
-                          .quad 0x00000002000000b7, 0x0000000000000095\n.size pass, . - pass\n";
     const OBJECT: &str = "/run/pass.o";
-    super::upgrade::write("/run/pass.s", SOURCE);
-    run(&["gcc", "-c", "-o", OBJECT, "/run/pass.s"]);
-    run(&["objcopy", "-R", ".text", "-R", ".data", "-R", ".bss", OBJECT]);
-    // e_machine: EM_BPF
-    let object = std::fs::File::options().write(true).open(OBJECT).expect("the object");
-    object.write_all_at(&[247, 0], 18).expect("written");
+    std::fs::File::create(OBJECT)
+        .and_then(|mut file| file.write_all(passes_everything()))
+        .expect("the object");
     OBJECT
 }
 
