@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_comes_back_in_time_begins_anew() {
+    fn a_node_that_comes_back_in_time_starts_again() {
         let mut missing = Missing::default();
         let (granted, none) = (names(&["a"]), names(&[]));
         let there = nodes(r#"[{"metadata": {"name": "a"}}]"#);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use admission::World;
 use api::{Fabric, SpiderIPPool, SpiderMultusConfig};
 use serde_json::Value;
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 
 use crate::connection::{Connection, Failure, Seen, path};
@@ -31,7 +31,7 @@ const LOOK: Duration = Duration::from_secs(2);
 pub(crate) struct Known {
     pub(crate) world: Rc<RefCell<World>>,
     missing: Rc<RefCell<BTreeSet<List>>>,
-    changed: Rc<Notify>,
+    changed: Rc<watch::Sender<()>>,
     /// When the last look began.
     looked: Rc<Mutex<Option<Instant>>>,
 }
@@ -61,12 +61,7 @@ impl List {
 impl Known {
     /// Begins to follow all lists.
     pub(crate) fn follow(connection: &Connection, world: World) -> Self {
-        let known = Self {
-            world: Rc::new(RefCell::new(world)),
-            missing: Rc::new(RefCell::new(List::ALL.into())),
-            changed: Rc::default(),
-            looked: Rc::default(),
-        };
+        let known = Self::new(world);
         for list in List::ALL {
             let known = known.clone();
             let follow = connection.clone().follow(list.path(), None, move |seen| {
@@ -78,16 +73,26 @@ impl Known {
         known
     }
 
-    /// Waits until every list is there: before that, nobody can say that something is not.
-    pub(crate) async fn complete(&self) {
-        while !self.missing.borrow().is_empty() {
-            self.changed.notified().await;
+    fn new(world: World) -> Self {
+        Self {
+            world: Rc::new(RefCell::new(world)),
+            missing: Rc::new(RefCell::new(List::ALL.into())),
+            changed: Rc::default(),
+            looked: Rc::default(),
         }
     }
 
-    /// Waits for the next change.
-    pub(crate) async fn changed(&self) {
-        self.changed.notified().await;
+    /// Waits until every list is there: before that, nobody can say that something is not.
+    pub(crate) async fn complete(&self) {
+        let mut changes = self.changes();
+        while !self.missing.borrow().is_empty() {
+            changes.next().await;
+        }
+    }
+
+    /// All changes from now on: one that comes while nobody waits is there for whoever waits next.
+    pub(crate) fn changes(&self) -> Changes {
+        Changes(self.changed.subscribe())
     }
 
     /// Asks for what pods can name, as it is now. Whoever comes while somebody looks shares the next look: a crowd of pods with a
@@ -127,7 +132,20 @@ impl Known {
         }
         world.changed();
         self.missing.borrow_mut().remove(&list);
-        self.changed.notify_waiters();
+        self.changed.send_replace(());
+    }
+}
+
+/// Changes of what is known, for one who follows them.
+pub(crate) struct Changes(watch::Receiver<()>);
+
+impl Changes {
+    /// Waits for one that has not been waited for; several are one.
+    pub(crate) async fn next(&mut self) {
+        // An error says that nothing changes any more.
+        if self.0.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 }
 
@@ -146,4 +164,50 @@ pub(crate) fn slim(mut object: Value) -> Value {
         metadata.remove("managedFields");
     }
     object
+}
+
+#[cfg(test)]
+mod tests {
+    use fabric::Options;
+    use inject::Policy;
+
+    use super::*;
+
+    fn known() -> Known {
+        Known::new(World::new(Policy::default(), Options::of_cluster("default")))
+    }
+
+    fn run(test: impl Future<Output = ()>) {
+        tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(test);
+    }
+
+    async fn is_told(changes: &mut Changes) -> bool {
+        tokio::time::timeout(Duration::from_millis(50), changes.next()).await.is_ok()
+    }
+
+    /// Whoever follows is busy with the change before, most of the time.
+    #[test]
+    fn a_change_that_comes_while_nobody_waits_is_not_lost() {
+        run(async {
+            let known = known();
+            let mut changes = known.changes();
+            known.take(List::Configs, Seen::All(Vec::new(), 1, false));
+            known.take(List::Pools, Seen::All(Vec::new(), 2, false));
+            assert!(is_told(&mut changes).await, "it came before anybody waited");
+            assert!(!is_told(&mut changes).await, "several are one");
+        });
+    }
+
+    #[test]
+    fn all_is_known_when_the_last_list_is_there() {
+        run(async {
+            let known = known();
+            for (number, list) in List::ALL.into_iter().enumerate() {
+                let early = tokio::time::timeout(Duration::from_millis(20), known.complete()).await;
+                assert!(early.is_err(), "after {number} lists");
+                known.take(list, Seen::All(Vec::new(), 1, false));
+            }
+            known.complete().await;
+        });
+    }
 }

@@ -33,9 +33,9 @@ impl Lease {
         Self { name, path, identity, seen: None, ours: false, renewed: None }
     }
 
-    /// Whether it was ours a moment ago.
+    /// Whether it was ours a moment ago, so that nobody else has taken it since.
     pub(crate) fn is_ours(&self) -> bool {
-        self.ours
+        self.ours && self.renewed.is_some_and(|renewed| renewed.elapsed() < PATIENCE)
     }
 
     /// Takes it, keeps it, or waits for its holder to fall silent.

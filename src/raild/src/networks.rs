@@ -110,11 +110,12 @@ fn keep(kept: &Kept, seen: Seen<Value>) {
 
 impl Networks {
     async fn run(mut self, changed: Rc<Notify>) {
+        let mut news = self.known.changes();
         self.known.complete().await;
         loop {
             tokio::select! {
                 () = changed.notified() => {}
-                () = self.known.changed() => {}
+                () = news.next() => {}
                 () = tokio::time::sleep(AGAIN) => {}
             }
             tokio::time::sleep(BATCH).await;

@@ -63,6 +63,7 @@ impl Task {
     async fn run(mut self) {
         let life = u64::try_from(self.settings.life).unwrap_or_default();
         let between = Duration::from_secs(life / 60).clamp(Duration::from_millis(500), SELDOM);
+        let mut changes = self.known.changes();
         self.known.complete().await;
         loop {
             if let Err(problem) = self.look().await {
@@ -71,7 +72,7 @@ impl Task {
             // A namespace that begins to ask is to be registered at once.
             tokio::select! {
                 () = tokio::time::sleep(between) => {}
-                () = self.known.changed() => {}
+                () = changes.next() => {}
             }
         }
     }
