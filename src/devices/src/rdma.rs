@@ -6,6 +6,7 @@ mod del;
 mod derive;
 mod device_info;
 mod error;
+mod name;
 mod node;
 mod prepared;
 mod rdma_cni;
@@ -19,6 +20,7 @@ pub use undo::RdmaUndo;
 
 pub use check::of_device;
 pub use del::find_unrecorded;
+pub(crate) use name::give_name;
 pub use node::Node;
 pub use prepared::{PreparedRdma, immovable};
 

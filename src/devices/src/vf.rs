@@ -33,7 +33,7 @@ pub use undo::VfUndo;
 pub use check::{device_difference, differences};
 pub use del::find_unrecorded;
 pub(crate) use name::rename_when_free;
-pub(crate) use netdev::{is_at_hand, require_home};
+pub(crate) use netdev::{is_at_hand, require_home_alone};
 pub(crate) use owner::{Verdict, judge_chained};
 pub use prepared::PreparedVf;
 

@@ -20,6 +20,7 @@ pub use add::interface;
 pub use check::differences;
 pub use del::delete_all;
 pub(crate) use elsewhere::child_elsewhere;
+pub use elsewhere::delete_children;
 pub use link::{Ledger, staging_name};
 
 use attach::Pod;

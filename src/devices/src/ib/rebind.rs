@@ -7,6 +7,7 @@ use state::Dirs;
 use sysfs::Root;
 
 use super::{Error, lock};
+use crate::rdma::give_name;
 use crate::vf::{Device, Id};
 
 /// mlx5 needs about a second for a VF, more when the firmware is busy.
@@ -34,7 +35,7 @@ impl RdmaBefore {
         if now.name != self.name {
             let mut rdma = Rdma::open()?;
             if let Some(found) = rdma.device_by_name(&now.name)? {
-                rdma.rename(found.index, &self.name)?;
+                give_name(&mut rdma, &found, &self.name)?;
             }
         }
         if let (Some(before), Some(now)) = (&self.verbs, &now.verbs)
@@ -54,6 +55,13 @@ impl RdmaBefore {
 fn verbs(device: &Device) -> Option<String> {
     let mut entries = std::fs::read_dir(device.path().join("infiniband_verbs")).ok()?.flatten();
     entries.next()?.file_name().into_string().ok()
+}
+
+/// What its RDMA device is called, in whichever namespace that is: the pod may have given its name to another. The character
+/// device, which stays where it is, tells.
+pub(super) fn rdma_anywhere(device: &Device) -> Option<String> {
+    let tells = device.path().join("infiniband_verbs").join(verbs(device)?).join("ibdev");
+    Some(std::fs::read_to_string(tells).ok()?.trim().to_owned())
 }
 
 /// The RDMA device on the host.

@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 use state::{AttachmentKey, Dirs};
 use sysfs::Root;
 
-use super::rebind::{RdmaBefore, guid_of, rebind};
+use super::rebind::{RdmaBefore, guid_of, rdma_anywhere, rebind};
 use super::{ib_sriov_cni, lock};
 use crate::holders::Holders;
 use crate::users::Peers;
 use crate::vf::{
-    Admin, Attributes, Device, Id, Netdev, await_on_host, is_at_hand, rename_when_free, require_home,
+    Admin, Attributes, Device, Id, Netdev, await_on_host, is_at_hand, rename_when_free, require_home_alone,
 };
 
 /// An InfiniBand VF as it was before a pod got it.
@@ -114,9 +114,9 @@ impl IbUndo {
     /// takes the pod's GUID from it.
     fn put_back(&self, dirs: &Dirs, device: &Device, context: &mut UndoContext) -> Result<Vec<Error>, Error> {
         self.move_to_host(device.id(), context)?;
-        self.move_rdma_to_host(context)?;
+        self.move_rdma_to_host(device, context)?;
         if self.netdev.is_some() {
-            require_home(device, context.host()?)?;
+            require_home_alone(device, context)?;
         }
         let mut errors = Vec::new();
         let administered = self.restore_attributes(device, context);
@@ -136,9 +136,11 @@ impl IbUndo {
         netdev.move_to_host(id, self.index, &self.ifname, context)
     }
 
-    fn move_rdma_to_host(&self, context: &mut UndoContext) -> Result<(), Error> {
+    fn move_rdma_to_host(&self, device: &Device, context: &mut UndoContext) -> Result<(), Error> {
         match (&context.pod, &self.rdma) {
-            (Some(pod), Some(rdma)) if self.isolated => move_to_host(pod, &rdma.name),
+            (Some(pod), Some(rdma)) if self.isolated => {
+                move_to_host(pod, &rdma_anywhere(device).unwrap_or_else(|| rdma.name.clone()))
+            }
             _ => Ok(()),
         }
     }

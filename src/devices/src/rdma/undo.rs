@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use state::{AttachmentKey, Dirs, Lock, file};
 use sysfs::Root;
 
+use super::name::give_name;
 use super::{Error, rdma_cni};
 use crate::holders::Holders;
 use crate::users::Peers;
@@ -118,7 +119,7 @@ impl RdmaUndo {
         let away = || Error::Away { name: self.name.clone(), waited_ms: millis(start) };
         let found = wait_here(RETURN, || self.find_on_host(&mut host, &device))?.ok_or_else(away)?;
         if found.name != self.name {
-            host.rename(found.index, &self.name)?;
+            give_name(&mut host, &found, &self.name)?;
         }
         Ok(())
     }

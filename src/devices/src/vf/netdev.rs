@@ -3,6 +3,8 @@
 use std::time::{Duration, Instant};
 
 use attach::{Failure, Pod, UndoContext, wait};
+use links::child::delete_children;
+use netlink::link::LinkKind;
 use netlink::{HwAddr, Link, LinkChange, Rtnetlink};
 use netns::NetNs;
 use serde::{Deserialize, Serialize};
@@ -222,8 +224,12 @@ pub fn in_pod(
 ) -> Result<Option<Link>, attach::Error> {
     let id = device.to_string();
     let is_ours = |link: &Link| link.device.as_ref().is_some_and(|device| *device == id);
-    // Kernels before 5.14 do not say whose interface it is: then index and name together have to do.
-    let is_likely = |link: &Link| link.device.is_none() && link.name == ifname && index == Some(link.index);
+    // Kernels before 5.14 do not say whose interface it is: then index and name together have to do, if the pod cannot
+    // have made it.
+    let is_likely = |link: &Link| {
+        let is_nics = link.device.is_none() && link.kind == LinkKind::Device;
+        is_nics && link.name == ifname && index == Some(link.index)
+    };
     if let Some(index) = index
         && let Some(link) = pod.link_by_index(index)?.filter(|link| is_ours(link) || is_likely(link))
     {
@@ -246,6 +252,15 @@ pub(crate) fn require_home(device: &Device, host: &mut Rtnetlink) -> Result<(), 
         return Ok(());
     }
     await_on_host(device, host).map(drop)
+}
+
+/// Waits for it, and takes off what the pod has made on it: that would stay, and hear the next pod.
+pub(crate) fn require_home_alone(device: &Device, context: &mut UndoContext) -> Result<(), attach::Error> {
+    require_home(device, context.host()?)?;
+    if let Some(link) = device.link(context.host()?)? {
+        delete_children(link.index, context.pod.as_mut());
+    }
+    Ok(())
 }
 
 /// Whether the device's interface is in the pod or on the host, so that nobody else has it.

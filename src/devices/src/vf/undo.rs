@@ -7,7 +7,7 @@ use sysfs::Root;
 use super::apply::Admin;
 use super::device::{Device, Id};
 use super::name::rename_when_free;
-use super::netdev::{Netdev, await_on_host, is_at_hand, require_home};
+use super::netdev::{Netdev, await_on_host, is_at_hand, require_home_alone};
 use super::owner::{self, Verdict};
 use super::{Attributes, lock, sriov_cni};
 
@@ -104,7 +104,7 @@ impl VfUndo {
     fn put_back(&self, device: &Device, context: &mut UndoContext) -> Result<Vec<Error>, Error> {
         self.move_to_host(device.id(), context)?;
         if self.netdev.is_some() {
-            require_home(device, context.host()?)?;
+            require_home_alone(device, context)?;
         }
         let mut errors = Vec::new();
         errors.extend(self.restore_attributes(device, context).err());

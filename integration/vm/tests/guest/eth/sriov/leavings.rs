@@ -145,3 +145,27 @@ fn a_name_that_another_pods_vf_brought_home_goes_to_the_vf_whose_it_is() {
         assert_untouched(&thief, &before[0]);
     }
 }
+
+/// They stay on it when it moves, and the next pod's frames would reach them.
+#[test]
+fn links_that_the_pod_has_made_on_it_do_not_outlive_its_return() {
+    for kind in ["macvlan mode bridge", "ipvlan mode l2", "vlan id 7"] {
+        for nest in [false, true] {
+            let (vf, pod, nested) = (vf(7, 3), Pod::new(), Pod::new());
+            let before = State::of(&vf);
+            let call = attached(&vf, &pod);
+            pod.ip(&format!("link add link net1 name sib type {kind}"));
+            let at = if nest { &nested } else { &pod };
+            if nest {
+                pod.ip(&format!("link set dev sib netns {}", nested.name()));
+            }
+            at.ip("link set dev sib up");
+            call.run("DEL");
+            assert!(at.links().is_empty(), "{kind}, nested: {nest}: {:?}", at.links());
+            // What they had it listen to, the kernel counts again when it comes up (`__dev_set_rx_mode`).
+            ip(&format!("link set dev {} up", before.name()));
+            ip(&format!("link set dev {} down", before.name()));
+            assert_untouched(&vf, &before);
+        }
+    }
+}
