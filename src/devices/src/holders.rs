@@ -65,6 +65,12 @@ impl Holders<'_> {
         Ok(users.after(&self.peers.cache(key), since).map(str::to_owned))
     }
 
+    /// Whether it is another's than that of `key`, of which no word is left that names the device.
+    pub(crate) fn is_others(&self, id: &Id, key: &AttachmentKey) -> Result<bool, Error> {
+        let claimed = self.owner(id)?.is_some_and(|owner| owner.key != *key);
+        Ok(claimed || Users::find(self.dirs, self.peers, id)?.caches().next().is_some())
+    }
+
     /// Whether anybody has it, or has not given it back.
     pub(crate) fn is_lent(&self, id: &Id) -> Result<bool, Error> {
         let claimed = self.owner(id)?.is_some();
@@ -78,7 +84,7 @@ impl Holders<'_> {
 }
 
 /// Whether the device's interface is on the host, so that no pod has it.
-fn is_home(id: &Id) -> Result<bool, Error> {
+pub(crate) fn is_home(id: &Id) -> Result<bool, Error> {
     let device = Device::find(&Root::system(), id)?;
     device.map_or(Ok(false), |device| Ok(device.link(&mut Rtnetlink::open()?)?.is_some()))
 }

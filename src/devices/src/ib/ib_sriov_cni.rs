@@ -146,9 +146,7 @@ fn guess(dirs: &Dirs, key: &AttachmentKey, context: &mut UndoContext) -> Result<
         None => named(&key.ifname, context.host()?)?,
     };
     let Some(device) = found.filter(|device| device.pf().is_some()) else { return Ok(None) };
-    let is_others = holders(dirs).owner(device.id())?.is_some()
-        || Users::find(dirs, Peers::IbSriov, device.id())?.caches().next().is_some();
-    if is_others {
+    if holders(dirs).is_others(device.id(), key)? {
         return Ok(None);
     }
     tracing::warn!(
@@ -202,7 +200,37 @@ pub(super) fn repair(dirs: &Dirs, id: &Id, spared: Option<&str>) -> Result<(), E
             return Err(Failure::Leftover { key, source: error }.into());
         }
     }
-    Ok(())
+    unreadable(dirs)?.into_iter().try_for_each(|key| repair_unknown(dirs, id, key))
+}
+
+/// Attachments of this boot whose caches do not say which device they are about, nor in which network.
+fn unreadable(dirs: &Dirs) -> Result<Vec<AttachmentKey>, Error> {
+    let entries = std::fs::read_dir(dirs.upstream.path(&[NAME])?).into_iter().flatten().flatten();
+    let mut found = Vec::new();
+    for path in entries.map(|entry| entry.path()).filter(|path| path.is_file() && written_since_boot(path)) {
+        let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.rsplit_once('-'));
+        let (Some((container, ifname)), None) = (name, file::read(&path)?.as_deref().and_then(parse)) else {
+            continue;
+        };
+        found.push(AttachmentKey {
+            network: String::new(),
+            container_id: container.to_owned(),
+            ifname: ifname.to_owned(),
+        });
+    }
+    Ok(found)
+}
+
+/// The device is the attachment's if it has come home under the name that it had there.
+fn repair_unknown(dirs: &Dirs, id: &Id, key: AttachmentKey) -> Result<(), Error> {
+    let mut context = UndoContext::default();
+    let Some(undo) = guess(dirs, &key, &mut context)?.filter(|undo| undo.device == id.to_string()) else {
+        return Ok(());
+    };
+    match Error::join(undo.undo_locked(dirs, id, &mut context)?) {
+        Some(error) => Err(Failure::Leftover { key, source: error }.into()),
+        None => Ok(()),
+    }
 }
 
 /// Whether no pod has its interface, as far as the host can see: these peers do not write down who lives.

@@ -7,7 +7,7 @@ use state::{AttachmentKey, Dirs};
 use super::undo::holders;
 use super::{NAME, RdmaUndo, rdma_cni};
 use crate::vf::Id;
-use crate::vf::sriov_cni::allocated_to;
+use crate::vf::sriov_cni::{allocated_by, allocated_to};
 
 /// DEL: the device comes back from wherever it is.
 pub fn del(request: &Request) -> Result<(), cni::Error> {
@@ -87,7 +87,10 @@ pub fn gc(request: &Request, valid: &ValidAttachments) -> Result<(), cni::Error>
 
 /// The pod is whoever has the VF, as long as no other attachment of it came later.
 fn collect_cache(dirs: &Dirs, key: &AttachmentKey) -> Result<Vec<Error>, Error> {
-    let Some(undo) = find_unrecorded(dirs, key, PathBuf::new(), None)? else { return Ok(Vec::new()) };
+    // One that cannot be read is about the device of the VF.
+    let mut lent_to = UndoContext::at(allocated_by(dirs, key)?.as_deref())?;
+    let found = find_unrecorded(dirs, key, PathBuf::new(), lent_to.pod.as_mut())?;
+    let Some(undo) = found else { return Ok(Vec::new()) };
     let id = Id::parse(&undo.device)?;
     if let Some(since) = holders(dirs).superseded(&id, key)? {
         tracing::info!(attachment = %key, since, "its device is another pod's by now");

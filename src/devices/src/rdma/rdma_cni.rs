@@ -7,7 +7,9 @@ use netlink::Rdma;
 use serde::{Deserialize, Serialize};
 use state::{AttachmentKey, BootId, Dirs, file};
 
+use super::undo::holders;
 use super::{NAME, RdmaUndo};
+use crate::vf::Id;
 use crate::vf::sriov_cni::written_since_boot;
 
 /// What the peer keeps, and what it ignores.
@@ -66,7 +68,7 @@ pub(crate) fn find(
     let Some(bytes) = file::read(&path)? else { return Ok(None) };
     let Ok(cache) = serde_json::from_slice::<RdmaCniCache>(&bytes) else {
         tracing::warn!(path = %path.display(), "this cache cannot be read: the device of {} it must be", key.ifname);
-        return pod.map_or(Ok(None), |pod| guess(key, netns, pod));
+        return pod.map_or(Ok(None), |pod| guess(dirs, key, netns, pod));
     };
     let current = match &cache.railcni {
         Some(ours) => ours.boot_id == BootId::current()?,
@@ -76,9 +78,12 @@ pub(crate) fn find(
 }
 
 /// The RDMA device of the interface, which keeps the name that it has.
-fn guess(key: &AttachmentKey, netns: PathBuf, pod: &mut Pod) -> Result<Option<RdmaUndo>, Error> {
+fn guess(dirs: &Dirs, key: &AttachmentKey, netns: PathBuf, pod: &mut Pod) -> Result<Option<RdmaUndo>, Error> {
     let link = pod.netlink.link_by_name(&key.ifname)?;
     let Some(device) = link.and_then(|link| link.device) else { return Ok(None) };
+    if Id::parse(&device).map_or(Ok(true), |id| holders(dirs).is_others(&id, key))? {
+        return Ok(None);
+    }
     let mut inside = Rdma::open_in(&pod.netns)?;
     for rdma in inside.devices()? {
         let ports = inside.ports(rdma.index)?;

@@ -9,7 +9,7 @@ use state::{AttachmentKey, Dirs};
 use super::device::Id;
 use super::sriov_cni::{self, Allocation};
 use super::{Error, VfUndo};
-use crate::holders::Holders;
+use crate::holders::{Holders, is_home};
 use crate::users::Peers;
 
 /// Whether an undo may touch the device.
@@ -67,13 +67,21 @@ pub(super) fn reclaim(dirs: &Dirs, id: &Id, files: &sriov_cni::Files) -> Result<
     if let Some(owner) = holders.living(id)? {
         return Err(allocated(id, owner.key.to_string(), owner.netns()));
     }
-    if let Some(netns) = Allocation::of(dirs, files, id)?.user()?.filter(|netns| is_alive(netns)) {
+    // Another namespace at that path by now, maybe the new owner's own, has nothing of an interface that is on the host.
+    if let Some(netns) = Allocation::of(dirs, files, id)?.user()?.filter(|netns| is_alive(netns))
+        && !is_home(id)?
+    {
         return Err(allocated(id, "a pod".to_owned(), netns));
     }
     // The last user first: what it found, the one before had left.
     repair(dirs, id, files, holders.cache(id)?.as_deref())?;
     holders.reclaim::<VfUndo>(id, |undo, context| undo.undo_locked(dirs, id, context))?;
-    repair(dirs, id, files, None)
+    repair(dirs, id, files, None)?;
+    // Allocated yet: no word is left of what it was.
+    match Allocation::of(dirs, files, id)?.user_of_this_boot()? {
+        Some(netns) => sriov_cni::repair_unknown(dirs, files, id, netns),
+        None => Ok(()),
+    }
 }
 
 /// Puts back what pods of the peer left that are gone: its allocation file stays as long as that was not done.

@@ -14,12 +14,12 @@ use serde::{Deserialize, Serialize};
 use state::{Dirs, file};
 
 pub(super) use allocation::Allocation;
-pub(crate) use allocation::allocated_to;
+pub(crate) use allocation::{allocated_by, allocated_to};
 pub(crate) use cache::written_since_boot;
 pub use cache::{Ours, SriovCniCache};
-pub(super) use find::repair;
 pub use find::{Found, caches, find};
 pub(crate) use find::{default_name, named};
+pub(super) use find::{repair, repair_unknown};
 
 use super::device::Id;
 use attach::Error;

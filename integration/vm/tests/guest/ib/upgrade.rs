@@ -41,7 +41,7 @@ fn cache(pod: &Pod) -> String {
 }
 
 /// What ib-sriov-cni leaves after an ADD with a GUID.
-fn attached_by_the_peer(vf: &Vf, pod: &Pod) -> Call {
+pub(super) fn attached_by_the_peer(vf: &Vf, pod: &Pod) -> Call {
     let (name, before) = (vf.ifname(), guid(vf));
     vf.set("state enable");
     set_guid(vf, PEERS);
@@ -162,4 +162,37 @@ fn nothing_is_told_to_the_pf_before_the_vf_is_home() {
     home(&vf);
     call.run("DEL");
     assert_eq!(picture(&vf), before);
+}
+
+/// GC cannot tell the network of a cache that is torn, so the next ADD is the first that can.
+#[test]
+fn add_and_gc_after_a_torn_cache_of_a_dead_pod_leave_nothing_of_it() {
+    for text in ["", "{", r#"{"cniVersion":"1.0.0","name":"ib"}"#] {
+        let (vf, dead) = (vf(1, 1), Pod::new());
+        let name = vf.ifname();
+        let late = attached_by_the_peer(&vf, &dead);
+        write(&cache(&dead), text);
+        let path = cache(&dead);
+        drop(dead);
+        home(&vf);
+        late.clone().with(&json!({ "cni.dev/valid-attachments": [] })).run("GC");
+        let pod = Pod::new();
+        let call = ib_sriov(&vf, &pod, &json!({ "guid": OURS }));
+        let output = call.output("ADD");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success() && said.contains("what it was is not known"), "{text}: {said}");
+        assert!(!fs::exists(&path).expect("look"), "{text}");
+        let has = picture_inside(&vf, &pod);
+        late.run("DEL");
+        assert_eq!(picture_inside(&vf, &pod), has, "{text}: after the late DEL");
+        call.run("DEL");
+        let now = picture(&vf);
+        assert_eq!(now.0, name);
+        assert!(!now.1.ends_with(PEERS) && !now.2.contains(PEERS) && !now.2.contains("enable"), "{now:?}");
+        set_guid(&vf, super::NO_GUID);
+    }
+}
+
+fn picture_inside(vf: &Vf, pod: &Pod) -> (String, Vec<String>) {
+    (format!("{:?}", vf.attributes()), pod.links())
 }

@@ -2,9 +2,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use attach::Error;
-use state::{Dirs, file};
+use state::{AttachmentKey, Dirs, file};
 
-use super::Files;
+use super::{Files, SriovCniCache, written_since_boot};
 use crate::vf::FOLDER;
 use crate::vf::device::Id;
 
@@ -28,6 +28,12 @@ impl Allocation {
         Ok((!text.is_empty()).then(|| PathBuf::from(std::ffi::OsStr::from_bytes(text))))
     }
 
+    /// The same, if the kernel that it speaks of still runs.
+    pub(in crate::vf) fn user_of_this_boot(&self) -> Result<Option<PathBuf>, Error> {
+        let current = self.path.as_deref().is_some_and(written_since_boot);
+        if current { self.user() } else { Ok(None) }
+    }
+
     /// The lock's folder, which is made first, lies below.
     pub(in crate::vf) fn take(&self, netns: &Path) -> Result<(), Error> {
         let Some(path) = &self.path else { return Ok(()) };
@@ -48,4 +54,13 @@ impl Allocation {
 pub(crate) fn allocated_to(dirs: &Dirs, id: &Id) -> Result<Option<PathBuf>, Error> {
     let files = Files { folder: FOLDER.to_owned(), allocations: true, ..Files::default() };
     Allocation::of(dirs, &files, id)?.user()
+}
+
+/// The namespace that has the VF of an attachment, as its cache and the allocation say.
+pub(crate) fn allocated_by(dirs: &Dirs, key: &AttachmentKey) -> Result<Option<PathBuf>, Error> {
+    let cache = format!("{}-{}", key.container_id, key.ifname);
+    let path = dirs.upstream.path(&[FOLDER])?.join(cache);
+    let cache = file::read(&path)?.as_deref().and_then(SriovCniCache::parse);
+    let id = cache.and_then(|cache| Id::parse(&cache.device).ok());
+    id.map_or(Ok(None), |id| allocated_to(dirs, &id))
 }

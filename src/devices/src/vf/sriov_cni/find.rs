@@ -10,6 +10,7 @@ use super::{Allocation, Files, SriovCniCache};
 use crate::users::{Peers, Users};
 use crate::vf::device::{Device, Id};
 use crate::vf::netdev::{Netdev, SPARE_NAME, require_home};
+use crate::vf::owner::holders;
 use crate::vf::{self, Attributes, VfUndo};
 
 /// What the peer's files say of an attachment that has no record.
@@ -54,16 +55,45 @@ fn guess(dirs: &Dirs, key: &AttachmentKey, files: &Files, context: &mut UndoCont
         None => allocated(dirs, key, files, context.host()?)?,
     };
     let Some(device) = found else { return unknown(dirs, files) };
+    if holders(dirs).is_others(device.id(), key)? {
+        return Ok(Found::Stale);
+    }
+    let name = default_name(&device, context.host()?)?;
+    Ok(Found::Undo(Box::new(to_defaults(key.clone(), &device, files.clone(), name))))
+}
+
+fn to_defaults(key: AttachmentKey, device: &Device, files: Files, name: String) -> VfUndo {
     tracing::warn!(
         device = %device.id(),
         "what it was is not known: it gets the usual name, and its PF's defaults: no VLAN, no MAC, no rates, no trust, link \
          state auto; spoofchk stays what it is"
     );
-    let name = default_name(&device, context.host()?)?;
-    let mut undo = SriovCniCache::default().undo(key.clone(), device.id(), files.clone());
+    let mut undo = SriovCniCache::default().undo(key, device.id(), files);
     undo.netdev = Some(Netdev { name, ..Netdev::default() });
     undo.before = Some(Attributes::defaults());
-    Ok(Found::Undo(Box::new(undo)))
+    undo
+}
+
+/// Puts back a device that is allocated to a pod that is gone, and that no cache which can be read is about.
+pub(in crate::vf) fn repair_unknown(
+    dirs: &Dirs,
+    files: &Files,
+    id: &Id,
+    netns: PathBuf,
+) -> Result<(), Error> {
+    let Some(device) = Device::find(&Root::system(), id)? else { return Ok(()) };
+    let mut context = UndoContext::default();
+    let host = context.host()?;
+    require_home(&device, host)?;
+    let name = device.link(host)?.map_or_else(String::new, |link| link.name);
+    // The name that it had in the pod, or its own.
+    let is_pods = names(&dirs.upstream.path(&[&files.folder])?)
+        .iter()
+        .any(|cache| cache.strip_suffix(&name).is_some_and(|container| container.ends_with('-')));
+    let name = if is_pods { default_name(&device, host)? } else { name };
+    let nobody = AttachmentKey { network: String::new(), container_id: String::new(), ifname: String::new() };
+    let undo = to_defaults(nobody, &device, Files { netns, ..files.clone() }, name);
+    Error::join(undo.undo_locked(dirs, id, &mut context)?).map_or(Ok(()), Err)
 }
 
 /// The device of the link of that name.

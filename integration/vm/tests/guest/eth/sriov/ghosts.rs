@@ -128,7 +128,7 @@ fn a_claim_that_cannot_be_read_is_said_and_gives_nobody_a_living_pods_vf() {
 }
 
 /// As rdma-cni does after sriov-cni.
-fn rdma_by_the_peer(vf: &Vf, pod: &Pod) -> (String, Call) {
+pub(super) fn rdma_by_the_peer(vf: &Vf, pod: &Pod) -> (String, Call) {
     let device = vf.rdma().remove(0);
     run(&["rdma", "dev", "set", &device, "netns", pod.name()]);
     run(&["mkdir", "-p", "/var/lib/cni/rdma"]);
@@ -175,6 +175,60 @@ fn a_torn_cache_of_rdma_leaves_no_device_in_a_living_pod() {
     rdma.run("DEL");
     sriov(&vf, &pod, &json!({})).run("DEL");
     assert_untouched(&vf, &before);
+}
+
+#[test]
+fn a_torn_cache_of_rdma_leaves_no_device_in_a_living_pod_after_gc_either() {
+    let (vf, pod) = (vf(3, 3), Pod::new());
+    let before = State::of(&vf);
+    attached_by_the_peer(&vf, &pod);
+    let (device, rdma) = rdma_by_the_peer(&vf, &pod);
+    write(&format!("/var/lib/cni/rdma/rail1-{}-net1", pod.name()), "{");
+    gc(&rdma, &[]);
+    assert_eq!((vf.rdma(), pod.rdma_devices().len()), (vec![device], 0));
+    gc(&sriov(&vf, &pod, &json!({})), &[]);
+    assert_untouched(&vf, &before);
+}
+
+/// ADD a by us, DEL a by the peer, ADD b by the peer: our late word about a, and then b's DEL.
+#[test]
+fn a_claim_of_an_rdma_device_whose_pod_the_peer_has_detached_counts_for_nothing() {
+    for verb in ["DEL", "GC"] {
+        let (vf, a, b) = (vf(4, 2), Pod::new(), Pod::new());
+        let before = State::of(&vf);
+        let first = ours(&vf, &a);
+        let rdma =
+            first.then("rdma", &json!({ "prevResult": sriov_result(&vf, &a), "vlan": null, "mac": null }));
+        rdma.run("ADD");
+        rdma_detached_by_the_peer(&vf, &a);
+        detached_by_the_peer(&vf, &a, &before);
+        attached_by_the_peer(&vf, &b);
+        let (device, of_b) = rdma_by_the_peer(&vf, &b);
+        match verb {
+            "GC" => [&rdma, &first].into_iter().for_each(|call| gc(call, &[&b])),
+            _ => [&rdma, &first].into_iter().for_each(|call| drop(call.run(verb))),
+        }
+        assert_eq!((b.links(), b.rdma_devices()), (vec!["net1".to_owned()], vec![device]), "{verb} of a");
+        assert_eq!(vf.attributes().vlan, 100, "{verb} of a");
+        of_b.run("DEL");
+        sriov(&vf, &b, &json!({})).run("DEL");
+        assert_untouched(&vf, &before);
+    }
+}
+
+/// As it is in the pod.
+fn sriov_result(vf: &Vf, pod: &Pod) -> Value {
+    let interface = json!({ "name": "net1", "sandbox": pod.path(), "pciID": vf.bdf() });
+    json!({ "cniVersion": "1.1.0", "interfaces": [interface] })
+}
+
+fn rdma_detached_by_the_peer(vf: &Vf, pod: &Pod) {
+    let pid = std::process::id().to_string();
+    run(&["ip", "netns", "attach", "home", &pid]);
+    pod.run(&["rdma", "dev", "set", &pod.rdma_devices()[0], "netns", "home"]);
+    run(&["ip", "netns", "del", "home"]);
+    assert!(!vf.rdma().is_empty());
+    fs::remove_file(format!("/var/lib/cni/rdma/rail1-{}-net1", pod.name())).expect("the cache");
 }
 
 #[test]

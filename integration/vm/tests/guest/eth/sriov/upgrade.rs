@@ -112,6 +112,43 @@ fn a_torn_cache_brings_the_vf_home_with_its_pfs_defaults() {
     }
 }
 
+/// GC cannot tell the network of a cache that is torn, so the next ADD is the first that can.
+#[test]
+fn add_and_gc_after_a_torn_cache_of_a_dead_pod_leave_the_vf_with_its_pfs_defaults() {
+    for text in ["", "{\"cniVersion\":", r#"{"cniVersion":"1.0.0","name":"rail1","type":"sriov"}"#] {
+        let (vf, dead) = (vf(0, 3), Pod::new());
+        let before = State::of(&vf);
+        attached_by_the_peer(&vf, &dead);
+        let cache = format!("/var/lib/cni/sriov/{}-net1", dead.name());
+        write(&cache, text);
+        let late = sriov(&vf, &dead, &json!({}));
+        drop(dead);
+        returned(&vf);
+        late.clone().with(&json!({ "cni.dev/valid-attachments": [] })).run("GC");
+        let pod = Pod::new();
+        let call = sriov(&vf, &pod, &json!({}));
+        let output = call.output("ADD");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success() && said.contains("its PF's defaults"), "{text}: {said}");
+        let has = vf.attributes();
+        assert_eq!((has.vlan, has.mac.as_deref()), (0, Some("00:00:00:00:00:00")), "{text}");
+        late.run("DEL");
+        assert_eq!(
+            (vf.attributes(), pod.links()),
+            (has, vec!["net1".to_owned()]),
+            "{text}: after the late DEL"
+        );
+        call.run("DEL");
+        assert_eq!(
+            (vf.ifname().as_str(), vf.attributes()),
+            (before.name(), before.attributes().clone()),
+            "{text}"
+        );
+        assert_no_file();
+        vf.rebind();
+    }
+}
+
 /// Which pod it is about, only `CNI_NETNS` could tell.
 #[test]
 fn without_cni_netns_a_living_pod_of_the_peer_keeps_its_vf_and_its_cache() {
