@@ -123,6 +123,12 @@ impl GivenBack {
         Self { ipam, recorded: true }
     }
 
+    /// As a record told it, of a device that the pod only had for its time: it came home, and the pod may have put its
+    /// addresses on another link.
+    pub fn lent(ipam: Option<String>) -> Self {
+        Self { ipam, recorded: false }
+    }
+
     /// As far as it could be found: what the pod has renamed was not.
     pub fn unrecorded(ipam: Option<String>) -> Self {
         Self { ipam, recorded: false }

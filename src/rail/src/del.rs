@@ -3,6 +3,9 @@ use std::path::Path;
 use attach::ipam::{Ipam, VALID, with_key};
 use attach::{Attachments, Error, Found, Undo, UndoContext, key_of};
 use cni::{Attachment, Request, ValidAttachments};
+use devices::ib::{self, IbUndo};
+use devices::rdma::{self, RdmaUndo};
+use devices::vf::{self, VfUndo};
 use links::child::other_type;
 use serde_json::Value;
 use state::{AttachmentKey, Dirs};
@@ -29,7 +32,7 @@ pub fn del(request: &Request, rails: &[Request], ipam: &dyn Ipam) -> Result<(), 
     if errors.is_empty() {
         let held = leases(request, rails, &made.rails);
         errors.extend(held.filter_map(|(mut of, plugin)| {
-            of.env.unrecorded = !(recorded && made.knows_its_links());
+            of.env.unrecorded = !(recorded && made.silences());
             ipam.del(&of, &plugin).err()
         }));
     } else {
@@ -74,20 +77,35 @@ fn undo(
     Ok((made, recorded))
 }
 
-/// Who changes a chain to one plugin has pods of the chain.
+/// Who changes a chain to one plugin has pods of the chain, whose plugins come off in turn.
 fn detach_other_type(
     dirs: &Dirs,
     rails: &[Request],
     cni_netns: Option<&Path>,
     errors: &mut Vec<Error>,
 ) -> Result<(), Error> {
-    let coordinator = Attachments::open(dirs, routing::PLUGIN)?;
     for rail in rails {
         let key = key_of(rail)?;
-        if let Found::Attached { undo, netns } = coordinator.find::<routing::Undo>(&key)? {
-            errors.extend(coordinator.release(&key, &undo, &mut UndoContext::of(netns.as_ref(), cni_netns)?));
-        }
+        detach::<routing::Undo>(dirs, routing::PLUGIN, &key, cni_netns, errors)?;
+        detach::<RdmaUndo>(dirs, rdma::NAME, &key, cni_netns, errors)?;
+        detach::<VfUndo>(dirs, vf::FOLDER, &key, cni_netns, errors)?;
+        detach::<IbUndo>(dirs, ib::NAME, &key, cni_netns, errors)?;
         other_type::release(&key, PLUGIN, cni_netns, errors)?;
+    }
+    Ok(())
+}
+
+/// By the record of that plugin, if there is one.
+fn detach<T: Undo>(
+    dirs: &Dirs,
+    plugin: &str,
+    key: &AttachmentKey,
+    cni_netns: Option<&Path>,
+    errors: &mut Vec<Error>,
+) -> Result<(), Error> {
+    let attachments = Attachments::open(dirs, plugin)?;
+    if let Found::Attached { undo, netns } = attachments.find::<T>(key)? {
+        errors.extend(attachments.release(key, &undo, &mut UndoContext::of(netns.as_ref(), cni_netns)?));
     }
     Ok(())
 }

@@ -41,9 +41,15 @@ impl Made {
         }
     }
 
-    /// Whether the links that were about to be made are known by more than their names.
-    pub(super) fn knows_its_links(&self) -> bool {
-        self.children().all(|link| link.index.is_some())
+    /// Whether the undo takes the addresses off whatever the pod has put them on: that of links does which are known by more
+    /// than their names, and that of devices does not.
+    pub(super) fn silences(&self) -> bool {
+        let mut parts = self.rails.iter().flat_map(|rail| &rail.parts);
+        parts.all(|part| match part {
+            Part::Child(link) => link.index.is_some(),
+            Part::Rdma(_) => true,
+            Part::Sriov(_) | Part::IbSriov(_) => false,
+        })
     }
 
     fn children(&self) -> impl Iterator<Item = &PodLink> {

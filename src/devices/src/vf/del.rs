@@ -29,7 +29,7 @@ fn give_back(
         Found::Attached { undo, netns } => {
             let mut context = UndoContext::of(netns.as_ref(), cni_netns)?;
             errors.extend(attachments.release(&key, &undo, &mut context));
-            return Ok(GivenBack::recorded(undo.ipam));
+            return Ok(GivenBack::lent(undo.ipam));
         }
         Found::Damaged(damage) => {
             tracing::warn!(%damage, "the record of this attachment is damaged; its cache has to do");
