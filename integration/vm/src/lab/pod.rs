@@ -1,13 +1,15 @@
 //! A pod: a named network namespace.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::command::fed;
-use crate::lab::{Outcome, Vf, ip, rdma, run, try_run};
+use crate::lab::{Outcome, Vf, ip, rdma, run, try_run, until};
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
@@ -22,11 +24,38 @@ impl Pod {
     #[track_caller]
     #[expect(clippy::new_without_default, reason = "making a namespace is no default")]
     pub fn new() -> Self {
-        let name = format!("pod{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        Self::at(format!("pod{}", COUNT.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    #[track_caller]
+    fn at(name: String) -> Self {
         ip(&format!("netns add {name}"));
         let pod = Self { name };
         pod.ip("link set lo up");
         pod
+    }
+
+    /// Ends it, and makes another one at its path, to which the kernel has given its inode as well.
+    #[track_caller]
+    #[must_use]
+    pub fn replaced(self) -> Self {
+        let (name, inode) = (self.name.clone(), self.inode());
+        drop(self);
+        let next = Self::at(name.clone());
+        // The number is free when the kernel has taken the first one down.
+        until(Duration::from_secs(20), "the kernel gives the inode again", || {
+            if next.inode() != inode {
+                ip(&format!("netns del {name}"));
+                ip(&format!("netns add {name}"));
+            }
+            next.inode() == inode
+        });
+        next.ip("link set lo up");
+        next
+    }
+
+    fn inode(&self) -> u64 {
+        std::fs::metadata(self.path()).unwrap_or_else(|error| panic!("{}: {error}", self.name)).ino()
     }
 
     /// As `pod0`.

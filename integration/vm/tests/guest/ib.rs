@@ -6,6 +6,7 @@ mod detection;
 mod eight;
 mod examples;
 mod ib_sriov;
+mod identity;
 mod lock;
 mod matrices;
 mod rail;

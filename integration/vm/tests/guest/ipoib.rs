@@ -6,6 +6,7 @@ mod conformance;
 mod detection;
 mod examples;
 mod fabric;
+mod identity;
 mod matrices;
 mod rail;
 mod refusals;

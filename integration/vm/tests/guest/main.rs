@@ -1,8 +1,10 @@
 //! Tests that run inside a guest. The first module names the configuration that is booted for them.
 
+mod attachment;
 mod conformance;
 mod eth;
 mod ib;
+mod identity;
 mod igb;
 mod ipoib;
 mod many;

@@ -9,6 +9,7 @@ mod eight_rails;
 mod examples;
 mod ghosts;
 mod held;
+mod identity;
 mod knobs;
 mod leavings;
 mod neighbours;

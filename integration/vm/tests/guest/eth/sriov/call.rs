@@ -63,6 +63,12 @@ impl Call {
         next.with(&json!({ "type": plugin, "ipam": null })).with(more)
     }
 
+    /// By another ID than the pod's name.
+    pub(crate) fn container(mut self, id: &str) -> Self {
+        id.clone_into(&mut self.container);
+        self
+    }
+
     /// Another interface of the same pod.
     pub(crate) fn ifname(mut self, name: &str) -> Self {
         name.clone_into(&mut self.ifname);

@@ -93,8 +93,9 @@ pub(crate) fn assert_untouched(vf: &Vf, before: &State) {
 /// Nothing is on record any more, with us or the peer.
 #[track_caller]
 pub(crate) fn assert_no_file() {
-    for directory in ["/run/railcni/attachments", "/run/railcni/devices", "/run/railcni/rdma", "/var/lib/cni"]
-    {
+    let ours =
+        ["attachments", "devices", "ib-devices", "rdma"].map(|folder| format!("/run/railcni/{folder}"));
+    for directory in ours.iter().map(String::as_str).chain(["/var/lib/cni"]) {
         let left = files(Path::new(directory));
         assert!(left.is_empty(), "{left:?}");
     }
