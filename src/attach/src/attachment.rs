@@ -1,5 +1,6 @@
 //! The write-ahead life of one attachment: its record exists before the first change and goes after the last undo.
 
+mod adding;
 mod collect;
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,8 @@ use serde::{Deserialize, Serialize};
 use state::record::{Damage, Loaded};
 use state::{AttachmentKey, Dirs, Lock, Netns, Record, Records, Saved};
 
-use crate::{Error, Failure, Pod, UndoContext, loopback};
+use crate::{Error, Failure, UndoContext, loopback};
+pub(crate) use adding::left_to_del;
 
 /// How long an ADD, or a DEL, waits for another of the same attachment: longer than detection and IPAM take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -216,87 +218,6 @@ impl Attachments {
     }
 }
 
-impl Prepared {
-    /// Whether an earlier ADD of the same key had been killed: its IPAM may hold a lease for it.
-    pub fn superseded(&self) -> bool {
-        self.superseded
-    }
-
-    /// Writes the record; the first change may follow.
-    pub fn begin<T: Undo>(self, undo: T) -> Result<Adding<T>, Error> {
-        let record = self.records.draft(
-            self.key,
-            Some(self.netns),
-            Held { phase: Phase::Adding, lo_without_ipv6: false, undo },
-        );
-        let saved = self.records.save(&record)?;
-        Ok(Adding { records: self.records, record, saved, _lock: self.lock })
-    }
-}
-
-impl<T: Undo> Adding<T> {
-    /// Whose it is.
-    pub fn key(&self) -> &AttachmentKey {
-        &self.record.key
-    }
-
-    /// What will be undone.
-    pub fn undo(&self) -> &T {
-        &self.record.undo.undo
-    }
-
-    /// Writes down more to undo, before it is done.
-    pub fn persist(&mut self, change: impl FnOnce(&mut T)) -> Result<(), Error> {
-        self.set(change);
-        self.update()
-    }
-
-    /// Keeps in mind what helps the undo and is not needed for it; written at the end.
-    pub fn set(&mut self, change: impl FnOnce(&mut T)) {
-        change(&mut self.record.undo.undo);
-    }
-
-    /// Writes down that the pod's lo is without IPv6, before that is switched on for an address.
-    pub fn wake_lo(&mut self, pod: &Pod) -> Result<(), Error> {
-        if self.record.undo.lo_without_ipv6 || !loopback::is_without_ipv6(pod)? {
-            return Ok(());
-        }
-        self.record.undo.lo_without_ipv6 = true;
-        self.update()
-    }
-
-    /// Writes down that the ADD got to its end.
-    pub fn attached(&mut self) -> Result<(), Error> {
-        self.record.undo.phase = Phase::Attached;
-        self.update()
-    }
-
-    fn update(&mut self) -> Result<(), Error> {
-        Ok(self.records.update(&mut self.saved, &self.record)?)
-    }
-
-    /// Undoes an ADD that failed with `error`; what could not be undone is in its details.
-    pub fn roll_back(mut self, error: cni::Error) -> cni::Error {
-        let failures = self.fail();
-        left_to_del(error, failures.into_iter().map(cni::Error::from))
-    }
-
-    /// Undoes the ADD. Returns what could not be undone; the record then stays, and DEL tries again.
-    pub fn fail(&mut self) -> Vec<Error> {
-        let mut context = match UndoContext::of(self.record.netns.as_ref(), None) {
-            Ok(context) => context,
-            Err(error) => return vec![error],
-        };
-        context.attachment = Some(self.record.key.clone());
-        let mut errors = self.undo().undo(&mut context);
-        errors.extend(self.record.undo.put_back_lo(&mut context).err());
-        if errors.is_empty() {
-            errors.extend(self.records.remove(&self.record.key).err().map(Error::from));
-        }
-        errors
-    }
-}
-
 impl<T> Held<T> {
     fn put_back_lo(&self, context: &mut UndoContext) -> Result<(), Error> {
         context.pod.as_mut().filter(|_| self.lo_without_ipv6).map_or(Ok(()), loopback::put_back)
@@ -311,17 +232,6 @@ pub fn despite_disk(error: impl Into<Error>) -> Result<(), Error> {
     }
     tracing::warn!(%error, "going on without: what is to be undone comes first");
     Ok(())
-}
-
-/// The error of an ADD whose undo had `failures`.
-pub(crate) fn left_to_del(error: cni::Error, failures: impl IntoIterator<Item = cni::Error>) -> cni::Error {
-    match cni::Error::join(failures) {
-        None => error,
-        Some(undo) => {
-            let details = format!("{}; the undo is left to DEL: {}", error.details, undo.msg);
-            error.with_details(details.trim_start_matches("; "))
-        }
-    }
 }
 
 /// The name of the attachment that a request is about.
