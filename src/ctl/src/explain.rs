@@ -146,7 +146,7 @@ fn written(config: &Config, key: &str) -> String {
 fn of_routing(rail: &Rail) -> Vec<String> {
     let ifname = &rail.request.env.ifname;
     let Some(settings) = &rail.routing else { return vec![format!("{ifname}: none")] };
-    let Settings { first_nic, tune, detours, policy_routes, wish, host_table, .. } = &**settings;
+    let Settings { first_nic, tune, detours, policy_routes, default_nic, host_table, .. } = &**settings;
     if settings.makes_veth(ifname) {
         return of_first_nic(ifname, settings);
     }
@@ -167,7 +167,7 @@ fn of_routing(rail: &Rail) -> Vec<String> {
         ),
         None => format!("{ifname}: the first free table from 101 on, and a rule for each of its addresses"),
     }];
-    let owner = wish.as_ref().map_or(first_nic, |wish| &wish.nic);
+    let owner = default_nic.as_ref().map_or(first_nic, |default_nic| &default_nic.nic);
     lines.push(format!("{ifname}: main keeps the default route of {owner}"));
     lines.extend(detours.iter().map(|dst| format!("{ifname}: {dst} leaves by {first_nic}")));
     lines.extend(policy_routes.iter().map(|route| format!("{ifname}: {} via {}", route.dst, route.gw)));

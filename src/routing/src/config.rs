@@ -2,6 +2,7 @@
 
 mod keys;
 mod node;
+mod routes;
 #[cfg(test)]
 mod tests;
 
@@ -10,6 +11,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use cni::{CniArgs, lenient};
 use ipnet::{IpNet, Ipv4Net};
 use keys::{FromPod, Keys, MEANT};
+use routes::{detours, policy_routes};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use state::Dirs;
@@ -35,7 +37,7 @@ pub struct Settings {
     /// `mode`, unless it is off.
     pub mode: Mode,
     /// `podDefaultRouteNic`
-    pub wish: Option<Wish>,
+    pub default_nic: Option<DefaultRouteNic>,
     /// `tunePodRoutes`
     pub tune: bool,
     /// `hijackCIDR`, `overlayPodCIDR` and `serviceCIDR`: what leaves by the first NIC; sorted, no default route.
@@ -73,7 +75,7 @@ pub enum Mode {
 
 /// Which NIC is to own the default route of main.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Wish {
+pub struct DefaultRouteNic {
     /// It may be attached later.
     pub nic: String,
     /// The pod said so itself (`args.cni`, `CNI_ARGS`), which takes precedence over the network's config.
@@ -137,18 +139,20 @@ impl Keys {
         let first_nic = self.pod_default_cni_nic.clone().unwrap_or_else(|| "eth0".to_owned());
         nic("podDefaultCniNic", &first_nic)?;
         let Some(mode) = mode(self.mode.as_deref().unwrap_or("auto"))? else { return Ok(None) };
-        let wish = wish(&[
+        let default_nic = default_nic(&[
             ("args.cni.podDefaultRouteNic", from_pod.pod_default_route_nic.as_deref()),
             ("CNI_ARGS podDefaultRouteNic", args.get("podDefaultRouteNic")),
             ("podDefaultRouteNic", self.pod_default_route_nic.as_deref()),
         ])?;
         let mut detours = detours(self)?;
-        if self.hijack_cidr.is_none() && wish.as_ref().is_some_and(|wish| wish.nic != first_nic) {
+        if self.hijack_cidr.is_none()
+            && default_nic.as_ref().is_some_and(|default_nic| default_nic.nic != first_nic)
+        {
             detours.push(LINK_LOCAL);
         }
         Ok(Some(Settings {
             mode,
-            wish,
+            default_nic,
             tune: self.tune_pod_routes.unwrap_or(true),
             detours,
             table: own_table(self.table.unwrap_or_default())?,
@@ -237,85 +241,18 @@ fn veth_address(text: Option<&str>) -> Result<Option<IpAddr>, cni::Error> {
 }
 
 /// The first place that says something; the last one is the network's config.
-fn wish(places: &[(&str, Option<&str>)]) -> Result<Option<Wish>, cni::Error> {
+fn default_nic(places: &[(&str, Option<&str>)]) -> Result<Option<DefaultRouteNic>, cni::Error> {
     let said = places.iter().enumerate().find_map(|(place, (key, name))| {
         let name = name.filter(|name| !name.is_empty())?;
         Some((key, name, place + 1 < places.len()))
     });
     let Some((key, name, from_pod)) = said else { return Ok(None) };
     nic(key, name)?;
-    Ok(Some(Wish { nic: name.to_owned(), from_pod }))
+    Ok(Some(DefaultRouteNic { nic: name.to_owned(), from_pod }))
 }
 
 fn nic(key: &str, name: &str) -> Result<(), cni::Error> {
     state::name::ifname(name).map_err(|error| refuse(key, name, &error.to_string()))
-}
-
-fn detours(keys: &Keys) -> Result<Vec<IpNet>, cni::Error> {
-    let lists = [
-        ("hijackCIDR", &keys.hijack_cidr),
-        ("overlayPodCIDR", &keys.overlay_pod_cidr),
-        ("serviceCIDR", &keys.service_cidr),
-    ];
-    let mut detours = Vec::new();
-    for (key, list) in lists {
-        for (i, text) in list.iter().flatten().enumerate() {
-            detours.push(detour(&format!("{key}[{i}]"), text)?);
-        }
-    }
-    detours.sort_unstable();
-    detours.dedup();
-    Ok(detours)
-}
-
-fn detour(key: &str, text: &str) -> Result<IpNet, cni::Error> {
-    match network(key, text)? {
-        net if net.prefix_len() == 0 => {
-            Err(refuse(key, text, "for a default route there is podDefaultRouteNic"))
-        }
-        net => Ok(net),
-    }
-}
-
-fn policy_routes(keys: &Keys) -> Result<Vec<PolicyRoute>, cni::Error> {
-    let mut routes: Vec<PolicyRoute> = Vec::new();
-    for (i, written) in keys.policy_routes.iter().flatten().enumerate() {
-        let route = policy_route(&format!("policyRoutes[{i}]"), written)?;
-        match routes.iter().find(|other| other.dst == route.dst) {
-            None => routes.push(route),
-            Some(other) if *other == route => (),
-            Some(other) => {
-                let dst = route.dst.to_string();
-                let first = format!("an earlier entry sends it to {}: one gateway per destination", other.gw);
-                return Err(refuse(&format!("policyRoutes[{i}].dst"), &dst, &first));
-            }
-        }
-    }
-    Ok(routes)
-}
-
-fn policy_route(key: &str, written: &keys::Written) -> Result<PolicyRoute, cni::Error> {
-    let missing =
-        |part| cni::Error::invalid_config(format!("{key}.{part} is missing: a policy route is {{dst, gw}}"));
-    let dst_text = written.dst.as_deref().ok_or_else(|| missing("dst"))?;
-    let gw_text = written.gw.as_deref().ok_or_else(|| missing("gw"))?;
-    let dst = network(&format!("{key}.dst"), dst_text)?;
-    let gw: IpAddr =
-        gw_text.parse().map_err(|_| refuse(&format!("{key}.gw"), gw_text, "expected an IP address"))?;
-    if dst.addr().is_ipv4() != gw.is_ipv4() {
-        return Err(refuse(
-            &format!("{key}.gw"),
-            gw_text,
-            &format!("expected an address of the family of dst {dst}"),
-        ));
-    }
-    Ok(PolicyRoute { dst, gw })
-}
-
-fn network(key: &str, text: &str) -> Result<IpNet, cni::Error> {
-    let net = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-    net.map(|net| net.trunc())
-        .map_err(|_| refuse(key, text, "expected a CIDR such as 10.96.0.0/12, or an IP address"))
 }
 
 /// The kernel's values; any negative number means "as it is".

@@ -75,7 +75,7 @@ impl Shared {
     }
 }
 
-/// The route if main has none to that destination; nothing if main leads there as wished already.
+/// The route if main has none to that destination; nothing if main leads there as asked already.
 pub(super) fn free(view: &View, route: Route) -> Result<Option<Route>, String> {
     let rival = view.routes.iter().find(|other| {
         (other.dst, other.table, other.priority) == (route.dst, route.table, route.priority)

@@ -33,7 +33,7 @@ mod veth;
 
 pub use attachment::{Address, Attachment, attach, join};
 pub use check::differences;
-pub use config::{Mode, NodeFile, PolicyRoute, Settings, Wish};
+pub use config::{DefaultRouteNic, Mode, NodeFile, PolicyRoute, Settings};
 pub use error::Failure;
 pub use mac::Prefix;
 pub use plan::Outcome;

@@ -253,7 +253,7 @@ fn member(view: &View, shared: &Shared, newcomer: &Newcomer<'_>, index: u32, tab
     let without =
         gateways.filter(|gateway| settings.gateways.contains(gateway) || !has_default(gateway.is_ipv6()));
     let spare = |gateway: IpAddr| nic::in_main(view, index, any_of(gateway.is_ipv6()), gateway);
-    let wish = settings.wish.clone().filter(|_| table.is_some() || newcomer.is_first());
+    let default_nic = settings.default_nic.clone().filter(|_| table.is_some() || newcomer.is_first());
     let own_table = settings.host_table.zip(view.node.as_ref());
     let node = own_table
         .filter(|_| !newcomer.addresses.is_empty())
@@ -263,7 +263,7 @@ fn member(view: &View, shared: &Shared, newcomer: &Newcomer<'_>, index: u32, tab
         .iter()
         .filter(|host| newcomer.addresses.iter().all(|own| own.gateway != Some(**host)))
         .map(|&host| IpNet::from(host));
-    if wish.is_none() && settings.wish.is_some() {
+    if default_nic.is_none() && settings.default_nic.is_some() {
         tracing::warn!("podDefaultRouteNic has no effect while tunePodRoutes is false");
     }
     if settings.first_nic != shared.first_nic {
@@ -278,7 +278,7 @@ fn member(view: &View, shared: &Shared, newcomer: &Newcomer<'_>, index: u32, tab
         ifname: newcomer.ifname.to_owned(),
         index,
         table,
-        wish,
+        default_nic,
         detours: hosts.chain(settings.detours.iter().copied()).collect(),
         rp_filter: settings.rp_filter,
         further: Vec::new(),

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::arp::{self, Arp};
 use super::changes::{Change, Made, Place};
-use super::config::{LINK_LOCAL, Wish};
+use super::config::{DefaultRouteNic, LINK_LOCAL};
 use super::defaults::Defaults;
 use super::detours::free;
 use super::model::{MAIN, PROTOCOL, Route, View};
@@ -27,7 +27,8 @@ pub(super) struct Member {
     pub(super) index: u32,
     /// `None`: its routes are not tuned.
     pub(super) table: Option<u32>,
-    pub(super) wish: Option<Wish>,
+    #[serde(rename = "wish")]
+    pub(super) default_nic: Option<DefaultRouteNic>,
     pub(super) detours: Vec<IpNet>,
     pub(super) rp_filter: Option<u8>,
     /// Tables beside `table`, of addresses that have another gateway.

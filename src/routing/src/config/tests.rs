@@ -3,7 +3,7 @@ use std::path::Path;
 use cni::{CniArgs, Command};
 use serde_json::{Map, Value, json};
 
-use super::{Mode, NodeFile, Settings, Wish};
+use super::{DefaultRouteNic, Mode, NodeFile, Settings};
 
 fn read(more: &Value) -> Result<Option<Settings>, cni::Error> {
     let mut config = json!({ "cniVersion": "1.0.0", "name": "rails", "type": "coordinator" });
@@ -25,7 +25,7 @@ fn what_is_not_said_is_what_spiderpool_does() {
     assert_eq!(settings.first_nic, "eth0");
     assert!(settings.tune);
     assert_eq!((settings.rp_filter, settings.tx_queue_len, settings.mac_prefix), (Some(0), None, None));
-    assert_eq!((settings.wish, settings.detours, settings.policy_routes), (None, vec![], vec![]));
+    assert_eq!((settings.default_nic, settings.detours, settings.policy_routes), (None, vec![], vec![]));
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn every_key_of_spiderpool_is_accepted() {
         "detectIPConflict": true, "detectGateway": true, "detectOptions": { "retries": 3 }, "logOptions": { "logLevel": "debug" },
     });
     let settings = settings(&all);
-    assert_eq!(settings.wish, Some(Wish { nic: "net2".into(), from_pod: false }));
+    assert_eq!(settings.default_nic, Some(DefaultRouteNic { nic: "net2".into(), from_pod: false }));
     let detours: Vec<String> = settings.detours.iter().map(ToString::to_string).collect();
     assert_eq!(detours, ["10.96.0.0/12", "10.244.0.0/16", "169.254.20.10/32", "fd00:96::/108"]);
     let policy: Vec<String> =
@@ -76,7 +76,7 @@ fn both_spellings_of_disable_do_and_ask_for_nothing() {
 fn the_pods_word_comes_before_the_networks() {
     for key in ["podDefaultRouteNic", "ipam.spidernet.io/default-route-nic"] {
         let said = json!({ "podDefaultRouteNic": "net1", "args": { "cni": { key: "net2" } } });
-        assert_eq!(settings(&said).wish, Some(Wish { nic: "net2".into(), from_pod: true }));
+        assert_eq!(settings(&said).default_nic, Some(DefaultRouteNic { nic: "net2".into(), from_pod: true }));
     }
 }
 
@@ -219,9 +219,10 @@ fn the_pod_may_name_its_default_nic_by_cni_args() {
         cni::Config::parse(config.to_string().into_bytes(), Command::Del).unwrap()
     };
     let args = CniArgs::parse("IgnoreUnknown=1;podDefaultRouteNic=net2");
-    let wish =
-        |config: &cni::Config| Settings::with_defaults(config, &args, &Map::new()).unwrap().unwrap().wish;
-    assert_eq!(wish(&config(json!({}))), Some(Wish { nic: "net2".into(), from_pod: true }));
+    let default_nic = |config: &cni::Config| {
+        Settings::with_defaults(config, &args, &Map::new()).unwrap().unwrap().default_nic
+    };
+    assert_eq!(default_nic(&config(json!({}))), Some(DefaultRouteNic { nic: "net2".into(), from_pod: true }));
     let annotated = config(json!({ "args": { "cni": { "podDefaultRouteNic": "net3" } } }));
-    assert_eq!(wish(&annotated), Some(Wish { nic: "net3".into(), from_pod: true }));
+    assert_eq!(default_nic(&annotated), Some(DefaultRouteNic { nic: "net3".into(), from_pod: true }));
 }

@@ -1,7 +1,7 @@
 //! Which NIC has main's default route, and which routes of the others give way to it.
 
 use super::{Member, Shared};
-use crate::config::Wish;
+use crate::config::DefaultRouteNic;
 use crate::model::{Route, View};
 
 impl Shared {
@@ -10,25 +10,30 @@ impl Shared {
         [self.owner(view, false), self.owner(view, true)]
     }
 
-    /// The NIC wished for, once it is coordinated and has a default route of the family; else the pod's first NIC;
+    /// The NIC that is asked for, once it is coordinated and has a default route of the family; else the pod's first NIC;
     /// else, where there is none, the coordinated NIC with the lowest table.
     fn owner(&self, view: &View, is_v6: bool) -> Option<u32> {
         let has_default = |&index: &u32| view.has(index) && self.has_default(index, is_v6);
-        let wished = || self.tuned().find(|member| self.wish().is_some_and(|wish| wish.nic == member.ifname));
+        let asked_for = || {
+            self.tuned()
+                .find(|member| self.default_nic().is_some_and(|default_nic| default_nic.nic == member.ifname))
+        };
         let first = || view.link(&self.first_nic).map(|link| link.index).filter(|_| !self.has_lost_first());
         let lowest = || {
             let mut tuned: Vec<_> = self.tuned().map(|member| (member.table, member.index)).collect();
             tuned.sort_unstable();
             tuned.into_iter().map(|(_, index)| index).find(has_default)
         };
-        wished().map(|member| member.index).filter(has_default).or_else(first).or_else(lowest)
+        asked_for().map(|member| member.index).filter(has_default).or_else(first).or_else(lowest)
     }
 
     /// The pod's own word takes precedence, then that of the first NIC, then that of the NIC with the lowest table:
     /// none of it depends on who came first.
-    pub(crate) fn wish(&self) -> Option<&Wish> {
-        let wishes = self.members.iter().filter_map(|member| Some((member.wish.as_ref()?, member.table)));
-        wishes.min_by_key(|(wish, table)| (!wish.from_pod, *table)).map(|(wish, _)| wish)
+    pub(crate) fn default_nic(&self) -> Option<&DefaultRouteNic> {
+        let said =
+            self.members.iter().filter_map(|member| Some((member.default_nic.as_ref()?, member.table)));
+        said.min_by_key(|(default_nic, table)| (!default_nic.from_pod, *table))
+            .map(|(default_nic, _)| default_nic)
     }
 
     fn has_default(&self, index: u32, is_v6: bool) -> bool {

@@ -5,7 +5,7 @@ use state::{AttachmentKey, Netns};
 
 use crate::Address;
 use crate::changes::{Change, LinkSetting, Place};
-use crate::config::{Mode, Settings, Wish};
+use crate::config::{DefaultRouteNic, Mode, Settings};
 use crate::model::{Ipv4, Link, MAIN, Route, View};
 use crate::plan::{self, Newcomer, Plan};
 use crate::shared::Shared;
@@ -33,7 +33,7 @@ pub(super) fn ip(text: &str) -> IpAddr {
 pub(super) fn settings() -> Settings {
     Settings {
         first_nic: "eth0".into(),
-        wish: None,
+        default_nic: None,
         tune: true,
         table: None,
         gateways: Vec::new(),
@@ -49,8 +49,8 @@ pub(super) fn settings() -> Settings {
     }
 }
 
-pub(super) fn wishing(nic: &str) -> Settings {
-    Settings { wish: Some(Wish { nic: nic.into(), from_pod: false }), ..settings() }
+pub(super) fn with_default_nic(nic: &str) -> Settings {
+    Settings { default_nic: Some(DefaultRouteNic { nic: nic.into(), from_pod: false }), ..settings() }
 }
 
 /// A route of main, as `ip route add` makes it.

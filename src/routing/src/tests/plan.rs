@@ -1,7 +1,7 @@
-use super::fake::{ETH0, Fake, ip, net, route, settings, wishing};
+use super::fake::{ETH0, Fake, ip, net, route, settings, with_default_nic};
 use crate::changes::{Change, LinkSetting, Place};
 use crate::check::compare;
-use crate::config::{PolicyRoute, Settings, Wish};
+use crate::config::{DefaultRouteNic, PolicyRoute, Settings};
 use crate::limits::MOST;
 use crate::model::{MAIN, PROTOCOL, Route};
 use crate::shared::Shared;
@@ -81,7 +81,7 @@ fn a_nic_that_is_to_own_the_default_gets_one_from_its_gateway() {
     let mut fake = Fake::with_eth0();
     fake.rail(1, None);
     let before = fake.sorted();
-    let plan = fake.plan_with("net1", &wishing("net1"), &[ip("172.16.1.254")]).unwrap();
+    let plan = fake.plan_with("net1", &with_default_nic("net1"), &[ip("172.16.1.254")]).unwrap();
     fake.changes(&plan.changes);
     assert_eq!((fake.defaults(false), fake.defaults(true)), (vec![11], vec![ETH0]));
     assert_eq!(plan.parts[0].outcome.in_main, [net("0.0.0.0/0")]);
@@ -92,7 +92,7 @@ fn a_nic_that_is_to_own_the_default_gets_one_from_its_gateway() {
 #[test]
 fn the_owner_may_come_later_or_never() {
     let mut fake = two_rails();
-    let net1 = fake.join("net1", &wishing("net2"));
+    let net1 = fake.join("net1", &with_default_nic("net2"));
     assert_eq!(fake.defaults(false), [ETH0, 12], "net2 is not coordinated yet");
     let net2 = fake.join("net2", &settings());
     assert_eq!(fake.defaults(false), [12]);
@@ -101,8 +101,8 @@ fn the_owner_may_come_later_or_never() {
     assert_eq!(fake.sorted(), two_rails().sorted());
 
     let mut fake = two_rails();
-    fake.join("net1", &wishing("net9"));
-    fake.join("net2", &wishing("net9"));
+    fake.join("net1", &with_default_nic("net9"));
+    fake.join("net2", &with_default_nic("net9"));
     assert_eq!((fake.defaults(false), fake.defaults(true)), (vec![ETH0], vec![ETH0]));
     fake.rail(9, Some(Place::First));
     let net9 = fake.join("net9", &settings());
@@ -116,11 +116,14 @@ fn the_pods_own_wish_beats_the_config_and_the_lowest_table_beats_the_others() {
     for order in [["net1", "net2"], ["net2", "net1"]] {
         let mut fake = two_rails();
         for ifname in order {
-            fake.join(ifname, &wishing(ifname));
+            fake.join(ifname, &with_default_nic(ifname));
         }
         assert_eq!(fake.defaults(false), [11], "{order:?}");
-        let of_pod = Settings { wish: Some(Wish { nic: "net2".into(), from_pod: true }), ..settings() };
-        let of_config = wishing("net1");
+        let of_pod = Settings {
+            default_nic: Some(DefaultRouteNic { nic: "net2".into(), from_pod: true }),
+            ..settings()
+        };
+        let of_config = with_default_nic("net1");
         let mut fake = two_rails();
         for ifname in order {
             fake.join(ifname, if ifname == "net2" { &of_pod } else { &of_config });
@@ -237,7 +240,7 @@ fn without_tuning_there_are_no_rules_and_policy_routes_go_to_main() {
     let mut fake = two_rails();
     let before = fake.sorted();
     let policy_routes = vec![PolicyRoute { dst: net("192.168.0.0/16"), gw: ip("172.16.1.2") }];
-    let undo = fake.join("net1", &Settings { tune: false, policy_routes, ..wishing("net1") });
+    let undo = fake.join("net1", &Settings { tune: false, policy_routes, ..with_default_nic("net1") });
     assert!(fake.view.rules.is_empty());
     assert_eq!(fake.defaults(false), [ETH0, 11, 12]);
     assert!(table(&fake, MAIN).contains(&"192.168.0.0/16 via 172.16.1.2 dev net1 table main".to_owned()));
@@ -325,7 +328,7 @@ fn what_no_record_knows_is_undone_by_the_addresses_of_the_result() {
 #[test]
 fn what_no_record_knows_of_a_rail_that_owned_the_default_route_gives_that_back() {
     let mut fake = two_rails();
-    fake.join("net1", &wishing("net1"));
+    fake.join("net1", &with_default_nic("net1"));
     assert!(!fake.defaults(false).contains(&ETH0));
     fake.shared = Shared::default();
     let undo = fake.lost("net1");

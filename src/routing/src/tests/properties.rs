@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::fake::{Fake, net, settings, undo, wishing};
+use super::fake::{Fake, net, settings, undo, with_default_nic};
 use crate::changes::Place;
 use crate::check::compare;
 use crate::config::Settings;
@@ -35,7 +35,7 @@ fn config() -> impl Strategy<Value = Settings> {
     prop_oneof![
         Just(settings()),
         Just(detours),
-        (1..=RAILS + 1).prop_map(|number| wishing(&format!("net{number}"))),
+        (1..=RAILS + 1).prop_map(|number| with_default_nic(&format!("net{number}"))),
         Just(Settings { tune: false, ..settings() }),
     ]
 }
