@@ -48,7 +48,7 @@ pub(crate) async fn run() -> Result<(), String> {
     let (tell, hear) = unbounded_channel();
     let (ask, asked) = unbounded_channel();
     tokio::task::spawn_local(socket::serve(listener, ask));
-    let shell = Shell {
+    let mut shell = Shell {
         connection,
         tell,
         dirs,
@@ -59,6 +59,7 @@ pub(crate) async fn run() -> Result<(), String> {
         written: None,
         wants: Vec::new(),
         started: Instant::now(),
+        joining: false,
         heard: Instant::now(),
         trouble: None,
     };
@@ -86,6 +87,8 @@ struct Shell {
     written: Option<Grants>,
     wants: Vec<(Want, Instant)>,
     started: Instant,
+    /// Until the API server knows this life.
+    joining: bool,
     /// When the API server last answered, and what is wrong since.
     heard: Instant,
     trouble: Option<String>,
@@ -93,7 +96,10 @@ struct Shell {
 
 impl Shell {
     /// From now on this life speaks for the node, as soon as the API server can be told so.
-    fn join(&self) {
+    fn join(&mut self) {
+        if std::mem::replace(&mut self.joining, true) {
+            return;
+        }
         let (connection, tell, node) = (self.connection.clone(), self.tell.clone(), self.node.clone());
         let life = self.agent.life().to_owned();
         tokio::task::spawn_local(async move {
@@ -149,16 +155,19 @@ impl Shell {
         }
         match input {
             Input::Joined(node) => {
+                self.joining = false;
                 self.agent.join(&node);
                 if self.is_newer(&node) {
                     self.seen = Some(*node);
                 }
             }
             Input::Node(Seen::All(nodes, ..)) => {
-                if let Some(node) = nodes.into_iter().find(|node| node.metadata.name == self.node) {
-                    self.seen = Some(node);
+                match nodes.into_iter().find(|node| node.metadata.name == self.node) {
+                    Some(node) => self.seen = Some(node),
+                    None => self.begin_again(),
                 }
             }
+            Input::Node(Seen::Gone(_)) => self.begin_again(),
             Input::Node(Seen::One(node)) | Input::Said(Ok(node)) if self.is_newer(&node) => {
                 self.seen = Some(*node);
             }
@@ -170,9 +179,16 @@ impl Shell {
                 self.trouble = Some(format!("{failure:?}"));
                 self.agent.unheard();
             }
-            Input::Node(Seen::One(_) | Seen::Gone(_)) | Input::Said(Ok(_)) => (),
+            Input::Node(Seen::One(_)) | Input::Said(Ok(_)) => (),
         }
         Ok(())
+    }
+
+    /// Somebody has deleted the node's object: without one, the controller hears nothing of this node.
+    fn begin_again(&mut self) {
+        self.seen = None;
+        self.agent.unheard();
+        self.join();
     }
 
     fn is_newer(&self, node: &RailNode) -> bool {

@@ -130,7 +130,7 @@ fn what_a_node_cannot_write_down_it_does_not_give_up() {
 }
 
 #[test]
-fn a_file_of_grants_that_somebody_tears_or_puts_back_is_written_anew() {
+fn a_file_of_grants_that_somebody_tears_or_puts_back_is_written_again() {
     let api = api_server(4);
     let _controller = Process::start(&mut raild(&api, "controller"));
     let one = Node::start(&api, "one");
@@ -145,4 +145,28 @@ fn a_file_of_grants_that_somebody_tears_or_puts_back_is_written_anew() {
     state::file::replace(&path, &older).unwrap();
     let rewritten = eventually(Duration::from_secs(30), || (one.granted_or_none() == Some(4)).then_some(()));
     rewritten.expect("the newer one is back");
+}
+
+/// By an admin, say: the agent is not restarted for it.
+#[test]
+fn a_node_whose_object_is_deleted_makes_another_and_keeps_what_its_pods_have() {
+    let api = api_server(6);
+    let _controller = Process::start(&mut raild(&api, "controller"));
+    let (one, two) = (Node::start(&api, "one"), Node::start(&api, "two"));
+    let mut witness = Witness::default();
+    let mine = pods("mine", 2);
+    witness.came(&mine, one.add(&mine, PATIENCE));
+    api.kubectl().run(&["delete", "railnode", "one"]).unwrap();
+    let has_pools = || {
+        let node = api.kubectl().get(&["railnode", "one"]).ok()?;
+        node["spec"]["pools"].as_array().is_some_and(|pools| !pools.is_empty()).then_some(())
+    };
+    eventually(Duration::from_secs(60), has_pools).expect("there is another, with what the block gives it");
+    eventually(Duration::from_secs(30), || (one.granted_or_none() >= Some(2)).then_some(()))
+        .expect("its plugins may hand out again");
+    let others = pods("others", 4);
+    witness.came(&others, two.add(&others, PATIENCE));
+    one.del(&mine);
+    witness.went(&mine);
+    witness.came(&mine, one.add(&mine, PATIENCE));
 }
