@@ -135,7 +135,11 @@ pub fn find(dirs: &Dirs, key: &AttachmentKey, context: &mut UndoContext) -> Resu
         return Ok(Some(cache.undo(key.clone())));
     }
     tracing::warn!(path = %path.display(), "this cache does not say which device it is about");
-    guess(dirs, key, context)
+    let guessed = guess(dirs, key, context)?;
+    if guessed.is_none() {
+        forget(dirs, key)?;
+    }
+    Ok(guessed)
 }
 
 /// The device whose interface has the attachment's name: in the pod or, when that is gone, on the host, if nothing says that

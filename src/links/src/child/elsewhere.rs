@@ -17,6 +17,10 @@ use super::{PodLink, link};
 
 /// The kind of link that has its parent's hardware address.
 const SHARES_ADDRESS: &str = "ipvlan";
+/// The kind that does not say in which namespace its parent is (`ipoib_link_ops` in drivers/infiniband/ulp/ipoib has no `get_link_net`), and whose hardware
+/// address begins with the number of its queue pair, which a pod cannot change.
+const HAS_QUEUE_PAIR: &str = "ipoib";
+const QUEUE_PAIR: std::ops::Range<usize> = 1..4;
 
 /// What a link cannot leave behind all at once. Index and name are common to many pods, and the pod may give them to another.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -136,9 +140,13 @@ impl Strays {
 fn of(netns: &Arc<NetNs>, host: &NetNs, in_a_pod: bool) -> Result<Vec<Stray>, Error> {
     let mut route = Rtnetlink::open_in(netns)?;
     route.accept_unsettled_dumps(true);
-    let Some(host) = route.netns_id(host)? else { return Ok(Vec::new()) };
-    // The other end of a veth names its peer as one names a parent.
-    let sits_there = |link: &Link| link.parent_netnsid == Some(host) && link.kind != LinkKind::Veth;
+    let host = route.netns_id(host)?;
+    let sits_there = |link: &Link| match link.kind {
+        // The other end of a veth names its peer as one names a parent.
+        LinkKind::Veth => false,
+        LinkKind::Ipoib(_) => true,
+        _ => host.is_some() && link.parent_netnsid == host,
+    };
     let children: Vec<Link> = route.links()?.into_iter().filter(sits_there).collect();
     if children.is_empty() {
         return Ok(Vec::new());
@@ -214,11 +222,15 @@ impl Stray {
     /// have been given the hardware address of another pod's. What it cannot do is to move a link to a namespace that its own then
     /// has no number for. In a namespace that a runtime has mounted both have to tell.
     fn is(&self, wanted: &PodLink, marks: &Marks, pod: Option<&mut Pod>) -> Result<bool, Error> {
+        let is_gone = pod.is_none();
+        let known = pod.map(|pod| pod.netlink.netns_id(&self.netns)).transpose()?.flatten().is_some();
+        if wanted.kind == HAS_QUEUE_PAIR {
+            let same_address = marks.address.is_some() && self.link.address == marks.address;
+            return Ok(same_address || known && self.has_queue_pair_of(marks));
+        }
         if marks.parent.is_none() || self.link.parent != marks.parent {
             return Ok(false);
         }
-        let is_gone = pod.is_none();
-        let known = pod.map(|pod| pod.netlink.netns_id(&self.netns)).transpose()?.flatten().is_some();
         // All on one parent have the same.
         let is_its_own = wanted.kind != SHARES_ADDRESS && marks.address.is_some();
         let same_address = is_its_own && self.link.address == marks.address;
@@ -226,6 +238,17 @@ impl Stray {
             return Ok(known && same_address);
         }
         Ok(known || is_gone && same_address || self.ips.iter().any(|ip| marks.ips.contains(ip)))
+    }
+}
+
+impl Stray {
+    /// Each adapter counts its own: it tells for links that the pod can have moved there.
+    fn has_queue_pair_of(&self, marks: &Marks) -> bool {
+        let number = |address: Option<HwAddr>| {
+            address.and_then(|own| own.as_bytes().get(QUEUE_PAIR).map(<[u8]>::to_vec))
+        };
+        let is_ipoib = self.link.kind.name() == HAS_QUEUE_PAIR && self.link.parent.is_some();
+        is_ipoib && marks.address.is_some() && number(self.link.address) == number(marks.address)
     }
 }
 

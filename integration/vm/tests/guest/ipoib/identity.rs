@@ -73,7 +73,7 @@ fn a_child_that_the_pod_has_moved_on_is_found_though_another_is_in_its_place() {
             let index = pod.link("net1")["ifindex"].clone();
             pod.ip(&format!("link set dev net1 netns {} name mine", nested.name()));
             if decoy {
-                pod.ip(&format!("link add name net1 index {index} type dummy"));
+                pod.ip(&format!("link add name net1 index {index} type bridge"));
             }
             assert!(check.try_run("CHECK").is_err(), "{way}, decoy: {decoy}");
             first.run("DEL");
