@@ -5,8 +5,7 @@ mod tests;
 
 use cni::setting::Names;
 use cni::{Error, Request};
-use devices::ib::IbSpec;
-use devices::vf::{Id, LinkState};
+use devices::vf::{Attributes, Id, LinkState, VfKind, VfSpec};
 use links::pkey::InvalidPkey;
 use netlink::Guid;
 use serde::Deserialize;
@@ -51,7 +50,7 @@ const MEANT: &[(&str, &str)] = &[
 const GATE: [&str; 3] = ["args", "cni", "mellanox.infiniband.app"];
 
 /// Reads the config and its overrides; an error names the key, the value and what is allowed.
-pub fn wanted(request: &Request) -> Result<IbSpec, Error> {
+pub fn wanted(request: &Request) -> Result<VfSpec, Error> {
     let keys: Keys = request.config.decode()?;
     request.config.warn_unknown_keys::<Keys>(MEANT);
     refuse_dhcp(request)?;
@@ -60,13 +59,13 @@ pub fn wanted(request: &Request) -> Result<IbSpec, Error> {
         require_configured(request, guid)?;
     }
     let pkey = keys.pkey.filter(|pkey| !pkey.is_empty()).map(|pkey| pkey.parse()).transpose();
-    Ok(IbSpec {
-        device: device(request)?,
-        guid,
-        link_state: link_state(keys.link_state.as_deref().unwrap_or_default())?,
+    let link_state = link_state(keys.link_state.as_deref().unwrap_or_default())?;
+    Ok(VfSpec {
+        attributes: Attributes { link_state, node_guid: guid, port_guid: guid, ..Attributes::default() },
         pkey: pkey.map_err(|error: InvalidPkey| Error::invalid_config(error.to_string()))?,
         isolation: keys.rdma_isolation,
         vfio: keys.vfio_pci_mode,
+        ..VfSpec::of(VfKind::InfiniBand, device(request)?)
     })
 }
 

@@ -1,5 +1,5 @@
 use cni::{CniResult, Error, Plugin, Request, ValidAttachments};
-use devices::ib;
+use devices::vf::{self, VfKind};
 
 use crate::conf::{isolation, wanted};
 
@@ -13,22 +13,22 @@ impl Plugin for IbSriov {
     }
 
     fn add(&self, request: &Request) -> Result<CniResult, Error> {
-        ib::add(request, &wanted(request)?)
+        vf::add(request, &wanted(request)?)
     }
 
     fn del(&self, request: &Request) -> Result<(), Error> {
-        ib::del(request)
+        vf::del(request, VfKind::InfiniBand)
     }
 
     fn check(&self, request: &Request) -> Result<(), Error> {
-        ib::check(request, &wanted(request)?)
+        vf::check(request, &wanted(request)?)
     }
 
     fn gc(&self, request: &Request, valid: &ValidAttachments) -> Result<(), Error> {
-        ib::gc(request, valid)
+        vf::gc(request, VfKind::InfiniBand, valid)
     }
 
     fn status(&self, request: &Request) -> Result<(), Error> {
-        ib::status(request, isolation(request)?)
+        vf::status(request, isolation(request)?)
     }
 }

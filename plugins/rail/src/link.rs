@@ -4,7 +4,7 @@ use std::fmt;
 
 use cni::{Error, Request};
 use links::child;
-use rails::{Kind, OfChild, OfIb, OfVf, RdmaMode};
+use rails::{Kind, OfChild, OfVf, RdmaMode};
 
 use crate::expand::Expanded;
 
@@ -44,7 +44,7 @@ fn vf(expanded: &Expanded, rail: &Request) -> Result<Box<dyn Kind>, Error> {
 }
 
 fn ib_vf(_: &Expanded, rail: &Request) -> Result<Box<dyn Kind>, Error> {
-    Ok(Box::new(OfIb { ib: ib_sriov::wanted(rail)? }))
+    Ok(Box::new(OfVf { vf: ib_sriov::wanted(rail)?, rdma: None }))
 }
 
 impl Link {

@@ -5,7 +5,7 @@ mod tests;
 
 use cni::setting::Names;
 use cni::{Error, Request};
-use devices::vf::{Attributes, Id, LinkState, Rate, VfSpec, Vlan};
+use devices::vf::{Attributes, Id, LinkState, Rate, VfKind, VfSpec, Vlan};
 use netlink::HwAddr;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -70,7 +70,8 @@ pub fn wanted(request: &Request) -> Result<VfSpec, Error> {
         link_state: link_state(keys.link_state.as_deref())?,
         ..Attributes::default()
     };
-    Ok(VfSpec { device: device(request)?, attributes, mac, mtu: mtu(keys.mtu)? })
+    let mtu = mtu(keys.mtu)?;
+    Ok(VfSpec { attributes, mac, mtu, ..VfSpec::of(VfKind::Ethernet, device(request)?) })
 }
 
 /// Multus sets both keys alike; a runtime without them may use the capability.

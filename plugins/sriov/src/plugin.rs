@@ -1,10 +1,7 @@
 use cni::{CniResult, Error, Plugin, Request, ValidAttachments};
-use devices::vf;
+use devices::vf::{self, VfKind};
 
 use crate::conf::wanted;
-
-/// The CNI type, the file name, and the peer's folder.
-const NAME: vf::Plugin = vf::Plugin { name: "sriov" };
 
 /// The plugin.
 #[derive(Debug)]
@@ -16,23 +13,23 @@ impl Plugin for Sriov {
     }
 
     fn add(&self, request: &Request) -> Result<CniResult, Error> {
-        vf::add(request, NAME, &wanted(request)?)
+        vf::add(request, &wanted(request)?)
     }
 
     fn del(&self, request: &Request) -> Result<(), Error> {
-        vf::del(request, NAME)
+        vf::del(request, VfKind::Ethernet)
     }
 
     fn check(&self, request: &Request) -> Result<(), Error> {
-        vf::check(request, NAME, &wanted(request)?)
+        vf::check(request, &wanted(request)?)
     }
 
     fn gc(&self, request: &Request, valid: &ValidAttachments) -> Result<(), Error> {
-        vf::gc(request, NAME, valid)
+        vf::gc(request, VfKind::Ethernet, valid)
     }
 
     fn status(&self, request: &Request) -> Result<(), Error> {
-        vf::status(request)
+        vf::status(request, false)
     }
 
     /// What the operator's conformance suite looks for in the log.

@@ -1,22 +1,24 @@
 //! Who holds a device, by the claims of this suite and by what the plugins that ours replace have written since.
 
 use std::ops::Deref;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use attach::Error;
-use attach::claim::{Claims, Owner};
+use attach::claim::{Claimant, Claims, Owner};
 use netlink::Rtnetlink;
-use state::AttachmentKey;
+use netns::NetNs;
+use state::{AttachmentKey, Dirs, file};
 use sysfs::Root;
 
-use crate::users::{Peers, Users};
-use crate::vf::{Device, Id};
+use crate::users::{Upstream, Users};
+use crate::vf::{self, Device, Id};
 
-/// The claims of one kind, and where those plugins say the same.
+/// The claims on devices that one plugin lends, and where the one that it replaces says the same.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Holders<'a> {
-    pub(crate) claims: Claims<'a>,
-    pub(crate) peers: Peers,
+    claims: Claims<'a>,
+    upstream: Upstream,
 }
 
 impl<'a> Deref for Holders<'a> {
@@ -27,16 +29,33 @@ impl<'a> Deref for Holders<'a> {
     }
 }
 
-impl Holders<'_> {
+impl<'a> Holders<'a> {
+    pub(crate) fn of(upstream: Upstream, dirs: &'a Dirs) -> Self {
+        Self { claims: Claims { dirs, folder: upstream.claims() }, upstream }
+    }
+
     /// The owner, if it is another than `key` and its claim counts.
     pub(crate) fn other(&self, id: &Id, key: &AttachmentKey) -> Result<Option<Owner>, Error> {
         let Some(owner) = self.owner(id)?.filter(|owner| owner.key != *key) else { return Ok(None) };
         Ok(if self.counts(id, &owner)? { Some(owner) } else { None })
     }
 
+    /// An error if a pod that lives has it.
+    pub(crate) fn require_free(&self, id: &Id) -> Result<(), Error> {
+        let allocated = |owner: String, netns| vf::Error::Allocated { device: id.to_string(), owner, netns };
+        if let Some(owner) = self.living(id)? {
+            return Err(allocated(owner.key.to_string(), owner.netns()).into());
+        }
+        // Another namespace at that path by now, maybe the new owner's own, has nothing of an interface that is on the host.
+        match self.user(id)?.filter(|netns| is_alive(netns)) {
+            Some(netns) if !is_on_host(id)? => Err(allocated("a pod".to_owned(), netns).into()),
+            _ => Ok(()),
+        }
+    }
+
     /// The owner, if its pod lives and its claim counts: nobody else gets the device. A claim of a living pod that does not
     /// count goes: the device was taken from it.
-    pub(crate) fn living(&self, id: &Id) -> Result<Option<Owner>, Error> {
+    fn living(&self, id: &Id) -> Result<Option<Owner>, Error> {
         let Some(owner) = self.owner(id)? else { return Ok(None) };
         if owner.context()?.pod.is_none() {
             return Ok(None);
@@ -47,44 +66,96 @@ impl Holders<'_> {
         self.release(id, &owner.key).map(|()| None)
     }
 
-    /// While the peers' files name the owner; where they name nobody, while it lives and may have the device.
+    /// While the upstream plugin's files name the owner; where they name nobody, while it lives and may have the device.
     fn counts(&self, id: &Id, owner: &Owner) -> Result<bool, Error> {
-        let users = Users::find(self.dirs, self.peers, id)?;
         let since = self.since(id)?.unwrap_or(SystemTime::UNIX_EPOCH);
-        match users.name(&self.peers.cache(&owner.key), &owner.netns(), since) {
+        match self.users(id)?.name(&self.upstream.cache(&owner.key), &owner.netns(), since) {
             Some(named) => Ok(named),
-            None => Ok(owner.context()?.pod.is_some() && !is_home(id)?),
+            None => Ok(owner.context()?.pod.is_some() && !is_on_host(id)?),
         }
     }
 
-    /// Another attachment that a peer made with the device after that of `key`, by the name of its cache.
+    /// Another attachment that the upstream plugin made with the device after that of `key`, by the name of its cache.
     pub(crate) fn superseded(&self, id: &Id, key: &AttachmentKey) -> Result<Option<String>, Error> {
         let is_own = self.owner(id)?.is_some_and(|owner| owner.key == *key);
         let since = if is_own { self.since(id)? } else { None };
-        let users = Users::find(self.dirs, self.peers, id)?;
-        Ok(users.after(&self.peers.cache(key), since).map(str::to_owned))
+        Ok(self.users(id)?.after(&self.upstream.cache(key), since).map(str::to_owned))
     }
 
     /// Whether it is another's than that of `key`, of which no word is left that names the device.
     pub(crate) fn is_others(&self, id: &Id, key: &AttachmentKey) -> Result<bool, Error> {
         let claimed = self.owner(id)?.is_some_and(|owner| owner.key != *key);
-        Ok(claimed || Users::find(self.dirs, self.peers, id)?.caches().next().is_some())
+        Ok(claimed || self.users(id)?.caches().next().is_some())
     }
 
     /// Whether anybody has it, or has not given it back.
     pub(crate) fn is_lent(&self, id: &Id) -> Result<bool, Error> {
-        let claimed = self.owner(id)?.is_some();
-        Ok(claimed || Users::find(self.dirs, self.peers, id)?.caches().next().is_some())
+        Ok(self.owner(id)?.is_some() || self.users(id)?.caches().next().is_some())
     }
 
-    /// The name that the peers would give to the cache of whoever claims the device.
+    /// What the upstream plugin's files say of its users.
+    pub(crate) fn users(&self, id: &Id) -> Result<Users, Error> {
+        Users::find(self.dirs, self.upstream, id)
+    }
+
+    /// The namespace that it is allocated to, where the upstream plugin writes that down.
+    pub(crate) fn user(&self, id: &Id) -> Result<Option<PathBuf>, Error> {
+        let allocation = self.upstream.allocation(self.dirs, id)?;
+        allocation.map_or(Ok(None), |allocation| allocation.user())
+    }
+
+    /// The name that the upstream plugin would give to the cache of whoever claims the device.
     pub(crate) fn cache(&self, id: &Id) -> Result<Option<String>, Error> {
-        Ok(self.owner(id)?.map(|owner| self.peers.cache(&owner.key)))
+        Ok(self.owner(id)?.map(|owner| self.upstream.cache(&owner.key)))
+    }
+
+    /// The folder of the caches.
+    pub(crate) fn folder(&self) -> Result<PathBuf, Error> {
+        Ok(self.dirs.upstream.path(&[self.upstream.name()])?)
+    }
+
+    /// The cache of an attachment.
+    pub(crate) fn cache_path(&self, key: &AttachmentKey) -> Result<PathBuf, Error> {
+        Ok(self.folder()?.join(self.upstream.cache(key)))
+    }
+
+    /// Writes a cache: what is left to go by when the record is lost, for the upstream plugin, too.
+    pub(crate) fn save(&self, key: &AttachmentKey, cache: &impl serde::Serialize) -> Result<(), Error> {
+        let path = self.cache_path(key)?;
+        self.dirs.upstream.create(&[self.upstream.name()])?;
+        Ok(file::replace_json(&path, cache)?)
+    }
+
+    /// Removes a cache.
+    pub(crate) fn forget_cache(&self, key: &AttachmentKey) -> Result<(), Error> {
+        file::remove(&self.cache_path(key)?)?;
+        Ok(())
+    }
+
+    /// Takes the device, and tells the upstream plugin.
+    pub(crate) fn lend(&self, claimant: &Claimant<'_>, id: &Id, pod: &NetNs) -> Result<(), Error> {
+        self.take(claimant, id, pod)?;
+        let allocation = self.upstream.allocation(self.dirs, id)?;
+        allocation.map_or(Ok(()), |allocation| allocation.take(pod.path()))
+    }
+
+    /// Removes all that says that the device is `key`'s, in the namespace `netns`; what says that it is another's stays.
+    pub(crate) fn forget(&self, id: &Id, key: &AttachmentKey, netns: &Path) -> Result<(), Error> {
+        if let Some(allocation) = self.upstream.allocation(self.dirs, id)? {
+            allocation.give_up(netns)?;
+        }
+        self.forget_cache(key)?;
+        self.release(id, key)
     }
 }
 
+/// As the upstream plugins see it: what opens as a namespace is in use.
+pub(crate) fn is_alive(netns: &Path) -> bool {
+    NetNs::open(netns).is_ok()
+}
+
 /// Whether the device's interface is on the host, so that no pod has it.
-pub(crate) fn is_home(id: &Id) -> Result<bool, Error> {
+pub(crate) fn is_on_host(id: &Id) -> Result<bool, Error> {
     let device = Device::find(&Root::system(), id)?;
     device.map_or(Ok(false), |device| Ok(device.link(&mut Rtnetlink::open()?)?.is_some()))
 }

@@ -1,8 +1,8 @@
 //! Devices that a pod gets for its time, as steps that can be undone: VFs on Ethernet and `InfiniBand`, subfunctions, and
 //! the RDMA devices that go with them.
 
+mod allocation;
 mod holders;
-pub mod ib;
 mod part;
 pub mod rdma;
 mod users;

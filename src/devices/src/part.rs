@@ -2,9 +2,8 @@ use attach::claim::Claimed;
 use attach::{Error, Undo, UndoContext};
 use serde::{Deserialize, Serialize};
 
-use crate::ib::IbUndo;
 use crate::rdma::RdmaUndo;
-use crate::vf::VfUndo;
+use crate::vf::{VfKind, VfUndo};
 use links::child::PodLink;
 
 /// The undo of one step of a rail, as the step's own plugin would have written it.
@@ -15,7 +14,7 @@ pub enum Part {
     Child(PodLink),
     Sriov(VfUndo),
     Rdma(RdmaUndo),
-    IbSriov(IbUndo),
+    IbSriov(VfUndo),
 }
 
 /// What the record of an attachment of several rails says of devices; the rest of it is not read.
@@ -40,7 +39,10 @@ impl Claimed for VfUndo {
     type Shared = Parts;
 
     fn of_device(shared: Parts, device: &str) -> Option<Self> {
-        shared.of_device(device, |part| if let Part::Sriov(undo) = part { Some(undo) } else { None })
+        shared.of_device(device, |part| match part {
+            Part::Sriov(undo) | Part::IbSriov(undo) => Some(undo),
+            _ => None,
+        })
     }
 }
 
@@ -52,22 +54,38 @@ impl Claimed for RdmaUndo {
     }
 }
 
-impl Claimed for IbUndo {
-    type Shared = Parts;
-
-    fn of_device(shared: Parts, device: &str) -> Option<Self> {
-        shared.of_device(device, |part| if let Part::IbSriov(undo) = part { Some(undo) } else { None })
+impl From<VfUndo> for Part {
+    fn from(undo: VfUndo) -> Self {
+        match undo.kind() {
+            VfKind::Ethernet => Self::Sriov(undo),
+            VfKind::InfiniBand => Self::IbSriov(undo),
+        }
     }
 }
 
 impl Part {
+    /// The VF's, if it is one.
+    pub fn vf(&self) -> Option<&VfUndo> {
+        match self {
+            Self::Sriov(undo) | Self::IbSriov(undo) => Some(undo),
+            _ => None,
+        }
+    }
+
+    /// As [`vf`](Self::vf).
+    pub fn vf_mut(&mut self) -> Option<&mut VfUndo> {
+        match self {
+            Self::Sriov(undo) | Self::IbSriov(undo) => Some(undo),
+            _ => None,
+        }
+    }
+
     /// `None` for a link that is made.
     fn device(&self) -> Option<&str> {
         match self {
             Self::Child(_) => None,
-            Self::Sriov(undo) => Some(&undo.device),
+            Self::Sriov(undo) | Self::IbSriov(undo) => Some(&undo.device),
             Self::Rdma(undo) => Some(&undo.device),
-            Self::IbSriov(undo) => Some(&undo.device),
         }
     }
 
@@ -76,9 +94,8 @@ impl Part {
         match self {
             // Within one grace period of the kernel.
             Self::Child(_) => Vec::new(),
-            Self::Sriov(undo) => undo.undo(context),
+            Self::Sriov(undo) | Self::IbSriov(undo) => undo.undo(context),
             Self::Rdma(undo) => undo.undo(context),
-            Self::IbSriov(undo) => undo.undo(context),
         }
     }
 }

@@ -22,7 +22,10 @@ pub use check::of_device;
 pub use del::find_unrecorded;
 pub(crate) use name::give_name;
 pub use node::Node;
-pub use prepared::{PreparedRdma, immovable};
+pub use prepared::PreparedRdma;
+
+pub(crate) use prepared::immovable;
+pub(crate) use undo::move_to_host;
 
 /// The CNI type, the folder of the peer's caches, and the owner of the records.
 pub const NAME: &str = "rdma";

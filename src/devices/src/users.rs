@@ -1,18 +1,18 @@
 //! What the files of the plugins that ours replace say of a device's users: they and ours both write and remove them.
 
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use attach::Error;
 use serde::Deserialize;
 use state::{AttachmentKey, BootId, Dirs, file};
 
+use crate::allocation::Allocation;
 use crate::vf::Id;
-use crate::vf::sriov_cni::{allocated_to, written_since_boot};
 
-/// Whose files they are, and how these name an attachment.
+/// The plugin that ours replaces: whose files they are, and how these name an attachment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Peers {
+pub(crate) enum Upstream {
     /// `sriov/CONTAINER-IFNAME`, and a file for each device that is in use.
     Sriov,
     /// `ib-sriov/CONTAINER-IFNAME`
@@ -32,7 +32,7 @@ pub(crate) struct Users {
 
 /// What all their caches have in common, and what ours add.
 #[derive(Deserialize)]
-struct Cache {
+struct CacheHead {
     #[serde(rename = "deviceID")]
     device: String,
     railcni: Option<Ours>,
@@ -44,11 +44,21 @@ struct Ours {
     boot_id: BootId,
 }
 
-impl Peers {
-    fn folder(self) -> &'static str {
+impl Upstream {
+    /// Its CNI type, which is also the folder of its files.
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Sriov => "sriov",
             Self::IbSriov => "ib-sriov",
+            Self::Rdma => "rdma",
+        }
+    }
+
+    /// The folder of our claims on what it lends.
+    pub(crate) fn claims(self) -> &'static str {
+        match self {
+            Self::Sriov => "devices",
+            Self::IbSriov => "ib-devices",
             Self::Rdma => "rdma",
         }
     }
@@ -60,15 +70,22 @@ impl Peers {
             Self::Rdma => format!("{}-{}-{}", key.network, key.container_id, key.ifname),
         }
     }
+
+    /// The file that says who uses a device, where there is such a one.
+    pub(crate) fn allocation(self, dirs: &Dirs, id: &Id) -> Result<Option<Allocation>, Error> {
+        (self == Self::Sriov).then(|| Allocation::of(dirs, id)).transpose()
+    }
 }
 
 impl Users {
-    pub(crate) fn find(dirs: &Dirs, peers: Peers, id: &Id) -> Result<Self, Error> {
-        let allocated = if peers == Peers::Sriov { allocated_to(dirs, id)? } else { None };
+    pub(crate) fn find(dirs: &Dirs, upstream: Upstream, id: &Id) -> Result<Self, Error> {
+        let allocation = upstream.allocation(dirs, id)?;
+        let allocated = allocation.map_or(Ok(None), |allocation| allocation.user())?;
+        let folder = dirs.upstream.path(&[upstream.name()])?;
         let mut caches = Vec::new();
-        for path in paths(&dirs.upstream.path(&[peers.folder()])?) {
-            if let Some(written) = about(&path, id)? {
-                caches.extend(name(&path).map(|name| (written, name)));
+        for name in names(&folder) {
+            if let Some(written) = about(&folder.join(&name), id)? {
+                caches.push((written, name));
             }
         }
         caches.sort_unstable_by(|one, other| other.cmp(one));
@@ -101,16 +118,17 @@ impl Users {
 
 /// When the cache was written, if it is about the device and of this boot.
 fn about(path: &Path, id: &Id) -> Result<Option<SystemTime>, Error> {
-    let Some(cache) = file::read(path)?.and_then(|bytes| serde_json::from_slice::<Cache>(&bytes).ok()) else {
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let Some(cache) = file::read(path)?.and_then(|bytes| serde_json::from_slice::<CacheHead>(&bytes).ok())
+    else {
         return Ok(None);
     };
     if Id::parse(&cache.device).ok().as_ref() != Some(id) {
         return Ok(None);
     }
-    let current = match cache.railcni {
-        Some(ours) => ours.boot_id == BootId::current()?,
-        None => written_since_boot(path),
-    };
+    let current = is_of_this_boot(path, cache.railcni.map(|ours| ours.boot_id).as_ref())?;
     Ok(written(path).filter(|_| current))
 }
 
@@ -118,13 +136,34 @@ fn written(path: &Path) -> Option<SystemTime> {
     std::fs::metadata(path).and_then(|file| file.modified()).ok()
 }
 
-fn paths(directory: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    entries.map(|entry| entry.path()).filter(|path| path.is_file()).collect()
+/// Whether the kernel that a cache refers to still runs. Of those that are not ours only the file's age tells.
+pub(crate) fn is_of_this_boot(path: &Path, ours: Option<&BootId>) -> Result<bool, Error> {
+    match ours {
+        Some(boot_id) => Ok(*boot_id == BootId::current()?),
+        None => Ok(written_since_boot(path)),
+    }
 }
 
-fn name(path: &Path) -> Option<String> {
-    Some(path.file_name()?.to_str()?.to_owned())
+/// Unreadable times count as "now": a device that was put back is put back once more, to no effect.
+fn written_since_boot(path: &Path) -> bool {
+    match (written(path), booted()) {
+        (Some(written), Some(booted)) => written >= SystemTime::UNIX_EPOCH + Duration::from_secs(booted),
+        _ => true,
+    }
+}
+
+/// Seconds since 1970, from `btime` of /proc/stat.
+fn booted() -> Option<u64> {
+    let stat = std::fs::read_to_string("/proc/stat").ok()?;
+    stat.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()
+}
+
+/// The names of a folder's files, sorted; none where there is no folder.
+pub(crate) fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<_> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort_unstable();
+    names
 }
 
 #[cfg(test)]

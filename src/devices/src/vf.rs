@@ -1,4 +1,4 @@
-//! A VF, or a subfunction, that ADD takes from the host and DEL brings back: what `sriov` and `ib-sriov` share.
+//! A VF, or a subfunction, that ADD takes from the host and DEL brings back: one device that is lent, of two [kinds](VfKind).
 //!
 //! All attributes that a PF keeps of a VF go to it in one request with only what differs. The interface goes straight
 //! into the pod under its final name. Everything is written down before, so that DEL needs neither pod nor config.
@@ -6,70 +6,82 @@
 mod add;
 mod apply;
 mod attributes;
+mod caches;
 mod check;
 mod del;
 mod device;
 mod error;
-mod lock;
+mod ethernet;
+mod infiniband;
+mod kind;
 mod name;
 mod netdev;
 mod owner;
 mod prepared;
 mod settings;
-pub mod sriov_cni;
 mod undo;
 
 pub use add::add;
 pub use apply::{Admin, set_own_mac};
 pub use attributes::{Attributes, LinkState, Rate, Setting, Vlan};
-pub use check::{check, status};
+pub use caches::find_unrecorded;
+pub use check::{check, differences, status};
 pub use del::{del, gc};
 pub use device::{Device, Id, Pf};
 pub use error::Error;
+pub use ethernet::SriovCniFiles;
+pub use infiniband::{Error as InfiniBandError, RdmaBefore};
+pub use kind::VfKind;
 pub use netdev::{Netdev, Placement, await_on_host, in_pod};
+pub use prepared::PreparedVf;
 pub use settings::Settings;
 pub use undo::VfUndo;
 
-pub use check::{device_difference, differences};
-pub use del::find_unrecorded;
-pub(crate) use name::rename_when_free;
-pub(crate) use netdev::{is_at_hand, require_home_alone};
-pub(crate) use owner::{Verdict, judge_chained};
-pub use prepared::PreparedVf;
+pub(crate) use caches::user_of;
+pub(crate) use ethernet::lock;
+pub(crate) use owner::{Verdict, judge};
 
+use attach::Error as AttachError;
 use attach::locks::LockFile;
-use netlink::HwAddr;
-use state::{Dirs, Lock};
-
-/// Below the peers' directory, sriov-cni's.
-pub const FOLDER: &str = "sriov";
+use links::pkey::Pkey;
+use netlink::{Guid, HwAddr};
+use state::Dirs;
 
 /// What a plugin makes of its config: the device, and what is to differ from what it is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct VfSpec {
+    /// What the plugin attaches.
+    pub kind: VfKind,
     /// `deviceID`
     pub device: Id,
-    /// What the PF is to be told; its MAC included.
+    /// What the PF is to be told: MAC or GUIDs included.
     pub attributes: Attributes,
-    /// The interface's own MAC, and the PF's.
+    /// Ethernet: the interface's own MAC.
     pub mac: Option<HwAddr>,
-    /// MTU in the pod; at most the PF's.
+    /// Ethernet: MTU in the pod; at most the PF's.
     pub mtu: Option<u32>,
+    /// `InfiniBand`: the partition that the subnet manager is to give to the GUID; only looked at.
+    pub pkey: Option<Pkey>,
+    /// `InfiniBand`: the RDMA device goes along.
+    pub isolation: bool,
+    /// `InfiniBand`: the device has to have a user space driver.
+    pub vfio: bool,
 }
 
-/// The plugin on whose behalf a VF is attached.
-#[derive(Clone, Copy, Debug)]
-pub struct Plugin {
-    /// Its CNI type, which is also the peer's folder.
-    pub name: &'static str,
-}
+impl VfSpec {
+    /// As the device is.
+    pub fn of(kind: VfKind, device: Id) -> Self {
+        let attributes = Attributes::default();
+        Self { kind, device, attributes, mac: None, mtu: None, pkey: None, isolation: false, vfio: false }
+    }
 
-/// The lock on a VF that every plugin takes which changes it or its RDMA device, sriov-cni's processes included.
-pub fn lock(dirs: &Dirs, id: &Id) -> Result<Lock, attach::Error> {
-    lock::acquire(dirs, FOLDER, id)
-}
+    /// The files whose locks are to be held while the VF changes, by whoever changes it.
+    pub fn locks(&self, dirs: &Dirs, device: &Device) -> Result<Vec<LockFile>, AttachError> {
+        self.kind.special().locks(dirs, device)
+    }
 
-/// The same, to be taken together with others.
-pub fn lock_file(dirs: &Dirs, id: &Id) -> Result<LockFile, attach::Error> {
-    lock::file(dirs, FOLDER, id)
+    /// `InfiniBand`: node and port GUID; `None`: the VF has its own.
+    pub fn guid(&self) -> Option<Guid> {
+        self.attributes.node_guid
+    }
 }

@@ -3,9 +3,8 @@ use std::path::Path;
 use attach::ipam::{Ipam, VALID, with_key};
 use attach::{Attachments, Error, Found, Undo, UndoContext, key_of};
 use cni::{Attachment, Request, ValidAttachments};
-use devices::ib::{self, IbUndo};
 use devices::rdma::{self, RdmaUndo};
-use devices::vf::{self, VfUndo};
+use devices::vf::{VfKind, VfUndo};
 use links::child::other_type;
 use serde_json::Value;
 use state::{AttachmentKey, Dirs};
@@ -88,8 +87,9 @@ fn detach_other_type(
         let key = key_of(rail)?;
         detach::<routing::Undo>(dirs, routing::PLUGIN, &key, cni_netns, errors)?;
         detach::<RdmaUndo>(dirs, rdma::NAME, &key, cni_netns, errors)?;
-        detach::<VfUndo>(dirs, vf::FOLDER, &key, cni_netns, errors)?;
-        detach::<IbUndo>(dirs, ib::NAME, &key, cni_netns, errors)?;
+        for kind in VfKind::ALL {
+            detach::<VfUndo>(dirs, kind.plugin(), &key, cni_netns, errors)?;
+        }
         other_type::release(&key, PLUGIN, cni_netns, errors)?;
     }
     Ok(())

@@ -2,11 +2,10 @@
 
 use attach::{Error, UndoContext, identity, key_of};
 use cni::{CniResult, Request};
-use devices::vf::sriov_cni::Files;
-use devices::vf::{self, FOLDER};
-use devices::{ib, rdma};
+use devices::rdma;
+use devices::vf::{self, VfKind};
 use links::child::PodLink;
-use state::{AttachmentKey, Dirs};
+use state::Dirs;
 
 use super::made::MadeRail;
 use super::{Made, Part};
@@ -20,14 +19,8 @@ impl Made {
     ) -> Result<Self, Error> {
         let mut made = Self::default();
         for rail in rails {
-            let parts = match rail.config.plugin_type.as_str() {
-                "sriov" => of_vf(dirs, rail, &key_of(rail)?, context)?,
-                "ib-sriov" => ib::find_unrecorded(dirs, &key_of(rail)?, context)?
-                    .map(Part::IbSriov)
-                    .into_iter()
-                    .collect(),
-                _ => Vec::new(),
-            };
+            let kind = VfKind::of_plugin(&rail.config.plugin_type);
+            let parts = kind.map_or(Ok(Vec::new()), |kind| of_vf(kind, dirs, rail, context))?;
             made.rails.push(MadeRail { ifname: rail.env.ifname.clone(), ipam: None, parts });
         }
         Ok(made)
@@ -48,7 +41,7 @@ impl Made {
             let given = given.map(|given| routing::result::addresses(given, &rail.env.ifname));
             let addresses = given.unwrap_or_default().iter().map(|address| address.net.addr()).collect();
             self.routing.push(routing::Undo::without_record(key_of(rail)?, netns.clone(), addresses));
-            if !matches!(rail.config.plugin_type.as_str(), "sriov" | "ib-sriov") {
+            if VfKind::of_plugin(&rail.config.plugin_type).is_none() {
                 made.parts.push(Part::Child(PodLink::named(
                     &rail.env.ifname,
                     &rail.config.plugin_type,
@@ -60,15 +53,13 @@ impl Made {
     }
 }
 
-fn of_vf(
-    dirs: &Dirs,
-    rail: &Request,
-    key: &AttachmentKey,
-    context: &mut UndoContext,
-) -> Result<Vec<Part>, Error> {
+fn of_vf(kind: VfKind, dirs: &Dirs, rail: &Request, context: &mut UndoContext) -> Result<Vec<Part>, Error> {
+    let key = key_of(rail)?;
     let netns = rail.env.netns.clone().unwrap_or_default();
-    let files = Files::of(FOLDER, rail, &netns);
-    let vf = vf::find_unrecorded(dirs, key, &files, context)?.map(|undo| Part::Sriov(*undo));
-    let rdma = rdma::find_unrecorded(dirs, key, netns, context.pod.as_mut())?.map(Part::Rdma);
-    Ok(vf.into_iter().chain(rdma).collect())
+    let vf = vf::find_unrecorded(kind, dirs, &key, &netns, context)?.map(Part::from);
+    let rdma = match kind {
+        VfKind::Ethernet => rdma::find_unrecorded(dirs, &key, netns, context.pod.as_mut())?,
+        VfKind::InfiniBand => None,
+    };
+    Ok(vf.into_iter().chain(rdma.map(Part::Rdma)).collect())
 }

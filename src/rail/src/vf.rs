@@ -1,18 +1,17 @@
 use attach::locks::LockFile;
-use attach::{Error, Failure, Pod, key_of, not_available};
+use attach::{Error, Failure, key_of, not_available};
 use cni::{Interface, Request};
 use devices::rdma::{self, Policy, RdmaUndo, require_exclusive};
-use devices::vf::sriov_cni::Files;
-use devices::vf::{self, Device, FOLDER, VfUndo};
+use devices::vf::{self, Device, VfUndo};
 use netlink::{Link, Rtnetlink};
 use sysfs::Root;
 
 use super::kind::Entry;
 use super::{Kind, Part, Site, Step};
 
-/// A VF of an Ethernet PF, with its RDMA device if that goes along.
+/// A VF, with its RDMA device if that goes along.
 pub struct OfVf {
-    /// As `sriov` wants it.
+    /// As `sriov` or `ib-sriov` wants it.
     pub vf: vf::VfSpec,
     /// As `rdma` wants it.
     pub rdma: Option<rdma::RdmaSpec>,
@@ -20,15 +19,16 @@ pub struct OfVf {
 
 impl Kind for OfVf {
     fn plan<'a>(&'a self, rail: &'a Request, site: &mut Site) -> Result<Box<dyn Step + 'a>, cni::Error> {
-        if self.rdma.is_some() {
+        if self.has_rdma() {
             site.rdma.require_exclusive()?;
         }
-        require_interface(&Device::require(&Root::system(), &self.vf.device)?)?;
-        Ok(Box::new(Take { rail, kind: self, prepared: None }))
+        let device = Device::require(&Root::system(), &self.vf.device)?;
+        require_interface(&device)?;
+        Ok(Box::new(Take { rail, kind: self, device, prepared: None }))
     }
 
     fn differences(&self, rail: &Request, made: &[Part], site: &mut Site) -> Result<Vec<String>, cni::Error> {
-        let mut found = vf::differences(rail, &self.vf, sriov(made), &mut site.host, &mut site.pod)?;
+        let mut found = vf::differences(rail, &self.vf, vf_of(made), &mut site.host, &mut site.pod)?;
         if let (Some(_), Some(undo)) = (&self.rdma, rdma_of(made)) {
             found.extend(rdma::of_device(undo, &site.pod)?);
         }
@@ -36,15 +36,22 @@ impl Kind for OfVf {
     }
 
     fn require(&self, _: &mut Rtnetlink) -> Result<(), cni::Error> {
-        match self.rdma {
-            Some(_) => require_exclusive(Policy::Exclusive).map(drop).map_err(|e| not_available(e.into())),
-            None => Ok(()),
+        if self.has_rdma() {
+            require_exclusive(Policy::Exclusive).map_err(|error| not_available(error.into()))?;
         }
+        Ok(())
+    }
+}
+
+impl OfVf {
+    /// Whether the pod gets its RDMA device.
+    fn has_rdma(&self) -> bool {
+        self.rdma.is_some() || self.vf.isolation
     }
 }
 
 /// Addresses and routes are what a rail is for.
-pub(super) fn require_interface(device: &Device) -> Result<(), cni::Error> {
+fn require_interface(device: &Device) -> Result<(), cni::Error> {
     if !device.is_userspace() {
         return Ok(());
     }
@@ -59,13 +66,8 @@ pub(super) fn require_interface(device: &Device) -> Result<(), cni::Error> {
 struct Take<'a> {
     rail: &'a Request,
     kind: &'a OfVf,
+    device: Device,
     prepared: Option<(vf::PreparedVf<'a>, Option<rdma::PreparedRdma<'a>>)>,
-}
-
-impl Take<'_> {
-    fn files(&self, pod: &Pod) -> Files {
-        Files::of(FOLDER, self.rail, pod.netns.path())
-    }
 }
 
 impl Step for Take<'_> {
@@ -74,13 +76,13 @@ impl Step for Take<'_> {
     }
 
     fn locks(&self, site: &Site) -> Result<Vec<LockFile>, Error> {
-        Ok(vec![vf::lock_file(&site.dirs, &self.kind.vf.device)?])
+        self.kind.vf.locks(&site.dirs, &self.device)
     }
 
     fn plan_locked(&mut self, site: &mut Site) -> Result<Vec<Part>, Error> {
-        let (key, files) = (key_of(self.rail)?, self.files(&site.pod));
-        let vf = vf::PreparedVf::find(&site.dirs, &self.kind.vf, files, &mut site.host)?;
-        let mut parts = vec![Part::Sriov(vf.undo(self.rail, key.clone()))];
+        let key = key_of(self.rail)?;
+        let vf = vf::PreparedVf::find(&site.dirs, &self.kind.vf, &mut site.host)?;
+        let mut parts = vec![Part::from(vf.undo(self.rail, key.clone(), site.pod.netns.path()))];
         let rdma = self.kind.rdma.as_ref();
         let find = |wanted| rdma::PreparedRdma::find(&site.dirs, vf.device().clone(), wanted, &mut site.rdma);
         let rdma = rdma.map(find).transpose()?;
@@ -95,7 +97,7 @@ impl Step for Take<'_> {
         let (vf, rdma) = self.prepared.as_ref().ok_or_else(vanished)?;
         let link = vf.move_to_pod(&entry.claimant(dirs), host, pod)?.ok_or_else(vanished)?;
         entry.set(|parts| {
-            if let Some(Part::Sriov(undo)) = parts.first_mut() {
+            if let Some(undo) = parts.first_mut().and_then(Part::vf_mut) {
                 undo.index = Some(link.index);
             }
         });
@@ -118,15 +120,15 @@ impl Step for Take<'_> {
 
     fn finish(&self, site: &mut Site, made: &[Part]) -> Result<(), Error> {
         let Some((vf, _)) = &self.prepared else { return Ok(()) };
-        if let Some(undo) = sriov(made) {
+        if let Some(undo) = vf_of(made) {
             vf.save(&site.dirs, self.rail, undo)?;
         }
         rdma_of(made).map_or(Ok(()), |undo| rdma::PreparedRdma::save(&site.dirs, undo))
     }
 }
 
-fn sriov(parts: &[Part]) -> Option<&VfUndo> {
-    parts.iter().find_map(|part| if let Part::Sriov(undo) = part { Some(undo) } else { None })
+fn vf_of(parts: &[Part]) -> Option<&VfUndo> {
+    parts.iter().find_map(Part::vf)
 }
 
 fn rdma_of(parts: &[Part]) -> Option<&RdmaUndo> {

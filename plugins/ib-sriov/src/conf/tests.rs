@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-fn parse(config: &Value) -> Result<IbSpec, Error> {
+fn parse(config: &Value) -> Result<VfSpec, Error> {
     let mut whole =
         json!({ "cniVersion": "1.0.0", "name": "rail1", "type": "ib-sriov", "deviceID": "0000:3b:02.5" });
     whole.as_object_mut().unwrap().extend(config.as_object().unwrap().clone());
@@ -21,14 +21,13 @@ fn parse(config: &Value) -> Result<IbSpec, Error> {
 }
 
 fn guid_of(config: &Value) -> String {
-    parse(config).unwrap().guid.unwrap().to_string()
+    parse(config).unwrap().guid().unwrap().to_string()
 }
 
 #[test]
 fn all_but_the_device_has_a_default() {
     let found = parse(&json!({ "pkey": "", "link_state": "" })).unwrap();
-    let device = Id::parse("0000:3b:02.5").unwrap();
-    let expected = IbSpec { device, guid: None, link_state: None, pkey: None, isolation: false, vfio: false };
+    let expected = VfSpec::of(VfKind::InfiniBand, Id::parse("0000:3b:02.5").unwrap());
     assert_eq!(found, expected);
 }
 

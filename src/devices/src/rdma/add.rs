@@ -82,12 +82,14 @@ impl Move<'_> {
             Attachments::open(&self.dirs, NAME)?.prepare::<RdmaUndo>(key.clone(), &self.pod.netns)?;
         // A lock's file stays for ever: none for what is no device.
         Device::require(&Root::system(), &self.id)?;
-        let lock = vf::lock(&self.dirs, &self.id)?;
+        let lock = vf::lock::file(&self.dirs, &self.id)?.acquire()?;
         let device = Device::require(&Root::system(), &self.id)?;
         let rdma = PreparedRdma::find(&self.dirs, device, self.wanted, &mut Node::default())?;
-        let undo = RdmaUndo { lock: Some(lock), ..rdma.undo(key.clone(), &self.pod) };
-        let mut adding = prepared.begin(undo)?;
-        self.perform(&rdma, &key, &mut adding).map_err(|error| adding.roll_back(error.into()))
+        let mut adding = prepared.begin(rdma.undo(key.clone(), &self.pod))?;
+        let moved = self.perform(&rdma, &key, &mut adding);
+        // The undo takes it itself.
+        drop(lock);
+        moved.map_err(|error| adding.roll_back(error.into()))
     }
 
     fn perform(

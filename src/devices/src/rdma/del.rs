@@ -6,8 +6,7 @@ use state::{AttachmentKey, Dirs};
 
 use super::undo::holders;
 use super::{NAME, RdmaUndo, rdma_cni};
-use crate::vf::Id;
-use crate::vf::sriov_cni::{allocated_by, allocated_to};
+use crate::vf::{self, Id, VfKind};
 
 /// DEL: the device comes back from wherever it is.
 pub fn del(request: &Request) -> Result<(), cni::Error> {
@@ -55,7 +54,7 @@ fn unrecorded(
     Ok(undo.map(|undo| undo.undo(context)).unwrap_or_default())
 }
 
-/// As the peer's cache tells it. One that is about nothing any more is removed.
+/// As rdma-cni's cache tells it. One that is about nothing any more is removed.
 pub fn find_unrecorded(
     dirs: &Dirs,
     key: &AttachmentKey,
@@ -64,7 +63,7 @@ pub fn find_unrecorded(
 ) -> Result<Option<RdmaUndo>, Error> {
     let found = rdma_cni::find(dirs, key, netns, pod)?;
     if found.is_none() {
-        rdma_cni::forget(dirs, key)?;
+        holders(dirs).forget_cache(key)?;
     }
     Ok(found)
 }
@@ -88,15 +87,15 @@ pub fn gc(request: &Request, valid: &ValidAttachments) -> Result<(), cni::Error>
 /// The pod is whoever has the VF, as long as no other attachment of it came later.
 fn collect_cache(dirs: &Dirs, key: &AttachmentKey) -> Result<Vec<Error>, Error> {
     // One that cannot be read is about the device of the VF.
-    let mut lent_to = UndoContext::at(allocated_by(dirs, key)?.as_deref())?;
+    let mut lent_to = UndoContext::at(vf::user_of(dirs, key)?.as_deref())?;
     let found = find_unrecorded(dirs, key, PathBuf::new(), lent_to.pod.as_mut())?;
     let Some(undo) = found else { return Ok(Vec::new()) };
     let id = Id::parse(&undo.device)?;
     if let Some(since) = holders(dirs).superseded(&id, key)? {
         tracing::info!(attachment = %key, since, "its device is another pod's by now");
-        return rdma_cni::forget(dirs, key).map(|()| Vec::new());
+        return holders(dirs).forget_cache(key).map(|()| Vec::new());
     }
-    let netns = allocated_to(dirs, &id)?.unwrap_or_default();
+    let netns = VfKind::Ethernet.holders(dirs).user(&id)?.unwrap_or_default();
     let mut context = UndoContext::at(Some(&netns))?;
     Ok(RdmaUndo { netns, ..undo }.undo(&mut context))
 }

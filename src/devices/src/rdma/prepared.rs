@@ -3,9 +3,10 @@ use attach::claim::Claimant;
 use netlink::{Rdma, RdmaDevice};
 use state::{AttachmentKey, Dirs};
 
+use super::rdma_cni::RdmaCniCache;
 use super::undo::holders;
-use super::{Error, Node, RdmaSpec, RdmaUndo, device_info, rdma_cni};
-use crate::vf::{self, Device, Id};
+use super::{Error, Node, RdmaSpec, RdmaUndo, device_info};
+use crate::vf::{Device, Id};
 
 /// The RDMA device of a VF, found fit for an ADD, whose caller has the VF's lock: the steps, in their order, of every
 /// plugin that moves one.
@@ -40,7 +41,6 @@ impl<'a> PreparedRdma<'a> {
             pod_name: self.pod_name().to_owned(),
             netns: pod.netns.path().to_owned(),
             device_info: None,
-            lock: None,
         }
     }
 
@@ -51,7 +51,7 @@ impl<'a> PreparedRdma<'a> {
     /// Takes the device and moves it into the pod, after its interface. True if the device information file is new.
     pub fn move_to_pod(&self, claimant: &Claimant<'_>, pod: &Pod) -> Result<bool, attach::Error> {
         let (rdma, name) = (&self.rdma, self.pod_name());
-        holders(claimant.dirs).take(claimant, self.device.id(), &pod.netns)?;
+        holders(claimant.dirs).lend(claimant, self.device.id(), &pod.netns)?;
         let moved = Rdma::open()?.move_device(rdma.index, pod.netns.fd());
         moved.map_err(|source| immovable(rdma, source))?;
         let mut inside = Rdma::open_in(&pod.netns)?;
@@ -65,18 +65,15 @@ impl<'a> PreparedRdma<'a> {
         }
     }
 
-    /// Writes the peer's cache: what is left to go by when the record is lost.
+    /// Writes rdma-cni's cache: what is left to go by when the record is lost.
     pub fn save(dirs: &Dirs, undo: &RdmaUndo) -> Result<(), attach::Error> {
-        rdma_cni::save(dirs, undo)
+        holders(dirs).save(&undo.key, &RdmaCniCache::of(undo)?)
     }
 }
 
 fn reclaim(dirs: &Dirs, id: &Id) -> Result<(), attach::Error> {
     let holders = holders(dirs);
-    if let Some(owner) = holders.living(id)? {
-        let (name, netns) = (owner.key.to_string(), owner.netns());
-        return Err(vf::Error::Allocated { device: id.to_string(), owner: name, netns }.into());
-    }
+    holders.require_free(id)?;
     holders.reclaim::<RdmaUndo>(id, |undo, context| undo.undo_locked(dirs, id, context).map(|()| Vec::new()))
 }
 
@@ -120,7 +117,7 @@ fn warn_of_guid(rdma: &RdmaDevice) {
 }
 
 /// A move that was refused, in words.
-pub fn immovable(rdma: &RdmaDevice, source: netlink::Error) -> attach::Error {
+pub(crate) fn immovable(rdma: &RdmaDevice, source: netlink::Error) -> attach::Error {
     if source.is_unsupported() {
         return Error::Immovable { name: rdma.name.clone(), source: Box::new(source) }.into();
     }

@@ -7,12 +7,12 @@ use netlink::Rdma;
 use serde::{Deserialize, Serialize};
 use state::{AttachmentKey, BootId, Dirs, file};
 
+use super::RdmaUndo;
 use super::undo::holders;
-use super::{NAME, RdmaUndo};
+use crate::users::{is_of_this_boot, names};
 use crate::vf::Id;
-use crate::vf::sriov_cni::written_since_boot;
 
-/// What the peer keeps, and what it ignores.
+/// What rdma-cni keeps, and what it ignores.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RdmaCniCache {
@@ -33,29 +33,6 @@ struct Ours {
     key: AttachmentKey,
 }
 
-pub(super) fn path(dirs: &Dirs, key: &AttachmentKey) -> Result<PathBuf, Error> {
-    let name = format!("{}-{}-{}", key.network, key.container_id, key.ifname);
-    Ok(dirs.upstream.path(&[NAME])?.join(name))
-}
-
-pub(super) fn save(dirs: &Dirs, undo: &RdmaUndo) -> Result<(), Error> {
-    let cache = RdmaCniCache {
-        version: "1.0".to_owned(),
-        device: undo.device.clone(),
-        sandbox_rdma_dev_name: undo.name.clone(),
-        container_rdma_dev_name: undo.pod_name.clone(),
-        railcni: Some(Ours { boot_id: BootId::current()?, key: undo.key.clone() }),
-    };
-    dirs.upstream.create(&[NAME])?;
-    let path = path(dirs, &undo.key)?;
-    Ok(file::replace_json(&path, &cache)?)
-}
-
-pub(super) fn forget(dirs: &Dirs, key: &AttachmentKey) -> Result<(), Error> {
-    file::remove(&path(dirs, key)?)?;
-    Ok(())
-}
-
 /// The undo that a cache allows; `None` if there is none, or of an older boot. Without the pod, a torn one says nothing: the
 /// kernel gives the device back by itself.
 pub(crate) fn find(
@@ -64,16 +41,13 @@ pub(crate) fn find(
     netns: PathBuf,
     pod: Option<&mut Pod>,
 ) -> Result<Option<RdmaUndo>, Error> {
-    let path = path(dirs, key)?;
+    let path = holders(dirs).cache_path(key)?;
     let Some(bytes) = file::read(&path)? else { return Ok(None) };
     let Ok(cache) = serde_json::from_slice::<RdmaCniCache>(&bytes) else {
         tracing::warn!(path = %path.display(), "this cache cannot be read: the device of {} it must be", key.ifname);
         return pod.map_or(Ok(None), |pod| guess(dirs, key, netns, pod));
     };
-    let current = match &cache.railcni {
-        Some(ours) => ours.boot_id == BootId::current()?,
-        None => written_since_boot(&path),
-    };
+    let current = is_of_this_boot(&path, cache.railcni.as_ref().map(|ours| &ours.boot_id))?;
     Ok(current.then(|| cache.undo(key.clone(), netns)))
 }
 
@@ -102,6 +76,17 @@ fn guess(dirs: &Dirs, key: &AttachmentKey, netns: PathBuf, pod: &mut Pod) -> Res
 }
 
 impl RdmaCniCache {
+    /// The cache of an attachment.
+    pub(super) fn of(undo: &RdmaUndo) -> Result<Self, Error> {
+        Ok(Self {
+            version: "1.0".to_owned(),
+            device: undo.device.clone(),
+            sandbox_rdma_dev_name: undo.name.clone(),
+            container_rdma_dev_name: undo.pod_name.clone(),
+            railcni: Some(Ours { boot_id: BootId::current()?, key: undo.key.clone() }),
+        })
+    }
+
     fn undo(self, key: AttachmentKey, netns: PathBuf) -> RdmaUndo {
         RdmaUndo {
             key,
@@ -111,7 +96,6 @@ impl RdmaCniCache {
             pod_name: self.container_rdma_dev_name,
             netns,
             device_info: None,
-            lock: None,
         }
     }
 }
@@ -119,13 +103,11 @@ impl RdmaCniCache {
 /// The keys of the caches of `network`. Where a part of a peer's file name ends, only the list of valid attachments
 /// could tell; interfaces' names seldom have a dash.
 pub(super) fn keys(dirs: &Dirs, network: &str) -> Result<Vec<AttachmentKey>, Error> {
-    let entries = std::fs::read_dir(dirs.upstream.path(&[NAME])?).into_iter().flatten().flatten();
-    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-    let key = |name: String| {
+    let key = |name: &String| {
         let (container, ifname) = name.strip_prefix(network)?.strip_prefix('-')?.rsplit_once('-')?;
         AttachmentKey::new(network, container, ifname).ok()
     };
-    let mut keys: Vec<_> = names.filter_map(key).collect();
+    let mut keys: Vec<_> = names(&holders(dirs).folder()?).iter().filter_map(key).collect();
     keys.sort_unstable();
     Ok(keys)
 }
@@ -138,14 +120,18 @@ mod tests {
 
     const GO: &str = r#"{"version":"1.0","deviceID":"0000:3b:02.5","sandboxRdmaDevName":"mlx5_7","containerRdmaDevName":"mlx5_7"}"#;
 
+    fn path(dirs: &Dirs) -> PathBuf {
+        holders(dirs).cache_path(&key()).unwrap()
+    }
+
     fn key() -> AttachmentKey {
         AttachmentKey::new("rail1", "c0ffee", "net1").unwrap()
     }
 
     #[expect(clippy::disallowed_methods, reason = "the peer writes its caches in place")]
     fn peer_wrote(dirs: &Dirs, text: &str) {
-        dirs.upstream.create(&[NAME]).unwrap();
-        std::fs::write(path(dirs, &key()).unwrap(), text).unwrap();
+        dirs.upstream.create(&["rdma"]).unwrap();
+        std::fs::write(path(dirs), text).unwrap();
     }
 
     #[test]
@@ -172,10 +158,9 @@ mod tests {
             pod_name: "rail".to_owned(),
             netns: PathBuf::from("/run/netns/a"),
             device_info: None,
-            lock: None,
         };
-        save(&dirs, &undo).unwrap();
-        let text = std::fs::read_to_string(path(&dirs, &key()).unwrap()).unwrap();
+        holders(&dirs).save(&undo.key, &RdmaCniCache::of(&undo).unwrap()).unwrap();
+        let text = std::fs::read_to_string(path(&dirs)).unwrap();
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         for (name, expected) in [
             ("version", "1.0"),
@@ -185,7 +170,7 @@ mod tests {
         ] {
             assert_eq!(value[name], expected);
         }
-        forget(&dirs, &key()).unwrap();
+        holders(&dirs).forget_cache(&key()).unwrap();
         assert!(find(&dirs, &key(), PathBuf::new(), None).unwrap().is_none());
     }
 
@@ -198,7 +183,7 @@ mod tests {
             assert!(find(&dirs, &key(), PathBuf::new(), None).unwrap().is_none(), "{text:?}");
         }
         peer_wrote(&dirs, GO);
-        age(&path(&dirs, &key()).unwrap());
+        age(&path(&dirs));
         assert!(find(&dirs, &key(), PathBuf::new(), None).unwrap().is_none());
     }
 

@@ -1,20 +1,19 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use attach::claim::Claims;
 use attach::wait::{here as wait_here, millis};
 use attach::{Pod, Undo, UndoContext};
 use netlink::{Rdma, RdmaDevice};
 use netns::NetNs;
 use serde::{Deserialize, Serialize};
-use state::{AttachmentKey, Dirs, Lock, file};
+use state::{AttachmentKey, Dirs, file};
 use sysfs::Root;
 
+use super::Error;
 use super::name::give_name;
-use super::{Error, rdma_cni};
 use crate::holders::Holders;
-use crate::users::Peers;
-use crate::vf::{self, Device, Id, Verdict, judge_chained};
+use crate::users::Upstream;
+use crate::vf::{self, Device, Id, Verdict, VfKind, judge};
 
 /// As for the VF itself.
 const RETURN: Duration = Duration::from_secs(10);
@@ -36,13 +35,10 @@ pub struct RdmaUndo {
     pub netns: PathBuf,
     /// The device information file, if it was made and not only completed.
     pub device_info: Option<PathBuf>,
-    /// The VF's lock, which an ADD under way has; an undo from a record takes its own.
-    #[serde(skip)]
-    pub lock: Option<Lock>,
 }
 
 pub(super) fn holders(dirs: &Dirs) -> Holders<'_> {
-    Holders { claims: Claims { dirs, folder: "rdma" }, peers: Peers::Rdma }
+    Holders::of(Upstream::Rdma, dirs)
 }
 
 impl Undo for RdmaUndo {
@@ -56,9 +52,9 @@ impl RdmaUndo {
         let dirs = Dirs::from_env()?;
         let id = Id::parse(&self.device)?;
         // A lock's file stays for ever: none for what is no device any more.
-        let _lock = match self.lock {
-            None if Device::find(&Root::system(), &id)?.is_some() => Some(vf::lock(&dirs, &id)?),
-            _ => None,
+        let _lock = match Device::find(&Root::system(), &id)? {
+            Some(_) => Some(vf::lock::file(&dirs, &id)?.acquire()?),
+            None => None,
         };
         self.undo_locked(&dirs, &id, context)
     }
@@ -79,15 +75,15 @@ impl RdmaUndo {
         if let Some(path) = &self.device_info {
             file::remove(path)?;
         }
-        rdma_cni::forget(dirs, &self.key)?;
-        holders(dirs).release(id, &self.key)
+        holders(dirs).forget(id, &self.key, &self.netns)
     }
 
     fn judge(&self, dirs: &Dirs, id: &Id, context: &UndoContext) -> Result<Verdict, attach::Error> {
-        if let Some(owner) = holders(dirs).other(id, &self.key)? {
-            return Ok(Verdict::Other(owner.key.to_string()));
+        let mut verdict = judge(holders(dirs), id, &self.key, &self.netns)?;
+        if matches!(verdict, Verdict::Ours) {
+            // Who has the VF has its RDMA device: the key differs in nothing but the plugin.
+            verdict = judge(VfKind::Ethernet.holders(dirs), id, &self.key, &self.netns)?;
         }
-        let verdict = judge_chained(dirs, id, &self.key, self.netns.clone())?;
         if matches!(verdict, Verdict::Other(_)) || self.is_at_hand(id, context)? {
             return Ok(verdict);
         }
@@ -107,7 +103,7 @@ impl RdmaUndo {
 
     fn put_back(&self, id: &Id, context: &mut UndoContext) -> Result<(), attach::Error> {
         if let Some(pod) = &context.pod {
-            self.move_to_host(pod)?;
+            move_to_host(pod, |inside| self.inside(inside))?;
         }
         let Some(device) = Device::find(&Root::system(), id)? else { return Ok(()) };
         if device.driver().is_none() {
@@ -122,19 +118,6 @@ impl RdmaUndo {
             give_name(&mut host, &found, &self.name)?;
         }
         Ok(())
-    }
-
-    /// The kernel compares the device's namespace with the caller's, not with the socket's (`rdma_dev_change_netns` in
-    /// drivers/infiniband/core/device.c).
-    fn move_to_host(&self, pod: &Pod) -> Result<(), attach::Error> {
-        let host_netns = NetNs::current()?;
-        pod.netns.run(|| {
-            let mut inside = Rdma::open()?;
-            match self.inside(&mut inside)? {
-                Some(device) => Ok(inside.move_device(device.index, host_netns.fd())?),
-                None => Ok(()),
-            }
-        })?
     }
 
     fn inside(&self, pod: &mut Rdma) -> Result<Option<RdmaDevice>, attach::Error> {
@@ -169,4 +152,20 @@ impl RdmaUndo {
         let position = by_index.or_else(|| devices.iter().position(is_called))?;
         devices.into_iter().nth(position)
     }
+}
+
+/// Moves a device that is found in the pod to the host. The kernel compares the device's namespace with the caller's, not
+/// with the socket's (`rdma_dev_change_netns` in drivers/infiniband/core/device.c).
+pub(crate) fn move_to_host(
+    pod: &Pod,
+    find: impl FnOnce(&mut Rdma) -> Result<Option<RdmaDevice>, attach::Error>,
+) -> Result<(), attach::Error> {
+    let host_netns = NetNs::current()?;
+    pod.netns.run(|| {
+        let mut inside = Rdma::open()?;
+        match find(&mut inside)? {
+            Some(device) => Ok(inside.move_device(device.index, host_netns.fd())?),
+            None => Ok(()),
+        }
+    })?
 }

@@ -57,15 +57,15 @@ fn caches_of_all_three_peers_are_found_by_their_device() {
     let dirs = Dirs::under(base.path());
     let id = Id::parse("0000:3b:02.5").unwrap();
     let key = AttachmentKey::new("rail1", "c0ffee", "net1").unwrap();
-    for peers in [Peers::Sriov, Peers::IbSriov, Peers::Rdma] {
-        dirs.upstream.create(&[peers.folder()]).unwrap();
-        let path = |name: &str| dirs.upstream.path(&[peers.folder()]).unwrap().join(name);
-        peer_wrote(&path(&peers.cache(&key)), r#"{"deviceID":"0000:3B:02.5"}"#);
+    for upstream in [Upstream::Sriov, Upstream::IbSriov, Upstream::Rdma] {
+        dirs.upstream.create(&[upstream.name()]).unwrap();
+        let path = |name: &str| dirs.upstream.path(&[upstream.name()]).unwrap().join(name);
+        peer_wrote(&path(&upstream.cache(&key)), r#"{"deviceID":"0000:3B:02.5"}"#);
         for (name, text) in [("other", r#"{"deviceID":"0000:3b:02.6"}"#), ("torn", "{"), ("old", "{}")] {
             peer_wrote(&path(name), text);
         }
-        let users = Users::find(&dirs, peers, &id).unwrap();
-        assert_eq!(users.caches().collect::<Vec<_>>(), [peers.cache(&key)], "{peers:?}");
+        let users = Users::find(&dirs, upstream, &id).unwrap();
+        assert_eq!(users.caches().collect::<Vec<_>>(), [upstream.cache(&key)], "{upstream:?}");
     }
 }
 

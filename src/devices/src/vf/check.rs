@@ -5,31 +5,36 @@ use netlink::{Link, Rtnetlink};
 use state::Dirs;
 use sysfs::Root;
 
+use super::add::is_addressed;
 use super::apply::Admin;
-use super::device::Device;
 use super::netdev::in_pod;
-use super::{Plugin, VfSpec, VfUndo};
+use super::{Device, VfSpec, VfUndo};
+use crate::rdma::{Policy, require_exclusive};
 
 /// CHECK of a VF: what the PF and the pod have against config, record and `prevResult`, then the IPAM's own CHECK.
-pub fn check(request: &Request, plugin: Plugin, wanted: &VfSpec) -> Result<(), cni::Error> {
+pub fn check(request: &Request, wanted: &VfSpec) -> Result<(), cni::Error> {
     let netns = request.env.require_netns()?;
     request.config.require_prev_result()?;
     detect::Settings::of(&request.config)?;
     let mut pod = Pod::open(netns)?;
     let mut host = Rtnetlink::open().map_err(Error::from)?;
-    let record = Attachments::open(&Dirs::from_env().map_err(Error::from)?, plugin.name)?;
+    let record = Attachments::open(&Dirs::from_env().map_err(Error::from)?, wanted.kind.plugin())?;
     let record = record.find::<VfUndo>(&key_of(request)?)?.about(&pod.netns);
     let (undo, mut found) = record.map_or_else(|differs| (None, vec![differs]), |undo| (undo, Vec::new()));
     found.extend(differences(request, wanted, undo.as_ref(), &mut host, &mut pod)?);
-    if let Some(ipam) = &request.config.ipam_type {
+    let device = Device::require(&Root::system(), &wanted.device)?;
+    if let Some(ipam) = request.config.ipam_type.as_ref().filter(|_| is_addressed(wanted.kind, &device)) {
         found.extend(delegate::check(request, ipam).err().map(|error| error.to_string()));
     }
     verdict(&request.env.ifname, &found)
 }
 
-/// STATUS: the IPAM can give addresses. Which device it will be is known at ADD only.
-pub fn status(request: &Request) -> Result<(), cni::Error> {
+/// STATUS: the RDMA mode fits, and the IPAM can give addresses. Which device it will be is known at ADD only.
+pub fn status(request: &Request, isolation: bool) -> Result<(), cni::Error> {
     detect::Settings::of(&request.config)?;
+    if isolation {
+        require_exclusive(Policy::Exclusive).map_err(|error| cni::Error::not_available(error.to_string()))?;
+    }
     request.config.ipam_type.as_ref().map_or(Ok(()), |ipam| delegate::status(request, ipam))
 }
 
@@ -42,22 +47,31 @@ pub fn differences(
     pod: &mut Pod,
 ) -> Result<Vec<String>, cni::Error> {
     let device = Device::require(&Root::system(), &wanted.device)?;
-    let recorded = undo.map(|undo| (undo.device.as_str(), undo.driver.as_deref()));
-    let mut found: Vec<_> = device_difference(recorded, &device).into_iter().collect();
+    let mut found: Vec<_> = undo.and_then(|undo| device_difference(undo, &device)).into_iter().collect();
     found.extend(attribute_differences(&device, wanted, host)?);
-    if !device.is_userspace() {
-        found.extend(link_differences(request, wanted, &device, pod)?);
+    if device.is_userspace() {
+        return Ok(found);
+    }
+    let ifname = &request.env.ifname;
+    let link = in_pod(&mut pod.netlink, device.id(), None, ifname)?;
+    match &link {
+        Some(link) => found.extend(link_differences(link, ifname)),
+        None => found.push(format!("the interface of device {} is not in the pod", device.id())),
+    }
+    found.extend(wanted.kind.special().differences(wanted, undo, link.as_ref(), pod)?);
+    if let Some(link) = &link {
+        found.extend(result_differences(request, pod, link)?);
     }
     Ok(found)
 }
 
-/// Against device and driver of a record, if there is one.
-pub fn device_difference(recorded: Option<(&str, Option<&str>)>, device: &Device) -> Option<String> {
-    let (id, driver) = recorded?;
-    if id != device.id().to_string() {
-        return Some(format!("the record is about device {id}, the config about {}", device.id()));
+/// Against device and driver of the record.
+fn device_difference(undo: &VfUndo, device: &Device) -> Option<String> {
+    if undo.device != device.id().to_string() {
+        let recorded = &undo.device;
+        return Some(format!("the record is about device {recorded}, the config about {}", device.id()));
     }
-    let (now, then) = (device.driver().unwrap_or("none"), driver.unwrap_or("none"));
+    let (now, then) = (device.driver().unwrap_or("none"), undo.driver.as_deref().unwrap_or("none"));
     (now != then).then(|| format!("its driver is {now}, expected {then}"))
 }
 
@@ -71,32 +85,10 @@ fn attribute_differences(
     Ok(wanted.attributes.differences(&admin.read(host)?))
 }
 
-fn link_differences(
-    request: &Request,
-    wanted: &VfSpec,
-    device: &Device,
-    pod: &mut Pod,
-) -> Result<Vec<String>, cni::Error> {
-    let ifname = &request.env.ifname;
-    let Some(link) = in_pod(&mut pod.netlink, device.id(), None, ifname)? else {
-        return Ok(vec![format!("the interface of device {} is not in the pod", device.id())]);
-    };
-    let mut found = own_differences(&link, wanted, ifname);
-    found.extend(result_differences(request, pod, &link)?);
-    Ok(found)
-}
-
-fn own_differences(link: &Link, wanted: &VfSpec, ifname: &str) -> Vec<String> {
+fn link_differences(link: &Link, ifname: &str) -> Vec<String> {
     let mut found = Vec::new();
     if link.name != *ifname {
         found.push(format!("its name is {}, expected {ifname}", link.name));
-    }
-    if let Some(mtu) = wanted.mtu.filter(|mtu| *mtu != link.mtu) {
-        found.push(format!("its MTU is {}, expected {mtu}", link.mtu));
-    }
-    if let Some(mac) = wanted.mac.filter(|mac| link.address != Some(*mac)) {
-        let now = link.address.map_or("none".to_owned(), |address| address.to_string());
-        found.push(format!("its own MAC is {now}, expected {mac}"));
     }
     if !link.is_up() {
         found.push("it is down".to_owned());

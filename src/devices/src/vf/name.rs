@@ -8,10 +8,9 @@ use netlink::{Link, LinkChange, Rtnetlink};
 use state::Dirs;
 
 use super::netdev::{Netdev, SPARE_NAME};
-use super::{Id, owner};
-use crate::ib;
+use super::{Id, VfKind};
 
-/// As for an interface that comes home: the others are on their way, too.
+/// As for an interface that comes back: the others are on their way, too.
 const ARRIVALS: Duration = Duration::from_secs(10);
 
 /// A namespace that ends gives back several interfaces, one after another, each under the name that its pod gave it, or
@@ -39,7 +38,11 @@ fn free_name(dirs: &Dirs, name: &str, index: u32, host: &mut Rtnetlink) -> Resul
         return Ok(true);
     };
     let Some(Ok(id)) = holder.device.as_deref().map(Id::parse) else { return Ok(false) };
-    if !owner::holders(dirs).is_lent(&id)? && !ib::holders(dirs).is_lent(&id)? {
+    let mut lent = false;
+    for kind in VfKind::ALL {
+        lent |= kind.holders(dirs).is_lent(&id)?;
+    }
+    if !lent {
         return Ok(false);
     }
     let made = if holder.name == name {

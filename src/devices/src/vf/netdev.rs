@@ -1,4 +1,4 @@
-//! The interface of a VF: as it was, into the pod, and home again.
+//! The interface of a VF: as it was, into the pod, and back on the host.
 
 use std::time::{Duration, Instant};
 
@@ -103,7 +103,7 @@ impl Netdev {
         let change =
             LinkChange { netns: Some(host_netns.fd()), name: Some(name.to_owned()), ..LinkChange::default() };
         match retry(|| pod.netlink.set_link(link.index, &change)) {
-            // Before Linux 6.6 the interface is home by then, and only its new name was refused.
+            // Before Linux 6.6 the interface is on the host by then, and only its new name was refused.
             Err(error) if error.is_exists() && pod.netlink.link_by_index(link.index)?.is_none() => Ok(()),
             other => Ok(other?),
         }
@@ -247,7 +247,7 @@ pub fn await_on_host(device: &Device, host: &mut Rtnetlink) -> Result<Link, atta
 }
 
 /// The same, of a device that may have no interface anywhere: one without its driver, or with one for user space.
-pub(crate) fn require_home(device: &Device, host: &mut Rtnetlink) -> Result<(), attach::Error> {
+pub(crate) fn require_on_host(device: &Device, host: &mut Rtnetlink) -> Result<(), attach::Error> {
     if device.driver().is_none() || device.is_userspace() {
         return Ok(());
     }
@@ -255,8 +255,8 @@ pub(crate) fn require_home(device: &Device, host: &mut Rtnetlink) -> Result<(), 
 }
 
 /// Waits for it, and takes off what the pod has made on it: that would stay, and hear the next pod.
-pub(crate) fn require_home_alone(device: &Device, context: &mut UndoContext) -> Result<(), attach::Error> {
-    require_home(device, context.host()?)?;
+pub(crate) fn require_on_host_alone(device: &Device, context: &mut UndoContext) -> Result<(), attach::Error> {
+    require_on_host(device, context.host()?)?;
     if let Some(link) = device.link(context.host()?)? {
         delete_children(link.index, context.pod.as_mut());
     }

@@ -1,16 +1,14 @@
-//! Whose a VF is, by the claims of this suite and the peer's allocation files.
+//! Whose a VF is, by the claims of this suite and the files of the plugin that ours replaces.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use attach::claim::{Claimant, Claims};
-use netns::NetNs;
+use attach::{Failure, UndoContext};
+use netlink::Rtnetlink;
 use state::{AttachmentKey, Dirs};
+use sysfs::Root;
 
-use super::device::Id;
-use super::sriov_cni::{self, Allocation};
-use super::{Error, VfUndo};
-use crate::holders::{Holders, is_home};
-use crate::users::Peers;
+use super::{Device, Error, Id, VfKind, VfUndo, caches};
+use crate::holders::{Holders, is_alive};
 
 /// Whether an undo may touch the device.
 pub(crate) enum Verdict {
@@ -19,100 +17,62 @@ pub(crate) enum Verdict {
     Other(String),
 }
 
-pub(super) fn holders(dirs: &Dirs) -> Holders<'_> {
-    Holders { claims: Claims { dirs, folder: "devices" }, peers: Peers::Sriov }
-}
-
-/// Ours, unless a claim or the peer's allocation file names another pod that lives.
-pub(super) fn judge(
-    dirs: &Dirs,
+/// Ours, unless a claim or an allocation names another pod that lives. `netns` is empty where nobody has said which pod it is
+/// about.
+pub(crate) fn judge(
+    holders: Holders<'_>,
     id: &Id,
     key: &AttachmentKey,
-    files: &sriov_cni::Files,
+    netns: &Path,
 ) -> Result<Verdict, attach::Error> {
-    if let Some(owner) = holders(dirs).other(id, key)? {
+    if let Some(owner) = holders.other(id, key)? {
         return Ok(Verdict::Other(owner.key.to_string()));
     }
-    let user = Allocation::of(dirs, files, id)?.user()?;
-    match user.filter(|netns| *netns != files.netns && is_alive(netns)) {
+    match holders.user(id)?.filter(|user| user != netns && is_alive(user)) {
         None => Ok(Verdict::Ours),
-        // Which pod it is about, nobody has said.
-        Some(netns) if files.netns.as_os_str().is_empty() && holders(dirs).superseded(id, key)?.is_none() => {
-            Err(Error::Unnamed { device: id.to_string(), netns }.into())
+        Some(user) if netns.as_os_str().is_empty() && holders.superseded(id, key)?.is_none() => {
+            Err(Error::Unnamed { device: id.to_string(), netns: user }.into())
         }
-        Some(netns) => Ok(Verdict::Other(netns.display().to_string())),
+        Some(user) => Ok(Verdict::Other(user.display().to_string())),
     }
-}
-
-/// The same for a device of the VF, by another plugin of the chain: its key differs in nothing but the plugin.
-pub(crate) fn judge_chained(
-    dirs: &Dirs,
-    id: &Id,
-    key: &AttachmentKey,
-    netns: PathBuf,
-) -> Result<Verdict, attach::Error> {
-    let files = sriov_cni::Files {
-        folder: "sriov".to_owned(),
-        allocations: true,
-        netns,
-        ..sriov_cni::Files::default()
-    };
-    judge(dirs, id, key, &files)
 }
 
 /// Reclaims the device for a new owner: what a pod had that is gone is put back, one that lives is an error. The caller has the
 /// lock, and writes its record before it takes the device.
-pub(super) fn reclaim(dirs: &Dirs, id: &Id, files: &sriov_cni::Files) -> Result<(), attach::Error> {
-    let holders = holders(dirs);
-    if let Some(owner) = holders.living(id)? {
-        return Err(allocated(id, owner.key.to_string(), owner.netns()));
-    }
-    // Another namespace at that path by now, maybe the new owner's own, has nothing of an interface that is on the host.
-    if let Some(netns) = Allocation::of(dirs, files, id)?.user()?.filter(|netns| is_alive(netns))
-        && !is_home(id)?
-    {
-        return Err(allocated(id, "a pod".to_owned(), netns));
-    }
+pub(super) fn reclaim(kind: VfKind, dirs: &Dirs, id: &Id) -> Result<(), attach::Error> {
+    let holders = kind.holders(dirs);
+    holders.require_free(id)?;
     // The last user first: what it found, the one before had left.
-    repair(dirs, id, files, holders.cache(id)?.as_deref())?;
+    repair(kind, dirs, id, holders.cache(id)?.as_deref())?;
     holders.reclaim::<VfUndo>(id, |undo, context| undo.undo_locked(dirs, id, context))?;
-    repair(dirs, id, files, None)?;
-    // Allocated yet: no word is left of what it was.
-    match Allocation::of(dirs, files, id)?.user_of_this_boot()? {
-        Some(netns) => sriov_cni::repair_unknown(dirs, files, id, netns),
-        None => Ok(()),
+    repair(kind, dirs, id, None)?;
+    repair_unknown(kind, dirs, id)
+}
+
+/// Puts back what pods left that are gone, from their caches but for the `spared` one, whose record says more.
+fn repair(kind: VfKind, dirs: &Dirs, id: &Id, spared: Option<&str>) -> Result<(), attach::Error> {
+    if !kind.special().is_repairable(dirs, id)? {
+        return Ok(());
     }
-}
-
-/// Puts back what pods of the peer left that are gone: its allocation file stays as long as that was not done.
-fn repair(dirs: &Dirs, id: &Id, files: &sriov_cni::Files, spared: Option<&str>) -> Result<(), attach::Error> {
-    match Allocation::of(dirs, files, id)?.user()? {
-        Some(_) => sriov_cni::repair(dirs, files, id, spared),
-        None => Ok(()),
+    let holders = kind.holders(dirs);
+    for name in holders.users(id)?.caches().filter(|name| Some(*name) != spared) {
+        let Some(cache) = caches::of_name(kind, dirs, name)? else { continue };
+        let Some(key) = caches::key_of(cache.as_ref(), name) else { continue };
+        tracing::info!(device = %id, cache = name, "putting back what a pod that is gone had");
+        let undo = cache.undo(key.clone(), id, holders.user(id)?.unwrap_or_default());
+        let errors = undo.undo_locked(dirs, id, &mut UndoContext::default())?;
+        if let Some(error) = attach::Error::join(errors) {
+            return Err(Failure::Leftover { key, source: error }.into());
+        }
     }
+    Ok(())
 }
 
-/// Takes the device, and tells the peer.
-pub(super) fn take(
-    claimant: &Claimant<'_>,
-    id: &Id,
-    pod: &NetNs,
-    files: &sriov_cni::Files,
-) -> Result<(), attach::Error> {
-    holders(claimant.dirs).take(claimant, id, pod)?;
-    Allocation::of(claimant.dirs, files, id)?.take(pod.path())
-}
-
-/// Gives the device up, if it is still `key`'s.
-pub(super) fn release(dirs: &Dirs, id: &Id, key: &AttachmentKey) -> Result<(), attach::Error> {
-    holders(dirs).release(id, key)
-}
-
-fn allocated(id: &Id, owner: String, netns: PathBuf) -> attach::Error {
-    Error::Allocated { device: id.to_string(), owner, netns }.into()
-}
-
-/// As the peer sees it: what opens as a namespace is in use.
-fn is_alive(netns: &Path) -> bool {
-    NetNs::open(netns).is_ok()
+/// Puts back what a pod left that is gone, and of which no cache is left that can be read.
+fn repair_unknown(kind: VfKind, dirs: &Dirs, id: &Id) -> Result<(), attach::Error> {
+    let Some(device) = Device::find(&Root::system(), id)? else { return Ok(()) };
+    let guessed = kind.special().guess_user(dirs, &device, &mut Rtnetlink::open()?)?;
+    let Some(undo) = guessed else { return Ok(()) };
+    let errors = undo.undo_locked(dirs, id, &mut UndoContext::default())?;
+    attach::Error::join(errors).map_or(Ok(()), Err)
 }

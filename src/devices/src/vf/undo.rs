@@ -1,15 +1,19 @@
+use std::path::Path;
+
+use attach::locks::acquire_all;
 use attach::{Error, Undo, UndoContext};
-use netlink::Rtnetlink;
+use netlink::Guid;
 use serde::{Deserialize, Serialize};
-use state::{AttachmentKey, Dirs, Lock};
+use state::{AttachmentKey, Dirs};
 use sysfs::Root;
 
 use super::apply::Admin;
-use super::device::{Device, Id};
+use super::ethernet::SriovCniFiles;
+use super::infiniband::RdmaBefore;
 use super::name::rename_when_free;
-use super::netdev::{Netdev, await_on_host, is_at_hand, require_home_alone};
-use super::owner::{self, Verdict};
-use super::{Attributes, lock, sriov_cni};
+use super::netdev::{Netdev, await_on_host, is_at_hand, require_on_host_alone};
+use super::owner::{Verdict, judge};
+use super::{Attributes, Device, Id, VfKind};
 
 /// Everything about a VF as it was before a pod got it, from which it can be put back without the pod.
 #[derive(Debug, Serialize, Deserialize)]
@@ -18,7 +22,7 @@ pub struct VfUndo {
     pub key: AttachmentKey,
     /// PCI address, or name of the auxiliary device.
     pub device: String,
-    /// The driver; a workload may have unbound it.
+    /// The driver; a workload may have unbound it. `None` is unknown, too.
     pub driver: Option<String>,
     /// The driver that alone may have it, empty for any; `None` is unknown.
     #[serde(default)]
@@ -29,15 +33,22 @@ pub struct VfUndo {
     pub index: Option<u32>,
     /// `None` with a user space driver.
     pub netdev: Option<Netdev>,
-    /// Its attributes as its PF had them; `None` without a PF on this machine.
+    /// Its attributes as its PF had them; `None` without a PF on this machine. Of `InfiniBand` only those that were to change.
     pub before: Option<Attributes>,
     /// The IPAM plugin that gave its addresses.
     pub ipam: Option<String>,
-    /// The files that the plugin which ours replaces would have written.
-    pub peer: sriov_cni::Files,
-    /// The lock that an ADD under way has; an undo from a record takes its own.
-    #[serde(skip)]
-    pub lock: Option<Lock>,
+    /// The files that sriov-cni would have written: there are such for every Ethernet VF, and for no other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<SriovCniFiles>,
+    /// `InfiniBand`: the GUID that the interface had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guid: Option<Guid>,
+    /// `InfiniBand`: the RDMA device, with whatever GUID.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rdma: Option<RdmaBefore>,
+    /// `InfiniBand`: whether the RDMA device went along.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub isolated: Option<bool>,
 }
 
 impl Undo for VfUndo {
@@ -47,17 +58,46 @@ impl Undo for VfUndo {
 }
 
 impl VfUndo {
+    /// Of a VF of which nothing else is known.
+    pub(super) fn of(key: AttachmentKey, id: &Id) -> Self {
+        Self {
+            ifname: key.ifname.clone(),
+            key,
+            device: id.to_string(),
+            driver: None,
+            driver_override: None,
+            index: None,
+            netdev: None,
+            before: None,
+            ipam: None,
+            peer: None,
+            guid: None,
+            rdma: None,
+            isolated: None,
+        }
+    }
+
+    /// As records tell it.
+    pub fn kind(&self) -> VfKind {
+        if self.peer.is_some() { VfKind::Ethernet } else { VfKind::InfiniBand }
+    }
+
+    /// The namespace of ADD; empty where nobody has said.
+    fn netns(&self) -> &Path {
+        self.peer.as_ref().map_or(Path::new(""), |files| &files.netns)
+    }
+
     fn undo_with_lock(&self, context: &mut UndoContext) -> Result<Vec<Error>, Error> {
         let dirs = Dirs::from_env()?;
         let id = Id::parse(&self.device)?;
-        let _lock = match self.lock {
-            Some(_) => None,
-            None => Some(lock::acquire(&dirs, &self.peer.folder, &id)?),
-        };
+        // A lock's file stays for ever: none for what is no device any more.
+        let device = Device::find(&Root::system(), &id)?;
+        let files = device.map(|device| self.kind().special().locks(&dirs, &device)).transpose()?;
+        let _locks = acquire_all(files.unwrap_or_default())?;
         self.undo_locked(&dirs, &id, context)
     }
 
-    /// The undo, by someone who has the VF's lock.
+    /// The undo, by someone who has the VF's locks.
     pub(super) fn undo_locked(
         &self,
         dirs: &Dirs,
@@ -72,20 +112,21 @@ impl VfUndo {
             tracing::warn!(device = self.device, owner, "left alone: it belongs to another pod now");
             return self.forget(dirs, id).map(|()| Vec::new());
         }
-        let errors = self.put_back(&device, context)?;
+        let errors = self.put_back(dirs, &device, context)?;
         if errors.is_empty() {
             self.forget(dirs, id)?;
         }
         Ok(errors)
     }
 
+    /// Where it is neither in the pod nor on the host, the upstream plugin's cache of another attachment since tells who has it.
     fn judge(&self, dirs: &Dirs, device: &Device, context: &mut UndoContext) -> Result<Verdict, Error> {
-        let id = device.id();
-        let verdict = owner::judge(dirs, id, &self.key, &self.peer)?;
+        let (holders, id) = (self.kind().holders(dirs), device.id());
+        let verdict = judge(holders, id, &self.key, self.netns())?;
         if matches!(verdict, Verdict::Other(_)) || self.is_at_hand(device, context)? {
             return Ok(verdict);
         }
-        Ok(owner::holders(dirs).superseded(id, &self.key)?.map_or(verdict, Verdict::Other))
+        Ok(holders.superseded(id, &self.key)?.map_or(verdict, Verdict::Other))
     }
 
     /// Of a device for user space nobody can tell.
@@ -93,48 +134,52 @@ impl VfUndo {
         Ok(self.netdev.is_some() && is_at_hand(device, self.index, &self.ifname, context)?)
     }
 
-    /// What is somebody else's by now stays.
     fn forget(&self, dirs: &Dirs, id: &Id) -> Result<(), Error> {
-        self.peer.forget(dirs, id)?;
-        owner::release(dirs, id, &self.key)
+        self.kind().holders(dirs).forget(id, &self.key, self.netns())
     }
 
-    /// The interface is home before the PF takes the pod's VLAN from it: while it is away, whoever has it could work
-    /// without.
-    fn put_back(&self, device: &Device, context: &mut UndoContext) -> Result<Vec<Error>, Error> {
-        self.move_to_host(device.id(), context)?;
+    /// The interface is on the host before the PF takes the pod's VLAN, or GUID, from it: while it is away, whoever has it could
+    /// work without.
+    fn put_back(&self, dirs: &Dirs, device: &Device, context: &mut UndoContext) -> Result<Vec<Error>, Error> {
+        self.move_to_host(device, context)?;
         if self.netdev.is_some() {
-            require_home_alone(device, context)?;
+            require_on_host_alone(device, context)?;
         }
-        let mut errors = Vec::new();
-        errors.extend(self.restore_attributes(device, context).err());
+        let attributes = self.restore_attributes(device, context);
+        let restored = attributes.is_ok();
+        let mut errors: Vec<_> = attributes.err().into_iter().collect();
         // Without its driver it has no interface.
-        match self.restore_driver(device).and_then(|()| self.restore_netdev(device, context)) {
+        let driver = device.restore_driver(self.driver.as_deref(), self.driver_override.as_deref());
+        match driver.and_then(|()| self.restore_netdev(dirs, device, restored, context)) {
             Ok(more) => errors.extend(more),
             Err(error) => errors.push(error),
         }
         Ok(errors)
     }
 
-    fn move_to_host(&self, id: &Id, context: &mut UndoContext) -> Result<(), Error> {
-        let Some(netdev) = &self.netdev else { return Ok(()) };
-        netdev.move_to_host(id, self.index, &self.ifname, context)
+    fn move_to_host(&self, device: &Device, context: &mut UndoContext) -> Result<(), Error> {
+        if let Some(netdev) = &self.netdev {
+            netdev.move_to_host(device.id(), self.index, &self.ifname, context)?;
+        }
+        context.pod.as_ref().map_or(Ok(()), |pod| self.kind().special().leave_pod(self, device, pod))
     }
 
     fn restore_attributes(&self, device: &Device, context: &mut UndoContext) -> Result<(), Error> {
         self.before.as_ref().map_or(Ok(()), |before| Admin::restore(device, before, context.host()?))
     }
 
-    /// A workload that was allowed to may have unbound it, or given it to vfio-pci.
-    fn restore_driver(&self, device: &Device) -> Result<(), Error> {
-        device.restore_driver(self.driver.as_deref(), self.driver_override.as_deref())
-    }
-
-    fn restore_netdev(&self, device: &Device, context: &mut UndoContext) -> Result<Vec<Error>, Error> {
+    fn restore_netdev(
+        &self,
+        dirs: &Dirs,
+        device: &Device,
+        restored: bool,
+        context: &mut UndoContext,
+    ) -> Result<Vec<Error>, Error> {
         let Some(netdev) = &self.netdev else { return Ok(Vec::new()) };
-        let host: &mut Rtnetlink = context.host()?;
-        let mut link = await_on_host(device, host)?;
-        if link.name != netdev.name && rename_when_free(&Dirs::from_env()?, netdev, &link, host)? {
+        let host = context.host()?;
+        let link = await_on_host(device, host)?;
+        let mut link = self.kind().special().rebuild(self, device, link, restored, (dirs, &mut *host))?;
+        if link.name != netdev.name && rename_when_free(dirs, netdev, &link, host)? {
             link.name.clone_from(&netdev.name);
         }
         Ok(netdev.restore(host, &link))

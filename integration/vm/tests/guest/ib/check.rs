@@ -59,7 +59,7 @@ fn each_difference_in_the_pod_is_named() {
     pod.ip("link set dev net1 name mine");
     pod.ip("link set dev mine up");
     let said = check.fails("CHECK");
-    assert!(said.contains("it is called mine"), "{said}");
+    assert!(said.contains("its name is mine, expected net1"), "{said}");
     check.run("DEL");
 }
 
@@ -70,7 +70,7 @@ fn an_rdma_device_an_interface_and_a_driver_that_are_gone_are_named() {
     let check = attached(&vf, &pod);
     pod.ip(&format!("link set dev net1 netns {}", std::process::id()));
     let said = check.fails("CHECK");
-    assert!(said.contains(&format!("the interface of {} is missing in the pod", vf.bdf())), "{said}");
+    assert!(said.contains(&format!("the interface of device {} is not in the pod", vf.bdf())), "{said}");
     vf.rebind();
     let said = check.fails("CHECK");
     assert!(said.contains(&format!("its RDMA device {rdma} is not in the pod")), "{said}");

@@ -1,4 +1,3 @@
-use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
 use attach::UndoContext;
@@ -7,7 +6,9 @@ use serde_json::{Value, json};
 use state::{AttachmentKey, Dirs};
 
 use super::*;
-use crate::vf::{Attributes, Id, LinkState, Netdev, Rate, VfUndo, Vlan};
+use crate::vf::{LinkState, Rate, Vlan, find_unrecorded};
+
+const GONE: &str = "/run/netns/gone";
 
 /// As sriov-cni 2.10 leaves it after an ADD with everything asked for.
 fn golden() -> Value {
@@ -28,13 +29,8 @@ fn key() -> AttachmentKey {
     AttachmentKey::new("rail1", "c0ffee", "net1").unwrap()
 }
 
-fn files() -> Files {
-    Files {
-        folder: "sriov".to_owned(),
-        cache: "c0ffee-net1".to_owned(),
-        allocations: true,
-        netns: "/run/netns/gone".into(),
-    }
+fn cache_path(dirs: &Dirs) -> PathBuf {
+    VfKind::Ethernet.holders(dirs).cache_path(&key()).unwrap()
 }
 
 fn dirs() -> (tempfile::TempDir, Dirs) {
@@ -44,20 +40,21 @@ fn dirs() -> (tempfile::TempDir, Dirs) {
     (base, dirs)
 }
 
-#[expect(clippy::disallowed_methods, reason = "the peer writes its files in place")]
-fn peer_wrote(path: &Path, text: &str) {
+#[expect(clippy::disallowed_methods, reason = "sriov-cni writes its files in place")]
+fn sriov_cni_wrote(path: &Path, text: &str) {
     std::fs::write(path, text).unwrap();
 }
 
-fn found(dirs: &Dirs) -> Found {
-    find(dirs, &key(), &files(), &mut UndoContext::default()).unwrap()
+fn found(dirs: &Dirs) -> Option<VfUndo> {
+    let context = &mut UndoContext::default();
+    find_unrecorded(VfKind::Ethernet, dirs, &key(), Path::new(GONE), context).unwrap()
 }
 
 #[test]
-fn a_cache_of_the_peer_says_what_to_put_back() {
+fn a_cache_of_sriov_cni_says_what_to_put_back() {
     let (_base, dirs) = dirs();
-    peer_wrote(&files().cache_path(&dirs).unwrap(), &golden().to_string());
-    let Found::Undo(undo) = found(&dirs) else { panic!("a whole cache") };
+    sriov_cni_wrote(&cache_path(&dirs), &golden().to_string());
+    let undo = found(&dirs).unwrap();
     let netdev = Netdev {
         name: "ens1f0v3".to_owned(),
         alt_names: Vec::new(),
@@ -80,14 +77,14 @@ fn a_cache_of_the_peer_says_what_to_put_back() {
 }
 
 #[test]
-fn what_the_peer_was_not_asked_for_is_left_alone_but_for_the_mac() {
+fn what_sriov_cni_was_not_asked_for_is_left_alone_but_for_the_mac() {
     let mut cache = golden();
     for key in ["vlan", "max_tx_rate", "spoofchk", "trust", "link_state"] {
         cache.as_object_mut().unwrap().remove(key);
     }
     let (_base, dirs) = dirs();
-    peer_wrote(&files().cache_path(&dirs).unwrap(), &cache.to_string());
-    let Found::Undo(undo) = found(&dirs) else { panic!("a whole cache") };
+    sriov_cni_wrote(&cache_path(&dirs), &cache.to_string());
+    let undo = found(&dirs).unwrap();
     assert_eq!(undo.before, Some(Attributes { mac: Some([0; 6].into()), ..Attributes::default() }));
 }
 
@@ -96,36 +93,34 @@ fn a_user_space_vf_has_no_interface_to_bring_back() {
     let mut cache = golden();
     cache["OrigVfState"]["HostIFName"] = "".into();
     let (_base, dirs) = dirs();
-    peer_wrote(&files().cache_path(&dirs).unwrap(), &cache.to_string());
-    let Found::Undo(undo) = found(&dirs) else { panic!("a whole cache") };
+    sriov_cni_wrote(&cache_path(&dirs), &cache.to_string());
+    let undo = found(&dirs).unwrap();
     assert_eq!(undo.netdev, None);
 }
 
 #[test]
-fn torn_empty_and_field_less_caches_leave_only_the_file() {
+fn torn_empty_and_field_less_caches_are_removed() {
     let (_base, dirs) = dirs();
-    let path = files().cache_path(&dirs).unwrap();
-    assert!(matches!(found(&dirs), Found::Nothing));
+    let path = cache_path(&dirs);
+    assert!(found(&dirs).is_none());
     let torn = &golden().to_string()[..300];
     for text in ["", torn, r#"{"cniVersion":"1.0.0","name":"rail1","type":"sriov","ipam":{}}"#] {
-        peer_wrote(&path, text);
-        assert!(matches!(found(&dirs), Found::Stale), "{text}");
-        files().forget_all(&dirs).unwrap();
+        sriov_cni_wrote(&path, text);
+        assert!(found(&dirs).is_none(), "{text}");
         assert!(!path.exists());
     }
 }
 
 #[test]
-fn a_cache_of_an_older_boot_speaks_of_a_kernel_that_is_gone() {
+fn a_cache_of_an_older_boot_refers_to_a_kernel_that_is_gone() {
     let (_base, dirs) = dirs();
-    let path = files().cache_path(&dirs).unwrap();
+    let path = cache_path(&dirs);
     let allocation = dirs.upstream.as_path().join("sriov/pci/0000:3b:02.5");
-    peer_wrote(&path, &golden().to_string());
-    peer_wrote(&allocation, "/run/netns/gone");
+    sriov_cni_wrote(&path, &golden().to_string());
+    sriov_cni_wrote(&allocation, "/run/netns/gone");
     let file = std::fs::File::options().write(true).open(&path).unwrap();
     file.set_modified(UNIX_EPOCH + Duration::from_secs(1)).unwrap();
-    assert!(matches!(found(&dirs), Found::Stale));
-    files().forget_all(&dirs).unwrap();
+    assert!(found(&dirs).is_none());
     assert!(!path.exists() && !allocation.exists());
 }
 
@@ -134,16 +129,16 @@ fn an_allocation_of_another_pod_stays() {
     let (_base, dirs) = dirs();
     let id = Id::parse("0000:3b:02.5").unwrap();
     let allocation = dirs.upstream.as_path().join("sriov/pci/0000:3b:02.5");
-    peer_wrote(&allocation, "/run/netns/b");
-    files().forget(&dirs, &id).unwrap();
+    sriov_cni_wrote(&allocation, "/run/netns/b");
+    VfKind::Ethernet.holders(&dirs).forget(&id, &key(), Path::new(GONE)).unwrap();
     assert_eq!(std::fs::read_to_string(&allocation).unwrap(), "/run/netns/b");
-    peer_wrote(&allocation, "/run/netns/gone\n");
-    files().forget(&dirs, &id).unwrap();
+    sriov_cni_wrote(&allocation, "/run/netns/gone\n");
+    VfKind::Ethernet.holders(&dirs).forget(&id, &key(), Path::new(GONE)).unwrap();
     assert!(!allocation.exists());
 }
 
 #[test]
-fn the_peer_finds_in_a_cache_of_ours_all_that_it_puts_there_itself() {
+fn sriov_cni_finds_in_a_cache_of_ours_all_that_it_puts_there_itself() {
     let config = json!({
         "cniVersion": "1.0.0", "name": "rail1", "type": "sriov", "deviceID": "0000:3b:02.5", "Vlan": 100, "vlanQoS": 3,
         "max_tx_rate": 500, "spoofchk": "off", "trust": "on", "link_state": "enable",
@@ -174,21 +169,17 @@ fn the_peer_finds_in_a_cache_of_ours_all_that_it_puts_there_itself() {
     ] {
         assert_eq!(written[key], golden[key], "{key}");
     }
-    assert_eq!(written["ipam"], json!({ "type": "rail-ipam" }), "only the type, as the peer keeps it");
+    assert_eq!(written["ipam"], json!({ "type": "rail-ipam" }), "only the type, as sriov-cni keeps it");
     let (_base, dirs) = dirs();
-    files().save(&dirs, &cache).unwrap();
-    let Found::Undo(read) = found(&dirs) else { panic!("a whole cache") };
+    VfKind::Ethernet.holders(&dirs).save(&key(), &cache).unwrap();
+    let read = found(&dirs).unwrap();
     let expected = undo();
     assert_eq!((read.netdev, read.driver), (expected.netdev, expected.driver), "nothing of ours is lost");
 }
 
 fn undo() -> VfUndo {
     VfUndo {
-        key: key(),
-        device: "0000:3b:02.5".to_owned(),
         driver: Some("mlx5_core".to_owned()),
-        driver_override: None,
-        ifname: "net1".to_owned(),
         index: Some(7),
         netdev: Some(Netdev {
             name: "ens1f0v3".to_owned(),
@@ -208,8 +199,8 @@ fn undo() -> VfUndo {
             ..Attributes::default()
         }),
         ipam: Some("rail-ipam".to_owned()),
-        peer: files(),
-        lock: None,
+        peer: Some(SriovCniFiles::of(&key(), GONE.into())),
+        ..VfUndo::of(key(), &Id::parse("0000:3b:02.5").unwrap())
     }
 }
 

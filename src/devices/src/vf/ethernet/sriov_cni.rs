@@ -1,5 +1,7 @@
-use std::path::Path;
-use std::time::{Duration, UNIX_EPOCH};
+//! The caches of sriov-cni below /var/lib/cni/sriov: read so that what it attached can be detached, written so that it can
+//! detach what was attached here.
+
+use std::path::PathBuf;
 
 use attach::Error;
 use cni::{Request, lenient};
@@ -8,113 +10,111 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use state::{AttachmentKey, BootId};
 
-use crate::vf::attributes::{LinkState, Rate, Vlan};
-use crate::vf::device::Id;
-use crate::vf::netdev::Netdev;
-use crate::vf::{Attributes, Settings, VfUndo};
+use super::SriovCniFiles;
+use crate::vf::caches::UpstreamCache;
+use crate::vf::{Attributes, Id, LinkState, Netdev, Rate, Settings, VfUndo, Vlan};
 
 /// A cache of sriov-cni: its config, and the VF as it was. Older releases wrote caches without any of these keys.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-#[expect(missing_docs, reason = "the names are the peer's")]
-pub struct SriovCniCache {
+pub(super) struct SriovCniCache {
     #[serde(rename = "cniVersion", skip_serializing_if = "String::is_empty")]
-    pub cni_version: String,
-    pub name: String,
+    pub(super) cni_version: String,
+    pub(super) name: String,
     #[serde(rename = "type")]
-    pub plugin: String,
-    pub ipam: Ipam,
+    pub(super) plugin: String,
+    pub(super) ipam: Ipam,
     #[serde(rename = "OrigVfState")]
-    pub original: Original,
+    pub(super) original: Original,
     #[serde(rename = "Master")]
-    pub master: String,
+    pub(super) master: String,
     #[serde(rename = "MAC", alias = "mac")]
-    pub mac: String,
+    pub(super) mac: String,
     #[serde(rename = "MTU")]
-    pub mtu: Option<u32>,
+    pub(super) mtu: Option<u32>,
     #[serde(rename = "deviceID")]
-    pub device: String,
+    pub(super) device: String,
     #[serde(rename = "VFID")]
-    pub vf: u32,
-    pub vlan: Option<u16>,
+    pub(super) vf: u32,
+    pub(super) vlan: Option<u16>,
     #[serde(rename = "vlanQoS")]
-    pub vlan_qos: Option<u8>,
+    pub(super) vlan_qos: Option<u8>,
     #[serde(rename = "vlanProto")]
-    pub vlan_proto: Option<String>,
-    pub min_tx_rate: Option<u32>,
-    pub max_tx_rate: Option<u32>,
+    pub(super) vlan_proto: Option<String>,
+    pub(super) min_tx_rate: Option<u32>,
+    pub(super) max_tx_rate: Option<u32>,
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub spoofchk: String,
+    pub(super) spoofchk: String,
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub trust: String,
+    pub(super) trust: String,
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub link_state: String,
+    pub(super) link_state: String,
     /// What the peer does not know, and ignores.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub railcni: Option<Ours>,
+    pub(super) railcni: Option<Ours>,
 }
 
 /// Only the IPAM's type is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Ipam {
+pub(super) struct Ipam {
     #[serde(rename = "type", skip_serializing_if = "String::is_empty")]
-    pub plugin: String,
+    pub(super) plugin: String,
 }
 
 /// The VF before ADD.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Original {
+pub(super) struct Original {
     /// Empty with a user space driver.
     #[serde(rename = "HostIFName")]
-    pub ifname: String,
+    pub(super) ifname: String,
     #[serde(rename = "SpoofChk")]
-    pub spoofchk: bool,
+    pub(super) spoofchk: bool,
     #[serde(rename = "Trust")]
-    pub trust: bool,
+    pub(super) trust: bool,
     #[serde(rename = "AdminMAC")]
-    pub admin_mac: String,
+    pub(super) admin_mac: String,
     #[serde(rename = "EffectiveMAC")]
-    pub effective_mac: String,
+    pub(super) effective_mac: String,
     #[serde(rename = "Vlan")]
-    pub vlan: u16,
+    pub(super) vlan: u16,
     #[serde(rename = "VlanQoS")]
-    pub vlan_qos: u8,
+    pub(super) vlan_qos: u8,
     #[serde(rename = "VlanProto")]
-    pub vlan_proto: u16,
+    pub(super) vlan_proto: u16,
     #[serde(rename = "MinTxRate")]
-    pub min_tx_rate: u32,
+    pub(super) min_tx_rate: u32,
     #[serde(rename = "MaxTxRate")]
-    pub max_tx_rate: u32,
+    pub(super) max_tx_rate: u32,
     #[serde(rename = "LinkState")]
-    pub link_state: u32,
+    pub(super) link_state: u32,
     #[serde(rename = "MTU")]
-    pub mtu: u32,
+    pub(super) mtu: u32,
 }
 
 /// What makes a cache of ours worth more than the peer's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Ours {
+pub(super) struct Ours {
     /// Of the boot in which it was written.
-    pub boot_id: BootId,
+    pub(super) boot_id: BootId,
     /// The attachment: the file's name alone does not tell where the container's ID ends.
-    pub key: AttachmentKey,
+    pub(super) key: AttachmentKey,
     /// The VF as it was, as far as the peer's keys cannot say it.
-    pub alt_names: Vec<String>,
+    pub(super) alt_names: Vec<String>,
     /// The driver.
-    pub driver: Option<String>,
+    pub(super) driver: Option<String>,
     /// Whether the interface was up.
-    pub up: bool,
+    pub(super) up: bool,
     /// What else a pod can change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub settings: Option<Settings>,
+    pub(super) settings: Option<Settings>,
 }
 
 impl SriovCniCache {
     /// The cache of an attachment; `undo` knows what was, the config what was asked for.
-    pub fn of(
+    pub(super) fn of(
         request: &Request,
         undo: &VfUndo,
         mac: Option<HwAddr>,
@@ -141,35 +141,9 @@ impl SriovCniCache {
     }
 
     /// Reads one; `None` if it is torn or empty, or from a release that kept nothing of the device.
-    pub fn parse(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         let value: Value = serde_json::from_slice(bytes).ok()?;
         lenient::from_value::<Self>(&value).ok().filter(|cache| !cache.device.is_empty())
-    }
-
-    /// Whether the kernel that it refers to still runs. Of the peer's own caches only the file's age tells.
-    pub(super) fn is_of_this_boot(&self, path: &Path) -> Result<bool, Error> {
-        match &self.railcni {
-            Some(ours) => Ok(ours.boot_id == BootId::current()?),
-            None => Ok(written_since_boot(path)),
-        }
-    }
-
-    /// The undo that it allows.
-    pub(super) fn undo(&self, key: AttachmentKey, id: &Id, files: super::Files) -> VfUndo {
-        let ours = self.railcni.as_ref();
-        VfUndo {
-            ifname: key.ifname.clone(),
-            key,
-            device: id.to_string(),
-            driver: ours.and_then(|ours| ours.driver.clone()),
-            driver_override: None,
-            index: None,
-            netdev: self.netdev(),
-            before: Some(self.before()),
-            ipam: Some(self.ipam.plugin.clone()).filter(|ipam| !ipam.is_empty()),
-            peer: files,
-            lock: None,
-        }
     }
 
     fn netdev(&self) -> Option<Netdev> {
@@ -206,6 +180,31 @@ impl SriovCniCache {
                 LinkState::from_raw(original.link_state)
             },
             ..Attributes::default()
+        }
+    }
+}
+
+impl UpstreamCache for SriovCniCache {
+    fn network(&self) -> &str {
+        &self.name
+    }
+
+    fn device(&self) -> &str {
+        &self.device
+    }
+
+    fn ours(&self) -> Option<(&BootId, &AttachmentKey)> {
+        self.railcni.as_ref().map(|ours| (&ours.boot_id, &ours.key))
+    }
+
+    fn undo(&self, key: AttachmentKey, id: &Id, netns: PathBuf) -> VfUndo {
+        VfUndo {
+            driver: self.railcni.as_ref().and_then(|ours| ours.driver.clone()),
+            netdev: self.netdev(),
+            before: Some(self.before()),
+            ipam: Some(self.ipam.plugin.clone()).filter(|ipam| !ipam.is_empty()),
+            peer: Some(SriovCniFiles::of(&key, netns)),
+            ..VfUndo::of(key, id)
         }
     }
 }
@@ -253,19 +252,4 @@ fn asked(config: &Value) -> Value {
     let keys = config.as_object().into_iter().flatten();
     let kept = keys.filter(|(key, _)| KEPT.iter().any(|kept| kept.eq_ignore_ascii_case(key)));
     Value::Object(kept.map(|(key, value)| (key.clone(), value.clone())).collect::<Map<_, _>>())
-}
-
-/// Unreadable times count as "now": a VF that was put back is put back once more, to no effect.
-pub(crate) fn written_since_boot(path: &Path) -> bool {
-    let written = std::fs::metadata(path).and_then(|file| file.modified());
-    match (written, booted()) {
-        (Ok(written), Some(booted)) => written >= UNIX_EPOCH + Duration::from_secs(booted),
-        _ => true,
-    }
-}
-
-/// Seconds since 1970, from `btime` of /proc/stat.
-fn booted() -> Option<u64> {
-    let stat = std::fs::read_to_string("/proc/stat").ok()?;
-    stat.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()
 }

@@ -10,22 +10,17 @@ use crate::vf::Device;
 /// A rebind takes seconds on a busy node, and several VFs of one PF may want one.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Where ib-sriov-cni has its one lock of the node, wherever its caches are.
-const PEER: &str = "/var/run/cni/ib-sriov";
+const UPSTREAM: &str = "/var/run/cni/ib-sriov";
 const FOLDER: &str = "ib";
 
-/// VFs of different PFs do not wait for each other; the peer's processes and ours keep each other away.
-pub(super) fn acquire(dirs: &Dirs, device: &Device) -> Result<Vec<Lock>, Error> {
-    files(dirs, device)?.iter().map(LockFile::acquire).collect()
-}
-
-/// The same, to be taken.
-pub fn files(dirs: &Dirs, device: &Device) -> Result<Vec<LockFile>, Error> {
-    let peer = Path::new(PEER);
-    state::file::create_folder(peer)?;
+/// VFs of different PFs do not wait for each other; processes of ib-sriov-cni and ours keep each other away.
+pub(super) fn files(dirs: &Dirs, device: &Device) -> Result<Vec<LockFile>, Error> {
+    let upstream = Path::new(UPSTREAM);
+    state::file::create_folder(upstream)?;
     let pf = device.pf().map_or_else(|| device.id().to_string(), |pf| pf.function.bdf().to_string());
     let directory = dirs.state.create(&[FOLDER])?;
     Ok(vec![
-        LockFile { path: peer.join("cni.lock"), shared: true, patience: PATIENCE },
+        LockFile { path: upstream.join("cni.lock"), shared: true, patience: PATIENCE },
         LockFile { path: directory.join(format!("{pf}.lock")), shared: false, patience: PATIENCE },
     ])
 }

@@ -1,0 +1,179 @@
+//! What the caches of the plugins that ours replace tell of attachments that have no record.
+
+use std::path::{Path, PathBuf};
+
+use attach::{Error, Undo, UndoContext};
+use cni::ValidAttachments;
+use netlink::Rtnetlink;
+use state::{AttachmentKey, BootId, Dirs, file};
+use sysfs::Root;
+
+use super::netdev::SPARE_NAME;
+use super::{Device, Id, VfKind, VfUndo};
+use crate::users::{Upstream, is_of_this_boot, names};
+
+/// One of them, as far as an undo needs it.
+pub(crate) trait UpstreamCache {
+    /// The config's `name`.
+    fn network(&self) -> &str;
+    /// `deviceID`
+    fn device(&self) -> &str;
+    /// What those of ours have besides: in which boot it was written, and the whole key.
+    fn ours(&self) -> Option<(&BootId, &AttachmentKey)> {
+        None
+    }
+    /// The undo that it allows, of an attachment in the namespace `netns`.
+    fn undo(&self, key: AttachmentKey, id: &Id, netns: PathBuf) -> VfUndo;
+}
+
+/// As the cache of an attachment tells it; a crash may have torn that. One that is about nothing any more is removed.
+pub fn find_unrecorded(
+    kind: VfKind,
+    dirs: &Dirs,
+    key: &AttachmentKey,
+    netns: &Path,
+    context: &mut UndoContext,
+) -> Result<Option<VfUndo>, Error> {
+    let holders = kind.holders(dirs);
+    let path = holders.cache_path(key)?;
+    let Some(bytes) = file::read(&path)? else { return Ok(None) };
+    let Some(cache) = kind.special().parse(&bytes) else {
+        tracing::warn!(path = %path.display(), "this cache does not say which device it is about");
+        let guessed = guess(kind, dirs, key, netns, context)?;
+        if guessed.is_none() {
+            holders.forget_cache(key)?;
+        }
+        return Ok(guessed);
+    };
+    match Id::parse(cache.device()) {
+        Ok(id) if is_of_this_boot(&path, cache.ours().map(|(boot_id, _)| boot_id))? => {
+            Ok(Some(cache.undo(key.clone(), &id, netns.to_owned())))
+        }
+        Ok(id) => holders.forget(&id, key, netns).map(|()| None),
+        Err(_) => holders.forget_cache(key).map(|()| None),
+    }
+}
+
+/// The device whose interface has the attachment's name: in the pod or, when that is gone, on the host. What it was called
+/// there, and how its PF had it, nobody knows.
+fn guess(
+    kind: VfKind,
+    dirs: &Dirs,
+    key: &AttachmentKey,
+    netns: &Path,
+    context: &mut UndoContext,
+) -> Result<Option<VfUndo>, Error> {
+    context.attachment = Some(key.clone());
+    let is_anothers = context.is_anothers(&key.ifname)?;
+    let special = kind.special();
+    let found = match &mut context.pod {
+        Some(_) if is_anothers => None,
+        Some(pod) => named(&key.ifname, &mut pod.netlink)?,
+        None => special.find_on_host(dirs, key, netns, context.host()?)?,
+    };
+    let Some(device) = found else { return special.require_named(dirs, netns).map(|()| None) };
+    if !special.is_guessable(&device) || kind.holders(dirs).is_others(device.id(), key)? {
+        return Ok(None);
+    }
+    let name = default_name(&device, context.host()?)?;
+    Ok(Some(special.guess(key.clone(), device.id(), name, netns.to_owned())))
+}
+
+/// The device of the link of that name.
+pub(super) fn named(ifname: &str, route: &mut Rtnetlink) -> Result<Option<Device>, Error> {
+    let id = route.link_by_name(ifname)?.and_then(|link| Id::parse(&link.device?).ok());
+    id.map_or(Ok(None), |id| Device::find(&Root::system(), &id))
+}
+
+/// As most drivers and rules name a VF.
+pub(super) fn default_name(device: &Device, host: &mut Rtnetlink) -> Result<String, Error> {
+    match device.pf() {
+        Some(pf) => Ok(format!("{}v{}", pf.link(device.id(), host)?.name, pf.vf)),
+        None => Ok(SPARE_NAME.to_owned()),
+    }
+}
+
+/// The key of an attachment whose network nobody has said.
+pub(super) fn nobody(container_id: String, ifname: String) -> AttachmentKey {
+    AttachmentKey { network: String::new(), container_id, ifname }
+}
+
+/// GC: undoes the attachments of `network` that only a cache names, and that are not valid any more.
+pub(super) fn collect(
+    kind: VfKind,
+    dirs: &Dirs,
+    network: &str,
+    valid: &ValidAttachments,
+) -> Result<Vec<Error>, Error> {
+    let mut errors = Vec::new();
+    for name in names(&kind.holders(dirs).folder()?) {
+        let Some(cache) = of_name(kind, dirs, &name)? else { continue };
+        if cache.network() != network || is_valid(&name, valid) {
+            continue;
+        }
+        let Some(key) = key_of(cache.as_ref(), &name) else { continue };
+        match collect_one(kind, dirs, &key, cache.as_ref()).unwrap_or_else(|error| vec![error]) {
+            failed if failed.is_empty() => {
+                tracing::info!(attachment = %key, "released: its cache is not among the valid attachments");
+            }
+            failed => errors.extend(failed),
+        }
+    }
+    Ok(errors)
+}
+
+/// The pod is whoever has the VF, as long as no other attachment of it came later.
+fn collect_one(
+    kind: VfKind,
+    dirs: &Dirs,
+    key: &AttachmentKey,
+    cache: &dyn UpstreamCache,
+) -> Result<Vec<Error>, Error> {
+    let holders = kind.holders(dirs);
+    let Ok(id) = Id::parse(cache.device()) else {
+        return holders.forget_cache(key).map(|()| Vec::new());
+    };
+    if let Some(since) = holders.superseded(&id, key)? {
+        tracing::info!(attachment = %key, since, "its device is another pod's by now");
+        return holders.forget_cache(key).map(|()| Vec::new());
+    }
+    let netns = holders.user(&id)?.unwrap_or_default();
+    let mut context = UndoContext::at(Some(&netns))?;
+    let undo = find_unrecorded(kind, dirs, key, &netns, &mut context)?;
+    Ok(undo.map_or_else(Vec::new, |undo| undo.undo(&mut context)))
+}
+
+/// The cache of that name; `None` if it does not say which device it is about.
+pub(super) fn of_name(
+    kind: VfKind,
+    dirs: &Dirs,
+    name: &str,
+) -> Result<Option<Box<dyn UpstreamCache>>, Error> {
+    let path = kind.holders(dirs).folder()?.join(name);
+    if !path.is_file() {
+        return Ok(None);
+    }
+    Ok(file::read(&path)?.and_then(|bytes| kind.special().parse(&bytes)))
+}
+
+/// The namespace that has the VF of an attachment, as sriov-cni's cache and allocation say.
+pub(crate) fn user_of(dirs: &Dirs, key: &AttachmentKey) -> Result<Option<PathBuf>, Error> {
+    let holders = VfKind::Ethernet.holders(dirs);
+    let cache = of_name(VfKind::Ethernet, dirs, &Upstream::Sriov.cache(key))?;
+    let id = cache.and_then(|cache| Id::parse(cache.device()).ok());
+    id.map_or(Ok(None), |id| holders.user(&id))
+}
+
+/// Whose a cache is. The upstream plugins' file name is `CONTAINER-IFNAME`, and names of interfaces seldom have a dash.
+pub(super) fn key_of(cache: &dyn UpstreamCache, name: &str) -> Option<AttachmentKey> {
+    if let Some((_, key)) = cache.ours() {
+        return Some(key.clone());
+    }
+    let (container, ifname) = name.rsplit_once('-')?;
+    AttachmentKey::new(cache.network(), container, ifname).ok()
+}
+
+/// Where the container's ID ends in a file name, only the list can tell.
+fn is_valid(name: &str, valid: &ValidAttachments) -> bool {
+    name.match_indices('-').any(|(at, _)| valid.contains(&name[..at], &name[at + 1..]))
+}

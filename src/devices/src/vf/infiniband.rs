@@ -1,0 +1,301 @@
+//! VFs of `InfiniBand` PFs: GUIDs, link state, the `IPoIB` interface and, if wished, the RDMA device.
+//!
+//! A GUID takes effect when the driver is rebound. That makes the kernel build RDMA device and interface again, so it
+//! is done only when the GUID really changes, and what comes back is waited for and compared with what went.
+
+mod error;
+mod ib_sriov_cni;
+mod lock;
+mod rebind;
+
+pub use error::Error;
+pub use rebind::RdmaBefore;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use attach::locks::LockFile;
+use attach::wait::{here as wait_here, millis};
+use attach::{Error as AttachError, Pod};
+use cni::Request;
+use netlink::link::arphrd::INFINIBAND;
+use netlink::{Link, LinkChange, Rdma, Rtnetlink};
+use state::{AttachmentKey, Dirs};
+
+use super::caches::{UpstreamCache, default_name, named, nobody};
+use super::kind::{Lent, Special};
+use super::netdev::{Netdev, Placement, in_pod};
+use super::{Attributes, Device, Id, PreparedVf, VfKind, VfSpec, VfUndo};
+use crate::holders::is_on_host;
+use crate::rdma;
+use crate::users::{Upstream, is_of_this_boot, names};
+use ib_sriov_cni::IbSriovCniCache;
+use rebind::{guid_of, rdma_anywhere, rdma_of, rebind};
+
+/// As for an interface that comes back to the host.
+const REBUILD: Duration = Duration::from_secs(10);
+
+pub(super) struct InfiniBand;
+
+impl Special for InfiniBand {
+    fn upstream(&self) -> Upstream {
+        Upstream::IbSriov
+    }
+
+    fn locks(&self, dirs: &Dirs, device: &Device) -> Result<Vec<LockFile>, AttachError> {
+        lock::files(dirs, device)
+    }
+
+    fn addresses_user_space(&self) -> bool {
+        false
+    }
+
+    fn require_device(&self, wanted: &VfSpec, device: &Device) -> Result<(), AttachError> {
+        let id = device.id().to_string();
+        if wanted.vfio && !device.is_userspace() {
+            let driver = device.driver().unwrap_or("none").to_owned();
+            return Err(Error::NotVfio { device: id, driver }.into());
+        }
+        if device.pf().is_some() {
+            return Ok(());
+        }
+        if !device.is_userspace() {
+            return Err(Error::Pf { device: id }.into());
+        }
+        if wanted.attributes != Attributes::default() {
+            tracing::warn!(
+                device = id,
+                "a PF has no PF that would set its GUID or link state: they stay what they are"
+            );
+        }
+        Ok(())
+    }
+
+    fn require_link(&self, wanted: &VfSpec, device: &Device, link: &Link) -> Result<(), AttachError> {
+        if link.hardware_type != INFINIBAND {
+            return Err(Error::Ethernet { device: device.id().to_string(), ifname: link.name.clone() }.into());
+        }
+        require_guid(wanted, device, link)?;
+        if wanted.isolation {
+            rdma_of(device)?;
+        }
+        warn_of_partition(wanted, link);
+        Ok(())
+    }
+
+    fn rdma(&self, device: &Device) -> Result<Option<RdmaBefore>, AttachError> {
+        RdmaBefore::of(device)
+    }
+
+    /// Only what is to change is put back.
+    fn complete(&self, vf: &PreparedVf<'_>, _: &Path, undo: &mut VfUndo) {
+        let change = &vf.wanted.attributes;
+        undo.before = vf.before.map(|before| Attributes {
+            link_state: before.link_state.filter(|_| change.link_state.is_some()),
+            node_guid: before.node_guid.filter(|_| change.node_guid.is_some()),
+            port_guid: before.port_guid.filter(|_| change.port_guid.is_some()),
+            ..Attributes::default()
+        });
+        // The address of an IPoIB interface is its port's and its queue pair's: nobody sets it.
+        undo.netdev = undo.netdev.take().map(|netdev| Netdev { mac: None, ..netdev });
+        undo.guid = vf.link.as_ref().and_then(guid_of);
+        undo.rdma.clone_from(&vf.rdma);
+        undo.isolated = Some(vf.wanted.isolation);
+    }
+
+    /// Moving the RDMA device builds its interface again, so that goes second.
+    fn move_to_pod(
+        &self,
+        vf: &PreparedVf<'_>,
+        link: &Link,
+        ifname: &str,
+        lent: &mut Lent<'_>,
+    ) -> Result<Link, AttachError> {
+        let mut link = link.clone();
+        if let Some(guid) = vf.wanted.guid().filter(|guid| guid_of(&link) != Some(*guid)) {
+            let driver = vf.device.driver().unwrap_or_default();
+            link = rebind(lent.dirs, vf.device.id(), driver, Some(guid), vf.rdma.as_ref(), lent.host)?;
+        }
+        if vf.wanted.isolation {
+            let rdma = rdma_of(&vf.device)?;
+            let moved = Rdma::open()?.move_device(rdma.index, lent.pod.netns.fd());
+            moved.map_err(|source| rdma::immovable(&rdma, source))?;
+            link = match rebuilt(&vf.device, ifname, lent)? {
+                Rebuilt::OnHost(link) => link,
+                Rebuilt::InPod(link) => return Ok(link),
+            };
+        }
+        Placement { ifname, mtu: None }.move_to_pod(lent.host, &link, lent.pod)
+    }
+
+    fn save(
+        &self,
+        vf: &PreparedVf<'_>,
+        dirs: &Dirs,
+        request: &Request,
+        undo: &VfUndo,
+    ) -> Result<(), AttachError> {
+        let pf = vf.pf.as_ref().zip(vf.device.pf()).map(|(link, pf)| (link.name.as_str(), pf.vf));
+        let cache = IbSriovCniCache::of(request, vf.wanted, undo, pf);
+        VfKind::InfiniBand.holders(dirs).save(&undo.key, &cache)
+    }
+
+    fn differences(
+        &self,
+        wanted: &VfSpec,
+        undo: Option<&VfUndo>,
+        link: Option<&Link>,
+        pod: &Pod,
+    ) -> Result<Vec<String>, AttachError> {
+        let guid = wanted.guid().zip(link).filter(|(guid, link)| guid_of(link) != Some(*guid));
+        let guid = guid.map(|(guid, link)| {
+            let has = guid_of(link).map_or_else(|| "none".to_owned(), |guid| guid.to_string());
+            format!("the GUID in its address is {has}, expected {guid}")
+        });
+        let rdma = undo.filter(|_| wanted.isolation).and_then(|undo| undo.rdma.as_ref());
+        let rdma = rdma.map_or(Ok(None), |rdma| rdma_difference(rdma, pod))?;
+        Ok(guid.into_iter().chain(rdma).collect())
+    }
+
+    /// The interface leaves the pod before the RDMA device does, whose move builds it again.
+    fn leave_pod(&self, undo: &VfUndo, device: &Device, pod: &Pod) -> Result<(), AttachError> {
+        let Some(rdma) = undo.rdma.as_ref().filter(|_| undo.isolated == Some(true)) else { return Ok(()) };
+        let name = rdma_anywhere(device).unwrap_or_else(|| rdma.name.clone());
+        rdma::move_to_host(pod, |inside| Ok(inside.device_by_name(&name)?))
+    }
+
+    /// Bound again before the PF has its own GUID back, it would have the pod's again, and be waited for in vain. The rebind of
+    /// an ADD that was killed in it, too, is made up for here.
+    fn rebuild(
+        &self,
+        undo: &VfUndo,
+        device: &Device,
+        link: Link,
+        restored: bool,
+        (dirs, host): (&Dirs, &mut Rtnetlink),
+    ) -> Result<Link, AttachError> {
+        let guid = undo.guid.filter(|guid| restored && guid_of(&link) != Some(*guid));
+        // ib-sriov-cni's cache does not tell which driver it was.
+        let driver = undo.driver.as_deref().or(device.driver());
+        if let (Some(driver), Some(_)) = (driver, guid) {
+            return rebind(dirs, device.id(), driver, guid, undo.rdma.as_ref(), host);
+        }
+        undo.rdma.as_ref().map_or(Ok(()), |rdma| rdma.restore(device))?;
+        Ok(link)
+    }
+
+    fn parse(&self, cache: &[u8]) -> Option<Box<dyn UpstreamCache>> {
+        IbSriovCniCache::parse(cache).map(|cache| Box::new(cache) as _)
+    }
+
+    /// If no pod has its interface, as far as the host can see: ib-sriov-cni does not write down who lives.
+    fn is_repairable(&self, _: &Dirs, id: &Id) -> Result<bool, AttachError> {
+        let device = Device::find(&sysfs::Root::system(), id)?;
+        Ok(device.is_some_and(|device| device.is_userspace()) || is_on_host(id)?)
+    }
+
+    fn find_on_host(
+        &self,
+        _: &Dirs,
+        key: &AttachmentKey,
+        _: &Path,
+        host: &mut Rtnetlink,
+    ) -> Result<Option<Device>, AttachError> {
+        named(&key.ifname, host)
+    }
+
+    fn is_guessable(&self, device: &Device) -> bool {
+        device.pf().is_some()
+    }
+
+    fn guess(&self, key: AttachmentKey, id: &Id, name: String, netns: PathBuf) -> VfUndo {
+        tracing::warn!(
+            device = %id,
+            "what it was is not known: it gets the usual name, link state auto, and a GUID that no port may have"
+        );
+        IbSriovCniCache::unknown(name).undo(key, id, netns)
+    }
+
+    /// The device is the attachment's whose cache is torn, if it has come back under the name that it had there.
+    fn guess_user(
+        &self,
+        dirs: &Dirs,
+        device: &Device,
+        host: &mut Rtnetlink,
+    ) -> Result<Option<VfUndo>, AttachError> {
+        let Some(link) = device.link(host)?.filter(|_| self.is_guessable(device)) else { return Ok(None) };
+        let folder = VfKind::InfiniBand.holders(dirs).folder()?;
+        for name in names(&folder) {
+            let Some((container, ifname)) = name.rsplit_once('-').filter(|(_, ifname)| *ifname == link.name)
+            else {
+                continue;
+            };
+            let (path, key) = (folder.join(&name), nobody(container.to_owned(), ifname.to_owned()));
+            if !path.is_file() || !is_of_this_boot(&path, None)? || self.parse(&read(&path)?).is_some() {
+                continue;
+            }
+            if !VfKind::InfiniBand.holders(dirs).is_others(device.id(), &key)? {
+                let name = default_name(device, host)?;
+                return Ok(Some(self.guess(key, device.id(), name, PathBuf::new())));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, AttachError> {
+    Ok(state::file::read(path)?.unwrap_or_default())
+}
+
+/// Where an interface came back.
+enum Rebuilt {
+    OnHost(Link),
+    InPod(Link),
+}
+
+/// Waits for the interface of an RDMA device that has moved, which from Linux 6.17 on `ib_ipoib` builds where the device
+/// is. There it has a name of the kernel's choice.
+fn rebuilt(device: &Device, ifname: &str, lent: &mut Lent<'_>) -> Result<Rebuilt, AttachError> {
+    match await_either(device, lent)? {
+        Rebuilt::InPod(link) if link.name != ifname => {
+            let name = Some(ifname.to_owned());
+            lent.pod.netlink.set_link(link.index, &LinkChange { name, ..LinkChange::default() })?;
+            Ok(Rebuilt::InPod(Link { name: ifname.to_owned(), ..link }))
+        }
+        found => Ok(found),
+    }
+}
+
+fn await_either(device: &Device, lent: &mut Lent<'_>) -> Result<Rebuilt, AttachError> {
+    let start = Instant::now();
+    let found = wait_here(REBUILD, || match device.link(lent.host)? {
+        Some(link) => Ok(Some(Rebuilt::OnHost(link))),
+        None => Ok(in_pod(&mut lent.pod.netlink, device.id(), None, "")?.map(Rebuilt::InPod)),
+    })?;
+    let away = || super::Error::Away { device: device.id().to_string(), waited_ms: millis(start) };
+    Ok(found.ok_or_else(away)?)
+}
+
+fn require_guid(wanted: &VfSpec, device: &Device, link: &Link) -> Result<(), Error> {
+    let own = guid_of(link).filter(|guid| guid.is_reserved());
+    match (wanted.guid(), own) {
+        (None, Some(guid)) => Err(Error::NoGuid { device: device.id().to_string(), guid: guid.to_string() }),
+        _ => Ok(()),
+    }
+}
+
+fn warn_of_partition(wanted: &VfSpec, link: &Link) {
+    let Some(pkey) = wanted.pkey else { return };
+    if pkey.is_in_table_of(&link.name) == Some(false) {
+        tracing::warn!(
+            %pkey,
+            device = %wanted.device,
+            "its port is not in this partition: there is no traffic in it until the subnet manager gives it to the GUID"
+        );
+    }
+}
+
+fn rdma_difference(rdma: &RdmaBefore, pod: &Pod) -> Result<Option<String>, AttachError> {
+    let inside = Rdma::open_in(&pod.netns)?.device_by_name(&rdma.name)?;
+    Ok(inside.is_none().then(|| format!("its RDMA device {} is not in the pod", rdma.name)))
+}
