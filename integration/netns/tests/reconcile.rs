@@ -74,7 +74,17 @@ impl Node {
         "unix:///run/sock".clone_into(&mut self.runtime);
     }
 
+    /// Where the tests run in a container, all of their pods are in it, too.
     fn command(&self, mode: &str) -> Command {
+        let mut command = self.bare_command(mode);
+        // The inode of the machine's first PID namespace, as the kernel has it in its headers.
+        if std::fs::read_link("/proc/self/ns/pid").is_ok_and(|own| own != Path::new("pid:[4026531836]")) {
+            command.arg("--whole-node");
+        }
+        command
+    }
+
+    fn bare_command(&self, mode: &str) -> Command {
         let (dirs, program) = (self.stage.world.dirs(), binary("railctl"));
         let path = format!("{}:{}", dirs.scratch.display(), std::env::var("PATH").unwrap_or_default());
         let mut command = Command::new(&program);
@@ -230,7 +240,7 @@ fn names_that_a_terminal_would_obey_are_shown_escaped() {
 
 /// As in a container without hostPID: no process of a pod is seen there, and neither is what it holds.
 fn gc_without_host_pid(node: &Node, more: &[&str]) -> Output {
-    let gc = node.command("--apply");
+    let gc = node.bare_command("--apply");
     let mut outside = Command::new("unshare");
     outside.args(["--pid", "--fork", "--mount-proc"]).arg(gc.get_program()).args(gc.get_args()).args(more);
     outside.envs(gc.get_envs().filter_map(|(name, value)| Some((name, value?))));

@@ -42,7 +42,7 @@ const KINDS: [Kind; 9] = [
     Kind { above: 5, ..kind("bytes", bytes) },
 ];
 
-/// Under the file by more than this and by more than a tenth, a number no longer says what the code does.
+/// Under the file by more than this and by more than a fifth, a number no longer says what the code does.
 const SPARE: usize = 3;
 
 /// How often a process did each of [`KINDS`].
@@ -136,7 +136,7 @@ impl Counts {
         let columns = KINDS.iter().zip(self.0).zip(file.0);
         columns
             .filter_map(|((kind, now), file)| {
-                let least = file - (file / 10).max(SPARE).min(file);
+                let least = file - (file / 5).max(SPARE).min(file);
                 let word = match now {
                     _ if now > file + file * kind.above / 100 => "more",
                     _ if now < least => "less",

@@ -63,7 +63,7 @@ fn what_a_plugin_leaves_behind_keeps_nobody_waiting() {
         let output = shell(&script, LONG).run().unwrap();
         let log = String::from_utf8(output.stderr).unwrap();
         let pid = log.lines().find(|line| line.parse::<u32>().is_ok()).unwrap();
-        std::process::Command::new("kill").args(["-9", pid]).status().unwrap();
+        std::process::Command::new("sh").args(["-c", &format!("kill -9 {pid}")]).status().unwrap();
         assert_eq!(output.stdout, b"null\n", "{left}");
     }
 }

@@ -115,6 +115,11 @@ fn refused(api: &Api, document: &Value, said: &str) {
     assert!(error.contains(said), "{error}");
 }
 
+/// The shell's own: a bare machine has no program of that name.
+fn signal(name: &str, pid: u32) -> bool {
+    Command::new("sh").args(["-c", &format!("kill -{name} {pid}")]).status().unwrap().success()
+}
+
 #[test]
 fn who_asks_gets_rails_who_does_not_is_untouched_and_what_cannot_be_meant_is_refused() {
     let api = prepared();
@@ -197,11 +202,10 @@ fn pods_start_whatever_becomes_of_the_webhook() {
     let many: Vec<_> = (0..200).map(|number| pod("default", &format!("many-{number}"), true)).collect();
     let list = json!({ "apiVersion": "v1", "kind": "List", "items": many }).to_string();
     let killer = thread::spawn({
-        let mut victim = replicas[0].0.id().to_string();
+        let victim = replicas[0].0.id();
         move || {
             pause(Duration::from_millis(500));
-            victim.insert_str(0, "-KILL ");
-            Command::new("kill").args(victim.split(' ')).status().unwrap()
+            signal("KILL", victim)
         }
     });
     kubectl.create(&list).unwrap();
@@ -242,8 +246,7 @@ fn pods_start_whatever_becomes_of_the_webhook() {
 
     // Nobody answers, and then nobody is there any more.
     for replica in &replicas {
-        let stopped = Command::new("kill").args(["-STOP", &replica.0.id().to_string()]).status().unwrap();
-        assert!(stopped.success());
+        assert!(signal("STOP", replica.0.id()));
     }
     kubectl.create(&pod("default", "frozen-asks", true).to_string()).unwrap();
     assert_eq!(networks(&api, "default", "frozen-asks"), None);
