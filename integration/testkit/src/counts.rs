@@ -22,7 +22,8 @@ const ROUNDS: usize = 8;
 struct Kind {
     name: &'static str,
     of: fn(&Line<'_>) -> usize,
-    /// How much in a hundred may be above the file: numbers in records have more digits on one machine than on another.
+    /// How much in a hundred may be above the file: a wait is asked again when something else comes, and numbers in records have
+    /// more digits on one machine than on another.
     above: usize,
 }
 
@@ -31,7 +32,7 @@ const fn kind(name: &'static str, of: fn(&Line<'_>) -> usize) -> Kind {
 }
 
 const KINDS: [Kind; 9] = [
-    kind("calls", |_| 1),
+    Kind { above: 2, ..kind("calls", |_| 1) },
     kind("messages", messages),
     kind("sockets", |line| line.is_one_of(&["socket"])),
     kind("setns", |line| line.is_one_of(&["setns"])),
@@ -270,10 +271,10 @@ mod tests {
     fn more_and_much_less_than_the_file_are_said() {
         let file = Counts([100, 40, 2, 2, 1, 10, 12, 0, 1000]);
         let differences = |now| Counts(now).differs(&file);
-        assert!(differences([97, 38, 2, 2, 1, 10, 12, 0, 1050]).is_empty());
-        assert_eq!(differences([101, 41, 2, 2, 1, 10, 12, 1, 1051]).len(), 4);
-        let less = differences([89, 35, 2, 2, 1, 10, 8, 0, 899]);
-        assert_eq!(less[..2], ["less calls: 89, the file has 100", "less messages: 35, the file has 40"]);
+        assert!(differences([102, 38, 2, 2, 1, 10, 12, 0, 1050]).is_empty());
+        assert_eq!(differences([103, 41, 2, 2, 1, 10, 12, 1, 1051]).len(), 4);
+        let less = differences([79, 31, 2, 2, 1, 10, 8, 0, 799]);
+        assert_eq!(less[..2], ["less calls: 79, the file has 100", "less messages: 31, the file has 40"]);
         assert_eq!(less.len(), 4);
     }
 }
