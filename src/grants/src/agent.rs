@@ -65,6 +65,7 @@ pub struct Step {
 }
 
 /// Rules of the agent; see [`crate::Rules`].
+#[expect(clippy::struct_excessive_bools, reason = "each is a rule that a test breaks")]
 #[derive(Clone, Copy, Debug)]
 pub struct AgentRules {
     /// What has been given up is not used again before a spec has come without it.
@@ -73,11 +74,18 @@ pub struct AgentRules {
     pub epochs_only_grow: bool,
     /// A life without a memory takes what has been given up from the API, and the rest not before a newer spec comes.
     pub memory_is_asked_for: bool,
+    /// An object that is made again begins with an epoch that none of its name has had.
+    pub objects_begin_later: bool,
 }
 
 impl Default for AgentRules {
     fn default() -> Self {
-        Self { returned_is_dead: true, epochs_only_grow: true, memory_is_asked_for: true }
+        Self {
+            returned_is_dead: true,
+            epochs_only_grow: true,
+            memory_is_asked_for: true,
+            objects_begin_later: true,
+        }
     }
 }
 
@@ -121,6 +129,15 @@ impl Agent {
     /// The name of this life.
     pub fn life(&self) -> &str {
         &self.life
+    }
+
+    /// The epoch of an object that this node makes where there is none: later than all that an object of its name may have
+    /// had before somebody deleted it. `now` is in milliseconds since 1970, in which no node gets as many specs.
+    pub fn first_epoch(&self, now: u64) -> i64 {
+        if !self.rules.objects_begin_later {
+            return 1;
+        }
+        i64::try_from(now).unwrap_or(i64::MAX).max(self.kept.epoch.saturating_add(1))
     }
 
     /// Whether the API server knows this life; nothing else may be said before.

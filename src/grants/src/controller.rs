@@ -14,7 +14,7 @@ use crate::recall::Recall;
 use crate::world::{Node, World, offers};
 use doubt::Doubt;
 use message::About;
-pub use message::{Answer, Event, Request};
+pub use message::{Answer, Event, Expected, Request};
 
 /// What has to be listed before the first decision.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -46,7 +46,8 @@ pub struct Controller {
     unreadable: BTreeMap<String, String>,
     /// What must be read before anything else is decided about it.
     stale: BTreeSet<About>,
-    pending: BTreeSet<About>,
+    /// What is being asked, and the version of it that was known then.
+    pending: BTreeMap<About, Option<String>>,
     /// Nodes whose spec may not be what it should be.
     due: BTreeSet<String>,
     planned: bool,
@@ -133,10 +134,7 @@ impl Controller {
                 self.all_due();
             }
             Event::Node(node) => self.node(&node, false),
-            Event::NodeDeleted(name) => {
-                self.world.nodes.remove(&name);
-                self.versions.remove(&About::Node(name));
-            }
+            Event::NodeDeleted(name, version) => self.drop_node(&name, version),
             Event::Block(block) => self.block(&block, false),
             Event::BlockDeleted(name) => self.drop_block(&name),
             Event::PutBack => self.put_back(0),
@@ -152,7 +150,7 @@ impl Controller {
     /// The end of a request.
     pub fn answered(&mut self, request: &Request, answer: Answer) {
         let about = request.about();
-        self.pending.remove(&about);
+        let before = self.pending.remove(&about).flatten();
         self.planned = false;
         match answer {
             Answer::Block(block) => {
@@ -166,13 +164,15 @@ impl Controller {
             Answer::Refused | Answer::Unknown => {
                 self.stale.insert(about);
             }
+            // One that was made meanwhile has been seen already: the answer is older than that.
+            Answer::Missing if self.versions.get(&about) != before.as_ref() => {
+                self.stale.insert(about);
+            }
             Answer::Missing => {
                 self.stale.remove(&about);
                 match about {
                     About::Block(name) => self.drop_block(&name),
-                    About::Node(name) => {
-                        self.world.nodes.remove(&name);
-                    }
+                    About::Node(name) => self.drop_node(&name, u64::MAX),
                 }
             }
         }
@@ -185,7 +185,11 @@ impl Controller {
             return Vec::new();
         }
         let requests = self.decide(now);
-        self.pending = requests.iter().map(Request::about).collect();
+        let known = |about: About| {
+            let version = self.versions.get(&about).cloned();
+            (about, version)
+        };
+        self.pending = requests.iter().map(Request::about).map(known).collect();
         requests
     }
 
@@ -224,7 +228,7 @@ impl Controller {
             }
             let give = self.gives.get(&name).unwrap_or(&nothing);
             if let Some(spec) = project(&self.world, &name, give, self.rules) {
-                requests.push(Request::PatchNode(name, node.spec.epoch, spec));
+                requests.push(Request::PatchNode(name, node.expected(), spec));
             }
         }
         requests
@@ -252,8 +256,6 @@ impl Controller {
     }
 
     fn is_news(&mut self, about: &About, version: Option<&String>, read: bool) -> bool {
-        let number =
-            |version: Option<&String>| version.and_then(|version| version.parse::<u64>().ok()).unwrap_or(0);
         let (known, version) = (number(self.versions.get(about)), number(version));
         self.newest = self.newest.max(version);
         version > known || (read && version == known)
@@ -267,7 +269,8 @@ impl Controller {
         }
         self.versions.insert(about, node.metadata.resource_version.clone().unwrap_or_default());
         let labels = self.labels.get(name).cloned().unwrap_or_default();
-        let view = Node::new(labels, node.spec.clone(), node.status.clone().unwrap_or_default());
+        let mut view = Node::new(labels, node.spec.clone(), node.status.clone().unwrap_or_default());
+        view.uid = node.metadata.uid.clone().unwrap_or_default();
         self.world.nodes.insert(name.clone(), view);
         self.due.insert(name.clone());
     }
@@ -290,6 +293,15 @@ impl Controller {
             }
         }
         self.owners_due(&name);
+    }
+
+    /// Unless what is known is newer: the name was used again.
+    fn drop_node(&mut self, name: &str, version: u64) {
+        let about = About::Node(name.to_owned());
+        if number(self.versions.get(&about)) <= version {
+            self.versions.remove(&about);
+            self.world.nodes.remove(name);
+        }
     }
 
     /// Its finalizer has been taken away by force: who owned what in it, only the nodes know.
@@ -320,4 +332,9 @@ impl Controller {
             None => Request::CreateBlock(name, block.spec()),
         })
     }
+}
+
+/// Versions are compared as etcd's numbers, which they are.
+fn number(version: Option<&String>) -> u64 {
+    version.and_then(|version| version.parse().ok()).unwrap_or(0)
 }

@@ -26,7 +26,7 @@ mod recall;
 mod world;
 
 pub use block::{Block, owners_of, ranges_of, ranges_text};
-pub use controller::{Answer, Controller, Event, Request};
+pub use controller::{Answer, Controller, Event, Expected, Request};
 pub use figures::Figures;
 pub use health::{changed, conditions};
 pub use mask::{BLOCK, Mask};

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use serde_json::json;
 
 use crate::block::{Block, ranges_of};
+use crate::controller::Expected;
 
 /// The fabric that a pool is a rail of.
 pub const FABRIC: &str = "railcni.dev/fabric";
@@ -62,6 +63,8 @@ pub enum Allowed {
 /// A node that runs an agent.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Node {
+    /// Of this object: another one of the same name has another.
+    pub uid: String,
     /// Of the Node object.
     pub labels: BTreeMap<String, String>,
     /// What it has been told.
@@ -135,7 +138,12 @@ impl Node {
             held.held = pool.held.as_deref().map(read);
             held.most = pool.most.map(count);
         }
-        Self { labels, spec, status, pools }
+        Self { uid: String::new(), labels, spec, status, pools }
+    }
+
+    /// What it has to be for a new spec to replace the one that is known.
+    pub(crate) fn expected(&self) -> Expected {
+        Expected { uid: self.uid.clone(), epoch: self.spec.epoch }
     }
 
     /// Whether its spec gives it no address.

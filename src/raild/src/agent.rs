@@ -102,9 +102,11 @@ impl Shell {
         }
         let (connection, tell, node) = (self.connection.clone(), self.tell.clone(), self.node.clone());
         let life = self.agent.life().to_owned();
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let epoch = self.agent.first_epoch(u64::try_from(now.as_millis()).unwrap_or(u64::MAX));
         tokio::task::spawn_local(async move {
             let joined = loop {
-                match join(&connection, &node, &life).await {
+                match join(&connection, &node, &life, epoch).await {
                     Ok(joined) => break joined,
                     Err(failure) => eprintln!("raild: railnode {node}: {failure:?}; trying again"),
                 }
@@ -307,15 +309,13 @@ impl Shell {
     }
 }
 
-/// Makes the node's object where there is none.
-async fn join(connection: &Connection, name: &str, life: &str) -> Result<RailNode, Failure> {
+/// Makes the node's object where there is none, with this epoch.
+async fn join(connection: &Connection, name: &str, life: &str, epoch: i64) -> Result<RailNode, Failure> {
     let nodes = path::<RailNode>();
     let life = json!({ "status": { "life": life } });
     match connection.merge(&nodes, name, true, life.clone()).await {
         Err(Failure::Missing) => {
-            // Later than any epoch of an object of this name that somebody has deleted.
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-            let spec = json!({ "epoch": now.as_secs(), "pools": [] });
+            let spec = json!({ "epoch": epoch, "pools": [] });
             let made = object::<RailNode>(&json!({ "name": name }), &spec);
             connection.create::<Value>(&nodes, &made).await?;
             connection.merge(&nodes, name, true, life).await

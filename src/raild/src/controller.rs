@@ -6,7 +6,7 @@ mod status;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use api::{Object, RailBlock, RailBlockSpec, RailNode, SpiderIPPool, SpiderReservedIP};
+use api::{Metadata, Object, RailBlock, RailBlockSpec, RailNode, SpiderIPPool, SpiderReservedIP};
 use grants::{Answer, Controller, Event, Policy, Request, Rules};
 use serde_json::json;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -138,11 +138,12 @@ impl Shell {
             Input::RailNodes(seen) => {
                 self.note_released(&seen);
                 let event = |all, version| Event::Nodes(all, version);
-                self.see(seen, event, Event::Node, Event::NodeDeleted);
+                let gone = |node: Metadata| Event::NodeDeleted(node.name.clone(), number(&node));
+                self.see(seen, event, Event::Node, gone);
             }
             Input::Blocks(seen) => {
                 let event = |all, version| Event::Blocks(all, version);
-                self.see(seen, event, Event::Block, Event::BlockDeleted);
+                self.see(seen, event, Event::Block, |block| Event::BlockDeleted(block.name));
             }
             Input::Answered(request, answer) => self.controller.answered(&request, answer),
         }
@@ -154,7 +155,7 @@ impl Shell {
         seen: Seen<Object<S, T>>,
         all: fn(Vec<Object<S, T>>, u64) -> Event,
         one: fn(Box<Object<S, T>>) -> Event,
-        gone: fn(String) -> Event,
+        gone: fn(Metadata) -> Event,
     ) {
         match seen {
             Seen::All(objects, version, put_back) => {
@@ -167,7 +168,7 @@ impl Shell {
                 self.controller.see(all(objects, version));
             }
             Seen::One(object) => self.controller.see(one(object)),
-            Seen::Gone(object) => self.controller.see(gone(object.metadata.name)),
+            Seen::Gone(object) => self.controller.see(gone(object.metadata)),
         }
     }
 
@@ -249,6 +250,11 @@ impl Shell {
     }
 }
 
+/// The version of an object.
+fn number(metadata: &Metadata) -> u64 {
+    metadata.resource_version.as_ref().and_then(|version| version.parse().ok()).unwrap_or(0)
+}
+
 /// Objects by name.
 fn keep<T: Named>(kept: &mut Option<BTreeMap<String, T>>, seen: Seen<T>) {
     match seen {
@@ -290,9 +296,10 @@ async fn execute(connection: &Connection, request: &Request) -> Answer {
         }
         Request::ReadBlock(name) => block(connection.get(&blocks, name).await),
         Request::ReadNode(name) => node(connection.get(&nodes, name).await),
-        Request::PatchNode(name, epoch, spec) => {
+        Request::PatchNode(name, expected, spec) => {
             let operations = json!([
-                { "op": "test", "path": "/spec/epoch", "value": epoch },
+                { "op": "test", "path": "/metadata/uid", "value": expected.uid },
+                { "op": "test", "path": "/spec/epoch", "value": expected.epoch },
                 { "op": "replace", "path": "/spec", "value": spec },
             ]);
             node(connection.patch(&nodes, name, false, operations).await)

@@ -20,8 +20,8 @@ pub enum Event {
     Blocks(Vec<RailBlock>, u64),
     /// A node has changed.
     Node(Box<RailNode>),
-    /// A node is gone.
-    NodeDeleted(String),
+    /// A node's object is gone, at this version.
+    NodeDeleted(String, u64),
     /// A block has changed.
     Block(Box<RailBlock>),
     /// A block is gone.
@@ -41,10 +41,19 @@ pub enum Request {
     ReplaceBlock(String, String, RailBlockSpec),
     /// Read a block.
     ReadBlock(String),
-    /// Replace a node's spec; it fails where its epoch is not this one.
-    PatchNode(String, i64, RailNodeSpec),
+    /// Replace a node's spec; it fails where the node is not as expected.
+    PatchNode(String, Expected, RailNodeSpec),
     /// Read a node.
     ReadNode(String),
+}
+
+/// What a node has to be for its spec to be replaced.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Expected {
+    /// An object that was deleted and made again begins its epochs anywhere: they may be those of the one before.
+    pub uid: String,
+    /// Of the spec.
+    pub epoch: i64,
 }
 
 /// What it says.
@@ -71,7 +80,7 @@ pub(super) enum About {
 
 impl Request {
     pub(super) fn ask(name: &str, node: &Node) -> Self {
-        Self::PatchNode(name.to_owned(), node.spec.epoch, question(node))
+        Self::PatchNode(name.to_owned(), node.expected(), question(node))
     }
 
     pub(super) fn about(&self) -> About {

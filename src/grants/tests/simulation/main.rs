@@ -1,6 +1,6 @@
 //! Controllers, agents and plugins over a model of the API server, with everything going wrong that can: delayed and repeated
 //! events, lost answers, requests that arrive twice, crashes, controllers that stand still and go on, nodes that go down,
-//! blocks that are deleted, an etcd that is put back to an older state. The code on trial is what `raild` runs; what is
+//! blocks and nodes that are deleted, an etcd that is put back to an older state. The code on trial is what `raild` runs; what is
 //! modelled is only the shell around it.
 //!
 //! A run follows from its seed, and every failure names it.
@@ -166,6 +166,11 @@ fn broken_a_life_without_memory_begins_where_the_api_stands() {
         story.agent.memory_is_asked_for = false;
         story.faults.agent = 200;
     });
+}
+
+#[test]
+fn broken_an_object_made_again_begins_anywhere() {
+    the_auditor_notices(|story| story.agent.objects_begin_later = false);
 }
 
 #[test]

@@ -31,6 +31,7 @@ pub(crate) enum Happening {
     Heard(usize, String, bool, Option<Box<RailNode>>),
     Refused(usize, String),
     Show(usize, u64, Box<RailNode>, bool),
+    Vanish(usize, u64),
     Look(usize),
     Pods,
     Try(usize, u64, u64),
@@ -208,6 +209,11 @@ impl Run {
                     self.look(node);
                 }
             }
+            Happening::Vanish(node, connection) => {
+                if self.connections[node] == connection {
+                    self.vanish(node);
+                }
+            }
             Happening::Look(node) => {
                 self.look(node);
                 let pause = self.rng.between(150, 400);
@@ -231,7 +237,7 @@ impl Run {
             let twice = self.rng.once_in(self.story.faults.seen_twice);
             let again = self.rng.below(self.story.faults.late * 20 + 1);
             let client = &mut self.clients[controller];
-            let is_node = matches!(event, Event::Node(_) | Event::NodeDeleted(_));
+            let is_node = matches!(event, Event::Node(_) | Event::NodeDeleted(..));
             if !client.up || !(if is_node { client.listed.0 } else { client.listed.1 }) {
                 continue;
             }

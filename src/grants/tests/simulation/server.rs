@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use api::{Metadata, RailBlock, RailBlockSpec, RailNode, RailNodeSpec, RailNodeStatus};
-use grants::{Answer, Event, Request};
+use grants::{Answer, Event, Expected, Request};
 
 #[derive(Clone, Default)]
 pub(crate) struct Server {
@@ -23,10 +23,12 @@ pub(crate) enum Word {
 
 /// Rules of the server's clients that tests break.
 #[derive(Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a test that is left out")]
 pub(crate) struct Tests {
     pub(crate) epoch: bool,
     pub(crate) version: bool,
     pub(crate) life: bool,
+    pub(crate) uid: bool,
 }
 
 impl Server {
@@ -44,19 +46,20 @@ impl Server {
                 }
                 Some(_) => self.store(name, spec),
             },
-            Request::PatchNode(name, epoch, spec) => self.patch(name, *epoch, spec, tests),
+            Request::PatchNode(name, expected, spec) => self.patch(name, expected, spec, tests),
         }
     }
 
     fn patch(
         &mut self,
         name: &str,
-        epoch: i64,
+        expected: &Expected,
         spec: &RailNodeSpec,
         tests: Tests,
     ) -> (Answer, Option<Event>) {
         let Some(own) = self.nodes.get_mut(name) else { return (Answer::Missing, None) };
-        if tests.epoch && own.spec.epoch != epoch {
+        let is_other = own.metadata.uid.as_ref() != Some(&expected.uid);
+        if (tests.epoch && own.spec.epoch != expected.epoch) || (tests.uid && is_other) {
             return (Answer::Refused, None);
         }
         own.spec = spec.clone();
@@ -84,7 +87,10 @@ impl Server {
             && !self.nodes.contains_key(node)
         {
             let spec = RailNodeSpec { epoch: *epoch, ..RailNodeSpec::default() };
-            let own = RailNode { metadata: self.metadata(node), spec, ..RailNode::default() };
+            // The version is nobody's before it is counted up below.
+            let uid = Some(format!("made after {}", self.version));
+            let metadata = Metadata { uid, ..self.metadata(node) };
+            let own = RailNode { metadata, spec, ..RailNode::default() };
             self.nodes.insert(node.clone(), own);
         }
         let own = self.nodes.get_mut(node)?;

@@ -34,6 +34,8 @@ pub(crate) struct Faults {
     pub(crate) edit: u64,
     /// An admin deletes a block.
     pub(crate) deleted: u64,
+    /// An admin deletes the object of a node that goes on.
+    pub(crate) unnamed: u64,
     /// An answer takes up to so many milliseconds.
     pub(crate) slow: u64,
     /// An event takes up to so many milliseconds.
@@ -55,6 +57,7 @@ impl Faults {
         restore: 0,
         edit: 0,
         deleted: 0,
+        unnamed: 0,
         slow: 10,
         late: 10,
     };
@@ -72,6 +75,7 @@ impl Faults {
         restore: 25_000,
         edit: 10_000,
         deleted: 0,
+        unnamed: 8_000,
         slow: 60,
         late: 400,
     };
@@ -107,7 +111,7 @@ impl Story {
             demand: 75 + seed % 40,
             rules: Rules::default(),
             agent: AgentRules::default(),
-            tests: Tests { epoch: true, version: true, life: true },
+            tests: Tests { epoch: true, version: true, life: true, uid: true },
             plugin_looks_again: true,
             policy: Policy::default(),
         }

@@ -143,9 +143,18 @@ impl Run {
 
     fn join(&mut self, node: usize) {
         let Some(agent) = &self.nodes[node].agent else { return };
-        let epoch = i64::try_from(self.now / 1_000).unwrap();
+        let epoch = agent.first_epoch(self.now);
         let word = Word::Join { node: self.nodes[node].name.clone(), life: agent.life().to_owned(), epoch };
         self.send(node, word);
+    }
+
+    /// The watch says that the object is gone; without one, the controllers hear nothing of this node.
+    pub(super) fn vanish(&mut self, node: usize) {
+        self.nodes[node].seen = None;
+        if let Some(agent) = &mut self.nodes[node].agent {
+            agent.unheard();
+            self.join(node);
+        }
     }
 
     fn send(&mut self, node: usize, word: Word) {
@@ -173,6 +182,9 @@ impl Run {
         let current = self.nodes[node].agent.as_ref().map(|agent| agent.life() == life);
         if join && current != Some(true) {
             return;
+        }
+        if !join && !self.server.nodes.contains_key(&self.nodes[node].name) {
+            return self.at(1, unheard);
         }
         let Some(object) = self.server.hear(word, self.story.tests) else {
             return self.at(1, Happening::Refused(node, life));

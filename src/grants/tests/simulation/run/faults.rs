@@ -53,6 +53,9 @@ impl Run {
         if self.rng.once_in(faults.deleted) {
             self.delete_block();
         }
+        if self.rng.once_in(faults.unnamed) {
+            self.delete_node_object(node);
+        }
         if self.rng.once_in(faults.restore) {
             self.restore();
         }
@@ -103,6 +106,18 @@ impl Run {
         self.server.blocks.remove(name);
         self.server.version += 1;
         self.publish(&Event::BlockDeleted(name.clone()));
+    }
+
+    /// Its agent hears of it, and makes another.
+    fn delete_node_object(&mut self, node: usize) {
+        let name = self.nodes[node].name.clone();
+        if self.server.nodes.remove(&name).is_none() {
+            return;
+        }
+        self.server.version += 1;
+        self.publish(&Event::NodeDeleted(name, self.server.version));
+        let delay = self.rng.between(1, self.story.faults.late);
+        self.at(delay, Happening::Vanish(node, self.connections[node]));
     }
 
     /// Now and then a backup is made; sooner or later it is put back.
