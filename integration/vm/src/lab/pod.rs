@@ -1,5 +1,6 @@
 //! A pod: a named network namespace.
 
+use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::Command;
@@ -42,9 +43,12 @@ impl Pod {
         let (name, inode) = (self.name.clone(), self.inode());
         drop(self);
         let next = Self::at(name.clone());
-        // The number is free when the kernel has taken the first one down.
-        until(Duration::from_secs(20), "the kernel gives the inode again", || {
+        // The kernel gives the lowest free number; this one is free when the first namespace has been taken down. Those that come
+        // instead are kept until then, or one of them would come again and again.
+        let mut others = Vec::new();
+        until(Duration::from_secs(60), "the kernel gives the inode again", || {
             if next.inode() != inode {
+                others.push(next.open());
                 ip(&format!("netns del {name}"));
                 ip(&format!("netns add {name}"));
             }
@@ -56,6 +60,11 @@ impl Pod {
 
     fn inode(&self) -> u64 {
         std::fs::metadata(self.path()).unwrap_or_else(|error| panic!("{}: {error}", self.name)).ino()
+    }
+
+    /// The namespace lives as long as the file.
+    fn open(&self) -> File {
+        File::open(self.path()).unwrap_or_else(|error| panic!("{}: {error}", self.name))
     }
 
     /// As `pod0`.
