@@ -18,6 +18,8 @@ SBIN_DIR ?= /usr/local/bin
 UNIT_DIR ?= /usr/local/lib/systemd/system
 # VM=0 leaves out the VM lab; the run then says so at its end.
 VM ?= 1
+# AGAIN=N: up to N tests that failed run once more, by themselves; those that pass then are named at the end.
+AGAIN ?= 0
 CARGO ?= cargo
 
 .PHONY: release publish keep-version images test-arm64 build demo fuzz t test torture lint bench counts install setup vm-test vm-matrix vm-shell vm-bench cluster-test cluster-shell cluster-down cluster-bench image fresh-test clean help
@@ -38,7 +40,7 @@ demo: build ## a pod with eight rails on this machine: no hardware, no Kubernete
 
 test: build ## everything: unit, protocol, namespaces, crash, cluster, VM lab
 	@scripts/setup test
-	@DIST=$(abspath $(DIST)) CARGO=$(CARGO) VM=$(VM) scripts/as-root scripts/test
+	@DIST=$(abspath $(DIST)) CARGO=$(CARGO) VM=$(VM) AGAIN=$(AGAIN) scripts/as-root scripts/test
 
 t: ## one test of whatever kind, by its name or a part of it: make t T=NAME
 	@scripts/setup test

@@ -13,7 +13,7 @@ pub(crate) struct Report<'a> {
     out: &'a mut (dyn Write + Send),
     failures: Vec<(String, String)>,
     passed: usize,
-    not_run: usize,
+    not_run: Vec<String>,
     filtered: usize,
     start: Instant,
     costs: Costs,
@@ -30,7 +30,7 @@ impl<'a> Report<'a> {
         writeln!(out, "\nrunning {count} test{} ({machine})", if count == 1 { "" } else { "s" })?;
         let filtered = total - count;
         let (failures, costs, start) = (Vec::new(), Costs::default(), Instant::now());
-        Ok(Self { out, failures, passed: 0, not_run: 0, filtered, start, costs })
+        Ok(Self { out, failures, passed: 0, not_run: Vec::new(), filtered, start, costs })
     }
 
     pub(crate) fn finished(&mut self, shown: &str, failure: Option<String>, time: Duration) -> Result<()> {
@@ -55,7 +55,7 @@ impl<'a> Report<'a> {
 
     /// A test that could not even begin: its boot has said why.
     pub(crate) fn not_run(&mut self, shown: &str) -> Result<()> {
-        self.not_run += 1;
+        self.not_run.push(shown.to_owned());
         Ok(writeln!(self.out, "test {shown} ... FAILED (not run)")?)
     }
 
@@ -74,16 +74,23 @@ impl<'a> Report<'a> {
 
     /// Prints the failures and the closing line; true without failures.
     pub(crate) fn finish(self) -> Result<bool> {
-        let good = self.failures.is_empty() && self.not_run == 0;
+        let good = self.failures.is_empty() && self.not_run.is_empty();
         if !good {
             writeln!(self.out, "\nfailures:\n")?;
         }
         for (name, text) in &self.failures {
             writeln!(self.out, "---- {name} ----\n{}\n", text.trim_end())?;
         }
+        if !good {
+            writeln!(self.out, "\nfailures:")?;
+        }
+        for name in self.failures.iter().map(|(name, _)| name).chain(&self.not_run) {
+            writeln!(self.out, "    {name}")?;
+        }
         write!(self.out, "{}", self.costs)?;
         let verdict = if good { "ok" } else { "FAILED" };
-        let (passed, failed, filtered) = (self.passed, self.failures.len() + self.not_run, self.filtered);
+        let (passed, failed, filtered) =
+            (self.passed, self.failures.len() + self.not_run.len(), self.filtered);
         let time = self.start.elapsed().as_secs_f32();
         writeln!(
             self.out,
@@ -109,6 +116,7 @@ mod tests {
         let text = String::from_utf8(out).expect("text");
         assert!(text.contains("test eth::good ... ok (0.0 s)"), "{text}");
         assert!(text.contains("---- eth::bad ----\nbecause"), "{text}");
+        assert!(text.contains("\nfailures:\n    eth::bad\n    eth::later\n"), "{text}");
         assert!(text.contains("test result: FAILED. 1 passed; 2 failed;"), "{text}");
     }
 
