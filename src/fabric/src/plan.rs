@@ -51,6 +51,13 @@ pub struct PlannedNode {
     pub rails: Vec<(Option<Nic>, Vec<Slice>)>,
 }
 
+impl PlannedRail {
+    /// Whether a NIC of it is known on any node.
+    pub(crate) fn has_nic(&self) -> bool {
+        !self.interfaces.is_empty() || !self.pcis.is_empty()
+    }
+}
+
 impl Plan {
     /// The networks that slices are cut from: what rail 1 of a pod has a route to.
     pub fn supernets(&self) -> Vec<IpNet> {
@@ -90,6 +97,7 @@ impl Draft<'_> {
         let rails = (0..self.spec().rails.len()).map(|position| self.rail(position, &nodes));
         let rails: Vec<_> = rails.collect();
         self.alike(&rails, &mut problems);
+        remarks.extend(self.unknown(&rails));
         problems.into_result()?;
         let name = self.fabric.metadata.name.clone();
         Ok(Plan { name, spec: self.spec().clone(), rails, nodes, slots, notes: remarks })
@@ -186,6 +194,20 @@ impl Draft<'_> {
             pcis: rail.pci.iter().cloned().collect(),
             shared: shared.collect(),
         }
+    }
+
+    /// VFs are made and counted by NIC: of a rail without one, no policy and no config of the device plugin can be written.
+    fn unknown(&self, rails: &[PlannedRail]) -> Vec<String> {
+        let nameless =
+            rails.iter().enumerate().filter(|(_, rail)| is_vf(self.spec().link) && !rail.has_nic());
+        let note = |(position, rail): (usize, &PlannedRail)| {
+            format!(
+                "spec.rails[{position}]: no NIC of {} is known, so nothing is written that makes or counts its VFs: pass the nodes \
+                 (--nodes FILE, or --nodes kubectl), or write its interface",
+                rail.name
+            )
+        };
+        nameless.map(note).collect()
     }
 
     /// A network has one master on all nodes; VFs come by resource, and may be of any.

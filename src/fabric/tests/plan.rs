@@ -130,6 +130,19 @@ fn a_network_of_vfs_asks_for_its_resource_and_the_operator_makes_it() {
 }
 
 #[test]
+fn a_rail_whose_nics_nobody_knows_gets_no_selector_and_a_note() {
+    let numbered = ROCE.replace("interface: enp13s0f0np0", "rail: 3");
+    assert_ne!(numbered, ROCE, "the example names that interface");
+    let plan = planned(&numbered, &[]);
+    assert!(plan.notes.iter().any(|note| note.starts_with("spec.rails[2]: no NIC of")), "{:?}", plan.notes);
+    let policies = of_kind(&plan, &Options::default(), "SriovNetworkNodePolicy");
+    assert_eq!(policies.len(), plan.rails.len() - 1);
+    let alone = Options { operator: false, ..Options::default() };
+    let data = of_kind(&plan, &alone, "ConfigMap")[0]["data"]["config.json"].clone();
+    assert!(!data.as_str().expect("text").contains("\"pfNames\": []"), "{data}");
+}
+
+#[test]
 fn one_network_has_all_rails_of_child_links() {
     let options = Options { networks: Networks::One, ..Options::default() };
     let plan = planned(MACVLAN, &[]);

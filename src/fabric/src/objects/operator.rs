@@ -13,9 +13,14 @@ const SHARED_UNITS: u32 = 100;
 impl Plan {
     /// A policy per rail, and the nodes' RDMA mode.
     pub(super) fn policies(&self, namespace: &str) -> Vec<Value> {
-        let mut objects: Vec<_> = self.rails.iter().map(|rail| self.policy(rail, namespace)).collect();
+        let mut objects: Vec<_> = self.with_nics().map(|rail| self.policy(rail, namespace)).collect();
         objects.extend(self.spec.rdma.map(|mode| self.pool_config(mode, namespace)));
         objects
+    }
+
+    /// A selector that names no NIC would select all of a node.
+    fn with_nics(&self) -> impl Iterator<Item = &PlannedRail> {
+        self.rails.iter().filter(|rail| rail.has_nic())
     }
 
     fn policy(&self, rail: &PlannedRail, namespace: &str) -> Value {
@@ -61,7 +66,7 @@ impl Plan {
         let (name, config) = if is_vf(self.spec.link) {
             (
                 "sriovdp-config",
-                json!({ "resourceList": self.rails.iter().map(|rail| self.vfs_of(rail)).collect::<Vec<_>>() }),
+                json!({ "resourceList": self.with_nics().map(|rail| self.vfs_of(rail)).collect::<Vec<_>>() }),
             )
         } else {
             let list: Vec<_> = self.rails.iter().map(|rail| self.shared_of(rail)).collect();
