@@ -13,6 +13,7 @@ mod networks;
 mod socket;
 mod webhook;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: raild controller | raild agent | raild networks | raild webhook\n\nThe API server is found as kubectl finds it: $KUBECONFIG, or the \
@@ -20,6 +21,12 @@ const USAGE: &str = "usage: raild controller | raild agent | raild networks | ra
 
 fn main() -> ExitCode {
     let mode = std::env::args().nth(1).unwrap_or_default();
+    if version::is_asked() {
+        return match writeln!(std::io::stdout(), "raild {}", version::text()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => failed(&format!("stdout: {error}")),
+        };
+    }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&format!("no runtime: {error}")),
