@@ -105,6 +105,11 @@ fn names(dirs: &Dirs) -> Names {
     cached.into_iter().filter_map(|entry| Some((entry.container_id.clone(), entry.pod()?))).collect()
 }
 
+/// What Kubernetes calls the pod of a container ID.
+pub(crate) fn name_of(dirs: &Dirs, container: &str) -> Option<String> {
+    names(dirs).remove(container)
+}
+
 /// All, or those of a pod as Kubernetes calls it, of a container ID or of a namespace.
 fn choose(attachments: Vec<Attachment>, pod: Option<&str>, names: &Names) -> Result<Vec<Attachment>> {
     let Some(pod) = pod else { return Ok(attachments) };

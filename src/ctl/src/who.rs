@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use api::RailBlock;
 use clap::Args;
+use cni::log::rfc3339_of;
 use grants::Block;
 use ipam::{JournalStore, Lease, Store as _};
 use serde::Serialize;
@@ -44,9 +45,9 @@ struct Holder {
     /// Of a lease of this node.
     #[serde(skip_serializing_if = "Option::is_none")]
     container: Option<String>,
-    /// Of that lease: seconds since the epoch.
+    /// Of that lease, or of the pod (RFC 3339).
     #[serde(skip_serializing_if = "Option::is_none")]
-    since: Option<u64>,
+    since: Option<String>,
 }
 
 pub(crate) fn run(args: &Who) -> Result<()> {
@@ -61,9 +62,10 @@ pub(crate) fn run(args: &Who) -> Result<()> {
 fn holder(ip: IpAddr) -> Result<Holder> {
     let address = ip.to_string();
     if let Some(lease) = leased(ip)? {
-        let (key, pool, since) = (lease.key, Some(lease.pool), Some(lease.since));
+        let (key, pool, since) = (lease.key, Some(lease.pool), Some(rfc3339_of(lease.since)));
+        let pod = crate::show::name_of(&Dirs::from_env()?, &key.container_id);
         let (interface, container) = (Some(key.ifname), Some(key.container_id));
-        return Ok(Holder { address, pool, interface, container, since, ..Holder::default() });
+        return Ok(Holder { address, pool, pod, interface, container, since, ..Holder::default() });
     }
     let blocks = kubectl::list::<RailBlock>(&["railblocks.railcni.dev"]).with_context(|| {
         format!("no pod of this node has {ip}, and the cluster could not be asked which node may hand it out")
@@ -74,9 +76,11 @@ fn holder(ip: IpAddr) -> Result<Holder> {
     };
     let selector = format!("--field-selector=spec.nodeName={node}");
     let pods = kubectl::list::<Value>(&["pods", "--all-namespaces", &selector])?;
-    let (pod, interface) = pods.iter().find_map(|pod| interface(pod, &address)).unzip();
+    let found = pods.iter().find_map(|pod| Some((pod, interface(pod, &address)?)));
+    let since = found.as_ref().and_then(|(pod, _)| pod["status"]["startTime"].as_str()).map(str::to_owned);
+    let (pod, interface) = found.map(|(_, names)| names).unzip();
     let (pool, node) = (Some(pool.to_owned()), Some(node.to_owned()));
-    Ok(Holder { address, pool, node, pod, interface, ..Holder::default() })
+    Ok(Holder { address, pool, node, pod, interface, since, ..Holder::default() })
 }
 
 fn leased(ip: IpAddr) -> Result<Option<Lease>> {
@@ -101,16 +105,16 @@ fn interface(pod: &Value, address: &str) -> Option<(String, String)> {
 
 impl Holder {
     fn line(&self) -> String {
-        let Self { address, pool, node, pod, interface, container, .. } = self;
+        let Self { address, pool, node, pod, interface, container, since } = self;
+        let since = since.as_ref().map(|since| format!(", since {since}")).unwrap_or_default();
         let of_pool = pool.as_ref().map(|pool| format!(" of pool {pool}")).unwrap_or_default();
         match (container, node, pod, interface) {
-            (Some(container), _, _, Some(interface)) => {
-                format!(
-                    "{address}{of_pool} is {interface} of container {container} on this node; `railctl show` has its pod"
-                )
+            (Some(container), _, pod, Some(interface)) => {
+                let pod = pod.as_ref().map(|pod| format!("pod {pod}, ")).unwrap_or_default();
+                format!("{address}{of_pool} is {interface} of {pod}container {container} on this node{since}")
             }
             (_, Some(node), Some(pod), Some(interface)) => {
-                format!("{address}{of_pool} is {interface} of pod {pod} on node {node}")
+                format!("{address}{of_pool} is {interface} of pod {pod} on node {node}{since}")
             }
             (_, Some(node), ..) => {
                 format!(

@@ -53,7 +53,8 @@ const BLOCKS: &str = r#"{"items": [{"metadata": {"name": "shared-0"}, "spec": {"
     "epoch": 3, "pools": ["shared"], "subnets": ["172.16.1.0/24"], "rails": ["one=1-4;two=5"], "since": "one=1;two=2"}}]}"#;
 
 const PODS: &str = r#"{"items": [{"metadata": {"namespace": "ai", "name": "train-0", "annotations": {
-    "k8s.v1.cni.cncf.io/network-status": "[{\"interface\": \"eth0\", \"ips\": [\"10.0.0.9\"]}, {\"interface\": \"net1\", \"ips\": [\"172.16.1.5\"]}]"}}}]}"#;
+    "k8s.v1.cni.cncf.io/network-status": "[{\"interface\": \"eth0\", \"ips\": [\"10.0.0.9\"]}, {\"interface\": \"net1\", \"ips\": [\"172.16.1.5\"]}]"}},
+    "status": {"startTime": "2026-01-02T03:04:05Z"}}]}"#;
 
 #[test]
 fn the_pools_of_the_cluster_with_what_is_wrong_with_them() {
@@ -70,7 +71,10 @@ fn who_names_node_pod_and_interface() {
     let answers = [("get railblocks.railcni.dev", BLOCKS), ("get pods", PODS)];
     let cluster = Cluster::new(&answers);
     let (out, err) = said(&cluster.railctl(&["who", "172.16.1.5"]));
-    assert_eq!(out, "172.16.1.5 of pool shared is net1 of pod ai/train-0 on node two\n", "{err}");
+    assert_eq!(
+        out, "172.16.1.5 of pool shared is net1 of pod ai/train-0 on node two, since 2026-01-02T03:04:05Z\n",
+        "{err}"
+    );
     assert!(cluster.asked().contains("spec.nodeName=two"));
     let (out, _) = said(&cluster.railctl(&["who", "172.16.1.4"]));
     assert!(out.contains("may be handed out by node one, where no pod has it"), "{out}");

@@ -20,12 +20,14 @@ pub(super) fn report(report: &Report) -> Result<()> {
         report.unseen.iter().try_for_each(|what| line(&format!("  {what}")))?;
     }
     let count = |level| report.findings.iter().filter(|finding| finding.level == level).count();
-    line(&format!(
-        "{} errors, {} warnings in {} answers",
-        count(Level::Error),
-        count(Level::Warning),
-        report.findings.len()
-    ))
+    let (errors, warnings) =
+        (counted(count(Level::Error), "error"), counted(count(Level::Warning), "warning"));
+    line(&format!("{errors}, {warnings} in {}", counted(report.findings.len(), "answer")))
+}
+
+/// `1 error`, `2 errors`
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn finding(finding: &Finding) -> Result<()> {
