@@ -39,7 +39,7 @@ fn run() -> Result<bool, Error> {
             }
         }
     }
-    Ok(options.sleep && options.verb == Verb::Install)
+    Ok(options.sleep && matches!(options.verb, Verb::Install | Verb::Uninstall))
 }
 
 fn arguments() -> Vec<String> {

@@ -9,10 +9,10 @@ use crate::Error;
 /// What is printed for `--help` and after an error.
 pub const USAGE: &str = "\
 usage: railcni-install [--cni-bin-dir=DIR] [--{sriov,ib-sriov-cni,rdma-cni,ipoib}-bin-file=FILE]... [--no-sleep]
-       railcni-install --uninstall [--cni-bin-dir=DIR]
+       railcni-install --uninstall [--cni-bin-dir=DIR] [--stay]
        railcni-install --version
 CNI_BIN_DIR is the default of DIR, /host/opt/cni/bin that of CNI_BIN_DIR. RAILCNI_PLUGINS names what is installed (default:
-all that the image has). Without --no-sleep it stays until it is ended, as a container of a DaemonSet has to.";
+all that the image has). Without --no-sleep it stays until it is ended, as a container of a DaemonSet has to; --uninstall does so with --stay.";
 
 const FILES: [&str; 4] =
     ["--sriov-bin-file", "--ib-sriov-cni-bin-file", "--rdma-cni-bin-file", "--ipoib-bin-file"];
@@ -69,6 +69,7 @@ impl Options {
     }
 
     fn take(&mut self, args: &mut impl Iterator<Item = String>) -> Result<(), Error> {
+        let mut stay = false;
         while let Some(arg) = args.next() {
             let (key, joined) = match arg.split_once('=') {
                 Some((key, value)) => (key, Some(value.to_owned())),
@@ -76,6 +77,7 @@ impl Options {
             };
             match key {
                 "--no-sleep" => self.sleep = false,
+                "--stay" => stay = true,
                 "--uninstall" => (self.verb, self.sleep) = (Verb::Uninstall, false),
                 "-h" | "--help" => self.verb = Verb::Help,
                 "-V" | "--version" => self.verb = Verb::Version,
@@ -84,6 +86,7 @@ impl Options {
                 _ => return Err(Error::Arguments(format!("unknown argument {arg}"))),
             }
         }
+        self.sleep |= stay;
         Ok(())
     }
 }

@@ -85,16 +85,29 @@ fn no_sleep_installs_what_the_image_has_and_ends() {
 
 #[test]
 fn without_no_sleep_it_stays_until_it_is_ended() {
-    let image = Image::new(&["sriov"]);
-    let mut child = image.command().stdout(std::process::Stdio::piped()).spawn().unwrap();
+    stays_after(&Image::new(&["sriov"]), &[], "installed");
+}
+
+#[track_caller]
+fn stays_after(image: &Image, args: &[&str], done: &str) {
+    let mut child = image.command().args(args).stdout(std::process::Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line)
         .unwrap();
-    assert!(line.starts_with("installed"), "{line}");
+    assert!(line.starts_with(done), "{line}");
     assert!(child.try_wait().unwrap().is_none(), "it has ended by itself");
     let pid = nix::unistd::Pid::from_raw(child.id().try_into().unwrap());
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
     assert!(child.wait().unwrap().success());
+}
+
+/// As the chart's `DaemonSet` that takes the plugins away: it is ready when they are gone.
+#[test]
+fn an_uninstallation_stays_if_it_is_asked_to() {
+    let image = Image::new(&["sriov"]);
+    assert!(image.run(&["--no-sleep"]).status.success());
+    stays_after(&image, &["--uninstall", "--stay"], "removed");
+    assert!(image.installed().is_empty());
 }
 
 #[test]
