@@ -14,6 +14,7 @@ use testkit::{eventually, pause};
 
 use crate::certificates::Certificates;
 use crate::file::put;
+use crate::helm::Helm;
 use crate::keeper::{Keeper, Recipe};
 use crate::kubectl::Kubectl;
 use crate::programs::Programs;
@@ -98,6 +99,11 @@ impl Api {
     /// kubectl as an administrator.
     pub fn kubectl(&self) -> Kubectl {
         Kubectl::new(self.site.programs.path("kubectl"), self.kubeconfig(), None)
+    }
+
+    /// helm as an administrator, built if it is not there.
+    pub fn helm(&self) -> Result<Helm> {
+        Helm::of_server(self.kubeconfig())
     }
 
     /// What a program needs to find kubectl, and kubectl to find the server.

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::command::{fed, output};
+use crate::programs::Programs;
 
 /// kubectl for one cluster and namespace.
 #[derive(Debug, Clone)]
@@ -21,6 +22,12 @@ impl Kubectl {
     pub(crate) fn new(program: PathBuf, kubeconfig: PathBuf, network: Option<String>) -> Self {
         let nsenter = network.map(|path| vec!["nsenter".into(), format!("--net={path}")]);
         Self { program, kubeconfig, prefix: nsenter.unwrap_or_default() }
+    }
+
+    /// For what needs no cluster, such as `kubectl kustomize`.
+    pub fn offline() -> Result<Self> {
+        let program = Programs::of_chart()?.path("kubectl");
+        Ok(Self::new(program, "/dev/null".into(), None))
     }
 
     /// A command to add arguments to.

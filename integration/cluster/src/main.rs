@@ -1,8 +1,9 @@
-//! `cluster build`, `cluster shell`, `cluster down`, `cluster bench`: the cluster lab by hand.
+//! `cluster build`, `cluster manifests`, `cluster shell`, `cluster down`, `cluster bench`: the cluster lab by hand.
 
 mod bench;
 
 use std::env;
+use std::fs::File;
 use std::io::{Write, stderr};
 use std::process::{Command, ExitCode};
 
@@ -21,6 +22,8 @@ struct Cli {
 enum Verb {
     /// Build the cluster's programs, if they are not in the cache
     Build,
+    /// Write the files of deploy/ that the chart renders
+    Manifests,
     /// A cluster, and a shell with kubectl for it; the cluster ends with the shell
     Shell {
         /// How many nodes
@@ -53,10 +56,19 @@ fn main() -> ExitCode {
 fn run(verb: &Verb) -> Result<()> {
     match verb {
         Verb::Build => cluster::build(),
+        Verb::Manifests => manifests(),
         Verb::Shell { nodes } => shell(*nodes),
         Verb::Down => cluster::down(),
         Verb::Bench { rounds, crowd } => bench::run(*rounds, *crowd),
     }
+}
+
+fn manifests() -> Result<()> {
+    for (path, text) in cluster::manifests()? {
+        let written = File::create(&path).and_then(|mut file| file.write_all(text.as_bytes()));
+        written.with_context(|| format!("write {}", path.display()))?;
+    }
+    Ok(())
 }
 
 fn shell(nodes: u8) -> Result<()> {

@@ -12,7 +12,7 @@ use nix::fcntl::{Flock, FlockArg};
 use sha2::{Digest, Sha256};
 
 /// The version in build/kubernetes/go.mod, which programs of Kubernetes are told: a build of a module does not know it.
-const KUBERNETES: &str = "v1.37.2";
+pub(crate) const KUBERNETES: &str = "v1.37.2";
 
 /// Where the modules stand when this is built.
 const MODULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/build");
@@ -35,6 +35,9 @@ const API: [Source; 3] = [
     source("kube-apiserver", "kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver"),
     source("kubectl", "kubernetes", "k8s.io/kubernetes/cmd/kubectl"),
 ];
+
+/// What installs the chart. Its module has the versions of that of Kubernetes: after kubectl there is little left to compile.
+const CHART: [Source; 1] = [source("helm", "helm", "helm.sh/helm/v3/cmd/helm")];
 
 /// What makes a cluster of it.
 const CLUSTER: [Source; 7] = [
@@ -79,6 +82,11 @@ impl Programs {
         Self::with(&CLUSTER)
     }
 
+    /// helm and kubectl, for what needs no cluster.
+    pub(crate) fn of_chart() -> Result<Self> {
+        Self::with(&[&API[2..], &CHART].concat())
+    }
+
     /// Multus' daemon and its shim.
     pub(crate) fn of_thick() -> Result<Self> {
         Self::with(&THICK)
@@ -91,7 +99,7 @@ impl Programs {
 
     /// All that the tests want, with one set of Go's caches.
     pub(crate) fn of_tests() -> Result<Self> {
-        Self::with(&[&API[..], &CLUSTER, &THICK].concat())
+        Self::with(&[&API[..], &CHART, &CLUSTER, &THICK].concat())
     }
 
     fn with(sources: &[Source]) -> Result<Self> {
@@ -110,8 +118,8 @@ impl Programs {
     /// # Panics
     /// When it is none of those that this crate builds.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        let source =
-            API.iter().chain(&CLUSTER).chain(&THICK).chain(&PEERS).find(|source| source.name == name);
+        let sources = [&API[..], &CHART, &CLUSTER, &THICK, &PEERS].into_iter().flatten();
+        let source = sources.into_iter().find(|source| source.name == name);
         let source = source.unwrap_or_else(|| panic!("{name} is not built for the cluster lab"));
         self.entry(source).join(name)
     }

@@ -1,31 +1,38 @@
 //! The CRD files of the repository are those of the types, and take what the guides write.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-fn file(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/crds").join(format!("{name}.yaml"));
+/// For `kubectl apply -f`, and the same in the chart.
+const DIRECTORIES: [&str; 2] = ["deploy/crds", "deploy/chart/railcni/files/crds"];
+
+fn directory(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(name)
+}
+
+fn file(directory: &str, name: &str) -> String {
+    let path = self::directory(directory).join(format!("{name}.yaml"));
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 #[test]
 fn the_files_are_what_the_types_say() {
     for (name, crd) in api::crd::all() {
-        assert_eq!(
-            yaml::documents(&file(&name)).unwrap(),
-            [crd],
-            "{name}: run `cargo run -p crds deploy/crds`"
-        );
+        for directory in DIRECTORIES {
+            let there = yaml::documents(&file(directory, &name)).unwrap();
+            assert!(there == [crd.clone()], "{directory}/{name}.yaml: run `cargo run -p crds`");
+        }
     }
 }
 
 #[test]
 fn no_file_is_left_of_a_kind_that_went() {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/crds");
-    let files = fs::read_dir(directory).unwrap().count();
-    assert_eq!(files, api::crd::all().len());
+    for directory in DIRECTORIES {
+        let files = fs::read_dir(self::directory(directory)).unwrap().count();
+        assert_eq!(files, api::crd::all().len(), "{directory}");
+    }
 }
 
 /// What apiextensions wants of a structural schema: a type everywhere, and no words that it does not know.

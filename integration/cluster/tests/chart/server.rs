@@ -1,0 +1,131 @@
+//! The chart and a real API server: it takes every object, and keeps the kinds through upgrade and uninstallation.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Command;
+
+use cluster::{Api, chart};
+
+use crate::keys::CHANGED;
+
+/// Of a kind as the release before had it, a field is missing.
+const NEWER: &str = "    - additionalPrinterColumns:";
+const POOL: &str = "
+apiVersion: spiderpool.spidernet.io/v2beta1
+kind: SpiderIPPool
+metadata: {name: kept}
+spec: {subnet: 172.16.11.0/24, ips: [172.16.11.1-172.16.11.4]}
+";
+
+fn put(path: &Path, text: &str) {
+    File::create(path).unwrap().write_all(text.as_bytes()).unwrap();
+}
+
+/// With every field known to it: what is misspelt is an error. In the place of kubeconform, which knows the schemas, and not what a server checks beyond.
+#[test]
+fn an_api_server_takes_everything_that_is_rendered() {
+    let api = Api::start().unwrap();
+    let dry_run = |values: &[&str]| {
+        let values = values.iter().flat_map(|value| ["--set-json", value]).collect::<Vec<_>>();
+        let path = api.dir().join("rendered.yaml");
+        put(&path, &crate::helm().template(&values).unwrap());
+        let path = path.display().to_string();
+        api.kubectl().run(&["apply", "--dry-run=server", "--validate=strict", "-f", &path]).unwrap()
+    };
+    let takes = |values: &[&str], objects: &[&str]| {
+        let said = dry_run(values);
+        for object in objects {
+            assert!(said.contains(object), "{object} in {said}");
+        }
+    };
+    takes(
+        &[],
+        &[
+            "daemonset.apps/railcni-agent",
+            "deployment.apps/railcni-networks",
+            "networkpolicy",
+            "fabrics.railcni.dev",
+        ],
+    );
+    takes(&["addresses.enabled=false"], &["daemonset.apps/railcni created"]);
+    takes(&["remove=true"], &["daemonset.apps/railcni-remove created"]);
+    // All keys at once, but those that leave objects out, and those of kinds that are not there.
+    let adds =
+        |json: &&str| !json.ends_with("=false") && !json.contains("serviceMonitor") && *json != "remove=true";
+    let all: Vec<_> = CHANGED.iter().map(|(_, json, _)| *json).filter(adds).collect();
+    assert!(all.len() > 25, "{all:?}");
+    takes(&all, &["service/railcni-agent-metrics", "daemonset.apps/railcni-agent", "networkpolicy"]);
+}
+
+#[test]
+fn kinds_and_their_objects_outlive_upgrade_and_release() {
+    let api = Api::start().unwrap();
+    let (helm, kubectl) = (api.helm().unwrap(), api.kubectl());
+    let ours = chart().display().to_string();
+    let old = older(api.dir());
+    let release = |verb: &str, chart: &str, more: &[&str]| {
+        helm.run(&[&[verb, "railcni", chart, "-n", "kube-system"], more].concat()).unwrap()
+    };
+    let columns = || {
+        kubectl
+            .run(&[
+                "get",
+                "crd",
+                "fabrics.railcni.dev",
+                "-o",
+                "jsonpath={.spec.versions[0].additionalPrinterColumns}",
+            ])
+            .unwrap()
+    };
+
+    let said = release("install", &old, &[]);
+    notes(&said, &["rollout status daemonset/railcni-agent", "kubectl apply -f fabric.yaml"]);
+    assert!(said.contains("Not found: Multus"), "{said}");
+    assert_eq!(columns(), "");
+    release("upgrade", &ours, &[]);
+    assert!(columns().contains("READY"), "an upgrade leaves the kinds as they were: {}", columns());
+
+    kubectl.run(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=120s"]).unwrap();
+    kubectl.apply(POOL).unwrap();
+    let said = release("upgrade", &ours, &["--set", "remove=true"]);
+    notes(&said, &["rollout status daemonset/railcni-remove", "helm -n kube-system uninstall railcni"]);
+    let sets = || kubectl.run(&["-n", "kube-system", "get", "daemonsets,deployments", "-o", "name"]).unwrap();
+    assert_eq!(sets(), "daemonset.apps/railcni-remove\n");
+    helm.run(&["uninstall", "railcni", "-n", "kube-system", "--wait=false"]).unwrap();
+    assert_eq!(sets(), "");
+    let left = kubectl
+        .run(&["get", "clusterroles,clusterrolebindings,validatingadmissionpolicies", "-o", "name"])
+        .unwrap();
+    assert!(!left.contains("railcni"), "{left}");
+    assert_eq!(
+        kubectl.run(&["get", "spiderippools", "-o", "name"]).unwrap(),
+        "spiderippool.spiderpool.spidernet.io/kept\n"
+    );
+
+    let said = release("install", &ours, &["--set", "addresses.enabled=false"]);
+    notes(&said, &["rollout status daemonset/railcni\n", "railctl doctor"]);
+}
+
+/// The chart as of a release before: a kind of it has no columns yet.
+fn older(dir: &Path) -> String {
+    let old = dir.join("older");
+    let copied = Command::new("cp").arg("-r").arg(chart()).arg(&old).status().unwrap();
+    assert!(copied.success());
+    let path = old.join("files/crds/fabrics.railcni.dev.yaml");
+    let text = fs::read_to_string(&path).unwrap();
+    let (before, rest) = text.split_once(NEWER).unwrap();
+    let (_, after) = rest.split_once("\n      name: v1alpha1").unwrap();
+    put(&path, &format!("{before}    - name: v1alpha1{after}"));
+    old.display().to_string()
+}
+
+/// The next two commands, and no third.
+#[track_caller]
+fn notes(said: &str, wanted: &[&str; 2]) {
+    let notes = said.split("NOTES:").nth(1).unwrap_or_else(|| panic!("no notes in {said}"));
+    assert_eq!(notes.lines().filter(|line| line.starts_with("  ")).count(), 2, "{notes}");
+    for part in wanted {
+        assert!(notes.contains(part), "{part:?} in {notes}");
+    }
+}
