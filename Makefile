@@ -110,7 +110,7 @@ image: build ## an OCI image of the plugins and raild, in $(DIST)/railcni.tar an
 images: $(TARGETS:%=for-%) ## one image for amd64 and arm64, in dist/railcni.tar and dist/oci
 	@$(CARGO) run -q --locked -p image -- $(foreach t,$(TARGETS),--arch $(call arch,$(t))=dist/$(call arch,$(t))) --tar dist/railcni.tar --layout dist/oci $(PROGRAMS)
 
-release: $(TARGETS:%=for-%) ## archives, deb and rpm packages, image, bill of materials and checksums for amd64 and arm64, in dist/release
+release: $(TARGETS:%=for-%) ## archives, deb and rpm packages, image, chart, bill of materials and checksums for amd64 and arm64, in dist/release
 	@DIST=dist BINARIES="$(BINARIES)" CARGO=$(CARGO) scripts/release $(foreach t,$(TARGETS),$(call arch,$(t))=$(t))
 
 keep-version: build ## what this version leaves on a node, into tests/versions, for the tests of all versions to come

@@ -1,7 +1,8 @@
-//! What a release hands out, of binaries that are built already: archives, packages of Debian and RPM, manual pages, a bill of
+//! What a release hands out, of binaries that are built already: archives, packages of Debian and RPM, the chart, manual pages, a bill of
 //! materials, checksums. The same input gives the same bytes: every time is that of the release, every list is sorted.
 
 mod archive;
+mod chart;
 mod contents;
 mod cpio;
 mod deb;
@@ -16,6 +17,7 @@ use std::fmt::Write as _;
 use sha2::{Digest, Sha256};
 
 pub use archive::tarball;
+pub use chart::chart;
 pub use contents::{Built, File, installed};
 pub use deb::deb;
 pub use rpm::rpm;

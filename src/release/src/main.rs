@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
-use release::{Arch, Built, Release, deb, installed, man, rpm, sbom, sha256, tarball};
+use release::{Arch, Built, Release, chart, deb, installed, man, rpm, sbom, sha256, tarball};
 
 /// Makes the files of a release of what is built
 #[derive(Parser)]
@@ -34,6 +34,14 @@ enum Step {
         binaries: PathBuf,
         /// What holds man/ and completions/
         made: PathBuf,
+        /// Where to
+        directory: PathBuf,
+        /// Of all that has a time, in seconds since 1970
+        #[arg(long, env = "SOURCE_DATE_EPOCH")]
+        time: u64,
+    },
+    /// The chart, for `helm install`
+    Chart {
         /// Where to
         directory: PathBuf,
         /// Of all that has a time, in seconds since 1970
@@ -77,6 +85,10 @@ fn run(cli: &Cli) -> Result<()> {
             let release = Release { version: VERSION.to_owned(), time: *time };
             let built = Built::read(&cli.root, binaries, made, *arch)?;
             pack(&release, *arch, &built, directory)
+        }
+        Step::Chart { directory, time } => {
+            let (name, archive) = chart(&Release { version: VERSION.to_owned(), time: *time }, &cli.root)?;
+            write(directory, &name, &archive)
         }
         Step::Sbom { directory, targets, packages } => {
             let lock = fs::read_to_string(cli.root.join("Cargo.lock")).context("read Cargo.lock")?;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use release::{Arch, Built, File, Release, deb, installed, rpm, tarball};
+use release::{Arch, Built, File, Release, chart, deb, installed, rpm, tarball};
 
 const TIME: u64 = 1_790_000_000;
 
@@ -72,6 +72,25 @@ fn the_archive_holds_all_below_one_directory() {
     ] {
         assert!(list.contains(part), "{part} is not in\n{list}");
     }
+}
+
+/// Of the repository itself: as `helm package` has it, with the kinds, and the same bytes every time.
+#[test]
+fn the_chart_is_packaged_whole() {
+    let scratch = tempfile::tempdir().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let release = Release { version: env!("CARGO_PKG_VERSION").into(), time: TIME };
+    let packaged = chart(&release, &root).unwrap();
+    assert_eq!(packaged, chart(&release, &root).unwrap());
+    assert_eq!(packaged.0, format!("railcni-{}.tgz", release.version));
+    let path = put(scratch.path(), packaged);
+    run("tar", &["-xzf", path.to_str().unwrap(), "-C", scratch.path().to_str().unwrap()]);
+    let there = scratch.path().join("railcni").display().to_string();
+    run("diff", &["-r", &there, &root.join("deploy/chart/railcni").display().to_string()]);
+
+    let other = Release { version: "9.9.9".into(), time: TIME };
+    let error = chart(&other, &root).unwrap_err().to_string();
+    assert!(error.contains("version and appVersion have to be 9.9.9"), "{error}");
 }
 
 #[test]
