@@ -9,6 +9,7 @@ mod meta;
 mod multus_config;
 mod node;
 mod pool;
+mod whereabouts;
 
 pub use block::{RailBlock, RailBlockSpec};
 pub use fabric::{
@@ -24,6 +25,7 @@ pub use node::{NodePool, PoolUse, RailNode, RailNodeSpec, RailNodeStatus};
 pub use pool::{
     Route, SpiderIPPool, SpiderIPPoolSpec, SpiderIPPoolStatus, SpiderReservedIP, SpiderReservedIPSpec,
 };
+pub use whereabouts::{WhereaboutsHolder, WhereaboutsPool, WhereaboutsPoolSpec, WhereaboutsReservation};
 
 /// The group of the guides' own objects.
 pub const SPIDERPOOL: &str = "spiderpool.spidernet.io";

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use api::{
     LabelSelector, Metadata, NodePool, RailNodeSpec, RailNodeStatus, Route, SpiderIPPool, SpiderReservedIP,
 };
-use ipam::{Catalog, Range, RangeSet};
+use ipam::{Catalog, RangeSet};
 use ipnet::IpNet;
 use serde_json::json;
 
 use crate::block::{Block, ranges_of};
 use crate::controller::Expected;
+use crate::others::of_spiderpool;
 
 /// The fabric that a pool is a rail of.
 pub const FABRIC: &str = "railcni.dev/fabric";
@@ -204,11 +205,11 @@ pub fn offers(
         let Some(object) = oldest_first.iter().find(|pool| pool.metadata.name == valid.name) else {
             continue;
         };
-        let taken = selectors(&valid.name, &valid.scope).and_then(|()| taken(object));
+        let taken = selectors(&valid.name, &valid.scope).and_then(|()| of_spiderpool(object));
         match taken.and_then(|taken| Ok((taken, place(&object.metadata, &fabrics, &mut rails)?))) {
             Ok((taken, (group, rail))) => {
                 let mut offer = offer(object, valid, group, rail);
-                offer.offered = offer.offered.without(&taken);
+                offer.offered = offer.offered.without(&taken.iter().map(|taken| taken.range).collect());
                 offers.insert(valid.name.clone(), offer);
             }
             Err(problem) => refused.push((valid.name.clone(), problem)),
@@ -224,24 +225,6 @@ fn document(kind: &str, metadata: &Metadata, spec: &serde_json::Value) -> serde_
 /// `pool "rail1"`, as messages have it.
 fn named(pool: &str) -> &str {
     pool.strip_prefix("pool ").unwrap_or(pool).trim_matches('"')
-}
-
-/// What Spiderpool gave to pods before: they keep it, whoever serves the pool now.
-fn taken(object: &SpiderIPPool) -> Result<RangeSet, String> {
-    let record =
-        object.status.as_ref().and_then(|status| status.allocated_ips.as_deref()).unwrap_or_default();
-    if record.trim().is_empty() {
-        return Ok(RangeSet::default());
-    }
-    let name = &object.metadata.name;
-    let unreadable = |why: String| {
-        format!("pool {name:?}: status.allocatedIPs, which is Spiderpool's, cannot be read: {why}")
-    };
-    let allocated: BTreeMap<String, serde_json::Value> =
-        serde_json::from_str(record).map_err(|error| unreadable(error.to_string()))?;
-    let address =
-        |ip: &String| ip.parse().map(Range::one).map_err(|_| unreadable(format!("{ip:?} is no address")));
-    allocated.keys().map(address).collect()
 }
 
 /// Nobody in a cluster looks at a pod's labels before its address is chosen: any pod would get one of such a pool.
