@@ -1,6 +1,7 @@
 //! `raild controller`: what the API server shows goes to `grants::Controller`, and what that asks goes to the API server.
 
 mod fence;
+mod others;
 mod status;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +16,7 @@ use tokio::time::Instant;
 use crate::connection::{Connection, Failure, Seen, object, path};
 use crate::gone::{Missing, NodeObject, RELEASED};
 use crate::lease::Lease;
+use others::Others;
 use status::Statuses;
 
 /// Changes that come within this time are met in one pass.
@@ -27,6 +29,7 @@ const FINALIZER: &str = "railcni.dev/ledger";
 enum Input {
     Pools(Seen<SpiderIPPool>),
     Reserved(Seen<SpiderReservedIP>),
+    Others(others::Record),
     Nodes(Seen<NodeObject>),
     RailNodes(Seen<RailNode>),
     Blocks(Seen<RailBlock>),
@@ -41,6 +44,7 @@ type Labels = BTreeMap<String, BTreeMap<String, String>>;
 struct Cluster {
     pools: Option<BTreeMap<String, SpiderIPPool>>,
     reserved: Option<BTreeMap<String, SpiderReservedIP>>,
+    others: Others,
     nodes: Option<BTreeMap<String, NodeObject>>,
     released: BTreeSet<String>,
     missing: Missing,
@@ -55,6 +59,7 @@ pub(crate) async fn run() -> Result<(), String> {
     let (tell, hear) = unbounded_channel();
     follow(&connection, path::<SpiderIPPool>(), &tell, Input::Pools);
     follow(&connection, path::<SpiderReservedIP>(), &tell, Input::Reserved);
+    others::follow(&connection, &tell);
     follow(&connection, "/api/v1/nodes".to_owned(), &tell, Input::Nodes);
     follow(&connection, path::<RailNode>(), &tell, Input::RailNodes);
     follow(&connection, path::<RailBlock>(), &tell, Input::Blocks);
@@ -131,6 +136,11 @@ impl Shell {
                 keep(&mut self.cluster.reserved, seen);
                 self.tell_pools();
             }
+            Input::Others(record) => {
+                if self.cluster.others.note(record) {
+                    self.tell_pools();
+                }
+            }
             Input::Nodes(seen) => {
                 keep(&mut self.cluster.nodes, seen);
                 self.tell_cluster();
@@ -192,9 +202,12 @@ impl Shell {
     }
 
     fn tell_pools(&mut self) {
-        let (Some(pools), Some(reserved)) = (&self.cluster.pools, &self.cluster.reserved) else { return };
-        self.controller
-            .see(Event::Pools(pools.values().cloned().collect(), reserved.values().cloned().collect()));
+        let Cluster { pools: Some(pools), reserved: Some(reserved), others, .. } = &self.cluster else {
+            return;
+        };
+        let Some(of_others) = others.reserved() else { return };
+        let reserved = reserved.values().chain(of_others).cloned().collect();
+        self.controller.see(Event::Pools(pools.values().cloned().collect(), reserved));
         for (_, problem) in self.controller.refused() {
             eprintln!("raild: {problem}");
         }

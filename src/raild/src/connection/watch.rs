@@ -7,10 +7,12 @@ use kube::core::params::{ListParams, WatchParams};
 use kube::core::{Request, WatchEvent};
 use serde::de::DeserializeOwned;
 
-use super::{Connection, List};
+use super::{Connection, Failure, List};
 
 /// Between two attempts to list.
 const PAUSE: Duration = Duration::from_millis(500);
+/// How soon a kind is noticed that has not been served before.
+const UNSERVED: Duration = Duration::from_secs(20);
 /// How long a watch lasts before it starts again, in seconds: shorter than what lies between would cut.
 const WATCH: u32 = 240;
 
@@ -49,6 +51,35 @@ impl Connection {
     /// The same of the objects' metadata alone, which of a pod is a tenth.
     pub(crate) async fn follow_metadata(self, path: String, tell: impl Fn(Seen<serde_json::Value>) -> bool) {
         self.follow_as(path, None, Form::Metadata, tell).await;
+    }
+
+    /// The same of a kind that only some clusters have: where it is not served, there is no object of it.
+    pub(crate) async fn follow_where_served<T>(self, path: String, tell: impl Fn(Seen<T>) -> bool)
+    where
+        T: DeserializeOwned + Clone + 'static,
+    {
+        let mut said = String::new();
+        loop {
+            let problem = match self.list::<T>(&path).await {
+                Err(Failure::Missing) if !tell(Seen::All(Vec::new(), 0, false)) => return,
+                Err(Failure::Missing) => {
+                    tokio::time::sleep(UNSERVED).await;
+                    continue;
+                }
+                Err(failure) => format!("{failure:?}"),
+                Ok(_) => match self.follow_once(&path, None, Form::Whole, &tell).await {
+                    Ok(()) => return,
+                    Err(problem) => problem,
+                },
+            };
+            if said != problem {
+                eprintln!(
+                    "raild: {path}: {problem}; listing it again, and granting nothing before it is listed"
+                );
+                said = problem;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 
     async fn follow_as<T>(

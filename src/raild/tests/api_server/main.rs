@@ -5,4 +5,5 @@
 mod deploy;
 mod grants;
 mod node;
+mod others;
 mod pods;
