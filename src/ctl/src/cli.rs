@@ -59,6 +59,9 @@ pub(crate) enum Command {
     Pools(crate::pools::Pools),
     /// Say which pod has an address: of this node by its leases, of the cluster by kubectl
     Who(crate::who::Who),
+    /// Say what pods of Spiderpool and whereabouts still have in the cluster's pools, and forget of Spiderpool's what is gone
+    #[command(after_long_help = crate::migrate::HELP)]
+    Migrate(crate::migrate::Migrate),
     /// Give back to the cluster what somebody has who will not do it
     #[command(subcommand)]
     Release(crate::release::Release),

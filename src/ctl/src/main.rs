@@ -10,6 +10,7 @@ mod inject;
 mod kubectl;
 mod man;
 mod map;
+mod migrate;
 mod node;
 mod output;
 mod plan;
@@ -75,6 +76,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Show(args) => show::run(&args),
         Command::Pools(args) => pools::run(&args),
         Command::Who(args) => who::run(&args),
+        Command::Migrate(args) => migrate::run(&args),
         Command::Release(release::Release::Node(args)) => release::node(&args),
         Command::Quarantine(args) => quarantine::run(&args),
         Command::Explain(args) => explain::run(&args),

@@ -1,6 +1,7 @@
 //! `railctl pools`: how much of each address pool is used. Takes no lock and writes nothing.
 
 mod cluster;
+mod watch;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -18,13 +19,16 @@ pub(crate) struct Pools {
     /// Those of the whole cluster, by kubectl, instead of this node's
     #[arg(long)]
     pub(crate) cluster: bool,
+    /// Again whenever something changes, until it is interrupted
+    #[arg(short, long)]
+    pub(crate) watch: bool,
     /// How it is printed
     #[arg(short, long, value_enum, default_value_t = Format::Table)]
     pub(crate) output: Format,
 }
 
 /// A pool of the node in numbers of addresses.
-#[derive(Debug, Serialize)]
+#[derive(Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Usage {
     pool: String,
@@ -46,22 +50,31 @@ struct Usage {
 
 pub(crate) fn run(args: &Pools) -> Result<()> {
     if args.cluster {
-        return cluster::run(args.output);
+        return watch::follow(args.watch, cluster::look, |usage| cluster::show(usage, args.output));
     }
     let dirs = Dirs::from_env()?;
-    let catalog = catalog(&dirs)?;
-    let usage = count(&dirs, &catalog)?;
-    match args.output {
-        Format::Table | Format::Wide => table(&usage, &dirs),
-        format => output::print(&usage, format),
-    }?;
+    watch::follow(
+        args.watch,
+        || look(&dirs),
+        |(usage, problems)| {
+            match args.output {
+                Format::Table | Format::Wide => table(usage, &dirs),
+                format => output::print(usage, format),
+            }?;
+            problems.iter().for_each(|problem| output::warn(problem));
+            Ok(())
+        },
+    )
+}
+
+/// The pools, and what is wrong with their files.
+fn look(dirs: &Dirs) -> Result<(Vec<Usage>, Vec<String>)> {
+    let catalog = catalog(dirs)?;
     let refused = catalog.refused().map(ToString::to_string);
-    for problem in
-        refused.chain(catalog.unreadable().iter().cloned()).chain(catalog.warnings().iter().cloned())
-    {
-        output::warn(&problem);
-    }
-    Ok(())
+    let problems =
+        refused.chain(catalog.unreadable().iter().cloned()).chain(catalog.warnings().iter().cloned());
+    let problems = problems.collect();
+    Ok((count(dirs, &catalog)?, problems))
 }
 
 /// How many addresses are leased on this node, from whatever pool.

@@ -9,9 +9,9 @@ use crate::kubectl;
 use crate::output::{self, FAINT, Table, styled};
 
 /// A pool of the cluster in numbers of addresses, as its status has them.
-#[derive(Debug, Serialize)]
+#[derive(Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Usage {
+pub(super) struct Usage {
     pool: String,
     subnet: String,
     total: Option<i64>,
@@ -26,11 +26,14 @@ struct Usage {
     problems: Vec<String>,
 }
 
-pub(super) fn run(format: Format) -> Result<()> {
+pub(super) fn look() -> Result<Vec<Usage>> {
     let pools = kubectl::list::<SpiderIPPool>(&["spiderippools.spiderpool.spidernet.io"])?;
-    let usage = pools.into_iter().map(usage).collect::<Vec<_>>();
+    Ok(pools.into_iter().map(usage).collect())
+}
+
+pub(super) fn show(usage: &[Usage], format: Format) -> Result<()> {
     match format {
-        Format::Table | Format::Wide => table(&usage),
+        Format::Table | Format::Wide => table(usage),
         format => output::print(&usage, format),
     }
 }
