@@ -100,9 +100,10 @@ cluster-shell: build ## a shell with kubectl for two nodes with eight rails each
 cluster-down: ## end the clusters of shells, and remove what killed runs left
 	@scripts/as-root $(CARGO) run -q --locked -p cluster -- down
 
-cluster-bench: build ## pods with rails beside pods with the peers' chains, on the same nodes: time to Ready, Multus' own time, writes to the API server
+cluster-bench: build ## pods with rails beside pods with the peers' chains, on the same nodes: time to Ready, Multus' own time, writes to the API server; and what addresses cost it, beside whereabouts
 	@scripts/setup test
 	@RAILCNI_BIN_DIR=$(abspath $(DIST)) scripts/as-root $(CARGO) run -q --locked -p cluster -- bench
+	@RAILCNI_BIN_DIR=$(abspath $(DIST)) scripts/as-root $(CARGO) run -q --locked -p cluster -- addresses
 
 image: build ## an OCI image of the plugins and raild, in $(DIST)/railcni.tar and $(DIST)/oci (make images: of both architectures)
 	@$(CARGO) run -q --locked -p image -- --arch $(ARCH)=$(DIST) --tar $(DIST)/railcni.tar --layout $(DIST)/oci $(PROGRAMS)

@@ -25,6 +25,7 @@ use crate::users::{User, kubeconfig, tokens};
 /// On a machine with nothing else to do it takes three seconds.
 const READY: Duration = Duration::from_secs(120);
 const PORT: u16 = 6443;
+const ETCD: u16 = 2379;
 
 /// An API server on a loopback address of its own; it ends, and its files go, when this is dropped or the process dies.
 ///
@@ -109,6 +110,16 @@ impl Api {
     /// What a program needs to find kubectl, and kubectl to find the server.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         self.site.environment()
+    }
+
+    /// Runs a program beside the servers, and ends it with them at the latest.
+    pub(crate) fn serve(&self, name: &str, command: &mut Command) -> Result<Server> {
+        Server::start(&self.keeper, name, command, self.run.path())
+    }
+
+    /// `127.X.Y.Z:2379`
+    pub(crate) fn etcd_address(&self) -> String {
+        format!("{}:{ETCD}", self.site.place.address)
     }
 
     /// A directory for the test's own files.
@@ -232,7 +243,7 @@ impl Site {
     }
 
     fn etcd_url(&self) -> String {
-        format!("http://{}:2379", self.place.address)
+        format!("http://{}:{ETCD}", self.place.address)
     }
 
     pub(crate) fn apiserver(&self, more: &[&str]) -> Command {

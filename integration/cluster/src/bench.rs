@@ -10,6 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use cluster::addresses::writes;
 use cluster::{BUSYBOX, Cluster, Kubectl, Node, RAILS, RAILS_NAMESPACE};
 use serde_json::{Value, json};
 use testkit::{eventually, pause};
@@ -157,18 +158,6 @@ fn delete(kubectl: &Kubectl, node: &Node) -> Result<Duration> {
         node.namespaces().is_ok_and(|names| names.is_empty()).then(|| started.elapsed())
     });
     gone.with_context(|| format!("{} has sandboxes after {LIMIT:?}", node.name()))
-}
-
-/// How many writes the API server has served, of whomever.
-fn writes(kubectl: &Kubectl) -> Result<u64> {
-    let metrics = kubectl.run(&["get", "--raw", "/metrics"])?;
-    let is_write = |line: &&str| {
-        let verbs = ["POST", "PUT", "PATCH", "APPLY", "DELETE"];
-        line.starts_with("apiserver_request_total{")
-            && verbs.iter().any(|verb| line.contains(&format!("verb=\"{verb}\"")))
-    };
-    let counts = metrics.lines().filter(is_write).filter_map(|line| line.rsplit(' ').next());
-    counts.map(|count| count.parse::<u64>().with_context(|| format!("count {count}"))).sum()
 }
 
 /// How many sandboxes were not made at the first attempt, and forgets them.

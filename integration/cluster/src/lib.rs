@@ -3,6 +3,7 @@
 //!
 //! What is started here ends with the process that started it, however that ends.
 
+pub mod addresses;
 mod api;
 mod certificates;
 mod cluster;
@@ -36,6 +37,9 @@ pub use world::{Place, World};
 pub fn build() -> anyhow::Result<()> {
     programs::Programs::of_tests().map(drop)
 }
+
+/// The kinds of whereabouts, as its version 0.9 has them.
+pub const WHEREABOUTS_KINDS: &str = include_str!("bench/whereabouts.yaml");
 
 /// The IPAM plugin that the benchmark compares with, built if it is not in the cache.
 pub fn whereabouts() -> anyhow::Result<std::path::PathBuf> {

@@ -1,6 +1,7 @@
 //! `cluster build`, `cluster manifests`, `cluster shell`, `cluster down`, `cluster bench`: the cluster lab by hand.
 
 mod bench;
+mod crowds;
 
 use std::env;
 use std::fs::File;
@@ -41,6 +42,18 @@ enum Verb {
         #[arg(long, default_value_t = 30)]
         crowd: usize,
     },
+    /// What addresses cost the API server, beside whereabouts: as many pods as addresses, created, deleted, and created elsewhere
+    Addresses {
+        /// How many nodes, each with an agent
+        #[arg(long, default_value_t = 125)]
+        nodes: usize,
+        /// How many pods with eight rails
+        #[arg(long, default_value_t = 1000)]
+        pods: usize,
+        /// How many pods whereabouts gets, which takes a second and more for each
+        #[arg(long, default_value_t = 40)]
+        peer_pods: usize,
+    },
 }
 
 fn main() -> ExitCode {
@@ -60,6 +73,7 @@ fn run(verb: &Verb) -> Result<()> {
         Verb::Shell { nodes } => shell(*nodes),
         Verb::Down => cluster::down(),
         Verb::Bench { rounds, crowd } => bench::run(*rounds, *crowd),
+        Verb::Addresses { nodes, pods, peer_pods } => crowds::run(*nodes, *pods, *peer_pods),
     }
 }
 

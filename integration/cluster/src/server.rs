@@ -29,6 +29,11 @@ impl Server {
         Ok(Self { name: name.into(), child, log })
     }
 
+    /// Its number, as the machine knows it.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Fails with the end of its log if it has ended by itself.
     pub(crate) fn alive(&mut self) -> Result<()> {
         match self.child.try_wait()? {

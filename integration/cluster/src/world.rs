@@ -71,6 +71,11 @@ impl Place {
         self.base.join("config")
     }
 
+    /// The node's /run/railcni.
+    pub fn state(&self) -> PathBuf {
+        self.base.join("state")
+    }
+
     /// A program as it runs on this node: with its directories.
     pub fn command(&self, program: PathBuf) -> Result<Command> {
         let mut command = Command::new(program);

@@ -4,11 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use cluster::{Cluster, Node, RAILS, network, nic, whereabouts};
+use cluster::{Cluster, Node, RAILS, WHEREABOUTS_KINDS, network, nic, whereabouts};
 use serde_json::{Value, json};
-
-/// The kinds of whereabouts, as its version 0.9 has them.
-const KINDS: &str = include_str!("whereabouts.yaml");
 
 /// Programs, kinds, and eight networks `host-local-N` and `whereabouts-N`.
 pub(super) fn install(cluster: &Cluster) -> Result<()> {
@@ -20,7 +17,7 @@ pub(super) fn install(cluster: &Cluster) -> Result<()> {
         configure_whereabouts(node)?;
     }
     let kubectl = cluster.kubectl();
-    kubectl.apply(KINDS)?;
+    kubectl.apply(WHEREABOUTS_KINDS)?;
     kubectl.run(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"])?;
     for rail in 1..=RAILS {
         kubectl
