@@ -219,9 +219,9 @@ fn migrate_forgets_of_spiderpool_what_pods_had_that_are_gone() {
     let (out, err) = said(&output);
     assert!(out.contains("✓ rail1: freed 1, of pods that are gone"), "{out}{err}");
     let asked = cluster.asked();
-    let patches = asked.lines().filter(|line| line.starts_with("patch")).collect::<Vec<_>>();
-    assert_eq!(patches.len(), 1, "{asked}");
-    let patch = patches[0].split("--patch ").nth(1).unwrap().split(" --request-timeout").next().unwrap();
+    let sent = asked.lines().filter(|line| line.starts_with("patch")).collect::<Vec<_>>();
+    assert_eq!(sent.len(), 1, "{asked}");
+    let patch = sent[0].split("--patch ").nth(1).unwrap().split(" --request-timeout").next().unwrap();
     let patch: serde_json::Value = serde_json::from_str(patch).unwrap();
     assert_eq!(patch[0]["op"], "test", "another's change is not lost");
     let left: serde_json::Value = serde_json::from_str(patch[1]["value"].as_str().unwrap()).unwrap();

@@ -111,8 +111,5 @@ fn what_is_taken_is_granted_to_nobody() {
     let (taken, _) = of_whereabouts(&pools, &[reservation("172.16.1.6")]);
     let (offers, refused) = offers(&[pool_of_ours], &[reserve(&taken)]);
     assert_eq!(refused, []);
-    assert_eq!(
-        ranges_text(&offers["p"].offered),
-        "172.16.1.1,172.16.1.4-172.16.1.5,172.16.1.7-172.16.1.9"
-    );
+    assert_eq!(ranges_text(&offers["p"].offered), "172.16.1.1,172.16.1.4-172.16.1.5,172.16.1.7-172.16.1.9");
 }
