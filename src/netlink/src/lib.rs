@@ -36,7 +36,7 @@ pub use error::{Error, Refusal};
 pub use ethtool::{Bits, Ethtool, Features};
 pub use handle::{Family, Rtnetlink};
 pub use hwaddr::{Guid, HwAddr, InvalidGuid, InvalidHwAddr};
-pub use link::{Ipv4Conf, Link, LinkChange, LinkFlags, NewLink, OperState};
+pub use link::{Ipv4Conf, Link, LinkChange, LinkFlags, LinkStatistics, NewLink, OperState, Statistics};
 pub use monitor::{Event, Group, Monitor};
 pub use neigh::{Neighbour, NeighbourState};
 pub use rdma::{NetnsMode, Rdma, RdmaDevice, RdmaPort};

@@ -1,5 +1,7 @@
 //! VFs of a PF, through the PF's link (`IFLA_VFINFO_LIST`).
 
+mod statistics;
+
 use std::fmt;
 
 pub use netlink_packet_route::link::{VfLinkState, VlanProtocol};

@@ -30,3 +30,8 @@ pub(crate) fn without_statistics(into: &mut Vec<u8>, with_vfs: bool) {
     let vfs = if with_vfs { RTEXT_FILTER_VF } else { 0 };
     body::u32(into, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS | vfs);
 }
+
+/// All that is said of VFs, with what they have carried.
+pub(crate) fn with_vfs(into: &mut Vec<u8>) {
+    body::u32(into, IFLA_EXT_MASK, RTEXT_FILTER_VF);
+}

@@ -10,6 +10,7 @@ mod kind;
 mod netnsid;
 mod new;
 mod offload;
+mod statistics;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -27,6 +28,7 @@ pub use kind::{
 pub use netlink_packet_route::link::{LinkFlags, State as OperState};
 pub use new::{NewKind, NewLink, VethPeer};
 pub use offload::{Limits, XdpMode};
+pub use statistics::{LinkStatistics, Statistics};
 pub use view::Link;
 
 pub(crate) use decode::decode;
