@@ -1,0 +1,137 @@
+//! What a scrape says of a node's rails, with `ip -s` as witness.
+
+#![expect(clippy::unwrap_used, reason = "the functions between the tests are tests too")]
+
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::time::Duration;
+
+use metrics::look::Eyes;
+use metrics::{node, text};
+use serde_json::{Value, json};
+use testkit::{Ping, Pod, Space, World, eventually};
+
+/// The process of a pod's sandbox; ends with the test.
+struct Sandbox(Child);
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Starts one, and shows it in a /proc of the test's own, in the control group that containerd would give it: the machine's own
+/// groups are not touched.
+fn sandbox(world: &World, proc: &Path, pod: &Pod, container: &str) -> Sandbox {
+    let child = pod.run(|| Command::new("sleep").arg("3600").spawn().unwrap());
+    let own = proc.join(child.id().to_string());
+    std::fs::create_dir_all(&own).unwrap();
+    symlink(format!("/proc/{}/net", child.id()), own.join("net")).unwrap();
+    let group = format!("0::/kubepods.slice/kubepods-pod1.slice/cri-containerd-{container}.scope\n");
+    world.file("group", &group);
+    std::fs::rename(world.dirs().scratch.join("group"), own.join("cgroup")).unwrap();
+    Sandbox(child)
+}
+
+/// What the runtime keeps, with the pod's name.
+fn named(world: &World, container: &str, name: &str) {
+    let results = world.dirs().peer.join("results");
+    std::fs::create_dir_all(&results).unwrap();
+    let entry = json!({"kind": "cniCacheV1", "containerId": container, "ifName": "eth0", "networkName": "cbr0",
+        "cniArgs": [["K8S_POD_NAMESPACE", "ml"], ["K8S_POD_NAME", name]]});
+    let file = world.file("entry", entry.to_string());
+    std::fs::rename(file, results.join(format!("cbr0-{container}-eth0"))).unwrap();
+}
+
+/// Bytes, packets, errors and drops, of both directions, as `ip -s` says.
+fn witness(space: &Space, link: &str) -> [u64; 8] {
+    let seen = space.ip(&["-s", "-s", "link", "show", link])[0]["stats64"].clone();
+    let number = |direction: &str, name: &str| seen[direction][name].as_u64().unwrap_or(0);
+    let of = |direction: &str, more: &str| {
+        let drops = number(direction, "dropped") + number(direction, more);
+        [number(direction, "bytes"), number(direction, "packets"), number(direction, "errors"), drops]
+    };
+    let (rx, tx) = (of("rx", "missed_errors"), of("tx", "none"));
+    [rx[0], rx[1], rx[2], rx[3], tx[0], tx[1], tx[2], tx[3]]
+}
+
+const NAMES: [&str; 8] = [
+    "receive_bytes",
+    "receive_packets",
+    "receive_errs",
+    "receive_drop",
+    "transmit_bytes",
+    "transmit_packets",
+    "transmit_errs",
+    "transmit_drop",
+];
+
+/// The same as a scrape says, of whatever has these labels.
+fn told(scrape: &str, of: &str, labels: &str) -> Option<[u64; 8]> {
+    let value = |name: &str| {
+        let begin = format!("railcni_{of}_{name}_total{{{labels}}} ");
+        scrape.lines().find_map(|line| line.strip_prefix(&begin))?.parse::<u64>().ok()
+    };
+    let values: Option<Vec<u64>> = NAMES.iter().map(|name| value(name)).collect();
+    values?.try_into().ok()
+}
+
+fn config(rail: u8, ipam: &Value) -> Value {
+    let (name, master) = (format!("gpu{rail}"), format!("rail{rail}"));
+    json!({"cniVersion": "1.1.0", "name": name, "type": "macvlan", "master": master, "ipam": ipam})
+}
+
+#[test]
+fn a_scrape_agrees_with_ip_about_every_counter() {
+    let world = World::new();
+    let (one, two) = (world.rail(1), world.rail(2));
+    let pod = world.pod("a");
+    let proc: PathBuf = world.dirs().scratch.join("proc");
+    let _sandbox = sandbox(&world, &proc, &pod, "ab12");
+    named(&world, "ab12", "train-0");
+    let call = |ifname: &str| world.plugin("macvlan").netns(pod.path()).container("ab12").ifname(ifname);
+    for (rail, ifname) in [(&one, "net1"), (&two, "net2")] {
+        let address = rail.address4(10);
+        let range = json!({"subnet": rail.subnet4(), "rangeStart": address, "rangeEnd": address});
+        call(ifname).add(&config(rail.number, &json!({"type": "rail-ipam", "ranges": [[range]]}))).success();
+    }
+    for (ifname, gateway) in [("net1", one.gateway4()), ("net2", two.gateway4())] {
+        for _ in 0..3 {
+            pod.assert_ping(&Ping::to(gateway).through(ifname));
+        }
+    }
+    let dirs = state::Dirs::under(world.dirs().state.parent().unwrap());
+    let mut eyes = Eyes::new(dirs, &proc, Path::new("/sys"));
+    let labels = |interface: &str, network: &str, device: &str| {
+        format!(
+            r#"namespace="ml",pod="train-0",interface="{interface}",network="{network}",device="{device}""#
+        )
+    };
+    // Neighbour discovery goes on meanwhile: what was so before the scrape and after it was so in it.
+    let ip = || {
+        let rails = [witness(&pod, "net1"), witness(&pod, "net2")];
+        (rails, [witness(world.host(), "rail1"), witness(world.host(), "rail2")])
+    };
+    let (scrape, (rails, nics)) = eventually(Duration::from_secs(60), || {
+        let before = ip();
+        let scrape = text(node(&eyes.look())).unwrap();
+        (ip() == before).then_some((scrape, before))
+    })
+    .expect("a moment without traffic");
+    assert_eq!(told(&scrape, "rail", &labels("net1", "gpu1", "rail1")), Some(rails[0]), "{scrape}");
+    assert_eq!(told(&scrape, "rail", &labels("net2", "gpu2", "rail2")), Some(rails[1]), "{scrape}");
+    assert_eq!(told(&scrape, "device", r#"device="rail1""#), Some(nics[0]), "{scrape}");
+    assert_eq!(told(&scrape, "device", r#"device="rail2""#), Some(nics[1]), "{scrape}");
+    assert!(
+        rails.iter().chain(&nics).all(|of| of[0] > 0 && of[4] > 0),
+        "there was traffic: {rails:?} {nics:?}"
+    );
+    assert!(scrape.contains("railcni_rails_without_counters 0.0\n"), "{scrape}");
+    // Its DEL takes it out of the next scrape.
+    call("net1").del(&config(1, &json!({"type": "rail-ipam"}))).success();
+    let after = text(node(&eyes.look())).unwrap();
+    assert_eq!(told(&after, "rail", &labels("net1", "gpu1", "rail1")), None, "{after}");
+    assert!(told(&after, "rail", &labels("net2", "gpu2", "rail2")).is_some(), "{after}");
+}
