@@ -1,7 +1,9 @@
 //! `raild agent`: the grant of this node to a file that its plugins read, what they want to the controller, and what is free
 //! back to the cluster.
 
+mod figures;
 mod file;
+mod health;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,7 +18,9 @@ use tokio::time::Instant;
 
 use crate::connection::{Connection, Failure, Seen, object, path};
 use crate::socket::{self, Want};
+use figures::Figures;
 use file::{file, remembered};
+use health::Health;
 
 /// How long the lease store may be busy.
 const LOCK: Duration = Duration::from_secs(2);
@@ -32,6 +36,7 @@ enum Input {
     Joined(Box<RailNode>),
     Node(Seen<RailNode>),
     Said(Result<Box<RailNode>, Failure>),
+    Doctor(Box<health::Said>),
 }
 
 /// Runs until it is ended.
@@ -40,6 +45,8 @@ pub(crate) async fn run() -> Result<(), String> {
     let node = node.ok_or("NODE_NAME is not set: the node's name in Kubernetes")?;
     let dirs = Dirs::from_env().map_err(|error| error.to_string())?;
     let store = JournalStore::new(&dirs, LOCK).map_err(|error| error.to_string())?;
+    let figures = Figures::new();
+    figures.serve(&dirs).await?;
     let connection = Connection::open().await?;
     let memory = remembered(&dirs, &node);
     let agent = Agent::new(life(), node.clone(), memory, AgentRules::default());
@@ -62,7 +69,10 @@ pub(crate) async fn run() -> Result<(), String> {
         joining: false,
         heard: Instant::now(),
         trouble: None,
+        figures,
+        health: Health::default(),
     };
+    tokio::task::spawn_local(health::watch(shell.tell.clone()));
     shell.join();
     shell.follow();
     shell.run(hear, asked).await
@@ -92,6 +102,8 @@ struct Shell {
     /// When the API server last answered, and what is wrong since.
     heard: Instant,
     trouble: Option<String>,
+    figures: Figures,
+    health: Health,
 }
 
 impl Shell {
@@ -148,11 +160,12 @@ impl Shell {
                 _ = terminate.recv() => return Ok(()),
             }
             self.look();
+            self.tell_health();
         }
     }
 
     fn take(&mut self, input: Input) -> Result<(), String> {
-        if !matches!(input, Input::Said(Err(_))) {
+        if !matches!(input, Input::Said(Err(_)) | Input::Doctor(_)) {
             (self.heard, self.trouble) = (Instant::now(), None);
         }
         match input {
@@ -182,6 +195,7 @@ impl Shell {
                 self.agent.unheard();
             }
             Input::Node(Seen::One(_)) | Input::Said(Ok(_)) => (),
+            Input::Doctor(said) => self.judge(*said),
         }
         Ok(())
     }
@@ -203,10 +217,7 @@ impl Shell {
     /// Looks at the node with its lease store locked, and does what follows.
     fn look(&mut self) {
         self.refuse_late();
-        let mut waiting: BTreeMap<String, u64> = BTreeMap::new();
-        for (want, _) in &self.wants {
-            *waiting.entry(want.pool.clone()).or_default() += want.count;
-        }
+        let waiting = self.waiting();
         let (most, seen) = (BTreeMap::new(), self.seen.clone());
         let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let (agent, dirs, written) = (&mut self.agent, &self.dirs, &mut self.written);
@@ -234,6 +245,7 @@ impl Shell {
             self.say(status);
         }
         self.answer(&leased);
+        self.figures.note(self.trouble.is_some(), &self.agent, &leased, &self.waiting());
     }
 
     /// Forgets who does not wait any more, and tells those who have waited long enough why there is nothing.
@@ -242,10 +254,16 @@ impl Shell {
             .into_iter()
             .partition(|(want, since)| since.elapsed() >= want.patience);
         let why = self.why();
-        for (want, _) in late {
+        for (want, since) in late {
+            self.figures.ended(&want.pool, "refused", since);
             let _ = want.answer.send(why.clone());
         }
-        self.wants = waiting.into_iter().filter(|(want, _)| !want.answer.is_closed()).collect();
+        let (gone, waiting): (Vec<_>, Vec<_>) =
+            waiting.into_iter().partition(|(want, _)| want.answer.is_closed());
+        for (want, since) in gone {
+            self.figures.ended(&want.pool, "left", since);
+        }
+        self.wants = waiting;
     }
 
     /// What a plugin is told that gets nothing.
@@ -266,23 +284,32 @@ impl Shell {
 
     /// Only this life is heard, and only its own part of the status.
     fn say(&self, status: RailNodeStatus) {
+        let operations = json!([
+            { "op": "test", "path": "/status/life", "value": status.life },
+            { "op": "add", "path": "/status/epoch", "value": status.epoch },
+            { "op": "add", "path": "/status/waits", "value": status.waits },
+            { "op": "add", "path": "/status/pools", "value": status.pools },
+        ]);
+        self.write(operations, Vec::new());
+    }
+
+    /// Changes the status; events are told when it is done.
+    fn write(&self, operations: Value, events: Vec<Value>) {
         let (connection, tell, node) = (self.connection.clone(), self.tell.clone(), self.node.clone());
         tokio::task::spawn_local(async move {
-            let operations = json!([
-                { "op": "test", "path": "/status/life", "value": status.life },
-                { "op": "add", "path": "/status/epoch", "value": status.epoch },
-                { "op": "add", "path": "/status/waits", "value": status.waits },
-                { "op": "add", "path": "/status/pools", "value": status.pools },
-            ]);
             let said = connection
                 .patch::<RailNode>(&path::<RailNode>(), &node, true, operations)
                 .await
                 .map(Box::new);
+            let is_done = said.is_ok();
             if matches!(said, Err(Failure::Unknown(_))) {
                 // It is said again, but not as fast as an API server that is down refuses it.
                 tokio::time::sleep(PAUSE).await;
             }
             let _ = tell.send(Input::Said(said));
+            if is_done {
+                health::tell(&connection, events).await;
+            }
         });
     }
 
@@ -300,6 +327,7 @@ impl Shell {
             match free.get_mut(&want.pool).filter(|free| **free >= u128::from(want.count)) {
                 Some(free) => {
                     *free -= u128::from(want.count);
+                    self.figures.ended(&want.pool, "granted", since);
                     let _ = want.answer.send(format!("granted {epoch}"));
                 }
                 None => still.push((want, since)),

@@ -1,6 +1,7 @@
 //! `raild controller`: what the API server shows goes to `grants::Controller`, and what that asks goes to the API server.
 
 mod fence;
+mod figures;
 mod others;
 mod status;
 
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use api::{Metadata, Object, RailBlock, RailBlockSpec, RailNode, SpiderIPPool, SpiderReservedIP};
 use grants::{Answer, Controller, Event, Policy, Request, Rules};
+use metrics::Pool;
 use serde_json::json;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
@@ -16,6 +18,7 @@ use tokio::time::Instant;
 use crate::connection::{Connection, Failure, Seen, object, path};
 use crate::gone::{Missing, NodeObject, RELEASED};
 use crate::lease::Lease;
+use figures::Figures;
 use others::Others;
 use status::Statuses;
 
@@ -54,6 +57,8 @@ struct Cluster {
 
 /// Runs until it is ended.
 pub(crate) async fn run() -> Result<(), String> {
+    let figures = Figures::default();
+    figures.serve().await?;
     let connection = Connection::open().await?;
     fence::check(&connection).await?;
     let (tell, hear) = unbounded_channel();
@@ -71,6 +76,7 @@ pub(crate) async fn run() -> Result<(), String> {
         started: Instant::now(),
         statuses: Statuses::default(),
         lease: Lease::new("raild-controller"),
+        figures,
     };
     shell.run(hear).await
 }
@@ -96,6 +102,7 @@ struct Shell {
     started: Instant,
     statuses: Statuses,
     lease: Lease,
+    figures: Figures,
 }
 
 impl Shell {
@@ -147,6 +154,7 @@ impl Shell {
             }
             Input::RailNodes(seen) => {
                 self.note_released(&seen);
+                self.figures.see(&seen);
                 let event = |all, version| Event::Nodes(all, version);
                 let gone = |node: Metadata| Event::NodeDeleted(node.name.clone(), number(&node));
                 self.see(seen, event, Event::Node, gone);
@@ -233,6 +241,10 @@ impl Shell {
     /// Asks what is to be asked now; only advice keeps a second controller quiet.
     fn go_on(&mut self) {
         if !self.lease.is_ours() {
+            // Who only waits tells so, and what it has seen of the nodes.
+            if self.statuses.is_due() {
+                self.figures.note(BTreeMap::new(), self.controller.world().blocks.len(), false);
+            }
             return;
         }
         let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -252,13 +264,18 @@ impl Shell {
     fn tell_statuses(&mut self) {
         let Some(pools) = &self.cluster.pools else { return };
         let world = self.controller.world();
+        let mut told = BTreeMap::new();
         for (name, pool) in pools {
             let refused = self.controller.refused().iter().find(|(refused, _)| refused == name);
             let unmet = self.controller.unmet().get(name).copied().unwrap_or(0);
             let conditions = grants::conditions(world, name, refused.map(|(_, why)| why.as_str()), unmet);
             let figures = world.pools.get(name).map(|offer| world.figures(name, offer)).unwrap_or_default();
+            let grants::Figures { total, granted, used, free } = figures;
+            let of_pool = Pool { total, granted, used, free, unmet, conditions: conditions.clone() };
+            told.insert(name.clone(), of_pool);
             self.statuses.tell(&self.connection, pool, figures, conditions);
         }
+        self.figures.note(told, world.blocks.len(), true);
         self.statuses.retain(|name| pools.contains_key(name));
     }
 }

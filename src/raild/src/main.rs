@@ -6,6 +6,7 @@
 mod agent;
 mod connection;
 mod controller;
+mod exporter;
 mod gone;
 mod known;
 mod lease;

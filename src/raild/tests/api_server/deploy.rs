@@ -58,6 +58,12 @@ fn with_the_rights_of_the_manifests_pods_get_addresses() {
     let ended = one.add(&pods("a"), 30);
     assert!(ended.iter().all(Result::is_ok), "{ended:?}");
     one.del(&pods("a"));
+    // Readiness, too: the condition, and the event that tells of it where it is bad.
+    let said = testkit::eventually(std::time::Duration::from_secs(60), || {
+        let node = api.kubectl().get(&["railnode", "one"]).ok()?;
+        node["status"]["conditions"][0]["status"].as_str().map(str::to_owned)
+    });
+    assert!(said.is_some(), "the agent may write its conditions");
     let ended = two.add(&pods("b"), 30);
     assert!(ended.iter().all(Result::is_ok), "{ended:?}");
 }
@@ -111,6 +117,23 @@ fn an_agent_speaks_for_its_own_node_and_grants_itself_nothing() {
     ] {
         assert!(refused(&api, &token, args).contains("Forbidden"), "{args:?}");
     }
+    // Events of its own node it may tell, and of nothing else.
+    let event = |name: &str, about: &str| {
+        file(
+            name,
+            &json!({"apiVersion": "v1", "kind": "Event", "metadata": {"name": name, "namespace": "default"},
+                "involvedObject": {"apiVersion": "railcni.dev/v1alpha1", "kind": "RailNode", "name": about},
+                "reason": "ErrorsFound", "message": "x", "type": "Warning"}),
+        )
+    };
+    let (own, other) = (event("of-one", "one"), event("of-two", "two"));
+    assert_eq!(objection(&api, &token, &["create", "-f", &own, "--dry-run=server"]), None);
+    let denied = testkit::eventually(std::time::Duration::from_secs(60), || {
+        let said = objection(&api, &token, &["create", "-f", &other, "--dry-run=server"])?;
+        said.contains("may not tell events of others").then_some(())
+    });
+    denied.expect("nobody tells events of another node");
+    assert!(refused(&api, &token, &["get", "events", "-A"]).contains("Forbidden"));
     // A token of no node speaks for none.
     let nowhere = self::token(&api, "railcni-agent", None);
     let own = file("own.json", &node("one", json!([])));

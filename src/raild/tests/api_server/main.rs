@@ -7,3 +7,4 @@ mod grants;
 mod node;
 mod others;
 mod pods;
+mod readiness;

@@ -34,6 +34,8 @@ pub(crate) struct Node {
     base: PathBuf,
     name: String,
     agent: Option<Process>,
+    /// Of the agent, beside its directories.
+    more: Vec<(String, PathBuf)>,
 }
 
 /// How a call of the plugin ended.
@@ -46,10 +48,28 @@ impl Node {
 
     /// With an agent that has these rights; ready when it has pools.
     pub(crate) fn start_as(api: &Api, name: &str, kubeconfig: &Path) -> Self {
-        let base = api.dir().join(name);
-        let mut node = Self { dirs: Dirs::under(&base), base, name: name.to_owned(), agent: None };
         let mut agent = raild(api, "agent");
         agent.env("KUBECONFIG", kubeconfig);
+        Self::begin(api, name, Vec::new(), agent)
+    }
+
+    /// With more in the agent's environment, in all its lives.
+    pub(crate) fn start_with(api: &Api, name: &str, more: &[(&str, &PathBuf)]) -> Self {
+        let more = more.iter().map(|(key, value)| ((*key).to_owned(), (*value).clone())).collect();
+        Self::begin(api, name, more, raild(api, "agent"))
+    }
+
+    /// The same, with a log.
+    pub(crate) fn start_logged(api: &Api, name: &str, more: &[(&str, &PathBuf)], log: &Path) -> Self {
+        let more = more.iter().map(|(key, value)| ((*key).to_owned(), (*value).clone())).collect();
+        let mut agent = raild(api, "agent");
+        agent.stderr(std::fs::File::options().append(true).open(log).unwrap());
+        Self::begin(api, name, more, agent)
+    }
+
+    fn begin(api: &Api, name: &str, more: Vec<(String, PathBuf)>, mut agent: Command) -> Self {
+        let base = api.dir().join(name);
+        let mut node = Self { dirs: Dirs::under(&base), base, name: name.to_owned(), agent: None, more };
         node.agent = Some(Process::start(node.at_home(&mut agent)));
         let granted = || Granted::read(&node.dirs).unwrap().filter(|granted| !granted.pools.is_empty());
         eventually(Duration::from_secs(60), granted).expect("the node knows the pool");
@@ -70,6 +90,7 @@ impl Node {
         for name in ["state", "durable", "peer", "config"] {
             command.env(format!("RAILCNI_{}_DIR", name.to_uppercase()), self.base.join(name));
         }
+        command.envs(self.more.iter().map(|(key, value)| (key, value)));
         command.env("NODE_NAME", &self.name)
     }
 

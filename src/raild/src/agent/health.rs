@@ -1,0 +1,223 @@
+//! The node's readiness: the doctor looks every minute, and when something about a NIC has changed; what he says becomes the
+//! conditions of the node's object, written when they change and by this life only.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use api::{Condition, Kind as _, RailNode};
+use host::doctor::{self, Finding, Wanted, Whose};
+use netlink::{Event, Group, Monitor};
+use serde_json::{Value, json};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::{Input, Shell};
+use crate::connection::Connection;
+
+/// Between two looks, if nothing happens.
+const EVERY: Duration = Duration::from_secs(60);
+/// A look opens thousands of files where there are many VFs: links that flap do not make it look more often than this.
+const CALM: Duration = Duration::from_secs(15);
+/// How long the API server may take to show what was written.
+const SHOWN: Duration = Duration::from_secs(10);
+/// How long a thread waits for events before it asks whether anybody still listens.
+const LISTENS: Duration = Duration::from_secs(3600);
+/// Where the node's file system begins, if that is not here; sysfs and devices of an agent in a pod are the node's own.
+const ROOT: &str = "RAILD_NODE_ROOT";
+/// Where events of objects without a namespace are.
+const EVENTS: &str = "/api/v1/namespaces/default/events";
+
+/// What the doctor has said.
+pub(super) struct Said {
+    pub(super) findings: Vec<Finding>,
+    pub(super) has_no_rdma: bool,
+}
+
+/// What is to stand in the node's object, and what was sent of it last, and when.
+#[derive(Default)]
+pub(super) struct Health {
+    wanted: Option<Vec<Condition>>,
+    sent: Option<(Vec<Condition>, Instant)>,
+}
+
+/// Interfaces of RDMA devices, which the events are about that matter.
+type Names = Arc<Mutex<BTreeSet<String>>>;
+
+/// Looks for ever.
+pub(super) async fn watch(tell: UnboundedSender<Input>) {
+    let names = Names::default();
+    let mut changes = listen(names.clone());
+    loop {
+        let looked = Instant::now();
+        let known = names.clone();
+        match tokio::task::spawn_blocking(move || look(&known)).await {
+            Ok(Ok(said)) => {
+                if tell.send(Input::Doctor(Box::new(said))).is_err() {
+                    return;
+                }
+            }
+            Ok(Err(error)) => eprintln!("raild: the node cannot be judged: {error}"),
+            Err(error) => eprintln!("raild: the doctor ended: {error}"),
+        }
+        let heard = async {
+            // Without a thread that listens, time alone counts.
+            if changes.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        let _ = tokio::time::timeout_at(looked + EVERY, heard).await;
+        tokio::time::sleep_until(looked + CALM).await;
+    }
+}
+
+fn look(names: &Names) -> Result<Said, host::Error> {
+    let root = std::env::var_os(ROOT).map_or_else(|| PathBuf::from("/"), PathBuf::from);
+    let mut sight = doctor::look(&root, Whose::Node);
+    doctor::look_at_links(&mut sight)?;
+    let own = sight.devices.iter().flat_map(doctor::RdmaDevice::netdevs).collect();
+    *names.lock().unwrap_or_else(PoisonError::into_inner) = own;
+    let (has_no_rdma, findings) = (sight.has_no_rdma(), doctor::judge(&sight, Wanted::default()));
+    Ok(Said { findings, has_no_rdma })
+}
+
+/// A thread of its own waits for the kernel: one that the runtime waited for would keep the process from ending.
+fn listen(names: Names) -> watch::Receiver<()> {
+    let (tell, changes) = watch::channel(());
+    std::thread::spawn(move || {
+        let outcome = Monitor::subscribe(&[Group::Link]).and_then(|mut monitor| {
+            while !tell.is_closed() {
+                let mut accept = |event| {
+                    let names = names.lock().unwrap_or_else(PoisonError::into_inner);
+                    concerns(&event, &names).then_some(())
+                };
+                if monitor.wait(std::time::Instant::now() + LISTENS, &mut accept)?.is_some() {
+                    tell.send_replace(());
+                }
+            }
+            Ok(())
+        });
+        if let Err(error) = outcome {
+            eprintln!("raild: {error}; the node is judged every minute only");
+        }
+    });
+    changes
+}
+
+/// A NIC, or an interface of an RDMA device; the veths of pods come and go all day.
+fn concerns(event: &Event, names: &BTreeSet<String>) -> bool {
+    match event {
+        Event::Link(link) | Event::LinkGone(link) => link.device.is_some() || names.contains(&link.name),
+        Event::Lost => true,
+        _ => false,
+    }
+}
+
+impl Shell {
+    pub(super) fn judge(&mut self, said: Said) {
+        self.health.wanted = Some(doctor::readiness(said.has_no_rdma, &said.findings));
+        self.figures.judged(said.findings);
+    }
+
+    /// Writes the conditions, if the object does not have them.
+    pub(super) fn tell_health(&mut self) {
+        let (Some(wanted), Some(seen)) = (&self.health.wanted, &self.seen) else { return };
+        if !self.agent.has_joined() {
+            return;
+        }
+        let known = seen.status.as_ref().map(|status| status.conditions.clone()).unwrap_or_default();
+        let now = k8s_openapi::jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let (conditions, news) = doctor::changed(wanted.clone(), &known, &now);
+        self.figures.conditions(conditions.clone());
+        let says = |sent: &[Condition]| sent.iter().map(said).eq(conditions.iter().map(said));
+        let is_shown_soon = |(sent, at): &(Vec<Condition>, Instant)| says(sent) && at.elapsed() < SHOWN;
+        if says(&known) || self.health.sent.as_ref().is_some_and(is_shown_soon) {
+            return;
+        }
+        self.health.sent = Some((conditions.clone(), Instant::now()));
+        let operations = json!([
+            { "op": "test", "path": "/status/life", "value": self.agent.life() },
+            { "op": "add", "path": "/status/conditions", "value": conditions },
+        ]);
+        let events = news.iter().map(|condition| event(seen, condition, &now)).collect();
+        self.write(operations, events);
+    }
+}
+
+/// All but the time.
+fn said(condition: &Condition) -> (&str, &str, &str, &str) {
+    (&condition.r#type, &condition.status, &condition.reason, &condition.message)
+}
+
+/// Told after what they tell of has been written.
+pub(super) async fn tell(connection: &Connection, events: Vec<Value>) {
+    for event in events {
+        if let Err(problem) = connection.create::<Value>(EVENTS, &event).await {
+            eprintln!("raild: event of the node: {problem:?}");
+        }
+    }
+}
+
+fn event(node: &RailNode, condition: &Condition, now: &str) -> Value {
+    let good =
+        if condition.message.is_empty() { "all checks passed that had failed" } else { &condition.message };
+    json!({
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": { "generateName": format!("{}.", node.metadata.name), "namespace": "default" },
+        "involvedObject": {
+            "apiVersion": format!("{}/{}", RailNode::GROUP, RailNode::VERSION),
+            "kind": RailNode::KIND, "name": node.metadata.name, "uid": node.metadata.uid,
+        },
+        "type": if doctor::is_bad(condition) { "Warning" } else { "Normal" },
+        "reason": condition.reason,
+        "message": good,
+        "source": { "component": "railcni-agent", "host": node.metadata.name },
+        "firstTimestamp": now,
+        "lastTimestamp": now,
+        "count": 1,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use testkit::{World, eventually};
+
+    use super::*;
+
+    #[test]
+    fn a_change_of_a_rail_is_heard() {
+        let world = World::new();
+        world.rail(1);
+        let names = Names::new(Mutex::new(BTreeSet::from(["rail1".to_owned()])));
+        let mut changes = listen(names);
+        let limit = Duration::from_secs(60);
+        // The thread subscribes some time after it has begun.
+        let heard = eventually(limit, || {
+            world.host().ip_do("link set rail1 down\nlink set rail1 up");
+            changes.has_changed().unwrap().then_some(())
+        });
+        heard.expect("a change of a rail is heard");
+        changes.mark_unchanged();
+        // Its own thread goes on listening.
+        world.host().ip_do("link set rail1 down");
+        eventually(limit, || changes.has_changed().unwrap().then_some(())).expect("it is heard again");
+    }
+
+    #[test]
+    fn veths_of_pods_are_of_no_concern_and_rails_are() {
+        let world = World::new();
+        world.rail(1);
+        world.host().ip_do("link add veth1 type veth peer name veth2");
+        let names = BTreeSet::from(["rail1".to_owned()]);
+        let mut route = netlink::Rtnetlink::open().unwrap();
+        let mut link = |name: &str| route.link_by_name(name).unwrap().unwrap();
+        assert!(concerns(&Event::Link(link("rail1")), &names));
+        assert!(!concerns(&Event::LinkGone(link("veth1")), &names));
+        let nic = netlink::Link { device: Some("0000:1a:00.0".to_owned()), ..link("veth1") };
+        assert!(concerns(&Event::Link(nic), &names), "a NIC that is not known yet");
+        assert!(concerns(&Event::Lost, &names));
+    }
+}
