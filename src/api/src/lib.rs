@@ -18,8 +18,8 @@ pub use fabric::{
 };
 pub use meta::{Condition, Kind, LabelSelector, Metadata, Object, Requirement};
 pub use multus_config::{
-    Bond, Child, CniType, Coordinator, DetectOptions, IbSriov, IpPools, Ipoib, Ovs, SpiderMultusConfig,
-    SpiderMultusConfigSpec, SpiderMultusConfigStatus, Sriov, Trunk, Vlan,
+    Bond, Child, CniType, Coordinator, DetectOptions, IbSriov, IpPools, Ipoib, LinkFields, Ovs,
+    SpiderMultusConfig, SpiderMultusConfigSpec, SpiderMultusConfigStatus, Sriov, Trunk, Vlan,
 };
 pub use node::{NodePool, PoolUse, RailNode, RailNodeSpec, RailNodeStatus};
 pub use pool::{

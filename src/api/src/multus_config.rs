@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::pool::is_false;
 use crate::{Condition, Kind, Object, Route, SPIDERPOOL};
-pub use links::{Bond, Child, IbSriov, Ipoib, Ovs, Sriov, Trunk, Vlan};
+pub use links::{Bond, Child, IbSriov, Ipoib, LinkFields, Ovs, Sriov, Trunk, Vlan};
 
 /// A network; its `NetworkAttachmentDefinition` is made from it.
 pub type SpiderMultusConfig = Object<SpiderMultusConfigSpec, SpiderMultusConfigStatus>;

@@ -6,6 +6,25 @@ use serde::{Deserialize, Serialize};
 
 use super::IpPools;
 
+/// What the block of every kind may have beside its own fields, but for that of Open vSwitch.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(rename_all = "camelCase", default)]
+pub struct LinkFields {
+    /// Where addresses come from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ippools: Option<IpPools>,
+    /// What the RDMA device plugin calls the NIC of a child; without meaning for a VF.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rdma_resource_name: Option<String>,
+    /// Taken as `rdmaIsolation` of a VF on Ethernet; not needed elsewhere. The guides write it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enable_rdma: Option<bool>,
+    /// Belongs into `ippools`; the guides write it here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub match_master_subnet: Option<bool>,
+}
+
 /// A child of a NIC, of its VLAN, or of a bond.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
@@ -24,18 +43,9 @@ pub struct Child {
     /// Of several masters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bond: Option<Bond>,
-    /// What the RDMA device plugin calls the NIC.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rdma_resource_name: Option<String>,
-    /// Where addresses come from.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ippools: Option<IpPools>,
-    /// Not needed: RDMA is shared through the master; the guides write it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub enable_rdma: Option<bool>,
-    /// Belongs into `ippools`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub match_master_subnet: Option<bool>,
+    /// What every block may have beside.
+    #[serde(flatten)]
+    pub shared: LinkFields,
 }
 
 /// A VLAN of a NIC.
@@ -93,18 +103,9 @@ pub struct Sriov {
     /// Whether the RDMA device moves into the pod.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rdma_isolation: Option<bool>,
-    /// Where addresses come from.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ippools: Option<IpPools>,
-    /// Taken as `rdmaIsolation`; the guides write it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub enable_rdma: Option<bool>,
-    /// Belongs into `ippools`; the guides write it here.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub match_master_subnet: Option<bool>,
-    /// The field of a child; without meaning here.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rdma_resource_name: Option<String>,
+    /// What every block may have beside.
+    #[serde(flatten)]
+    pub shared: LinkFields,
 }
 
 /// A VF of an `InfiniBand` NIC.
@@ -127,18 +128,9 @@ pub struct IbSriov {
     /// Whether ib-kubernetes gives the GUIDs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enable_ib_kubernetes: Option<bool>,
-    /// Where addresses come from.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ippools: Option<IpPools>,
-    /// Taken as `rdmaIsolation`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub enable_rdma: Option<bool>,
-    /// Belongs into `ippools`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub match_master_subnet: Option<bool>,
-    /// The field of a child; without meaning here.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rdma_resource_name: Option<String>,
+    /// What every block may have beside.
+    #[serde(flatten)]
+    pub shared: LinkFields,
 }
 
 /// A child of an `InfiniBand` NIC.
@@ -149,18 +141,9 @@ pub struct Ipoib {
     /// The parent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub master: Option<String>,
-    /// Where addresses come from.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ippools: Option<IpPools>,
-    /// What the RDMA device plugin calls the NIC.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rdma_resource_name: Option<String>,
-    /// Not needed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub enable_rdma: Option<bool>,
-    /// Belongs into `ippools`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub match_master_subnet: Option<bool>,
+    /// What every block may have beside.
+    #[serde(flatten)]
+    pub shared: LinkFields,
 }
 
 /// A port of Open vSwitch.
