@@ -1,7 +1,5 @@
 //! Names and labels are what dashboards and alerts are made of: a change of one is a change for everybody who has them.
 
-#![expect(clippy::unwrap_used, reason = "the functions between the tests are tests too")]
-
 use std::collections::BTreeMap;
 
 use host::doctor::{Check, Finding, Level};

@@ -242,7 +242,7 @@ impl Shell {
             return eprintln!("raild: {error}");
         }
         if let Some(status) = say {
-            self.say(status);
+            self.say(&status);
         }
         self.answer(&leased);
         self.figures.note(self.trouble.is_some(), &self.agent, &leased, &self.waiting());
@@ -283,7 +283,7 @@ impl Shell {
     }
 
     /// Only this life is heard, and only its own part of the status.
-    fn say(&self, status: RailNodeStatus) {
+    fn say(&self, status: &RailNodeStatus) {
         let operations = json!([
             { "op": "test", "path": "/status/life", "value": status.life },
             { "op": "add", "path": "/status/epoch", "value": status.epoch },

@@ -52,7 +52,9 @@ impl Others {
         if self.reserved.as_ref() == Some(&reserved) {
             return false;
         }
-        problems.iter().for_each(|problem| eprintln!("raild: {problem}"));
+        for problem in &problems {
+            eprintln!("raild: {problem}");
+        }
         self.reserved = Some(reserved);
         true
     }
