@@ -41,7 +41,8 @@ pub(crate) fn addresses(store: &JournalStore, dirs: &Dirs) -> Result<RangeSet, E
 fn seen() -> Result<Vec<IpAddr>, Error> {
     let host = NetNs::current().map_err(|error| Error::netns(error.to_string()))?.id();
     let pods = netns::mounted().into_iter().filter(|netns| netns.id() != host);
-    Ok(pods.flat_map(|netns| present::ours(&netns)).collect())
+    let seen = pods.map(|netns| present::ours(&netns)).collect::<Result<Vec<_>, _>>()?;
+    Ok(seen.into_iter().flatten().collect())
 }
 
 /// Those that have no lease by now.

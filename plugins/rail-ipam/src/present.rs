@@ -39,11 +39,23 @@ const PATIENCE: i64 = 5;
 /// Addresses, and the indices of their links.
 pub(crate) type Addresses = Vec<(IpAddr, u32)>;
 
-/// The addresses of a pod that plugins of this suite have put there; none that cannot be seen.
-pub(crate) fn ours(netns: &NetNs) -> Vec<IpAddr> {
-    let found = netns.run(|| dump(|body| address(body).filter(|_| of_suite(body))));
-    let found = found.ok().and_then(Result::ok).unwrap_or_default();
-    found.into_iter().map(|(ip, _)| ip).collect()
+/// The addresses of a pod that plugins of this suite have put there; none where this process may not look, and so has put none.
+pub(crate) fn ours(netns: &NetNs) -> Result<Vec<IpAddr>, Error> {
+    let found = match netns.run(|| dump(|body| address(body).filter(|_| of_suite(body)))) {
+        Err(netns::Error::Enter { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => {
+            Ok(Vec::new())
+        }
+        Err(error) => return Err(Error::netns(error.to_string())),
+        Ok(found) => found,
+    };
+    let unseen = |errno| {
+        let path = netns.path().display();
+        Error::try_again(format!(
+            "list the addresses of {path}, which may be leased: {}",
+            io::Error::from(errno)
+        ))
+    };
+    Ok(found.map_err(unseen)?.into_iter().map(|(ip, _)| ip).collect())
 }
 
 /// Takes addresses off all links of the pod; what is gone is as it should be.

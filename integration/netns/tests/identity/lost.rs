@@ -5,7 +5,7 @@ use std::path::Path;
 
 use netns_tests::suite::with;
 use serde_json::{Value, json};
-use testkit::World;
+use testkit::{CHANGES, Call, Scope, World};
 
 use super::{Network, coordinator, leases, macvlan, networks, pod, rail, world};
 
@@ -46,6 +46,40 @@ fn an_address_that_answers_on_a_pod_of_this_node_is_given_to_no_other() {
         let fourth = pod(&world, "d");
         let network = Network::of(&world, &fourth, "fourth", "net1", asking());
         assert_eq!(address(&network.add()), "172.16.1.10/24");
+    }
+}
+
+/// What tells later ADDs to go on looking is there before the first new lease is.
+#[test]
+fn an_address_that_answers_stays_taken_wherever_the_add_that_finds_the_leases_lost_ends() {
+    const ERRORS: [&str; 4] = ["EROFS", "EACCES", "ENOSPC", "EIO"];
+    let world = world();
+    let pods = ["a", "b", "c"].map(|name| pod(&world, name));
+    let [old, cut, next] = ["old", "cut", "next"];
+    networks(&world, &pods[0], old)[0].add();
+    let [cut, next] =
+        [(&pods[1], cut), (&pods[2], next)].map(|(pod, id)| networks(&world, pod, id)[0].clone());
+    lose_the_state(&world);
+    let trace = cut.link.trace("ADD", &cut.config, CHANGES, Scope::Plugin);
+    let points: Vec<Call> = trace.points().into_iter().filter(|point| !point.reads).collect();
+    trace.outcome.success();
+    cut.del();
+    assert!(points.len() > 20, "only {} points: is strace counting?", points.len());
+    for (turn, point) in points.iter().enumerate() {
+        lose_the_state(&world);
+        let (errno, config) = (ERRORS[turn / 2 % ERRORS.len()], &cut.config);
+        let ended = match turn % 2 {
+            0 => cut.link.kill_at("ADD", config, Scope::Plugin, point),
+            _ => cut.link.fail_at("ADD", config, Scope::Plugin, point, errno),
+        };
+        assert!(!ended.outcome.stdout.contains("\"172.16.1.10/"), "{point}, {errno}: {}", ended.outcome);
+        for network in [&next, &cut] {
+            // An ADD that stands is not repeated.
+            cut.del();
+            assert_ne!(address(&network.add()), "172.16.1.10/24", "after {point}, {errno}");
+        }
+        next.del();
+        cut.del();
     }
 }
 
