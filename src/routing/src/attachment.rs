@@ -1,10 +1,11 @@
 use std::net::IpAddr;
 
-use attach::{Adding, Attachments, Error, Pod, identity};
+use attach::{Adding, Attachments, Error, Pod, identity, sysctl};
 use ipnet::IpNet;
 use state::{AttachmentKey, Dirs};
 
 use super::config::Settings;
+use super::error::Failure;
 use super::model::{NodeEnd, View};
 use super::node::Claim;
 use super::plan::{self, Newcomer, Outcome, Plan};
@@ -129,6 +130,7 @@ impl Joining {
         let mut record = PodRecord::lock(dirs, &first.key.container_id, &netns)?;
         let mut view = kernel::read(pod)?;
         view.node = node_end(host, pod, &view, record.shared(), nics)?;
+        nics.iter().try_for_each(|nic| nic.require_ipv6(pod, &view))?;
         let newcomers: Vec<_> = nics.iter().map(Attachment::newcomer).collect();
         let plan = plan::join(&view, record.shared(), &newcomers).map_err(cni::Error::invalid_config)?;
         if let Some(way) = record.shared().way.as_mut().filter(|_| nics.iter().any(Attachment::makes_veth)) {
@@ -166,6 +168,19 @@ impl Joining {
 impl Attachment<'_> {
     fn makes_veth(&self) -> bool {
         self.settings.makes_veth(&self.key.ifname)
+    }
+
+    /// Its addresses may be gone, and its routes refused, because somebody has switched IPv6 off since it was made.
+    fn require_ipv6(&self, pod: &Pod, view: &View) -> Result<(), Error> {
+        let ifname = &self.key.ifname;
+        let wanted = self.addresses.iter().map(|address| address.net.addr()).find(IpAddr::is_ipv6);
+        let Some((address, link)) = wanted.zip(view.link(ifname)) else { return Ok(()) };
+        if view.addresses_of(link.index).any(|net| net.addr().is_ipv6()) {
+            return Ok(());
+        }
+        let path = sysctl::of_interface("ipv6", ifname, "disable_ipv6");
+        let is_off = pod.netns.run(|| sysctl::read(&path))?.is_ok_and(|value| value == "1");
+        if is_off { Err(Failure::Ipv6Off { ifname: ifname.clone(), address }.into()) } else { Ok(()) }
     }
 
     fn newcomer(&self) -> Newcomer<'_> {

@@ -22,6 +22,11 @@ pub enum Failure {
     )]
     NotThePods { address: IpAddr, whose: String },
     #[error(
+        "IPv6 is switched off on {ifname} in the pod, which is to have {address}: set sysctl net.ipv6.conf.{ifname}.disable_ipv6 to 0 (a \
+         pod's own sysctls may set it, for all interfaces, too), or give the pod no IPv6 address"
+    )]
+    Ipv6Off { ifname: String, address: IpAddr },
+    #[error(
         "hostRuleTable {table} is a table of the node's own, which all its traffic would follow (it has {route}): take the number of \
          one that is empty"
     )]
@@ -42,7 +47,10 @@ impl Coded for Failure {
         match self {
             Self::NotThePods { .. } => CONFLICT,
             Self::NodesTable { .. } => code::INVALID_CONFIG,
-            Self::HostVethTaken { .. } | Self::MarksTaken { .. } | Self::Marks { .. } => code::INTERNAL,
+            Self::Ipv6Off { .. }
+            | Self::HostVethTaken { .. }
+            | Self::MarksTaken { .. }
+            | Self::Marks { .. } => code::INTERNAL,
         }
     }
 }

@@ -170,3 +170,27 @@ fn an_index_that_names_no_interface_is_no_reason_for_less() {
         assert_same(&before, &scene.snapshot());
     }
 }
+
+/// Somebody has switched IPv6 off where prevResult has an address of it: which setting, and where, and not that root lacks a right.
+#[test]
+fn ipv6_that_is_switched_off_names_the_setting() {
+    for name in ["net1", "all"] {
+        let scene = Scene::new(1, Stack::Dual);
+        scene.pod.set_sysctl(&format!("net/ipv6/conf/{name}/disable_ipv6"), "1");
+        let rules = (scene.rules("-4"), scene.rules("-6"), scene.table("-4", "all"));
+        let said = scene.plugin("net1").add(&scene.config(&scene.rails[0], &json!({}))).error().msg;
+        assert!(
+            said.contains("IPv6 is switched off on net1 in the pod, which is to have fd00:16:1::10"),
+            "{said}"
+        );
+        assert!(said.contains("set sysctl net.ipv6.conf.net1.disable_ipv6 to 0"), "{said}");
+        assert!(!said.contains("CAP_NET_ADMIN"), "{said}");
+        // Of IPv6 the kernel takes the routes away by itself, one after the other.
+        assert_eq!((scene.rules("-4"), scene.rules("-6"), scene.table("-4", "all")), rules);
+        scene.pod.set_sysctl(&format!("net/ipv6/conf/{name}/disable_ipv6"), "0");
+        let rail = &scene.rails[0];
+        scene.pod.ip_do(&format!("addr add {}/64 dev net1 nodad", rail.address6(0x10)));
+        scene.add(1, &json!({}));
+        scene.del(1);
+    }
+}
