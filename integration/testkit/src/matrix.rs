@@ -227,12 +227,16 @@ impl Point {
     }
 }
 
-/// Every point with one of the variants in turn, or with all of them.
-fn with_each<V: Copy>(points: Vec<Point>, variants: &[V]) -> Vec<(Point, V)> {
+/// Every point with one of its variants in turn, or with all of them.
+fn with_each<V: Copy + 'static>(
+    points: Vec<Point>,
+    variants: impl Fn(&Point) -> &'static [V],
+) -> Vec<(Point, V)> {
     let each = torture() && (!in_guest() || spares_no_guest());
     let mut runs = Vec::new();
     for (turn, point) in points.into_iter().enumerate() {
-        let tried = if each { variants } else { &variants[turn % variants.len()..][..1] };
+        let all = variants(&point);
+        let tried = if each { all } else { &all[turn % all.len()..][..1] };
         runs.extend(tried.iter().map(|variant| (point.clone(), *variant)));
     }
     runs

@@ -65,3 +65,24 @@ fn rails(run: impl FnOnce(&Matrix<'_>)) {
 }
 
 matrix_tests! { rails }
+
+mod conflict {
+    use super::*;
+
+    /// Another host has the first address: its objection is taken down and the address quarantined, each on its way to the disk
+    /// when the end comes. Both are remembered as long as they hold, and nothing else of the pod.
+    fn in_conflict(run: impl FnOnce(&Matrix<'_>)) {
+        let stage = Stage::new();
+        stage.pod.set_sysctl("net/ipv6/conf/default/accept_dad", "0");
+        stage.occupy(&["172.16.1.10/24"]);
+        let mut config = config(&quick(), Some("172.16.1.10-172.16.1.11"), None);
+        config["ipam"]["quarantine"] = json!(0);
+        config["ipam"]["pools"][0]["rest"] = json!(0);
+        let chain = Chain::default().first(stage.plugin(), config);
+        // Of a writer who was killed there is a part, which the next one writes over.
+        let remembered = ["file state/detection/", "file durable/ipam/"];
+        run(&Matrix::new("macvlan in conflict", &stage.world, chain, Share::About(60), &remembered));
+    }
+
+    matrix_tests! { in_conflict }
+}

@@ -27,7 +27,7 @@ impl Matrix<'_> {
     pub fn kill(&self, verb: &str) {
         let points: Vec<_> = self.points(verb).into_iter().filter(Point::is_change).collect();
         let of = points.len() * WAYS_OUT.len();
-        let runs = with_each(self.share(points, usize::MAX), &WAYS_OUT);
+        let runs = with_each(self.share(points, usize::MAX), |_| &WAYS_OUT[..]);
         let mut killed = 0;
         for (point, way) in &runs {
             killed += usize::from(match verb {
