@@ -92,6 +92,21 @@ fn what_is_wrong_is_named() {
         (json!({ "interfaces": ["a", "b"], "bond": { "mode": "lacp" } }), "802.3ad"),
         (json!({ "interfaces": ["a", "b"], "bond": { "name": "sixteen-bytes-xx" } }), "bond.name"),
         (json!({ "interfaces": ["a", "b"], "bond": { "options": "x" } }), "bond.options"),
+        // The kernel would make ens0 of it.
+        (json!({ "interfaces": ["ens%d"] }), "interfaces: interface name \"ens%d\""),
+        (json!({ "interfaces": ["a", "%s"], "bond": {} }), "interfaces: interface name \"%s\""),
+        (
+            json!({ "interfaces": ["a"], "vlanID": 5, "vlanName": "vlan%d" }),
+            "vlanName: interface name \"vlan%d\"",
+        ),
+        (
+            json!({ "interfaces": ["a", "b"], "bond": { "name": "bond%d" } }),
+            "bond.name: interface name \"bond%d\"",
+        ),
+        (
+            json!({ "interfaces": ["a", "b"], "bond": { "name": "bond%" }, "vlanID": 5 }),
+            "bond.name: interface name \"bond%\"",
+        ),
     ] {
         let msg = refused(&config);
         assert!(msg.contains(named), "{config}: {msg}");
