@@ -70,7 +70,7 @@ fn detach_takes_back_what_railctl_had_attached_wherever_it_ended() {
     for verb in ["ADD", "DEL"] {
         let begin = || {
             if verb == "DEL" {
-                run("ADD")
+                run("ADD");
             }
         };
         begin();

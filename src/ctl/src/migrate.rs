@@ -137,12 +137,12 @@ fn forget(pools: &[SpiderIPPool], verdicts: &[Verdict]) -> Result<()> {
         let gone = gone.map(|taken| taken.address.as_str()).collect::<BTreeSet<_>>();
         let record = pool.status.as_ref().and_then(|status| status.allocated_ips.as_deref());
         let Some(record) = record.filter(|_| !gone.is_empty()) else { continue };
-        let path = "/status/allocatedIPs";
-        let patch = json!([
-            {"op": "test", "path": path, "value": record},
-            {"op": "replace", "path": path, "value": without(record, &gone)?},
+        let field = "/status/allocatedIPs";
+        let operations = json!([
+            {"op": "test", "path": field, "value": record},
+            {"op": "replace", "path": field, "value": without(record, &gone)?},
         ]);
-        let (name, patch) = (&pool.metadata.name, patch.to_string());
+        let (name, operations) = (&pool.metadata.name, operations.to_string());
         let words = [
             "patch",
             "spiderippools.spiderpool.spidernet.io",
@@ -150,7 +150,7 @@ fn forget(pools: &[SpiderIPPool], verdicts: &[Verdict]) -> Result<()> {
             "--subresource=status",
             "--type=json",
             "--patch",
-            &patch,
+            &operations,
         ];
         kubectl::text(&words, None).with_context(|| {
             format!("pool {name}: its record may have changed meanwhile; nothing of this pool was taken off, try again")

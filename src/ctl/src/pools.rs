@@ -61,7 +61,9 @@ pub(crate) fn run(args: &Pools) -> Result<()> {
                 Format::Table | Format::Wide => table(usage, &dirs),
                 format => output::print(usage, format),
             }?;
-            problems.iter().for_each(|problem| output::warn(problem));
+            for problem in problems {
+                output::warn(problem);
+            }
             Ok(())
         },
     )
