@@ -17,7 +17,6 @@ use state::record::{Damage, Loaded};
 use state::{AttachmentKey, Dirs, Lock, Netns, Record, Records, Saved};
 
 use crate::{Error, Failure, UndoContext, loopback};
-pub(crate) use adding::left_to_del;
 
 /// How long an ADD, or a DEL, waits for another of the same attachment: longer than detection and IPAM take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -63,7 +62,7 @@ pub struct Prepared {
     lock: Lock,
 }
 
-/// An ADD under way: call [`Adding::attached`] at its end, or [`Adding::fail`].
+/// An ADD under way: call [`Adding::attached`] at its end, or [`Adding::roll_back`].
 #[derive(Debug)]
 #[must_use = "an ADD ends as attached or failed"]
 pub struct Adding<T> {

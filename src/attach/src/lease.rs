@@ -4,7 +4,6 @@ use std::net::IpAddr;
 
 use cni::{Attachment, CniResult, Dns, Request, delegate};
 
-use crate::attachment::left_to_del;
 use crate::ipam::{self, Delegated, Ipam};
 use crate::{Attachments, Error, key_of, merge_dns};
 
@@ -66,12 +65,7 @@ impl<'a> Lease<'a> {
         request
     }
 
-    /// Why the ADD failed, after `undone`: the link goes before its addresses are free for others.
-    pub fn roll_back(self, error: cni::Error, undone: Vec<Error>) -> cni::Error {
-        roll_back([self], error, undone)
-    }
-
-    fn give_back(self) -> Option<cni::Error> {
+    pub(crate) fn give_back(self) -> Option<cni::Error> {
         if !self.held {
             return None;
         }
@@ -93,19 +87,6 @@ fn complete(mut result: CniResult, own_dns: Dns, plugin: &str) -> Result<CniResu
         ip.interface = Some(0);
     }
     Ok(result)
-}
-
-/// As [`Lease::roll_back`], of several. What could not be undone may answer for its addresses: they stay taken until DEL has
-/// done it.
-pub fn roll_back<'a>(
-    leases: impl IntoIterator<Item = Lease<'a>>,
-    error: cni::Error,
-    undone: Vec<Error>,
-) -> cni::Error {
-    if undone.is_empty() {
-        return left_to_del(error, leases.into_iter().filter_map(Lease::give_back));
-    }
-    left_to_del(error, undone.into_iter().map(cni::Error::from))
 }
 
 /// What a DEL went by.

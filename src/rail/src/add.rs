@@ -71,7 +71,7 @@ impl Build<'_> {
             adding.attached()?;
             Ok(result)
         });
-        built.map_err(|error| lease::roll_back(self.leases, error, adding.fail()))
+        built.map_err(|error| adding.roll_back(self.leases, error))
     }
 
     fn build(&mut self, adding: &mut Adding<Made>) -> Result<CniResult, cni::Error> {

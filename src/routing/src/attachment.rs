@@ -53,7 +53,7 @@ pub fn attach(dirs: &Dirs, pod: &mut Pod, nic: &Attachment<'_>) -> Result<Outcom
         adding.attached()?;
         Ok(outcomes.pop().unwrap_or_default())
     });
-    made.map_err(|error| adding.roll_back(error))
+    made.map_err(|error| adding.roll_back([], error))
 }
 
 /// Gives NICs of one pod their tables, rules and settings, with one look at it. `record` is told how to undo what follows

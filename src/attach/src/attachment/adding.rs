@@ -3,6 +3,7 @@
 use state::AttachmentKey;
 
 use super::{Adding, Held, Phase, Prepared, Undo};
+use crate::lease::Lease;
 use crate::{Error, Pod, UndoContext, loopback};
 
 impl Prepared {
@@ -64,14 +65,28 @@ impl<T: Undo> Adding<T> {
         Ok(self.records.update(&mut self.saved, &self.record)?)
     }
 
-    /// Undoes an ADD that failed with `error`; what could not be undone is in its details.
-    pub fn roll_back(mut self, error: cni::Error) -> cni::Error {
-        let failures = self.fail();
-        left_to_del(error, failures.into_iter().map(cni::Error::from))
+    /// Undoes an ADD that failed with `error`, and gives back its leases: the link goes before its addresses are free for others.
+    /// What could not be undone is in the details, and may answer for its addresses: they stay taken until DEL has done it.
+    pub fn roll_back<'a>(
+        mut self,
+        leases: impl IntoIterator<Item = Lease<'a>>,
+        error: cni::Error,
+    ) -> cni::Error {
+        let mut left: Vec<_> = self.undo_all().into_iter().map(cni::Error::from).collect();
+        if left.is_empty() {
+            left.extend(leases.into_iter().filter_map(Lease::give_back));
+        }
+        match cni::Error::join(left) {
+            None => error,
+            Some(left) => {
+                let details = format!("{}; the undo is left to DEL: {}", error.details, left.msg);
+                error.with_details(details.trim_start_matches("; "))
+            }
+        }
     }
 
-    /// Undoes the ADD. Returns what could not be undone; the record then stays, and DEL tries again.
-    pub fn fail(&mut self) -> Vec<Error> {
+    /// Returns what could not be undone; the record then stays, and DEL tries again.
+    pub(super) fn undo_all(&mut self) -> Vec<Error> {
         let mut context = match UndoContext::of(self.record.netns.as_ref(), None) {
             Ok(context) => context,
             Err(error) => return vec![error],
@@ -83,16 +98,5 @@ impl<T: Undo> Adding<T> {
             errors.extend(self.records.remove(&self.record.key).err().map(Error::from));
         }
         errors
-    }
-}
-
-/// The error of an ADD whose undo had `failures`.
-pub(crate) fn left_to_del(error: cni::Error, failures: impl IntoIterator<Item = cni::Error>) -> cni::Error {
-    match cni::Error::join(failures) {
-        None => error,
-        Some(undo) => {
-            let details = format!("{}; the undo is left to DEL: {}", error.details, undo.msg);
-            error.with_details(details.trim_start_matches("; "))
-        }
     }
 }

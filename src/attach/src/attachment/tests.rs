@@ -100,7 +100,7 @@ fn until_an_add_ends_no_other_add_or_del_of_the_attachment_begins() {
 fn a_failed_add_keeps_others_away_until_its_lease_is_given_back_too() {
     let place = Place::new();
     let mut adding = place.begin(false).unwrap();
-    assert!(adding.fail().is_empty());
+    assert!(adding.undo_all().is_empty());
     place.attachments().lock_within(&key(), Duration::ZERO).unwrap_err();
 }
 
@@ -118,7 +118,7 @@ fn gc_leaves_an_attachment_alone_that_somebody_is_at() {
 #[test]
 fn a_failed_add_undoes_itself_and_forgets() {
     let place = Place::new();
-    assert!(place.begin(false).unwrap().fail().is_empty());
+    assert!(place.begin(false).unwrap().undo_all().is_empty());
     assert!(place.undone());
     assert!(matches!(place.attachments().find::<Marked>(&key()).unwrap(), Found::Nothing));
 }
@@ -126,7 +126,7 @@ fn a_failed_add_undoes_itself_and_forgets() {
 #[test]
 fn a_failed_undo_keeps_the_record_for_del() {
     let place = Place::new();
-    assert_eq!(place.begin(true).unwrap().fail().len(), 1);
+    assert_eq!(place.begin(true).unwrap().undo_all().len(), 1);
     let Found::Attached { undo, netns } = place.attachments().find::<Marked>(&key()).unwrap() else {
         panic!("the record is gone");
     };

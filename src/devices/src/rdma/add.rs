@@ -89,7 +89,7 @@ impl Move<'_> {
         let moved = self.perform(&rdma, &key, &mut adding);
         // The undo takes it itself.
         drop(lock);
-        moved.map_err(|error| adding.roll_back(error.into()))
+        moved.map_err(|error| adding.roll_back([], error.into()))
     }
 
     fn perform(

@@ -47,7 +47,7 @@ pub fn add(request: &Request, wanted: &VfSpec) -> Result<CniResult, cni::Error> 
     let outcome = moved
         .map_err(cni::Error::from)
         .and_then(|link| build.finish(&vf, link.as_ref(), &mut lease, &mut adding));
-    outcome.map_err(|error| lease.roll_back(error, adding.fail()))
+    outcome.map_err(|error| adding.roll_back([lease], error))
 }
 
 /// Whether the IPAM is asked for addresses.

@@ -48,7 +48,7 @@ impl Build<'_> {
             adding.attached()?;
             Ok(result)
         });
-        built.map_err(|error| self.lease.roll_back(error, adding.fail()))
+        built.map_err(|error| adding.roll_back([self.lease], error))
     }
 
     fn build(&mut self, adding: &mut Adding<PodLink>) -> Result<CniResult, cni::Error> {
