@@ -85,3 +85,19 @@ pub(crate) fn rdma(mode: Option<&str>, link: &Link) -> Result<RdmaMode, Error> {
         ))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use runtime::suite::{Part, plugins};
+
+    use super::*;
+
+    #[test]
+    fn every_plugin_that_makes_links_is_a_link_of_rail() {
+        let others: Vec<_> = plugins(&[Part::Link]).filter(|name| *name != rails::PLUGIN).collect();
+        for name in &others {
+            assert_eq!(Link::parse(Some(name)).unwrap().plugin, *name);
+        }
+        assert_eq!(others.len(), LINKS.len());
+    }
+}

@@ -120,3 +120,23 @@ fn refuse_unknown<T: DeserializeOwned>(path: &str, value: &Value, more: &[&str])
     let meant = unknown.meant.map(|field| format!("; {field:?} was probably meant")).unwrap_or_default();
     bail!("{path}.{} is no field{meant} (known are {})", unknown.path, fields.join(", "))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use api::{LinkFields, SpiderMultusConfigSpec};
+    use cni::lenient::fields_of;
+
+    use super::*;
+
+    /// The schema drops what it does not know, and an unknown field is refused here: each has to know what the other does.
+    #[test]
+    fn the_fields_are_those_of_the_schema() {
+        let own = fields_of::<Spec>().iter().copied();
+        let known: BTreeSet<_> = own.chain(BLOCKS).chain(["ippools"]).collect();
+        assert_eq!(known, fields_of::<SpiderMultusConfigSpec>().iter().copied().collect());
+        let shared: BTreeSet<_> = fields_of::<LinkFields>().iter().copied().collect();
+        assert_eq!(shared, SHARED.into());
+    }
+}

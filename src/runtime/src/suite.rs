@@ -57,4 +57,10 @@ mod tests {
         let folder: BTreeSet<String> = crates.map(|entry| entry.file_name().into_string().unwrap()).collect();
         assert_eq!(folder, SUITE.map(|(name, _)| name.to_owned()).into());
     }
+
+    #[test]
+    fn a_network_whose_type_is_changed_finds_the_records_of_every_plugin_that_makes_links() {
+        let known: BTreeSet<_> = links::child::other_type::plugins().collect();
+        assert_eq!(known, plugins(&[Part::Link]).collect());
+    }
 }

@@ -13,6 +13,11 @@ const OF_CHILDREN: [&str; 3] = ["macvlan", "ipvlan", "ipoib"];
 /// Those that keep another one, which only they read.
 const OF_OTHERS: [&str; 3] = ["sriov", "ib-sriov", "rail"];
 
+/// Every plugin that attaches links.
+pub fn plugins() -> impl Iterator<Item = &'static str> {
+    OF_CHILDREN.into_iter().chain(OF_OTHERS)
+}
+
 /// For a `plugin` that has no record of `key`: takes away the child link that another plugin made for it. An error names one
 /// whose record nobody else reads: what it attached is there, and so are its addresses.
 pub fn release(
