@@ -1,19 +1,16 @@
-//! The node's agent, asked only when this node has used up what the cluster has granted to it: one line each way on a unix
-//! socket, within a deadline that is the ADD's.
+//! The node's agent, asked only when this node has used up what the cluster has granted to it, within a deadline that is the
+//! ADD's.
 
-use std::io::{self, Read, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::net::UnixStream;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use cni::Error;
 use ipam::Spent;
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, setsockopt, socket, sockopt};
-use nix::sys::time::{TimeVal, TimeValLike};
 use state::Dirs;
 
 use crate::failure;
+use crate::line::{ask, left};
 
 /// What the agent says fits.
 const LONGEST: usize = 512;
@@ -32,8 +29,8 @@ pub(crate) struct Agent {
 
 impl Agent {
     pub(crate) fn new(dirs: &Dirs, patience: Duration) -> Result<Self, Error> {
-        let folder = dirs.state.path(&["node"]).map_err(|error| failure::of_state(&error))?;
-        Ok(Self { socket: folder.join("want"), patience, until: None, wanted: 0 })
+        let socket = crate::line::socket(dirs).map_err(|error| failure::of_state(&error))?;
+        Ok(Self { socket, patience, until: None, wanted: 0 })
     }
 
     /// Waits until the agent has more of one of these pools; an error when there is no time left, or nobody to ask.
@@ -84,45 +81,7 @@ impl Agent {
 }
 
 fn converse(path: &Path, pool: &str, count: u64, until: Instant) -> io::Result<String> {
-    let mut stream = dial(path, left(until)?)?;
     let patience = left(until)?.saturating_sub(LAST_WORD).as_millis();
-    stream.write_all(format!("want {pool} {count} {patience}\n").as_bytes())?;
-    let said = line(&mut stream, until)?;
+    let said = ask(path, &format!("want {pool} {count} {patience}"), LONGEST, until)?;
     Ok(String::from_utf8_lossy(&said).trim_end().to_owned())
-}
-
-/// Connects with a limit: a full backlog would hold a plugin for ever.
-fn dial(path: &Path, time: Duration) -> io::Result<UnixStream> {
-    let stream = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
-    limit(&stream, time)?;
-    connect(stream.as_raw_fd(), &UnixAddr::new(path)?)?;
-    Ok(stream.into())
-}
-
-/// Zero would be no limit.
-fn limit(stream: &OwnedFd, time: Duration) -> io::Result<()> {
-    let time = TimeVal::microseconds(i64::try_from(time.as_micros()).unwrap_or(i64::MAX).max(1));
-    setsockopt(stream, sockopt::SendTimeout, &time)?;
-    Ok(())
-}
-
-/// Up to its end, however slowly it comes.
-fn line(stream: &mut UnixStream, until: Instant) -> io::Result<Vec<u8>> {
-    let mut said = Vec::new();
-    let mut buffer = [0; LONGEST];
-    while said.len() < LONGEST && !said.ends_with(b"\n") {
-        stream.set_read_timeout(Some(left(until)?))?;
-        match stream.read(&mut buffer)? {
-            0 if said.is_empty() => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it hung up")),
-            0 => break,
-            length => said.extend_from_slice(&buffer[..length]),
-        }
-    }
-    said.truncate(LONGEST);
-    Ok(said)
-}
-
-fn left(until: Instant) -> io::Result<Duration> {
-    let left = until.saturating_duration_since(Instant::now());
-    if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
 }

@@ -6,6 +6,7 @@ mod conf;
 mod failure;
 mod give;
 mod interfaces;
+pub mod line;
 mod lost;
 mod master;
 mod peers;

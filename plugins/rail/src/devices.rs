@@ -51,6 +51,15 @@ pub(crate) fn assign(request: &Request, written: Option<Vec<Rail>>) -> Result<Ve
     }
 }
 
+/// Rails whose devices will come with the pod.
+pub(crate) fn unknown(written: Option<Vec<Rail>>, count: usize) -> Vec<Rail> {
+    let mut rails = written.unwrap_or_else(|| vec![Rail::new(); count]);
+    for rail in &mut rails {
+        set(rail, UNKNOWN_DEVICE.to_owned());
+    }
+    rails
+}
+
 fn set(rail: &mut Rail, device: String) {
     rail.insert("deviceID".to_owned(), Value::String(device));
 }
@@ -67,13 +76,13 @@ fn missing(position: usize, pf: Option<&str>, given: &[String]) -> Error {
     };
     Error::invalid_config(what).with_details(
         "Multus fills in one deviceID when the network attachment definition has the annotation \
-         k8s.v1.cni.cncf.io/resourceName and the pod requests that resource; write those of several rails into rails, or into \
-         runtimeConfig.deviceID as a list",
+         k8s.v1.cni.cncf.io/resourceName and the pod requests that resource; for several rails write \"devices\": \"pod\", or theirs \
+         into rails, or into runtimeConfig.deviceID as a list",
     )
 }
 
 /// Multus sets both keys alike; a list, or text with commas as in a container's `PCIDEVICE_`, is several rails'.
-fn given(request: &Request) -> Result<Vec<String>, Error> {
+pub(crate) fn given(request: &Request) -> Result<Vec<String>, Error> {
     let names = |config| Names { runtime_config: "deviceID", config, ..Names::default() };
     let setting = match request.list_setting::<String>(names("deviceID"))? {
         None => request.list_setting::<String>(names("pciBusID"))?,

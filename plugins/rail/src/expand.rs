@@ -7,15 +7,17 @@ use serde_json::{Map, Value};
 
 use crate::devices;
 use crate::link::{self, Link};
+use crate::pod::OfPod;
 
 /// Each has a copy of the network's config; the largest nodes have 16.
 const MOST_RAILS: usize = 64;
 /// Keys of `rail` itself; all others are the link plugin's.
-const OWN: [&str; 7] = ["link", "rails", "routing", "rdma", "ifname", "prevResult", "type"];
+const OWN: [&str; 9] =
+    ["link", "rails", "devices", "resources", "routing", "rdma", "ifname", "prevResult", "type"];
 /// Of the link plugins, where it is off.
 const REQUIRE_MASTER_UP: &str = "requireMasterUp";
 /// What the rails of a network have in common.
-const COMMON: [&str; 4] = ["link", "rails", "routing", "rdma"];
+const COMMON: [&str; 6] = ["link", "rails", "devices", "resources", "routing", "rdma"];
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -47,8 +49,11 @@ pub(crate) fn expand(request: &Request) -> Result<Expanded, Error> {
     let keys: Keys = request.config.decode()?;
     let link = Link::parse(keys.link.as_deref())?;
     let rdma = link::rdma(keys.rdma.as_deref(), link)?;
+    let of_pod = OfPod::of(request)?;
     let mut written = written(request, keys.rails, link)?;
-    if link.is_vf {
+    if let Some(of_pod) = of_pod {
+        written = Some(devices::unknown(written, of_pod.rails(request)));
+    } else if link.is_vf {
         written = Some(devices::assign(request, written)?);
     }
     let written = written.unwrap_or_else(|| vec![Map::new()]);
@@ -245,7 +250,7 @@ fn derive(
     Ok(Request { env: Env { ifname, ..request.env.clone() }, config })
 }
 
-fn without(object: &Value, keys: &[&str]) -> Map<String, Value> {
+pub(crate) fn without(object: &Value, keys: &[&str]) -> Map<String, Value> {
     let all = object.as_object().into_iter().flatten();
     let others = all.filter(|(key, _)| !keys.iter().any(|own| own.eq_ignore_ascii_case(key)));
     others.map(|(key, value)| (key.clone(), value.clone())).collect()

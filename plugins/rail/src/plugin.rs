@@ -2,8 +2,8 @@ use std::mem::ManuallyDrop;
 
 use cni::{CniResult, Error, Plugin, Request, ValidAttachments};
 
-use crate::conf;
 use crate::ipam::Addresses;
+use crate::{conf, pod};
 
 /// The plugin.
 #[derive(Debug)]
@@ -15,6 +15,7 @@ impl Plugin for RailPlugin {
     }
 
     fn add(&self, request: &Request) -> Result<CniResult, Error> {
+        let request = &*pod::resolved(request)?;
         // As with the request, nobody waits for their memory.
         let rails = ManuallyDrop::new(conf::rails(request)?);
         rails::add(request, &rails, &Addresses::default())
@@ -25,6 +26,7 @@ impl Plugin for RailPlugin {
     }
 
     fn check(&self, request: &Request) -> Result<(), Error> {
+        let request = &*pod::resolved(request)?;
         rails::check(request, &conf::rails(request)?, &Addresses::default())
     }
 

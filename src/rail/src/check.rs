@@ -1,5 +1,5 @@
 use attach::ipam::{Ipam, with_key};
-use attach::{Attachments, Error, Pod, key_of, not_available, verdict};
+use attach::{Attachments, Error, Found, Pod, key_of, not_available, verdict};
 use cni::{CniResult, Request};
 use devices::rdma;
 use netlink::Rtnetlink;
@@ -26,6 +26,15 @@ pub fn check(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<(), c
         }
     };
     verdict(&request.env.ifname, &found)
+}
+
+/// The VFs that an attachment has by its record, each with the name of its interface, in the order of the rails; none without one.
+pub fn devices_on_record(request: &Request) -> Result<Vec<(String, String)>, cni::Error> {
+    let dirs = Dirs::from_env().map_err(Error::from)?;
+    Ok(match Attachments::open(&dirs, PLUGIN)?.find::<Made>(&key_of(request)?)? {
+        Found::Attached { undo, .. } => undo.devices(),
+        Found::Nothing | Found::Damaged(_) => Vec::new(),
+    })
 }
 
 /// STATUS: masters are there and the IPAM can give addresses. Takes no lock and writes nothing.

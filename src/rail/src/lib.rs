@@ -13,7 +13,7 @@ mod unrecorded;
 mod vf;
 
 pub use add::add;
-pub use check::{check, status};
+pub use check::{check, devices_on_record, status};
 pub use child::OfChild;
 pub use del::{del, gc};
 pub use devices::Part;

@@ -52,6 +52,12 @@ impl Made {
         })
     }
 
+    /// The VF of each rail, by the interface that it is.
+    pub(super) fn devices(&self) -> Vec<(String, String)> {
+        let device = |rail: &MadeRail| Some(rail.parts.iter().find_map(Part::vf)?.device.clone());
+        self.rails.iter().filter_map(|rail| Some((rail.ifname.clone(), device(rail)?))).collect()
+    }
+
     fn children(&self) -> impl Iterator<Item = &PodLink> {
         let parts = self.rails.iter().flat_map(|rail| &rail.parts);
         parts.filter_map(|part| if let Part::Child(link) = part { Some(link) } else { None })

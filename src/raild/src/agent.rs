@@ -17,7 +17,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 
 use crate::connection::{Connection, Failure, Seen, object, path};
-use crate::socket::{self, Want};
+use crate::kubelet;
+use crate::socket::{self, Answerers, Want};
 use figures::Figures;
 use file::{file, remembered};
 use health::Health;
@@ -54,7 +55,8 @@ pub(crate) async fn run() -> Result<(), String> {
     let listener = socket::bind(&directory.join("want"))?;
     let (tell, hear) = unbounded_channel();
     let (ask, asked) = unbounded_channel();
-    tokio::task::spawn_local(socket::serve(listener, ask));
+    let devices = kubelet::answer_all(kubelet::directory());
+    tokio::task::spawn_local(socket::serve(listener, Answerers { grants: ask, devices }));
     let mut shell = Shell {
         connection,
         tell,

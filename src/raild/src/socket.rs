@@ -1,5 +1,6 @@
-//! The agent's socket: a plugin that has nothing left to hand out says `want POOL N [MS]`, one line, and gets one line back,
-//! within MS milliseconds: `granted EPOCH`, or `none WHY`.
+//! The agent's socket: one line in, one line out. A plugin that has nothing left to hand out says `want POOL N [MS]`, and hears
+//! within MS milliseconds `granted EPOCH`, or `none WHY`. One whose rails are the pod's devices says `devices NAMESPACE NAME UID`
+//! (a UID that it does not know is `-`), and hears `devices RESOURCE=ID,ID RESOURCE=ID`, or `none WHY`.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -11,8 +12,10 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
-/// A line is short.
-const LONGEST: u64 = 512;
+use crate::kubelet::{self, Pod};
+
+/// A line is short; the names of Kubernetes have 253 characters at most.
+const LONGEST: u64 = 768;
 /// How long a plugin may take to say what it wants.
 const HEARD: Duration = Duration::from_secs(2);
 /// How long a plugin is let wait at most, whatever it says.
@@ -43,13 +46,39 @@ pub(crate) fn bind(path: &Path) -> Result<UnixListener, String> {
     Ok(listener)
 }
 
-/// Hands on what plugins want, until nobody listens any more.
-pub(crate) async fn serve(listener: UnixListener, tell: UnboundedSender<Want>) {
-    let tell = Rc::new(tell);
-    while !tell.is_closed() {
+/// Who answers.
+pub(crate) struct Answerers {
+    pub(crate) grants: UnboundedSender<Want>,
+    pub(crate) devices: UnboundedSender<kubelet::Question>,
+}
+
+#[derive(Debug, PartialEq)]
+enum Question {
+    Want { pool: String, count: u64, patience: Duration },
+    Devices(Pod),
+}
+
+impl Answerers {
+    /// Hands a question on; none if nobody listens any more.
+    fn ask(&self, question: Question) -> Option<oneshot::Receiver<String>> {
+        let (answer, answered) = oneshot::channel();
+        let asked = match question {
+            Question::Want { pool, count, patience } => {
+                self.grants.send(Want { pool, count, patience, answer }).is_ok()
+            }
+            Question::Devices(pod) => self.devices.send((pod, answer)).is_ok(),
+        };
+        asked.then_some(answered)
+    }
+}
+
+/// Hands on what plugins ask, until nobody listens any more.
+pub(crate) async fn serve(listener: UnixListener, answerers: Answerers) {
+    let answerers = Rc::new(answerers);
+    while !answerers.grants.is_closed() {
         match listener.accept().await {
             Ok((stream, _)) => {
-                tokio::task::spawn_local(converse(stream, Rc::clone(&tell)));
+                tokio::task::spawn_local(converse(stream, Rc::clone(&answerers)));
             }
             Err(error) => {
                 eprintln!("raild: socket: {error}");
@@ -59,40 +88,51 @@ pub(crate) async fn serve(listener: UnixListener, tell: UnboundedSender<Want>) {
     }
 }
 
-async fn converse(stream: UnixStream, tell: Rc<UnboundedSender<Want>>) {
+async fn converse(stream: UnixStream, answerers: Rc<Answerers>) {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
     let mut limited = BufReader::new(read).take(LONGEST);
     let heard = tokio::time::timeout(HEARD, limited.read_line(&mut line)).await;
     let reply = match (heard, parse(&line)) {
-        (Ok(Ok(_)), Some((pool, count, patience))) => {
-            let (answer, answered) = oneshot::channel();
-            let asked = tell.send(Want { pool, count, patience, answer });
+        (Ok(Ok(_)), Some(question)) => {
             let gone = async {
                 // Whoever asked hangs up, and does not wait any more.
                 let mut rest = [0];
                 let _ = limited.get_mut().read(&mut rest).await;
             };
-            tokio::select! {
-                answer = answered => answer.ok().filter(|_| asked.is_ok()),
-                () = gone => None,
+            match answerers.ask(question) {
+                None => None,
+                Some(answered) => tokio::select! {
+                    answer = answered => answer.ok(),
+                    () = gone => None,
+                },
             }
         }
-        _ => Some("error expected: want POOL N MS".to_owned()),
+        _ => Some("error expected: want POOL N MS, or devices NAMESPACE NAME UID".to_owned()),
     };
     if let Some(reply) = reply {
         let _ = write.write_all(format!("{reply}\n").as_bytes()).await;
     }
 }
 
-fn parse(line: &str) -> Option<(String, u64, Duration)> {
-    let mut words = line.strip_suffix('\n')?.split(' ');
-    let (verb, pool, count) = (words.next()?, words.next()?, words.next()?);
-    let (patience, end) = (words.next(), words.next());
+fn parse(line: &str) -> Option<Question> {
+    let words = line.strip_suffix('\n')?.split(' ').collect::<Vec<_>>();
+    match words.as_slice() {
+        ["want", pool, count] => want(pool, count, None),
+        ["want", pool, count, patience] => want(pool, count, Some(*patience)),
+        ["devices", namespace, name, uid] if ![namespace, name, uid].iter().any(|word| word.is_empty()) => {
+            let uid = (*uid != "-").then(|| (*uid).to_owned());
+            Some(Question::Devices(Pod { namespace: (*namespace).to_owned(), name: (*name).to_owned(), uid }))
+        }
+        _ => None,
+    }
+}
+
+fn want(pool: &str, count: &str, patience: Option<&str>) -> Option<Question> {
     let count = count.parse().ok().filter(|count| (1..=MOST).contains(count))?;
     let patience = patience.map_or(Some(PATIENCE), |text| text.parse().ok().map(Duration::from_millis))?;
-    let is_wish = verb == "want" && !pool.is_empty() && end.is_none();
-    is_wish.then(|| (pool.to_owned(), count, patience.min(PATIENCE)))
+    let patience = patience.min(PATIENCE);
+    (!pool.is_empty()).then(|| Question::Want { pool: pool.to_owned(), count, patience })
 }
 
 #[cfg(test)]
@@ -102,10 +142,20 @@ mod tests {
     #[test]
     fn one_line_says_what_is_wanted() {
         let seconds = |count| Duration::from_secs(count);
-        let pool = || "gpu-rail1".to_owned();
-        assert_eq!(parse("want gpu-rail1 8\n"), Some((pool(), 8, PATIENCE)));
-        assert_eq!(parse("want gpu-rail1 8 9000\n"), Some((pool(), 8, seconds(9))));
-        assert_eq!(parse("want gpu-rail1 8 99000\n"), Some((pool(), 8, PATIENCE)));
+        let want = |patience| Some(Question::Want { pool: "gpu-rail1".to_owned(), count: 8, patience });
+        assert_eq!(parse("want gpu-rail1 8\n"), want(PATIENCE));
+        assert_eq!(parse("want gpu-rail1 8 9000\n"), want(seconds(9)));
+        assert_eq!(parse("want gpu-rail1 8 99000\n"), want(PATIENCE));
+    }
+
+    #[test]
+    fn a_pod_is_named_with_its_uid_or_without() {
+        let pod = |uid: Option<&str>| {
+            let (namespace, name) = ("ai".to_owned(), "train-0".to_owned());
+            Some(Question::Devices(Pod { namespace, name, uid: uid.map(str::to_owned) }))
+        };
+        assert_eq!(parse("devices ai train-0 12-ab\n"), pod(Some("12-ab")));
+        assert_eq!(parse("devices ai train-0 -\n"), pod(None));
     }
 
     #[test]
@@ -124,6 +174,12 @@ mod tests {
             "take a 1\n",
             "want  1\n",
             "want a 1",
+            "devices\n",
+            "devices a\n",
+            "devices a b\n",
+            "devices a  c\n",
+            "devices a b c d\n",
+            "devices a b c",
         ] {
             assert_eq!(parse(line), None, "{line:?}");
         }

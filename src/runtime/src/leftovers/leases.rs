@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use ipam::{JournalStore, Store as _};
-use runtime::records::Attachment;
 use state::{AttachmentKey, Dirs};
+
+use crate::records::Attachment;
 
 /// What one interface has.
 #[derive(Debug)]

@@ -1,10 +1,8 @@
-//! The pods that the container runtimes of this node know.
+//! The pods that the container runtimes of this node know. How one is asked, whoever calls says: crictl, or gRPC.
 
 use std::collections::BTreeSet;
-use std::io::ErrorKind;
 use std::os::fd::AsRawFd as _;
 use std::path::Path;
-use std::process::{Command, Output};
 
 use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, UnixAddr, sockopt::PeerCredentials};
 
@@ -17,11 +15,12 @@ const SOCKETS: [&str; 6] = [
     "/run/k0s/containerd.sock",
     "/var/snap/microk8s/common/run/containerd.sock",
 ];
-/// Of each call that crictl makes: it greets the runtime, and asks.
-const PATIENCE: &str = "10s";
 
-/// The answer of the runtimes, asked through crictl: every node with a CRI has it, and a gRPC client of our own would be
-/// sixty crates for one list.
+/// The IDs of all pod sandboxes of the runtime at an endpoint, in whatever state; none of a runtime without a CRI; or why there
+/// is no answer.
+pub type Ask<'a> = &'a dyn Fn(&str) -> Result<Option<BTreeSet<String>>, String>;
+
+/// The answer of the runtimes.
 #[derive(Debug)]
 pub(super) enum Cri {
     /// No socket, or of a containerd that serves Docker alone: nobody to ask.
@@ -34,10 +33,14 @@ pub(super) enum Cri {
 
 impl Cri {
     /// Asks every runtime that listens, for none of them tells which one is kubelet's.
-    pub(super) fn ask() -> Self {
+    pub(super) fn ask(pods: Ask<'_>) -> Self {
+        Self::ask_all(&endpoints(), pods)
+    }
+
+    fn ask_all(endpoints: &[String], pods: Ask<'_>) -> Self {
         let mut known = None;
-        for endpoint in endpoints() {
-            match pods(&endpoint) {
+        for endpoint in endpoints {
+            match pods(endpoint) {
                 Ok(Some(pods)) => known.get_or_insert_with(BTreeSet::new).extend(pods),
                 Ok(None) => (),
                 Err(why) => {
@@ -96,41 +99,6 @@ fn listener(path: &str) -> nix::Result<i32> {
     socket::getsockopt(&socket, PeerCredentials).map(|peer| peer.pid())
 }
 
-/// None of a runtime without a CRI.
-fn pods(endpoint: &str) -> Result<Option<BTreeSet<String>>, String> {
-    let mut command = Command::new("crictl");
-    command.args(["--runtime-endpoint", endpoint, "--timeout", PATIENCE, "pods", "--quiet", "--no-trunc"]);
-    let output = command.output().map_err(|error| match error.kind() {
-        ErrorKind::NotFound => {
-            "crictl is not in PATH (package cri-tools; k3s and RKE2 bring their own)".to_owned()
-        }
-        _ => format!("crictl: {error}"),
-    })?;
-    heard(&output)
-}
-
-fn heard(output: &Output) -> Result<Option<BTreeSet<String>>, String> {
-    if output.status.success() {
-        let text = String::from_utf8_lossy(&output.stdout);
-        return Ok(Some(
-            text.lines().map(str::trim).filter(|id| !id.is_empty()).map(str::to_owned).collect(),
-        ));
-    }
-    match last_words(&output.stderr) {
-        // gRPC's code for a service that is not served there.
-        why if why.contains("code = Unimplemented") => Ok(None),
-        why => Err(format!("crictl: {why}")),
-    }
-}
-
-/// The message that ended crictl, `time="..." level=fatal msg="..."`, without those before it.
-fn last_words(stderr: &[u8]) -> String {
-    let text = String::from_utf8_lossy(stderr);
-    let line = text.trim().lines().last().unwrap_or("it failed and said nothing");
-    let quoted = line.split_once(" msg=").and_then(|(_, message)| serde_json::from_str(message).ok());
-    quoted.unwrap_or_else(|| line.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,11 +115,26 @@ mod tests {
         assert!(!listens_here("tcp://127.0.0.1:1"));
     }
 
+    /// What one of two does not say, the other cannot: any pod may be its.
     #[test]
-    fn what_ended_crictl_is_told_without_its_log() {
-        let log = b"time=\"2026\" level=warning msg=\"no config\"\ntime=\"2026\" level=fatal msg=\"read \\\"a\\\": refused\"\n";
-        assert_eq!(last_words(log), "read \"a\": refused");
-        assert_eq!(last_words(b"rpc error\n"), "rpc error");
-        assert_eq!(last_words(b""), "it failed and said nothing");
+    fn one_that_is_mute_lets_nobody_be_denied() {
+        let endpoints = ["unix:///a".to_owned(), "unix:///b".to_owned()];
+        let known = |ids: &[&str]| Ok(Some(ids.iter().map(|&id| id.to_owned()).collect()));
+        let both = Cri::ask_all(&endpoints, &|endpoint| {
+            if endpoint.ends_with('a') { known(&["1"]) } else { known(&["2"]) }
+        });
+        assert!(both.denies("3") && !both.denies("1") && !both.denies("2"));
+        let half = Cri::ask_all(&endpoints, &|endpoint| {
+            if endpoint.ends_with('a') { known(&[]) } else { Err("hung".into()) }
+        });
+        assert!(
+            !half.denies("1")
+                && half.not_asked().is_some_and(|why| why.contains("unix:///b") && why.contains("hung"))
+        );
+        let docker =
+            Cri::ask_all(&endpoints, &|endpoint| if endpoint.ends_with('a') { known(&[]) } else { Ok(None) });
+        assert!(docker.denies("1"));
+        let none = Cri::ask_all(&endpoints, &|_| Ok(None));
+        assert!(!none.denies("1") && none.not_asked().is_some());
     }
 }

@@ -1,15 +1,13 @@
 //! A leftover is released by those who made it: DEL of each plugin, which needs nothing but the record.
 
 use anyhow::{Result, bail};
-use runtime::{
-    Driver, Network, RuntimeConf,
-    records::{self, Attachment},
-    suite::{self, Part},
-};
 use serde_json::json;
 use state::{AttachmentKey, Dirs};
 
 use super::leases::Leases;
+use crate::records::{self, Attachment};
+use crate::suite::{self, Part};
+use crate::{Driver, Network, RuntimeConf};
 
 pub(super) fn attachment(
     driver: &Driver,

@@ -8,11 +8,11 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, ensure};
 use netns::{Id, Living};
-use runtime::records::Attachment;
 use state::{AttachmentKey, Netns};
 
-use super::cri::{self, Cri};
+use super::cri::{self, Ask, Cri};
 use super::leases::Lease;
+use crate::records::Attachment;
 
 /// A runtime lists a sandbox only once its network is up, for which kubelet waits four minutes.
 const SETTLED: Duration = Duration::from_secs(600);
@@ -30,7 +30,7 @@ pub(super) struct Witnesses {
 }
 
 impl Witnesses {
-    pub(super) fn of(attachments: &[Attachment], whole_node: bool) -> Result<Self> {
+    pub(super) fn of(attachments: &[Attachment], whole_node: bool, ask: Ask<'_>) -> Result<Self> {
         ensure!(
             nix::unistd::geteuid().is_root(),
             "run this as root: without the right to look, every pod seems dead"
@@ -41,7 +41,7 @@ impl Witnesses {
         // A node that is a container itself (kind, a system container) has a PID namespace of its own, with its runtime and all
         // that the runtime started in it. A pod without hostPID has one, too, and the runtime is outside.
         let whole_node = whole_node || cri::all_listen_here();
-        Ok(Self { living, whole_node, runtime: Cri::ask(), reused })
+        Ok(Self { living, whole_node, runtime: Cri::ask(ask), reused })
     }
 
     fn is_alive(&self, netns: &Netns) -> bool {
