@@ -1,10 +1,10 @@
-//! Whether a link of the host's namespace may be taken whole: a macvlan in mode passthru and a bond leave nothing of it to the
-//! node, and who writes the config is often a tenant.
+//! Whether a link of the host's namespace may be taken whole: a macvlan in mode passthru, a bond, and a pod that gets a VF leave
+//! nothing of it to the node, and who writes the config is often a tenant.
 
 use attach::Coded;
 use cni::{code, node};
 use netlink::link::LinkKind;
-use netlink::{Link, Route, RouteFilter, Rtnetlink, scope};
+use netlink::{Address, AddressFlags, Link, Route, RouteFilter, Rtnetlink, scope};
 use state::Dirs;
 
 /// What takes it.
@@ -14,6 +14,8 @@ pub enum Taker {
     Passthru,
     /// A bond, whose port it becomes.
     Bond,
+    /// A pod, into which it is moved.
+    Pod,
 }
 
 /// What is found about a link: names are those of the link itself and of the VLANs on it.
@@ -59,7 +61,11 @@ impl Coded for Unreadable {
 
 /// Refuses a link that the node or another pod needs, unless `node.yaml` lists it by name.
 pub fn require_free_of_node(taker: Taker, link: &Link, host: &mut Rtnetlink) -> Result<(), attach::Error> {
-    let Some(used) = Findings::of(link, host)?.used() else { return Ok(()) };
+    require_unused(taker, link, &Findings::of(link, host)?)
+}
+
+fn require_unused(taker: Taker, link: &Link, found: &Findings) -> Result<(), attach::Error> {
+    let Some(used) = found.used() else { return Ok(()) };
     let dirs = Dirs::from_env()?;
     let listed = node::Node::load(&dirs).map_err(Unreadable)?.whole_masters;
     if listed.iter().any(|name| link.is_called(name)) {
@@ -67,6 +73,16 @@ pub fn require_free_of_node(taker: Taker, link: &Link, host: &mut Rtnetlink) -> 
     }
     let file = node::path(&dirs).display().to_string();
     Err(InUse { name: link.name.clone(), used, taker, file }.into())
+}
+
+/// The same for a VF that is to be moved into a pod, by a look at its own addresses only: a node has hundreds of VFs. What a router
+/// has made up for it makes it nobody's.
+pub fn require_unaddressed(vf: &Link, host: &mut Rtnetlink) -> Result<(), attach::Error> {
+    let is_nodes = |address: &Address| address.scope == scope::UNIVERSE && !is_autoconfigured(address);
+    let Some(address) = host.addresses(Some(vf.index))?.into_iter().find(is_nodes) else { return Ok(()) };
+    let found =
+        Findings { addresses: vec![(vf.name.clone(), address.net.to_string())], ..Findings::default() };
+    require_unused(Taker::Pod, vf, &found)
 }
 
 impl Findings {
@@ -96,6 +112,11 @@ impl Findings {
     }
 }
 
+/// By a router's advertisement: such addresses come to any interface that is up.
+fn is_autoconfigured(address: &Address) -> bool {
+    address.net.addr().is_ipv6() && !address.flags.contains(AddressFlags::Permanent)
+}
+
 fn leaves_by(route: &Route) -> impl Iterator<Item = u32> {
     route.oif.into_iter().chain(route.next_hops.iter().map(|hop| hop.oif))
 }
@@ -105,6 +126,7 @@ impl Taker {
         match self {
             Self::Passthru => "a macvlan in mode passthru",
             Self::Bond => "a bond",
+            Self::Pod => "a pod",
         }
     }
 
@@ -112,6 +134,7 @@ impl Taker {
         match self {
             Self::Passthru => "mode bridge, or another master",
             Self::Bond => "another interface",
+            Self::Pod => "another VF",
         }
     }
 }

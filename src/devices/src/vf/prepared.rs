@@ -3,6 +3,7 @@ use std::path::Path;
 use attach::Pod;
 use attach::claim::Claimant;
 use cni::{Interface, Request};
+use links::whole::require_unaddressed;
 use netlink::{Link, Rtnetlink};
 use state::{AttachmentKey, Dirs};
 use sysfs::Root;
@@ -39,6 +40,7 @@ impl<'a> PreparedVf<'a> {
         if let Some(link) = &link {
             special.require_link(wanted, &device, link)?;
             require_alone(&device, link)?;
+            require_unaddressed(link, host)?;
         }
         let (pf, before) = match device.pf() {
             Some(pf) => {

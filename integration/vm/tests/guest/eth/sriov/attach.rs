@@ -35,6 +35,33 @@ fn a_vf_goes_into_the_pod_under_its_final_name_and_comes_back() {
     call.run("DEL");
 }
 
+/// Who writes the network is often a tenant, and the node would be off the net.
+#[test]
+fn a_vf_that_the_node_has_an_address_on_is_given_to_nobody() {
+    let (vf, pod) = (vf(0, 3), Pod::new());
+    let name = vf.ifname();
+    ip(&format!("addr add 192.0.2.7/24 dev {name}"));
+    let before = State::of(&vf);
+    let alone = sriov(&vf, &pod, &json!({ "vlan": 100 }));
+    let by_rail = alone.then("rail", &json!({ "link": "sriov", "ipam": ipam("10.77.1.0/24") }));
+    for call in [&alone, &by_rail] {
+        let said = call.fails("ADD");
+        let reason = format!(
+            "{name} has an address of the node, 192.0.2.7/24 on {name}, and a pod would take all its packets"
+        );
+        assert!(said.contains(&reason) && said.contains("use another VF"), "{said}");
+        assert_untouched(&vf, &before);
+        assert!(ip(&format!("addr show dev {name}")).contains("192.0.2.7/24"));
+        call.run("DEL");
+    }
+    // Of a router, as any interface that is up gets one.
+    ip(&format!("addr flush dev {name}"));
+    ip(&format!("addr add 2001:db8::7/64 dev {name} valid_lft 600 preferred_lft 600"));
+    alone.run("ADD");
+    alone.run("DEL");
+    assert_untouched(&vf, &before);
+}
+
 #[test]
 fn every_attribute_is_set_and_restored() {
     let (vf, pod) = (vf(1, 2), Pod::new());
