@@ -19,6 +19,7 @@ mod netdev;
 mod owner;
 mod prepared;
 mod settings;
+mod torn;
 mod undo;
 
 pub use add::add;

@@ -3,13 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use attach::{Error, Undo, UndoContext};
-use cni::ValidAttachments;
-use netlink::Rtnetlink;
+use cni::{Request, ValidAttachments};
 use state::{AttachmentKey, BootId, Dirs, file};
-use sysfs::Root;
 
-use super::netdev::SPARE_NAME;
-use super::{Device, Id, VfKind, VfUndo};
+use super::{Id, PreparedVf, VfKind, VfUndo, torn};
 use crate::users::{Upstream, is_of_this_boot, names};
 
 /// One of them, as far as an undo needs it.
@@ -26,6 +23,18 @@ pub(crate) trait UpstreamCache {
     fn undo(&self, key: AttachmentKey, id: &Id, netns: PathBuf) -> VfUndo;
 }
 
+/// What one kind of VF has of them.
+pub(super) trait Caches {
+    /// The plugin that ours replaces.
+    fn upstream(&self) -> Upstream;
+    /// `None` if it is torn, or does not say which device it is about.
+    fn parse(&self, cache: &[u8]) -> Option<Box<dyn UpstreamCache>>;
+    /// Whether those about the device, which no pod has, may tell of pods that are gone.
+    fn is_repairable(&self, dirs: &Dirs, id: &Id) -> Result<bool, Error>;
+    /// Writes that of an attachment.
+    fn save(&self, vf: &PreparedVf<'_>, dirs: &Dirs, request: &Request, undo: &VfUndo) -> Result<(), Error>;
+}
+
 /// As the cache of an attachment tells it; a crash may have torn that. One that is about nothing any more is removed.
 pub fn find_unrecorded(
     kind: VfKind,
@@ -39,7 +48,7 @@ pub fn find_unrecorded(
     let Some(bytes) = file::read(&path)? else { return Ok(None) };
     let Some(cache) = kind.special().parse(&bytes) else {
         tracing::warn!(path = %path.display(), "this cache does not say which device it is about");
-        let guessed = guess(kind, dirs, key, netns, context)?;
+        let guessed = torn::find(kind, dirs, key, netns, context)?;
         if guessed.is_none() {
             holders.forget_cache(key)?;
         }
@@ -52,50 +61,6 @@ pub fn find_unrecorded(
         Ok(id) => holders.forget(&id, key, netns).map(|()| None),
         Err(_) => holders.forget_cache(key).map(|()| None),
     }
-}
-
-/// The device whose interface has the attachment's name: in the pod or, when that is gone, on the host. What it was called
-/// there, and how its PF had it, nobody knows.
-fn guess(
-    kind: VfKind,
-    dirs: &Dirs,
-    key: &AttachmentKey,
-    netns: &Path,
-    context: &mut UndoContext,
-) -> Result<Option<VfUndo>, Error> {
-    context.attachment = Some(key.clone());
-    let is_anothers = context.is_anothers(&key.ifname)?;
-    let special = kind.special();
-    let found = match &mut context.pod {
-        Some(_) if is_anothers => None,
-        Some(pod) => named(&key.ifname, &mut pod.netlink)?,
-        None => special.find_on_host(dirs, key, netns, context.host()?)?,
-    };
-    let Some(device) = found else { return special.require_named(dirs, netns).map(|()| None) };
-    if !special.is_guessable(&device) || kind.holders(dirs).is_others(device.id(), key)? {
-        return Ok(None);
-    }
-    let name = default_name(&device, context.host()?)?;
-    Ok(Some(special.guess(key.clone(), device.id(), name, netns.to_owned())))
-}
-
-/// The device of the link of that name.
-pub(super) fn named(ifname: &str, route: &mut Rtnetlink) -> Result<Option<Device>, Error> {
-    let id = route.link_by_name(ifname)?.and_then(|link| Id::parse(&link.device?).ok());
-    id.map_or(Ok(None), |id| Device::find(&Root::system(), &id))
-}
-
-/// As most drivers and rules name a VF.
-pub(super) fn default_name(device: &Device, host: &mut Rtnetlink) -> Result<String, Error> {
-    match device.pf() {
-        Some(pf) => Ok(format!("{}v{}", pf.link(device.id(), host)?.name, pf.vf)),
-        None => Ok(SPARE_NAME.to_owned()),
-    }
-}
-
-/// The key of an attachment whose network nobody has said.
-pub(super) fn nobody(container_id: String, ifname: String) -> AttachmentKey {
-    AttachmentKey { network: String::new(), container_id, ifname }
 }
 
 /// GC: undoes the attachments of `network` that only a cache names, and that are not valid any more.

@@ -1,7 +1,7 @@
 use addresses::{detect, result_differences};
 use attach::{Attachments, Error, Pod, key_of, verdict};
 use cni::{Request, delegate};
-use netlink::{Link, Rtnetlink};
+use netlink::{Link, Rdma, Rtnetlink};
 use state::Dirs;
 use sysfs::Root;
 
@@ -55,10 +55,13 @@ pub fn differences(
     let ifname = &request.env.ifname;
     let link = in_pod(&mut pod.netlink, device.id(), None, ifname)?;
     match &link {
-        Some(link) => found.extend(link_differences(link, ifname)),
+        Some(link) => {
+            found.extend(link_differences(link, ifname));
+            found.extend(wanted.kind.special().differences(wanted, link));
+        }
         None => found.push(format!("the interface of device {} is not in the pod", device.id())),
     }
-    found.extend(wanted.kind.special().differences(wanted, undo, link.as_ref(), pod)?);
+    found.extend(rdma_difference(wanted, undo, pod)?);
     if let Some(link) = &link {
         found.extend(result_differences(request, pod, link)?);
     }
@@ -94,4 +97,12 @@ fn link_differences(link: &Link, ifname: &str) -> Vec<String> {
         found.push("it is down".to_owned());
     }
     found
+}
+
+/// Of the RDMA device that went along.
+fn rdma_difference(wanted: &VfSpec, undo: Option<&VfUndo>, pod: &Pod) -> Result<Option<String>, Error> {
+    let rdma = undo.filter(|_| wanted.isolation).and_then(|undo| undo.rdma.as_ref());
+    let Some(rdma) = rdma else { return Ok(None) };
+    let inside = Rdma::open_in(&pod.netns)?.device_by_name(&rdma.name)?;
+    Ok(inside.is_none().then(|| format!("its RDMA device {} is not in the pod", rdma.name)))
 }

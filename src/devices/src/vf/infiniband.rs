@@ -7,29 +7,25 @@ mod error;
 mod ib_sriov_cni;
 mod lock;
 mod rebind;
+mod torn;
 
 pub use error::Error;
 pub use rebind::RdmaBefore;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use attach::locks::LockFile;
 use attach::wait::{here as wait_here, millis};
 use attach::{Error as AttachError, Pod};
-use cni::Request;
 use netlink::link::arphrd::INFINIBAND;
 use netlink::{Link, LinkChange, Rdma, Rtnetlink};
-use state::{AttachmentKey, Dirs};
+use state::Dirs;
 
-use super::caches::{UpstreamCache, default_name, named, nobody};
 use super::kind::{Lent, Special};
 use super::netdev::{Netdev, Placement, in_pod};
-use super::{Attributes, Device, Id, PreparedVf, VfKind, VfSpec, VfUndo};
-use crate::holders::is_on_host;
+use super::{Attributes, Device, PreparedVf, VfSpec, VfUndo};
 use crate::rdma;
-use crate::users::{Upstream, is_of_this_boot, names};
-use ib_sriov_cni::IbSriovCniCache;
 use rebind::{guid_of, rdma_anywhere, rdma_of, rebind};
 
 /// As for an interface that comes back to the host.
@@ -38,10 +34,6 @@ const REBUILD: Duration = Duration::from_secs(10);
 pub(super) struct InfiniBand;
 
 impl Special for InfiniBand {
-    fn upstream(&self) -> Upstream {
-        Upstream::IbSriov
-    }
-
     fn locks(&self, dirs: &Dirs, device: &Device) -> Result<Vec<LockFile>, AttachError> {
         lock::files(dirs, device)
     }
@@ -108,7 +100,6 @@ impl Special for InfiniBand {
         &self,
         vf: &PreparedVf<'_>,
         link: &Link,
-        ifname: &str,
         lent: &mut Lent<'_>,
     ) -> Result<Link, AttachError> {
         let mut link = link.clone();
@@ -120,41 +111,21 @@ impl Special for InfiniBand {
             let rdma = rdma_of(&vf.device)?;
             let moved = Rdma::open()?.move_device(rdma.index, lent.pod.netns.fd());
             moved.map_err(|source| rdma::immovable(&rdma, source))?;
-            link = match rebuilt(&vf.device, ifname, lent)? {
+            link = match rebuilt(&vf.device, lent)? {
                 Rebuilt::OnHost(link) => link,
                 Rebuilt::InPod(link) => return Ok(link),
             };
         }
-        Placement { ifname, mtu: None }.move_to_pod(lent.host, &link, lent.pod)
+        Placement { ifname: lent.ifname, mtu: None }.move_to_pod(lent.host, &link, lent.pod)
     }
 
-    fn save(
-        &self,
-        vf: &PreparedVf<'_>,
-        dirs: &Dirs,
-        request: &Request,
-        undo: &VfUndo,
-    ) -> Result<(), AttachError> {
-        let pf = vf.pf.as_ref().zip(vf.device.pf()).map(|(link, pf)| (link.name.as_str(), pf.vf));
-        let cache = IbSriovCniCache::of(request, vf.wanted, undo, pf);
-        VfKind::InfiniBand.holders(dirs).save(&undo.key, &cache)
-    }
-
-    fn differences(
-        &self,
-        wanted: &VfSpec,
-        undo: Option<&VfUndo>,
-        link: Option<&Link>,
-        pod: &Pod,
-    ) -> Result<Vec<String>, AttachError> {
-        let guid = wanted.guid().zip(link).filter(|(guid, link)| guid_of(link) != Some(*guid));
-        let guid = guid.map(|(guid, link)| {
+    fn differences(&self, wanted: &VfSpec, link: &Link) -> Vec<String> {
+        let guid = wanted.guid().filter(|guid| guid_of(link) != Some(*guid));
+        let difference = guid.map(|guid| {
             let has = guid_of(link).map_or_else(|| "none".to_owned(), |guid| guid.to_string());
             format!("the GUID in its address is {has}, expected {guid}")
         });
-        let rdma = undo.filter(|_| wanted.isolation).and_then(|undo| undo.rdma.as_ref());
-        let rdma = rdma.map_or(Ok(None), |rdma| rdma_difference(rdma, pod))?;
-        Ok(guid.into_iter().chain(rdma).collect())
+        difference.into_iter().collect()
     }
 
     /// The interface leaves the pod before the RDMA device does, whose move builds it again.
@@ -183,68 +154,6 @@ impl Special for InfiniBand {
         undo.rdma.as_ref().map_or(Ok(()), |rdma| rdma.restore(device))?;
         Ok(link)
     }
-
-    fn parse(&self, cache: &[u8]) -> Option<Box<dyn UpstreamCache>> {
-        IbSriovCniCache::parse(cache).map(|cache| Box::new(cache) as _)
-    }
-
-    /// If no pod has its interface, as far as the host can see: ib-sriov-cni does not write down who lives.
-    fn is_repairable(&self, _: &Dirs, id: &Id) -> Result<bool, AttachError> {
-        let device = Device::find(&sysfs::Root::system(), id)?;
-        Ok(device.is_some_and(|device| device.is_userspace()) || is_on_host(id)?)
-    }
-
-    fn find_on_host(
-        &self,
-        _: &Dirs,
-        key: &AttachmentKey,
-        _: &Path,
-        host: &mut Rtnetlink,
-    ) -> Result<Option<Device>, AttachError> {
-        named(&key.ifname, host)
-    }
-
-    fn is_guessable(&self, device: &Device) -> bool {
-        device.pf().is_some()
-    }
-
-    fn guess(&self, key: AttachmentKey, id: &Id, name: String, netns: PathBuf) -> VfUndo {
-        tracing::warn!(
-            device = %id,
-            "what it was is not known: it gets the usual name, link state auto, and a GUID that no port may have"
-        );
-        IbSriovCniCache::unknown(name).undo(key, id, netns)
-    }
-
-    /// The device is the attachment's whose cache is torn, if it has come back under the name that it had there.
-    fn guess_user(
-        &self,
-        dirs: &Dirs,
-        device: &Device,
-        host: &mut Rtnetlink,
-    ) -> Result<Option<VfUndo>, AttachError> {
-        let Some(link) = device.link(host)?.filter(|_| self.is_guessable(device)) else { return Ok(None) };
-        let folder = VfKind::InfiniBand.holders(dirs).folder()?;
-        for name in names(&folder) {
-            let Some((container, ifname)) = name.rsplit_once('-').filter(|(_, ifname)| *ifname == link.name)
-            else {
-                continue;
-            };
-            let (path, key) = (folder.join(&name), nobody(container.to_owned(), ifname.to_owned()));
-            if !path.is_file() || !is_of_this_boot(&path, None)? || self.parse(&read(&path)?).is_some() {
-                continue;
-            }
-            if !VfKind::InfiniBand.holders(dirs).is_others(device.id(), &key)? {
-                let name = default_name(device, host)?;
-                return Ok(Some(self.guess(key, device.id(), name, PathBuf::new())));
-            }
-        }
-        Ok(None)
-    }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, AttachError> {
-    Ok(state::file::read(path)?.unwrap_or_default())
 }
 
 /// Where an interface came back.
@@ -255,12 +164,12 @@ enum Rebuilt {
 
 /// Waits for the interface of an RDMA device that has moved, which from Linux 6.17 on `ib_ipoib` builds where the device
 /// is. There it has a name of the kernel's choice.
-fn rebuilt(device: &Device, ifname: &str, lent: &mut Lent<'_>) -> Result<Rebuilt, AttachError> {
+fn rebuilt(device: &Device, lent: &mut Lent<'_>) -> Result<Rebuilt, AttachError> {
     match await_either(device, lent)? {
-        Rebuilt::InPod(link) if link.name != ifname => {
-            let name = Some(ifname.to_owned());
+        Rebuilt::InPod(link) if link.name != lent.ifname => {
+            let name = Some(lent.ifname.to_owned());
             lent.pod.netlink.set_link(link.index, &LinkChange { name, ..LinkChange::default() })?;
-            Ok(Rebuilt::InPod(Link { name: ifname.to_owned(), ..link }))
+            Ok(Rebuilt::InPod(Link { name: lent.ifname.to_owned(), ..link }))
         }
         found => Ok(found),
     }
@@ -293,9 +202,4 @@ fn warn_of_partition(wanted: &VfSpec, link: &Link) {
             "its port is not in this partition: there is no traffic in it until the subnet manager gives it to the GUID"
         );
     }
-}
-
-fn rdma_difference(rdma: &RdmaBefore, pod: &Pod) -> Result<Option<String>, AttachError> {
-    let inside = Rdma::open_in(&pod.netns)?.device_by_name(&rdma.name)?;
-    Ok(inside.is_none().then(|| format!("its RDMA device {} is not in the pod", rdma.name)))
 }

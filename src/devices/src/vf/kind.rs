@@ -1,15 +1,15 @@
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use attach::locks::LockFile;
 use attach::{Error, Pod};
-use cni::Request;
 use netlink::{HwAddr, Link, Rtnetlink};
-use state::{AttachmentKey, Dirs};
+use state::Dirs;
 
-use super::caches::UpstreamCache;
+use super::caches::Caches;
 use super::ethernet::Ethernet;
 use super::infiniband::{InfiniBand, RdmaBefore};
-use super::{Device, Id, PreparedVf, VfSpec, VfUndo};
+use super::torn::Torn;
+use super::{Device, PreparedVf, VfSpec, VfUndo};
 use crate::holders::Holders;
 use crate::users::Upstream;
 
@@ -53,9 +53,7 @@ impl VfKind {
 }
 
 /// What is special to VFs of one kind. All else about them, and every rule that keeps them safe, is the same.
-pub(super) trait Special {
-    /// The plugin that ours replaces.
-    fn upstream(&self) -> Upstream;
+pub(super) trait Special: Caches + Torn {
     /// The files whose locks everybody takes who changes the VF, processes of the upstream plugin included.
     fn locks(&self, dirs: &Dirs, device: &Device) -> Result<Vec<LockFile>, Error>;
     /// Whether a VF with a driver for user space gets addresses.
@@ -74,30 +72,16 @@ pub(super) trait Special {
     /// Completes the undo of an attachment in the namespace `netns`.
     fn complete(&self, vf: &PreparedVf<'_>, netns: &Path, undo: &mut VfUndo);
     /// Moves the interface into the pod, with what goes along.
-    fn move_to_pod(
-        &self,
-        vf: &PreparedVf<'_>,
-        link: &Link,
-        ifname: &str,
-        lent: &mut Lent<'_>,
-    ) -> Result<Link, Error>;
+    fn move_to_pod(&self, vf: &PreparedVf<'_>, link: &Link, lent: &mut Lent<'_>) -> Result<Link, Error>;
     /// MAC and MTU of the interface that a driver for user space makes.
     fn in_user_space(&self, _: &PreparedVf<'_>) -> (Option<HwAddr>, Option<u32>) {
         (None, None)
     }
-    /// Writes the cache of the upstream plugin.
-    fn save(&self, vf: &PreparedVf<'_>, dirs: &Dirs, request: &Request, undo: &VfUndo) -> Result<(), Error>;
 
     // CHECK
 
-    /// How interface and RDMA device differ from what they are to be.
-    fn differences(
-        &self,
-        wanted: &VfSpec,
-        undo: Option<&VfUndo>,
-        link: Option<&Link>,
-        pod: &Pod,
-    ) -> Result<Vec<String>, Error>;
+    /// How the interface differs from what it is to be.
+    fn differences(&self, wanted: &VfSpec, link: &Link) -> Vec<String>;
 
     // Undo
 
@@ -117,39 +101,12 @@ pub(super) trait Special {
     ) -> Result<Link, Error> {
         Ok(link)
     }
-
-    // Caches of the upstream plugin
-
-    /// `None` if it is torn, or does not say which device it is about.
-    fn parse(&self, cache: &[u8]) -> Option<Box<dyn UpstreamCache>>;
-    /// Whether caches about the device, which no pod has, may tell of pods that are gone.
-    fn is_repairable(&self, dirs: &Dirs, id: &Id) -> Result<bool, Error>;
-    /// For an attachment whose cache is torn: its device on the host, as far as that can be told.
-    fn find_on_host(
-        &self,
-        dirs: &Dirs,
-        key: &AttachmentKey,
-        netns: &Path,
-        host: &mut Rtnetlink,
-    ) -> Result<Option<Device>, Error>;
-    /// An error if such an attachment, whose device was not found, may be one of a living pod.
-    fn require_named(&self, _: &Dirs, _netns: &Path) -> Result<(), Error> {
-        Ok(())
-    }
-    /// Whether it can be a device of this kind.
-    fn is_guessable(&self, _: &Device) -> bool {
-        true
-    }
-    /// The undo of such an attachment: `name` is what its interface is called on the host.
-    fn guess(&self, key: AttachmentKey, id: &Id, name: String, netns: PathBuf) -> VfUndo;
-    /// The undo of whatever pod that is gone had the device, for all that a cache which can be read says. It has its key only
-    /// where the name of its cache tells that.
-    fn guess_user(&self, dirs: &Dirs, device: &Device, host: &mut Rtnetlink)
-    -> Result<Option<VfUndo>, Error>;
 }
 
 /// Where a VF is lent.
 pub(super) struct Lent<'a> {
+    /// The interface's name in the pod.
+    pub(super) ifname: &'a str,
     pub(super) dirs: &'a Dirs,
     pub(super) host: &'a mut Rtnetlink,
     pub(super) pod: &'a mut Pod,

@@ -86,8 +86,8 @@ impl<'a> PreparedVf<'a> {
         kind.holders(dirs).lend(claimant, self.device.id(), &pod.netns)?;
         self.administer(host)?;
         let Some(link) = &self.link else { return Ok(None) };
-        let mut lent = Lent { dirs, host, pod };
-        kind.special().move_to_pod(self, link, &claimant.key.ifname, &mut lent).map(Some)
+        let mut lent = Lent { ifname: &claimant.key.ifname, dirs, host, pod };
+        kind.special().move_to_pod(self, link, &mut lent).map(Some)
     }
 
     fn administer(&self, host: &mut Rtnetlink) -> Result<(), attach::Error> {
@@ -97,6 +97,11 @@ impl<'a> PreparedVf<'a> {
         let admin = Admin::at(self.device.id(), pf, link.clone());
         admin.apply(host, &self.wanted.attributes, before)?;
         admin.settle(host, self.wanted.attributes.mac.filter(|mac| before.mac != Some(*mac)))
+    }
+
+    /// The PF's interface, and the VF's number there.
+    pub(super) fn on_pf(&self) -> Option<(&str, u32)> {
+        self.pf.as_ref().zip(self.device.pf()).map(|(link, pf)| (link.name.as_str(), pf.vf))
     }
 
     /// As the result has it. On `InfiniBand` the GUIDs are in the address: its last 8 bytes.

@@ -8,11 +8,12 @@ use cni::{Request, lenient};
 use netlink::HwAddr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use state::{AttachmentKey, BootId};
+use state::{AttachmentKey, BootId, Dirs};
 
-use super::SriovCniFiles;
-use crate::vf::caches::UpstreamCache;
-use crate::vf::{Attributes, Id, LinkState, Netdev, Rate, Settings, VfUndo, Vlan};
+use super::{Ethernet, SriovCniFiles};
+use crate::users::Upstream;
+use crate::vf::caches::{Caches, UpstreamCache};
+use crate::vf::{Attributes, Id, LinkState, Netdev, PreparedVf, Rate, Settings, VfKind, VfUndo, Vlan};
 
 /// A cache of sriov-cni: its config, and the VF as it was. Older releases wrote caches without any of these keys.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -206,6 +207,26 @@ impl UpstreamCache for SriovCniCache {
             peer: Some(SriovCniFiles::of(&key, netns)),
             ..VfUndo::of(key, id)
         }
+    }
+}
+
+impl Caches for Ethernet {
+    fn upstream(&self) -> Upstream {
+        Upstream::Sriov
+    }
+
+    fn parse(&self, cache: &[u8]) -> Option<Box<dyn UpstreamCache>> {
+        SriovCniCache::parse(cache).map(|cache| Box::new(cache) as _)
+    }
+
+    /// The allocation file stays as long as the device was not put back.
+    fn is_repairable(&self, dirs: &Dirs, id: &Id) -> Result<bool, Error> {
+        Ok(VfKind::Ethernet.holders(dirs).user(id)?.is_some())
+    }
+
+    fn save(&self, vf: &PreparedVf<'_>, dirs: &Dirs, request: &Request, undo: &VfUndo) -> Result<(), Error> {
+        let cache = SriovCniCache::of(request, undo, vf.wanted.mac, vf.on_pf())?;
+        VfKind::Ethernet.holders(dirs).save(&undo.key, &cache)
     }
 }
 

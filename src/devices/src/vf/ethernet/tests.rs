@@ -1,3 +1,4 @@
+use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 use attach::UndoContext;
@@ -5,8 +6,9 @@ use cni::{CniArgs, Command, Config, Env, Request};
 use serde_json::{Value, json};
 use state::{AttachmentKey, Dirs};
 
-use super::*;
-use crate::vf::{LinkState, Rate, Vlan, find_unrecorded};
+use super::SriovCniFiles;
+use super::sriov_cni::SriovCniCache;
+use crate::vf::{Attributes, Id, LinkState, Netdev, Rate, VfKind, VfUndo, Vlan, find_unrecorded};
 
 const GONE: &str = "/run/netns/gone";
 

@@ -2,16 +2,20 @@
 
 use std::path::PathBuf;
 
+use attach::Error;
 use cni::{Request, lenient};
 use netlink::Guid;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use state::AttachmentKey;
+use state::{AttachmentKey, Dirs};
+use sysfs::Root;
 
+use super::InfiniBand;
 use super::rebind::RdmaBefore;
+use crate::holders::is_on_host;
 use crate::users::Upstream;
-use crate::vf::caches::UpstreamCache;
-use crate::vf::{Attributes, Id, LinkState, Netdev, VfSpec, VfUndo};
+use crate::vf::caches::{Caches, UpstreamCache};
+use crate::vf::{Attributes, Device, Id, LinkState, Netdev, PreparedVf, VfKind, VfSpec, VfUndo};
 
 /// Its keys, as far as an undo needs them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -146,6 +150,27 @@ impl UpstreamCache for IbSriovCniCache {
             ipam: Some(self.ipam.plugin.clone()).filter(|ipam| !ipam.is_empty()),
             ..VfUndo::of(key, id)
         }
+    }
+}
+
+impl Caches for InfiniBand {
+    fn upstream(&self) -> Upstream {
+        Upstream::IbSriov
+    }
+
+    fn parse(&self, cache: &[u8]) -> Option<Box<dyn UpstreamCache>> {
+        IbSriovCniCache::parse(cache).map(|cache| Box::new(cache) as _)
+    }
+
+    /// If no pod has its interface, as far as the host can see: ib-sriov-cni does not write down who lives.
+    fn is_repairable(&self, _: &Dirs, id: &Id) -> Result<bool, Error> {
+        let device = Device::find(&Root::system(), id)?;
+        Ok(device.is_some_and(|device| device.is_userspace()) || is_on_host(id)?)
+    }
+
+    fn save(&self, vf: &PreparedVf<'_>, dirs: &Dirs, request: &Request, undo: &VfUndo) -> Result<(), Error> {
+        let cache = IbSriovCniCache::of(request, vf.wanted, undo, vf.on_pf());
+        VfKind::InfiniBand.holders(dirs).save(&undo.key, &cache)
     }
 }
 
