@@ -3,8 +3,9 @@
 use std::fmt;
 
 use cni::{Error, Request};
+use devices::vf::VfSpec;
 use links::child;
-use rails::{Kind, OfChild, OfVf, RdmaMode};
+use rails::{Kind, RdmaMode};
 
 use crate::expand::Expanded;
 
@@ -34,17 +35,17 @@ static LINKS: [Link; 5] = [
 ];
 
 fn child(conf: impl child::Kind + 'static) -> Box<dyn Kind> {
-    Box::new(OfChild { kind: Box::new(conf) })
+    Box::new(Box::new(conf) as Box<dyn child::Kind>)
 }
 
 fn vf(expanded: &Expanded, rail: &Request) -> Result<Box<dyn Kind>, Error> {
     let rdma = expanded.rdma_request(rail)?;
     let rdma = rdma.map(|request| rdma::wanted(&request)).transpose()?;
-    Ok(Box::new(OfVf { vf: sriov::wanted(rail)?, rdma }))
+    Ok(Box::new(VfSpec { rdma, ..sriov::wanted(rail)? }))
 }
 
 fn ib_vf(_: &Expanded, rail: &Request) -> Result<Box<dyn Kind>, Error> {
-    Ok(Box::new(OfVf { vf: ib_sriov::wanted(rail)?, rdma: None }))
+    Ok(Box::new(ib_sriov::wanted(rail)?))
 }
 
 impl Link {

@@ -42,11 +42,10 @@ pub(crate) use caches::user_of;
 pub(crate) use ethernet::lock;
 pub(crate) use owner::{Verdict, judge};
 
-use attach::Error as AttachError;
-use attach::locks::LockFile;
 use links::pkey::Pkey;
 use netlink::{Guid, HwAddr};
-use state::Dirs;
+
+use crate::rdma::RdmaSpec;
 
 /// What a plugin makes of its config: the device, and what is to differ from what it is.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,18 +66,30 @@ pub struct VfSpec {
     pub isolation: bool,
     /// `InfiniBand`: the device has to have a user space driver.
     pub vfio: bool,
+    /// Ethernet: the RDMA device that `rail` moves with it; alone, the plugin `rdma` does.
+    pub rdma: Option<RdmaSpec>,
 }
 
 impl VfSpec {
     /// As the device is.
     pub fn of(kind: VfKind, device: Id) -> Self {
         let attributes = Attributes::default();
-        Self { kind, device, attributes, mac: None, mtu: None, pkey: None, isolation: false, vfio: false }
+        Self {
+            kind,
+            device,
+            attributes,
+            mac: None,
+            mtu: None,
+            pkey: None,
+            isolation: false,
+            vfio: false,
+            rdma: None,
+        }
     }
 
-    /// The files whose locks are to be held while the VF changes, by whoever changes it.
-    pub fn locks(&self, dirs: &Dirs, device: &Device) -> Result<Vec<LockFile>, AttachError> {
-        self.kind.special().locks(dirs, device)
+    /// Whether the pod gets its RDMA device.
+    pub fn has_rdma(&self) -> bool {
+        self.rdma.is_some() || self.isolation
     }
 
     /// `InfiniBand`: node and port GUID; `None`: the VF has its own.

@@ -24,7 +24,7 @@ pub fn add(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<CniResu
     let dirs = Dirs::from_env().map_err(Error::from)?;
     let mut site = Site { dirs, host, pod, rdma: rdma::Node::default() };
     require_rdma(rails)?;
-    let steps = rails.iter().map(|rail| rail.kind.plan(&rail.request, &mut site));
+    let steps = rails.iter().map(|rail| rail.kind.plan(&mut site));
     let steps = steps.collect::<Result<Vec<_>, _>>()?;
     rails.iter().try_for_each(|rail| rail.require_ipam(ipam))?;
     let prepared =
@@ -35,8 +35,8 @@ pub fn add(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<CniResu
     if prepared.superseded() {
         rails.iter().try_for_each(|rail| lease::release_from(ipam, &rail.request))?;
     }
-    let made = rails.iter().zip(&steps).map(|(rail, step)| rail.planned(step.as_ref())).collect();
-    let adding = prepared.begin(Made { rails: made, ..Made::default() })?;
+    let made = rails.iter().zip(&steps).map(|(rail, step)| rail.planned(step.as_ref()));
+    let adding = prepared.begin(Made { rails: made.collect::<Result<_, _>>()?, ..Made::default() })?;
     let leases = rails.iter().map(|rail| Lease::from(&rail.request, ipam)).collect();
     Build { rails, detection, accept_ra, site, steps, leases }.run(adding)
 }
@@ -47,12 +47,12 @@ impl Rail {
         plugin.map_or(Ok(()), |plugin| ipam.require(&self.request, plugin))
     }
 
-    fn planned(&self, step: &dyn Step) -> MadeRail {
-        MadeRail {
+    fn planned(&self, step: &dyn Step) -> Result<MadeRail, Error> {
+        Ok(MadeRail {
             ifname: self.ifname().to_owned(),
             ipam: self.request.config.ipam_type.clone(),
-            parts: step.part().into_iter().collect(),
-        }
+            parts: step.part(&self.request)?.into_iter().collect(),
+        })
     }
 }
 
@@ -85,8 +85,9 @@ impl Build<'_> {
             adding.wake_lo(&self.site.pod)?;
         }
         self.avoid_conflicts(&links, &mut results)?;
-        for ((step, link), result) in self.steps.iter().zip(&links).zip(&mut results) {
-            result.interfaces = vec![step.interface(link, &self.site)];
+        for (((rail, step), link), result) in self.rails.iter().zip(&self.steps).zip(&links).zip(&mut results)
+        {
+            result.interfaces = vec![step.interface(&rail.request, link, &self.site)];
             name_gateways(result);
         }
         let configured: Vec<_> = links.iter().zip(&results).collect();
@@ -96,8 +97,8 @@ impl Build<'_> {
             configured.iter().zip(&self.detection).map(|(&(link, result), of)| (link, result, *of)).collect();
         detect::require_gateways(&mut self.site.pod, &asked)?;
         self.route(adding, &mut results)?;
-        for (step, made) in self.steps.iter().zip(&adding.undo().rails) {
-            step.finish(&mut self.site, &made.parts)?;
+        for ((rail, step), made) in self.rails.iter().zip(&self.steps).zip(&adding.undo().rails) {
+            step.finish(&rail.request, &mut self.site, &made.parts)?;
         }
         let all = together(&results);
         adding.set(|made| made.given(results));
@@ -125,7 +126,8 @@ impl Build<'_> {
             return Ok(Vec::new());
         }
         let locks = locks::acquire_all(files)?;
-        let parts = self.steps.iter_mut().map(|step| step.plan_locked(&mut self.site));
+        let steps = self.rails.iter().zip(&mut self.steps);
+        let parts = steps.map(|(rail, step)| step.plan_locked(&rail.request, &mut self.site));
         let parts = parts.collect::<Result<Vec<_>, _>>()?;
         adding
             .persist(|made| made.rails.iter_mut().zip(parts).for_each(|(rail, parts)| rail.parts = parts))?;

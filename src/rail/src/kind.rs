@@ -19,22 +19,26 @@ pub struct Site {
 
 /// One kind of interface, as the config of its plugin wants it.
 pub trait Kind {
-    /// What there is to do for `rail`; looks, and changes nothing.
-    fn plan<'a>(&'a self, rail: &'a Request, site: &mut Site) -> Result<Box<dyn Step + 'a>, cni::Error>;
+    /// What there is to do; looks, and changes nothing.
+    fn plan(&self, site: &mut Site) -> Result<Box<dyn Step + '_>, cni::Error>;
     /// How interface and device differ from what they are to be. `rail` has its part of `prevResult`.
     fn differences(&self, rail: &Request, made: &[Part], site: &mut Site) -> Result<Vec<String>, cni::Error>;
     /// For STATUS, which knows neither pod nor device: the node can serve.
     fn require(&self, host: &mut Rtnetlink) -> Result<(), cni::Error>;
 }
 
-/// The attachment of one interface, in the order of these methods.
+/// The attachment of one interface, in the order of these methods, each of which gets the same `rail`.
 pub trait Step {
     /// How to undo it, where that is known without a lock.
-    fn part(&self) -> Option<Part>;
+    fn part(&self, _rail: &Request) -> Result<Option<Part>, Error> {
+        Ok(None)
+    }
     /// Files whose locks are to be held while it looks and acts, and no longer. Other pods may want the same.
-    fn locks(&self, site: &Site) -> Result<Vec<LockFile>, Error>;
+    fn locks(&self, _: &Site) -> Result<Vec<LockFile>, Error> {
+        Ok(Vec::new())
+    }
     /// Looks once more, now that nobody else acts; how to undo all that [`attach`](Self::attach) does.
-    fn plan_locked(&mut self, site: &mut Site) -> Result<Vec<Part>, Error>;
+    fn plan_locked(&mut self, rail: &Request, site: &mut Site) -> Result<Vec<Part>, Error>;
     /// Brings the interface into the pod, complete and under its name.
     fn attach(&mut self, site: &mut Site, entry: &mut Entry<'_>) -> Result<Link, Error>;
     /// The parent on the host, if it hears what is meant for the interface.
@@ -42,9 +46,11 @@ pub trait Step {
         None
     }
     /// As the result has it.
-    fn interface(&self, link: &Link, site: &Site) -> Interface;
+    fn interface(&self, rail: &Request, link: &Link, site: &Site) -> Interface;
     /// Leaves what others look for once all is done.
-    fn finish(&self, site: &mut Site, made: &[Part]) -> Result<(), Error>;
+    fn finish(&self, _rail: &Request, _: &mut Site, _made: &[Part]) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 /// One rail's part of the record of all.

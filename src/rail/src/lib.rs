@@ -14,12 +14,10 @@ mod vf;
 
 pub use add::add;
 pub use check::{check, devices_on_record, status};
-pub use child::OfChild;
 pub use del::{del, gc};
 pub use devices::Part;
 pub use kind::{Kind, Site, Step};
 pub use made::Made;
-pub use vf::OfVf;
 
 use std::rc::Rc;
 

@@ -22,7 +22,7 @@ pub enum Policy {
 }
 
 /// What the plugin makes of its config.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RdmaSpec {
     /// `deviceID`; derived from the previous result when there is none.
     pub device: Option<Id>,
@@ -99,9 +99,8 @@ impl Move<'_> {
         adding: &mut Adding<RdmaUndo>,
     ) -> Result<(), attach::Error> {
         let claimant = Claimant { dirs: &self.dirs, plugin: NAME, record: None, key };
-        if rdma.move_to_pod(&claimant, &self.pod)? {
-            adding.set(|undo| undo.device_info.clone_from(&self.wanted.device_info));
-        }
+        let device_info = rdma.move_to_pod(&claimant, &self.pod)?;
+        adding.set(|undo| undo.device_info = device_info);
         PreparedRdma::save(&self.dirs, adding.undo())?;
         adding.attached()
     }

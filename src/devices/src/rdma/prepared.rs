@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use attach::Pod;
 use attach::claim::Claimant;
 use netlink::{Rdma, RdmaDevice};
@@ -48,8 +50,8 @@ impl<'a> PreparedRdma<'a> {
         self.wanted.name.as_deref().unwrap_or(&self.rdma.name)
     }
 
-    /// Takes the device and moves it into the pod, after its interface. True if the device information file is new.
-    pub fn move_to_pod(&self, claimant: &Claimant<'_>, pod: &Pod) -> Result<bool, attach::Error> {
+    /// Takes the device and moves it into the pod, after its interface. Returns the device information file, if it is new.
+    pub fn move_to_pod(&self, claimant: &Claimant<'_>, pod: &Pod) -> Result<Option<PathBuf>, attach::Error> {
         let (rdma, name) = (&self.rdma, self.pod_name());
         holders(claimant.dirs).lend(claimant, self.device.id(), &pod.netns)?;
         let moved = Rdma::open()?.move_device(rdma.index, pod.netns.fd());
@@ -60,8 +62,8 @@ impl<'a> PreparedRdma<'a> {
         }
         warn_of_ports(&mut inside, rdma, name, &claimant.key.ifname)?;
         match &self.wanted.device_info {
-            Some(path) => device_info::write(path, &self.device, name),
-            None => Ok(false),
+            Some(path) if device_info::write(path, &self.device, name)? => Ok(Some(path.clone())),
+            _ => Ok(None),
         }
     }
 

@@ -7,7 +7,6 @@ use attach::{Adding, Attachments, Pod, key_of, require_free};
 use cni::{CniResult, Request, delegate};
 use netlink::{Link, Rtnetlink};
 use state::Dirs;
-use sysfs::Root;
 
 use super::{Device, PreparedVf, VfKind, VfSpec, VfUndo};
 use crate::rdma::{Policy, require_exclusive};
@@ -22,8 +21,8 @@ pub fn add(request: &Request, wanted: &VfSpec) -> Result<CniResult, cni::Error> 
     if wanted.isolation {
         require_exclusive(Policy::Exclusive)?;
     }
-    let device = Device::require(&Root::system(), &wanted.device)?;
-    let addressed = is_addressed(wanted.kind, &device);
+    let mut vf = PreparedVf::find(wanted)?;
+    let addressed = is_addressed(wanted.kind, vf.device());
     if let Some(ipam) = request.config.ipam_type.as_ref().filter(|_| addressed) {
         delegate::require(request, ipam)?;
     }
@@ -36,8 +35,8 @@ pub fn add(request: &Request, wanted: &VfSpec) -> Result<CniResult, cni::Error> 
         lease::release(request)?;
     }
     let mut host = Rtnetlink::open().map_err(attach::Error::from)?;
-    let locks = acquire_all(wanted.locks(&dirs, &device)?)?;
-    let vf = PreparedVf::find(&dirs, wanted, &mut host)?;
+    let locks = acquire_all(vf.locks(&dirs)?)?;
+    vf.prepare(&dirs, &mut host)?;
     let mut adding = prepared.begin(vf.undo(request, key.clone(), pod.netns.path()))?;
     let claimant = Claimant { dirs: &dirs, plugin: wanted.kind.plugin(), record: None, key: &key };
     let moved = vf.move_to_pod(&claimant, &mut host, &mut pod);

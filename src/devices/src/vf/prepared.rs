@@ -2,6 +2,7 @@ use std::path::Path;
 
 use attach::Pod;
 use attach::claim::Claimant;
+use attach::locks::LockFile;
 use cni::{Interface, Request};
 use links::whole::require_unaddressed;
 use netlink::{Link, Rtnetlink};
@@ -12,9 +13,9 @@ use super::apply::Admin;
 use super::infiniband::RdmaBefore;
 use super::kind::Lent;
 use super::{Attributes, Device, Error, Netdev, VfSpec, VfUndo, owner};
+use crate::rdma::{Node, PreparedRdma};
 
-/// A VF that was found fit for an ADD, whose caller has its locks: the steps, in their order, of every plugin that
-/// attaches one.
+/// A VF in an ADD: the steps, in their order, of every plugin that attaches one.
 #[derive(Debug)]
 pub struct PreparedVf<'a> {
     pub(super) wanted: &'a VfSpec,
@@ -27,11 +28,35 @@ pub struct PreparedVf<'a> {
     pub(super) before: Option<Attributes>,
     pub(super) pf: Option<Link>,
     pub(super) rdma: Option<RdmaBefore>,
+    /// Its RDMA device, if that is to be moved besides.
+    moves: Option<PreparedRdma<'a>>,
 }
 
 impl<'a> PreparedVf<'a> {
-    /// Puts back what a pod that is gone had, and looks at the device.
-    pub fn find(dirs: &Dirs, wanted: &'a VfSpec, host: &mut Rtnetlink) -> Result<Self, attach::Error> {
+    /// Looks for the device, of which nothing else is known before its locks are held.
+    pub fn find(wanted: &'a VfSpec) -> Result<Self, attach::Error> {
+        let device = Device::require(&Root::system(), &wanted.device)?;
+        Ok(Self {
+            wanted,
+            device,
+            driver_override: None,
+            link: None,
+            netdev: None,
+            before: None,
+            pf: None,
+            rdma: None,
+            moves: None,
+        })
+    }
+
+    /// The files whose locks are to be held from [`prepare`](Self::prepare) until it is in the pod.
+    pub fn locks(&self, dirs: &Dirs) -> Result<Vec<LockFile>, attach::Error> {
+        self.wanted.kind.special().locks(dirs, &self.device)
+    }
+
+    /// Puts back what a pod that is gone had, and looks whether the device fits.
+    pub fn prepare(&mut self, dirs: &Dirs, host: &mut Rtnetlink) -> Result<(), attach::Error> {
+        let wanted = self.wanted;
         let special = wanted.kind.special();
         owner::reclaim(wanted.kind, dirs, &wanted.device)?;
         let device = Device::require(&Root::system(), &wanted.device)?;
@@ -53,12 +78,26 @@ impl<'a> PreparedVf<'a> {
         let driver_override = device.driver_override()?;
         let netdev = link.as_ref().map(Netdev::of).transpose()?;
         let rdma = special.rdma(&device)?;
-        Ok(Self { wanted, device, driver_override, link, netdev, before, pf, rdma })
+        *self = Self { wanted, device, driver_override, link, netdev, before, pf, rdma, moves: None };
+        Ok(())
     }
 
-    /// As it is after that.
+    /// The same of its RDMA device, if that is to be moved besides.
+    pub fn prepare_rdma(&mut self, dirs: &Dirs, node: &mut Node) -> Result<(), attach::Error> {
+        if let Some(wanted) = &self.wanted.rdma {
+            self.moves = Some(PreparedRdma::find(dirs, self.device.clone(), wanted, node)?);
+        }
+        Ok(())
+    }
+
+    /// The device, as it is by then.
     pub fn device(&self) -> &Device {
         &self.device
+    }
+
+    /// The RDMA device that is to be moved after it.
+    pub fn rdma(&self) -> Option<&PreparedRdma<'a>> {
+        self.moves.as_ref()
     }
 
     /// To be written down before [`move_to_pod`](Self::move_to_pod).
