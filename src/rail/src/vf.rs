@@ -72,12 +72,7 @@ impl Step for PreparedVf<'_> {
             }
         });
         if let Some(rdma) = self.rdma() {
-            let device_info = rdma.move_to_pod(&entry.claimant(dirs), pod)?;
-            entry.set(|parts| {
-                if let Some(Part::Rdma(undo)) = parts.last_mut() {
-                    undo.device_info = device_info;
-                }
-            });
+            rdma.move_to_pod(&entry.claimant(dirs), pod)?;
         }
         Ok(link)
     }

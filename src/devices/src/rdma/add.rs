@@ -99,8 +99,7 @@ impl Move<'_> {
         adding: &mut Adding<RdmaUndo>,
     ) -> Result<(), attach::Error> {
         let claimant = Claimant { dirs: &self.dirs, plugin: NAME, record: None, key };
-        let device_info = rdma.move_to_pod(&claimant, &self.pod)?;
-        adding.set(|undo| undo.device_info = device_info);
+        rdma.move_to_pod(&claimant, &self.pod)?;
         PreparedRdma::save(&self.dirs, adding.undo())?;
         adding.attached()
     }

@@ -11,15 +11,14 @@ use crate::vf::Device;
 
 const VERSION: &str = "1.1.0";
 
-/// Writes the RDMA device's name into the file. True if there was none.
-pub(super) fn write(path: &Path, device: &Device, rdma: &str) -> Result<bool, attach::Error> {
+/// Writes the RDMA device's name into the file.
+pub(super) fn write(path: &Path, device: &Device, rdma: &str) -> Result<(), attach::Error> {
     let old = file::read(path)?;
     let value = complete(path, old.as_deref(), device, rdma)?;
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory).map_err(|error| failed(path, &error))?;
     }
-    file::replace(path, value.to_string().as_bytes())?;
-    Ok(old.is_none())
+    Ok(file::replace(path, value.to_string().as_bytes())?)
 }
 
 /// What a device plugin wrote stays, as far as it is not known better.

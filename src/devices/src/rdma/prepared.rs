@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::Path;
 
 use attach::Pod;
 use attach::claim::Claimant;
@@ -42,7 +42,7 @@ impl<'a> PreparedRdma<'a> {
             name: self.rdma.name.clone(),
             pod_name: self.pod_name().to_owned(),
             netns: pod.netns.path().to_owned(),
-            device_info: None,
+            device_info: self.wanted.device_info.clone().filter(|path| is_missing(path)),
         }
     }
 
@@ -50,8 +50,8 @@ impl<'a> PreparedRdma<'a> {
         self.wanted.name.as_deref().unwrap_or(&self.rdma.name)
     }
 
-    /// Takes the device and moves it into the pod, after its interface. Returns the device information file, if it is new.
-    pub fn move_to_pod(&self, claimant: &Claimant<'_>, pod: &Pod) -> Result<Option<PathBuf>, attach::Error> {
+    /// Takes the device and moves it into the pod, after its interface.
+    pub fn move_to_pod(&self, claimant: &Claimant<'_>, pod: &Pod) -> Result<(), attach::Error> {
         let (rdma, name) = (&self.rdma, self.pod_name());
         holders(claimant.dirs).lend(claimant, self.device.id(), &pod.netns)?;
         let moved = Rdma::open()?.move_device(rdma.index, pod.netns.fd());
@@ -62,8 +62,8 @@ impl<'a> PreparedRdma<'a> {
         }
         warn_of_ports(&mut inside, rdma, name, &claimant.key.ifname)?;
         match &self.wanted.device_info {
-            Some(path) if device_info::write(path, &self.device, name)? => Ok(Some(path.clone())),
-            _ => Ok(None),
+            Some(path) => device_info::write(path, &self.device, name),
+            None => Ok(()),
         }
     }
 
@@ -71,6 +71,11 @@ impl<'a> PreparedRdma<'a> {
     pub fn save(dirs: &Dirs, undo: &RdmaUndo) -> Result<(), attach::Error> {
         holders(dirs).save(&undo.key, &RdmaCniCache::of(undo)?)
     }
+}
+
+/// What is there already is somebody's, and stays.
+fn is_missing(path: &Path) -> bool {
+    path.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
 
 fn reclaim(dirs: &Dirs, id: &Id) -> Result<(), attach::Error> {
