@@ -52,7 +52,18 @@ fn a_namespace_that_has_the_inode_of_an_earlier_one_has_a_cookie_of_its_own() {
     let first = fresh();
     let (inode, cookie) = (first.id(), first.cookie().expect("this kernel has cookies"));
     drop(first);
-    let again = std::iter::repeat_with(fresh).take(10_000).find(|later| later.id() == inode);
+    // It gives the lowest free one: those that come instead are kept for a while, or one of them would come again and again.
+    let mut others = std::collections::VecDeque::new();
+    let again = std::iter::repeat_with(fresh).take(10_000).find_map(|later| {
+        if later.id() == inode {
+            return Some(later);
+        }
+        others.push_back(later);
+        if others.len() > 64 {
+            others.pop_front();
+        }
+        None
+    });
     let again = again.expect("the kernel gives the inode out again");
     assert_ne!(again.cookie(), Some(cookie));
 }
