@@ -72,11 +72,11 @@ fn a_device_that_goes_down_is_a_condition_and_an_event() {
     assert_eq!((&told["type"], &told["involvedObject"]["name"]), (&json!("Warning"), &json!("one")));
     // Another life of the agent finds the same, and says nothing new.
     let (before, count) = (condition(&api, "Ready").unwrap(), events(&api).len());
+    let life = || api.kubectl().get(&["railnode", "one"]).unwrap()["status"]["life"].clone();
+    let first = life();
     node.kill_agent();
     node.start_agent(&api);
-    let life = |api: &Api| api.kubectl().get(&["railnode", "one"]).unwrap()["status"]["life"].clone();
-    let first = life(&api);
-    eventually(LIMIT, || (life(&api) != first).then_some(()));
+    eventually(LIMIT, || (life() != first).then_some(())).expect("another life speaks for the node");
     assert_eq!(condition(&api, "Ready").unwrap(), before);
     assert_eq!(events(&api).len(), count);
 }
