@@ -22,6 +22,8 @@ const LISTEN: &str = "RAILD_METRICS_LISTEN";
 const CONNECTIONS: usize = 8;
 /// Longer than scrapes are apart.
 const IDLE: Duration = Duration::from_secs(120);
+/// Of a connection: who reads nothing of what he has asked for must not keep his place for ever.
+const LIFE: Duration = Duration::from_secs(600);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Listens; nothing where the environment says nothing.
@@ -78,7 +80,7 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(IDLE)
         .serve_connection(TokioIo::new(stream), service);
-    let _ = served.await;
+    let _ = tokio::time::timeout(LIFE, served).await;
 }
 
 async fn respond<T, F>(request: &Request<Incoming>, tell: &T) -> Response<Full<Bytes>>
