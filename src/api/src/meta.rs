@@ -98,6 +98,29 @@ pub struct Condition {
     pub observed_generation: Option<i64>,
 }
 
+impl Condition {
+    /// Gives each of the `wanted` the time since which it has its status; and those among them whose status has just changed and
+    /// of which `is_news` says so, beside what was known of the same type.
+    pub fn turned(
+        mut wanted: Vec<Self>,
+        known: &[Self],
+        now: &str,
+        is_news: impl Fn(&Self, Option<&Self>) -> bool,
+    ) -> (Vec<Self>, Vec<Self>) {
+        let mut news = Vec::new();
+        for condition in &mut wanted {
+            let before = known.iter().find(|known| known.r#type == condition.r#type);
+            let same = before.filter(|before| before.status == condition.status);
+            condition.last_transition_time =
+                same.map_or(now, |before| &before.last_transition_time).to_owned();
+            if same.is_none() && is_news(condition, before) {
+                news.push(condition.clone());
+            }
+        }
+        (wanted, news)
+    }
+}
+
 /// Selects by labels, as everywhere in Kubernetes: all of it must hold.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]

@@ -68,20 +68,7 @@ fn condition(kind: &str, is_so: bool, reason: &str, message: String) -> Conditio
 }
 
 /// With the time of each one's last change; and those that have just become what somebody should hear of.
-pub fn changed(
-    mut wanted: Vec<Condition>,
-    known: &[Condition],
-    now: &str,
-) -> (Vec<Condition>, Vec<Condition>) {
-    let mut news = Vec::new();
-    for condition in &mut wanted {
-        let before = known.iter().find(|known| known.r#type == condition.r#type);
-        let same = before.filter(|before| before.status == condition.status);
-        condition.last_transition_time = same.map_or(now, |before| &before.last_transition_time).to_owned();
-        let is_bad = (condition.r#type == "Granting") != (condition.status == "True");
-        if is_bad && same.is_none() {
-            news.push(condition.clone());
-        }
-    }
-    (wanted, news)
+pub fn changed(wanted: Vec<Condition>, known: &[Condition], now: &str) -> (Vec<Condition>, Vec<Condition>) {
+    let is_bad = |condition: &Condition| (condition.r#type == "Granting") != (condition.status == "True");
+    Condition::turned(wanted, known, now, |condition, _| is_bad(condition))
 }

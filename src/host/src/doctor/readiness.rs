@@ -50,21 +50,8 @@ fn summary(findings: &[&Finding]) -> String {
 
 /// With the time since which each has its status, and those that have just got another one. Of those that are new only what is bad
 /// is news.
-pub fn changed(
-    mut wanted: Vec<Condition>,
-    known: &[Condition],
-    now: &str,
-) -> (Vec<Condition>, Vec<Condition>) {
-    let mut news = Vec::new();
-    for condition in &mut wanted {
-        let before = known.iter().find(|known| known.r#type == condition.r#type);
-        let same = before.filter(|before| before.status == condition.status);
-        condition.last_transition_time = same.map_or(now, |before| &before.last_transition_time).to_owned();
-        if same.is_none() && (before.is_some() || is_bad(condition)) {
-            news.push(condition.clone());
-        }
-    }
-    (wanted, news)
+pub fn changed(wanted: Vec<Condition>, known: &[Condition], now: &str) -> (Vec<Condition>, Vec<Condition>) {
+    Condition::turned(wanted, known, now, |condition, before| before.is_some() || is_bad(condition))
 }
 
 /// Whether it tells of something that somebody has to cure.
