@@ -310,7 +310,7 @@ impl Shell {
             }
             let _ = tell.send(Input::Said(said));
             if is_done {
-                health::tell(&connection, events).await;
+                crate::event::tell(&connection, "the node", events).await;
             }
         });
     }

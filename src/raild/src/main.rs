@@ -6,6 +6,7 @@
 mod agent;
 mod connection;
 mod controller;
+mod event;
 mod exporter;
 mod gc;
 mod gone;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use api::{Condition, Kind as _, RailNode};
+use api::{Condition, RailNode};
 use host::doctor::{self, Finding, Wanted, Whose};
 use netlink::{Event, Group, Monitor};
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::{Input, Shell};
-use crate::connection::Connection;
+use crate::event;
 
 /// Between two looks, if nothing happens.
 const EVERY: Duration = Duration::from_secs(60);
@@ -27,8 +27,6 @@ const SHOWN: Duration = Duration::from_secs(10);
 const LISTENS: Duration = Duration::from_secs(3600);
 /// Where the node's file system begins, if that is not here; sysfs and devices of an agent in a pod are the node's own.
 const ROOT: &str = "RAILD_NODE_ROOT";
-/// Where events of objects without a namespace are.
-const EVENTS: &str = "/api/v1/namespaces/default/events";
 
 /// What the doctor has said.
 pub(super) struct Said {
@@ -151,34 +149,12 @@ fn said(condition: &Condition) -> (&str, &str, &str, &str) {
     (&condition.r#type, &condition.status, &condition.reason, &condition.message)
 }
 
-/// Told after what they tell of has been written.
-pub(super) async fn tell(connection: &Connection, events: Vec<Value>) {
-    for event in events {
-        if let Err(problem) = connection.create::<Value>(EVENTS, &event).await {
-            eprintln!("raild: event of the node: {problem:?}");
-        }
-    }
-}
-
 fn event(node: &RailNode, condition: &Condition, now: &str) -> Value {
-    let good =
+    let (reason, is_bad) = (condition.reason.as_str(), doctor::is_bad(condition));
+    let message =
         if condition.message.is_empty() { "all checks passed that had failed" } else { &condition.message };
-    json!({
-        "apiVersion": "v1",
-        "kind": "Event",
-        "metadata": { "generateName": format!("{}.", node.metadata.name), "namespace": "default" },
-        "involvedObject": {
-            "apiVersion": format!("{}/{}", RailNode::GROUP, RailNode::VERSION),
-            "kind": RailNode::KIND, "name": node.metadata.name, "uid": node.metadata.uid,
-        },
-        "type": if doctor::is_bad(condition) { "Warning" } else { "Normal" },
-        "reason": condition.reason,
-        "message": good,
-        "source": { "component": "railcni-agent", "host": node.metadata.name },
-        "firstTimestamp": now,
-        "lastTimestamp": now,
-        "count": 1,
-    })
+    let source = json!({ "component": "railcni-agent", "host": node.metadata.name });
+    event::about::<RailNode>(&node.metadata, &event::Said { is_bad, reason, message, source, now })
 }
 
 #[cfg(test)]

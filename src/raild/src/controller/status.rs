@@ -4,18 +4,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use api::{Condition, Kind as _, SpiderIPPool, SpiderIPPoolStatus};
+use api::{Condition, SpiderIPPool, SpiderIPPoolStatus};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::connection::{Connection, path};
+use crate::event;
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(2);
 /// How long the API server may take to show what was written.
 const SHOWN: Duration = Duration::from_secs(10);
-/// Where events of objects without a namespace are.
-const EVENTS: &str = "/api/v1/namespaces/default/events";
 
 /// What was written last, and when.
 #[derive(Default)]
@@ -79,30 +78,12 @@ async fn write(connection: Connection, name: String, status: SpiderIPPoolStatus,
     if let Err(problem) = written {
         eprintln!("raild: status of pool {name}: {problem:?}");
     }
-    for event in events {
-        if let Err(problem) = connection.create::<Value>(EVENTS, &event).await {
-            eprintln!("raild: event of pool {name}: {problem:?}");
-        }
-    }
+    event::tell(&connection, &format!("pool {name}"), events).await;
 }
 
 fn event(pool: &SpiderIPPool, condition: &Condition, now: &str) -> Value {
     let reason = if condition.r#type == "Granting" { "NotGranting" } else { &condition.r#type };
-    json!({
-        "apiVersion": "v1",
-        "kind": "Event",
-        "metadata": { "generateName": format!("{}.", pool.metadata.name), "namespace": "default" },
-        "involvedObject": {
-            "apiVersion": format!("{}/{}", SpiderIPPool::GROUP, SpiderIPPool::VERSION),
-            "kind": SpiderIPPool::KIND, "name": pool.metadata.name, "uid": pool.metadata.uid,
-        },
-        "type": "Warning",
-        "reason": reason,
-        // What the API server takes.
-        "message": condition.message.chars().take(1000).collect::<String>(),
-        "source": { "component": "raild-controller" },
-        "firstTimestamp": now,
-        "lastTimestamp": now,
-        "count": 1,
-    })
+    let source = json!({ "component": "raild-controller" });
+    let said = event::Said { is_bad: true, reason, message: &condition.message, source, now };
+    event::about::<SpiderIPPool>(&pool.metadata, &said)
 }
