@@ -49,8 +49,7 @@ impl Plugin for Coordinator {
                 (undo, context)
             }
         };
-        let errors = attachments.release(&key, &undo, &mut context);
-        Error::join(errors.into_iter().map(Error::from)).map_or(Ok(()), Err)
+        Ok(attachments.release(&key, &undo, &mut context)?)
     }
 
     fn check(&self, request: &Request) -> Result<(), Error> {

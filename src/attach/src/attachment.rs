@@ -24,8 +24,17 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What a plugin writes down before it acts, and can put back from that alone.
 pub trait Undo: Serialize + DeserializeOwned {
     /// Puts everything back that may have been changed; what is gone already counts as put back. Goes on after a
-    /// failure and returns them all.
-    fn undo(&self, context: &mut UndoContext) -> Vec<Error>;
+    /// failure, and the error names them all.
+    fn undo(&self, context: &mut UndoContext) -> Result<(), Error>;
+    /// The IPAM plugin that gave its addresses, for a config that names none any more.
+    fn ipam(&self) -> Option<&str> {
+        None
+    }
+    /// Whether the undo takes the addresses off whatever the pod has put them on. That of a device which the pod only had for
+    /// its time does not.
+    fn silences(&self) -> bool {
+        false
+    }
 }
 
 /// Whether ADD got to its end. A record that did not is a leftover that anybody may undo.
@@ -155,14 +164,15 @@ impl Attachments {
     }
 
     /// Undoes an attachment and forgets it. The record stays, for the next try, if anything could not be undone.
-    pub fn release<T: Undo>(&self, key: &AttachmentKey, undo: &T, context: &mut UndoContext) -> Vec<Error> {
+    pub fn release<T: Undo>(
+        &self,
+        key: &AttachmentKey,
+        undo: &T,
+        context: &mut UndoContext,
+    ) -> Result<(), Error> {
         context.attachment = Some(key.clone());
-        let mut errors = undo.undo(context);
-        errors.extend(self.put_back_lo(key, context).err());
-        if errors.is_empty() {
-            errors.extend(self.forget(key).err());
-        }
-        errors
+        Error::all([undo.undo(context), self.put_back_lo(key, context)])?;
+        self.forget(key)
     }
 
     /// What [`Adding::wake_lo`] has changed, for an undo that goes without [`release`](Self::release).
@@ -207,13 +217,15 @@ impl Attachments {
         }
         tracing::info!(attachment = %old.key, "undoing what an unfinished ADD left behind");
         let mut context = UndoContext::of(old.netns.as_ref(), Some(pod.path()))?;
-        context.attachment = Some(old.key.clone());
-        let mut errors = old.undo.undo.undo(&mut context);
-        errors.extend(old.undo.put_back_lo(&mut context).err());
-        match Error::join(errors) {
-            None => Ok(()),
-            Some(error) => Err(Failure::Leftover { key: old.key.clone(), source: error }.into()),
-        }
+        let undone = old.undo.undo(&old.key, &mut context);
+        Ok(undone.map_err(|source| Failure::Leftover { key: old.key.clone(), source })?)
+    }
+}
+
+impl<T: Undo> Held<T> {
+    fn undo(&self, key: &AttachmentKey, context: &mut UndoContext) -> Result<(), Error> {
+        context.attachment = Some(key.clone());
+        Error::all([self.undo.undo(context), self.put_back_lo(context)])
     }
 }
 

@@ -90,7 +90,12 @@ impl Error {
         Some(errors.next()?.and(errors))
     }
 
-    /// The same, where there is one for sure.
+    /// What became of several steps of an undo, each of which was tried whatever became of those before.
+    pub fn all(outcomes: impl IntoIterator<Item = Result<(), Self>>) -> Result<(), Self> {
+        Self::join(outcomes.into_iter().filter_map(Result::err)).map_or(Ok(()), Err)
+    }
+
+    /// As [`join`](Self::join), where there is one for sure.
     #[must_use]
     pub fn and(self, others: impl IntoIterator<Item = Self>) -> Self {
         let rest: Vec<_> = others.into_iter().map(|error| error.to_string()).collect();

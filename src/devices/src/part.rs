@@ -90,10 +90,10 @@ impl Part {
     }
 
     /// Puts back what the step did. Links that were made go together, by [`delete_all`](links::child::delete_all).
-    pub fn undo(&self, context: &mut UndoContext) -> Vec<Error> {
+    pub fn undo(&self, context: &mut UndoContext) -> Result<(), Error> {
         match self {
             // Within one grace period of the kernel.
-            Self::Child(_) => Vec::new(),
+            Self::Child(_) => Ok(()),
             Self::Sriov(undo) | Self::IbSriov(undo) => undo.undo(context),
             Self::Rdma(undo) => undo.undo(context),
         }

@@ -40,7 +40,7 @@ pub use undo::VfUndo;
 
 pub(crate) use caches::user_of;
 pub(crate) use ethernet::lock;
-pub(crate) use owner::{Verdict, judge};
+pub(crate) use owner::taken_by;
 
 use links::pkey::Pkey;
 use netlink::{Guid, HwAddr};

@@ -71,7 +71,7 @@ fn undo(
         }
     };
     context.attachment = Some(key.clone());
-    errors.extend(made.undo(&mut context));
+    errors.extend(made.undo(&mut context).err());
     errors.extend(attachments.put_back_lo(key, &mut context).err());
     Ok((made, recorded))
 }
@@ -90,7 +90,8 @@ fn detach_other_type(
         for kind in VfKind::ALL {
             detach::<VfUndo>(dirs, kind.plugin(), &key, cni_netns, errors)?;
         }
-        other_type::release(&key, PLUGIN, cni_netns, errors)?;
+        let given_back = other_type::release(&key, PLUGIN, cni_netns)?;
+        errors.extend(given_back.and_then(|given_back| given_back.undone.err()));
     }
     Ok(())
 }
@@ -105,7 +106,8 @@ fn detach<T: Undo>(
 ) -> Result<(), Error> {
     let attachments = Attachments::open(dirs, plugin)?;
     if let Found::Attached { undo, netns } = attachments.find::<T>(key)? {
-        errors.extend(attachments.release(key, &undo, &mut UndoContext::of(netns.as_ref(), cni_netns)?));
+        let mut context = UndoContext::of(netns.as_ref(), cni_netns)?;
+        errors.extend(attachments.release(key, &undo, &mut context).err());
     }
     Ok(())
 }

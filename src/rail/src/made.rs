@@ -41,17 +41,6 @@ impl Made {
         }
     }
 
-    /// Whether the undo takes the addresses off whatever the pod has put them on: that of links does which are known by more
-    /// than their names, and that of devices does not.
-    pub(super) fn silences(&self) -> bool {
-        let mut parts = self.rails.iter().flat_map(|rail| &rail.parts);
-        parts.all(|part| match part {
-            Part::Child(link) => link.index.is_some(),
-            Part::Rdma(_) => true,
-            Part::Sriov(_) | Part::IbSriov(_) => false,
-        })
-    }
-
     /// The VF of each rail, by the interface that it is.
     pub(super) fn devices(&self) -> Vec<(String, String)> {
         let device = |rail: &MadeRail| Some(rail.parts.iter().find_map(Part::vf)?.device.clone());
@@ -65,13 +54,23 @@ impl Made {
 }
 
 impl Undo for Made {
-    fn undo(&self, context: &mut UndoContext) -> Vec<Error> {
+    fn undo(&self, context: &mut UndoContext) -> Result<(), Error> {
         let deleted = |ifname: &str| self.children().any(|link| link.ifname == ifname);
-        let mut errors = routing::undo_all(&self.routing, context, deleted);
+        let mut outcomes = vec![routing::undo_all(&self.routing, context, deleted)];
         for rail in &self.rails {
-            errors.extend(rail.parts.iter().rev().flat_map(|part| part.undo(context)));
+            outcomes.extend(rail.parts.iter().rev().map(|part| part.undo(context)));
         }
-        errors.extend(delete_all(self.children(), context));
-        errors
+        outcomes.push(delete_all(self.children(), context));
+        Error::all(outcomes)
+    }
+
+    /// Links are known by more than their names, once they are made.
+    fn silences(&self) -> bool {
+        let mut parts = self.rails.iter().flat_map(|rail| &rail.parts);
+        parts.all(|part| match part {
+            Part::Child(link) => link.silences(),
+            Part::Rdma(_) => true,
+            Part::Sriov(_) | Part::IbSriov(_) => false,
+        })
     }
 }

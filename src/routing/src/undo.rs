@@ -132,17 +132,21 @@ impl Undo {
 }
 
 impl attach::Undo for Undo {
-    fn undo(&self, context: &mut UndoContext) -> Vec<Error> {
+    fn undo(&self, context: &mut UndoContext) -> Result<(), Error> {
         undo_all(std::slice::from_ref(self), context, |_| false)
     }
 }
 
 /// Takes NICs of one attachment out of the pod's routing, with one look at it, and then the way to the node that one of
 /// them made. Of NICs that are `deleted` next, by their names at ADD, nothing is put back.
-pub fn undo_all(undos: &[Undo], context: &mut UndoContext, deleted: impl Fn(&str) -> bool) -> Vec<Error> {
-    let Some(first) = undos.first() else { return Vec::new() };
+pub fn undo_all(
+    undos: &[Undo],
+    context: &mut UndoContext,
+    deleted: impl Fn(&str) -> bool,
+) -> Result<(), Error> {
+    let Some(first) = undos.first() else { return Ok(()) };
     let stays = |link: &Link| undos.iter().all(|undo| !undo.is_about(link) || !deleted(undo.ifname()));
-    put_back(first, undos, context, stays).unwrap_or_else(|error| vec![error])
+    put_back(first, undos, context, stays)
 }
 
 fn put_back(
@@ -150,7 +154,7 @@ fn put_back(
     undos: &[Undo],
     context: &mut UndoContext,
     stays: impl Fn(&Link) -> bool,
-) -> Result<Vec<Error>, Error> {
+) -> Result<(), Error> {
     let dirs = Dirs::from_env()?;
     // A record of an older version holds no cookie.
     let seen = context.pod.as_ref().map(|pod| identity(&pod.netns));
@@ -178,12 +182,10 @@ fn put_back(
     if record.shared().members.is_empty() {
         let pairs = undos.iter().filter_map(|undo| undo.pair.clone()).chain(record.shared().pair());
         let pairs: Vec<Pair> = pairs.collect();
-        errors.extend(pairs.iter().flat_map(|pair| pair.undo(context)));
+        errors.extend(pairs.iter().filter_map(|pair| pair.undo(context).err()));
     }
-    if errors.is_empty() {
-        record.store().or_else(despite_disk)?;
-    }
-    Ok(errors)
+    Error::join(errors).map_or(Ok(()), Err)?;
+    record.store().or_else(despite_disk)
 }
 
 /// Changes the pod's routing to that without these NICs.

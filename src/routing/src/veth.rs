@@ -111,9 +111,9 @@ impl Pair {
     }
 
     /// Whatever is left of it.
-    pub(super) fn undo(&self, context: &mut UndoContext) -> Vec<Error> {
+    pub(super) fn undo(&self, context: &mut UndoContext) -> Result<(), Error> {
         let marks = context.pod.as_ref().map_or(Ok(()), remove_marks);
-        [marks, self.delete(context)].into_iter().filter_map(Result::err).collect()
+        Error::all([marks, self.delete(context)])
     }
 
     fn delete(&self, context: &mut UndoContext) -> Result<(), Error> {

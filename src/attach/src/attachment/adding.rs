@@ -72,11 +72,11 @@ impl<T: Undo> Adding<T> {
         leases: impl IntoIterator<Item = Lease<'a>>,
         error: cni::Error,
     ) -> cni::Error {
-        let mut left: Vec<_> = self.undo_all().into_iter().map(cni::Error::from).collect();
-        if left.is_empty() {
-            left.extend(leases.into_iter().filter_map(Lease::give_back));
-        }
-        match cni::Error::join(left) {
+        let left = match self.undo_all() {
+            Ok(()) => cni::Error::join(leases.into_iter().filter_map(Lease::give_back)),
+            Err(left) => Some(left.into()),
+        };
+        match left {
             None => error,
             Some(left) => {
                 let details = format!("{}; the undo is left to DEL: {}", error.details, left.msg);
@@ -85,18 +85,11 @@ impl<T: Undo> Adding<T> {
         }
     }
 
-    /// Returns what could not be undone; the record then stays, and DEL tries again.
-    pub(super) fn undo_all(&mut self) -> Vec<Error> {
-        let mut context = match UndoContext::of(self.record.netns.as_ref(), None) {
-            Ok(context) => context,
-            Err(error) => return vec![error],
-        };
-        context.attachment = Some(self.record.key.clone());
-        let mut errors = self.undo().undo(&mut context);
-        errors.extend(self.record.undo.put_back_lo(&mut context).err());
-        if errors.is_empty() {
-            errors.extend(self.records.remove(&self.record.key).err().map(Error::from));
-        }
-        errors
+    /// After an error the record stays, and DEL tries again.
+    pub(super) fn undo_all(&mut self) -> Result<(), Error> {
+        let mut context = UndoContext::of(self.record.netns.as_ref(), None)?;
+        self.record.undo.undo(&self.record.key, &mut context)?;
+        self.records.remove(&self.record.key)?;
+        Ok(())
     }
 }

@@ -28,7 +28,7 @@ impl Attachments {
                     Ok(false) => {
                         tracing::info!(attachment = %key, "left alone: an ADD or a DEL of it is under way");
                     }
-                    Err(failed) => errors.extend(failed),
+                    Err(failed) => errors.push(failed),
                 },
                 Entry::Unreadable { error, .. } => errors.push(error.into()),
                 Entry::Foreign { path } => {
@@ -58,37 +58,26 @@ impl Attachments {
     }
 
     /// False for one that somebody is at.
-    fn collect_one<T: Undo>(&self, key: &AttachmentKey) -> Result<bool, Vec<Error>> {
+    fn collect_one<T: Undo>(&self, key: &AttachmentKey) -> Result<bool, Error> {
         let _lock = match self.lock_within(key, Duration::ZERO) {
             Err(error) if error.code() == cni::code::TRY_AGAIN => return Ok(false),
-            lock => lock.map_err(|error| vec![error])?,
+            lock => lock?,
         };
         // As it is now that nobody changes it.
-        let loaded = self.records.load::<Held<T>>(key).map_err(|error| vec![error.into()])?;
-        let failed = self.collect_loaded(key, loaded);
-        if failed.is_empty() { Ok(true) } else { Err(failed) }
-    }
-
-    fn collect_loaded<T: Undo>(&self, key: &AttachmentKey, loaded: Loaded<Held<T>>) -> Vec<Error> {
-        match loaded {
-            Loaded::Present(record) => self.undo_record(&record),
-            // Nothing of it is in the kernel, or another file has it whole.
-            Loaded::Void(_) | Loaded::Absent | Loaded::Damaged(Damage::Unfinished) => {
-                self.forget(key).err().into_iter().collect()
+        match self.records.load::<Held<T>>(key)? {
+            Loaded::Present(record) => {
+                let mut context = UndoContext::of(record.netns.as_ref(), None)?;
+                self.release(key, &record.undo.undo, &mut context)?;
             }
+            // Nothing of it is in the kernel, or another file has it whole.
+            Loaded::Void(_) | Loaded::Absent | Loaded::Damaged(Damage::Unfinished) => self.forget(key)?,
             Loaded::Damaged(damage @ Damage::Version(_)) => {
-                vec![Failure::OtherVersion { key: key.clone(), damage }.into()]
+                return Err(Failure::OtherVersion { key: key.clone(), damage }.into());
             }
             // Which namespace it was about, nobody knows any more, and the link may be up in it. While there is a record, the IPAM
             // keeps the addresses.
-            Loaded::Damaged(damage) => vec![Failure::Damaged { key: key.clone(), damage }.into()],
+            Loaded::Damaged(damage) => return Err(Failure::Damaged { key: key.clone(), damage }.into()),
         }
-    }
-
-    fn undo_record<T: Undo>(&self, record: &Record<Held<T>>) -> Vec<Error> {
-        match UndoContext::of(record.netns.as_ref(), None) {
-            Ok(mut context) => self.release(&record.key, &record.undo.undo, &mut context),
-            Err(error) => vec![error],
-        }
+        Ok(true)
     }
 }

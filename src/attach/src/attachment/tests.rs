@@ -13,10 +13,10 @@ struct Marked {
 }
 
 impl Undo for Marked {
-    fn undo(&self, context: &mut UndoContext) -> Vec<Error> {
+    fn undo(&self, context: &mut UndoContext) -> Result<(), Error> {
         let mark = if context.pod.is_some() { "in-pod" } else { "pod-gone" };
         std::fs::File::create(self.dir.join(mark)).unwrap();
-        if self.fails { vec![Failure::Vanished { ifname: "net1".to_owned() }.into()] } else { Vec::new() }
+        if self.fails { Err(Failure::Vanished { ifname: "net1".to_owned() }.into()) } else { Ok(()) }
     }
 }
 
@@ -100,7 +100,7 @@ fn until_an_add_ends_no_other_add_or_del_of_the_attachment_begins() {
 fn a_failed_add_keeps_others_away_until_its_lease_is_given_back_too() {
     let place = Place::new();
     let mut adding = place.begin(false).unwrap();
-    assert!(adding.undo_all().is_empty());
+    adding.undo_all().unwrap();
     place.attachments().lock_within(&key(), Duration::ZERO).unwrap_err();
 }
 
@@ -118,7 +118,7 @@ fn gc_leaves_an_attachment_alone_that_somebody_is_at() {
 #[test]
 fn a_failed_add_undoes_itself_and_forgets() {
     let place = Place::new();
-    assert!(place.begin(false).unwrap().undo_all().is_empty());
+    place.begin(false).unwrap().undo_all().unwrap();
     assert!(place.undone());
     assert!(matches!(place.attachments().find::<Marked>(&key()).unwrap(), Found::Nothing));
 }
@@ -126,12 +126,12 @@ fn a_failed_add_undoes_itself_and_forgets() {
 #[test]
 fn a_failed_undo_keeps_the_record_for_del() {
     let place = Place::new();
-    assert_eq!(place.begin(true).unwrap().undo_all().len(), 1);
+    place.begin(true).unwrap().undo_all().unwrap_err();
     let Found::Attached { undo, netns } = place.attachments().find::<Marked>(&key()).unwrap() else {
         panic!("the record is gone");
     };
     let mut context = UndoContext::of(netns.as_ref(), None).unwrap();
-    assert_eq!(place.attachments().release(&key(), &undo, &mut context).len(), 1);
+    place.attachments().release(&key(), &undo, &mut context).unwrap_err();
     assert!(matches!(place.attachments().find::<Marked>(&key()).unwrap(), Found::Attached { .. }));
 }
 

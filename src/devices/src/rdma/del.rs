@@ -10,48 +10,40 @@ use crate::vf::{self, Id, VfKind};
 
 /// DEL: the device comes back from wherever it is.
 pub fn del(request: &Request) -> Result<(), cni::Error> {
-    let errors = give_back(request).unwrap_or_else(|error| vec![error]);
-    Error::join(errors).map_or(Ok(()), |error| Err(error.into()))
+    Ok(give_back(request)?)
 }
 
-fn give_back(request: &Request) -> Result<Vec<Error>, Error> {
+fn give_back(request: &Request) -> Result<(), Error> {
     let dirs = Dirs::from_env()?;
     let attachments = Attachments::open(&dirs, NAME)?;
     let key = key_of(request)?;
     let _lock = attachments.lock(&key)?;
     let cni_netns = request.env.netns.as_deref();
     if attachments.exists_elsewhere(&key, cni_netns) {
-        return Ok(Vec::new());
+        return Ok(());
     }
     match attachments.find::<RdmaUndo>(&key)? {
         Found::Attached { undo, netns } => {
             let mut context = UndoContext::of(netns.as_ref(), cni_netns)?;
-            return Ok(attachments.release(&key, &undo, &mut context));
+            return attachments.release(&key, &undo, &mut context);
         }
         Found::Damaged(damage) => {
             tracing::warn!(%damage, "the record of this attachment is damaged; its cache has to do");
         }
         Found::Nothing => (),
     }
-    let errors = unrecorded(&dirs, &key, &mut UndoContext::at(cni_netns)?, cni_netns)?;
-    if errors.is_empty() {
-        attachments.forget(&key)?;
-    }
-    Ok(errors)
+    undo_unrecorded(&dirs, &key, cni_netns)?;
+    attachments.forget(&key)
 }
 
 /// What the plugin that ours replaced moved, or ours before a reboot.
-fn unrecorded(
-    dirs: &Dirs,
-    key: &AttachmentKey,
-    context: &mut UndoContext,
-    netns: Option<&Path>,
-) -> Result<Vec<Error>, Error> {
-    let netns = netns.unwrap_or(Path::new("")).to_owned();
+fn undo_unrecorded(dirs: &Dirs, key: &AttachmentKey, cni_netns: Option<&Path>) -> Result<(), Error> {
+    let mut context = UndoContext::at(cni_netns)?;
+    let netns = cni_netns.unwrap_or(Path::new("")).to_owned();
     context.attachment = Some(key.clone());
     let pod = if context.is_anothers(&key.ifname)? { None } else { context.pod.as_mut() };
     let undo = find_unrecorded(dirs, key, netns, pod)?;
-    Ok(undo.map(|undo| undo.undo(context)).unwrap_or_default())
+    undo.map_or(Ok(()), |undo| undo.undo(&mut context))
 }
 
 /// As rdma-cni's cache tells it. One that is about nothing any more is removed.
@@ -78,24 +70,24 @@ pub fn gc(request: &Request, valid: &ValidAttachments) -> Result<(), cni::Error>
     }
     for key in rdma_cni::keys(&dirs, network)? {
         if !valid.contains(&key.container_id, &key.ifname) {
-            errors.extend(collect_cache(&dirs, &key).unwrap_or_else(|error| vec![error]));
+            errors.extend(collect_cache(&dirs, &key).err());
         }
     }
     Error::join(errors).map_or(Ok(()), |error| Err(error.into()))
 }
 
 /// The pod is whoever has the VF, as long as no other attachment of it came later.
-fn collect_cache(dirs: &Dirs, key: &AttachmentKey) -> Result<Vec<Error>, Error> {
+fn collect_cache(dirs: &Dirs, key: &AttachmentKey) -> Result<(), Error> {
     // One that cannot be read is about the device of the VF.
     let mut lent_to = UndoContext::at(vf::user_of(dirs, key)?.as_deref())?;
     let found = find_unrecorded(dirs, key, PathBuf::new(), lent_to.pod.as_mut())?;
-    let Some(undo) = found else { return Ok(Vec::new()) };
+    let Some(undo) = found else { return Ok(()) };
     let id = Id::parse(&undo.device)?;
     if let Some(since) = holders(dirs).superseded(&id, key)? {
         tracing::info!(attachment = %key, since, "its device is another pod's by now");
-        return holders(dirs).forget_cache(key).map(|()| Vec::new());
+        return holders(dirs).forget_cache(key);
     }
     let netns = VfKind::Ethernet.holders(dirs).user(&id)?.unwrap_or_default();
     let mut context = UndoContext::at(Some(&netns))?;
-    Ok(RdmaUndo { netns, ..undo }.undo(&mut context))
+    RdmaUndo { netns, ..undo }.undo(&mut context)
 }

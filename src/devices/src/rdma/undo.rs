@@ -13,7 +13,7 @@ use super::Error;
 use super::name::give_name;
 use crate::holders::Holders;
 use crate::users::Upstream;
-use crate::vf::{self, Device, Id, Verdict, VfKind, judge};
+use crate::vf::{self, Device, Id, VfKind, taken_by};
 
 /// As for the VF itself.
 const RETURN: Duration = Duration::from_secs(10);
@@ -42,13 +42,7 @@ pub(super) fn holders(dirs: &Dirs) -> Holders<'_> {
 }
 
 impl Undo for RdmaUndo {
-    fn undo(&self, context: &mut UndoContext) -> Vec<attach::Error> {
-        self.undo_with_lock(context).err().into_iter().collect()
-    }
-}
-
-impl RdmaUndo {
-    fn undo_with_lock(&self, context: &mut UndoContext) -> Result<(), attach::Error> {
+    fn undo(&self, context: &mut UndoContext) -> Result<(), attach::Error> {
         let dirs = Dirs::from_env()?;
         let id = Id::parse(&self.device)?;
         // A lock's file stays for ever: none for what is no device any more.
@@ -58,7 +52,9 @@ impl RdmaUndo {
         };
         self.undo_locked(&dirs, &id, context)
     }
+}
 
+impl RdmaUndo {
     /// The undo, by someone who has the VF's lock.
     pub(super) fn undo_locked(
         &self,
@@ -66,11 +62,9 @@ impl RdmaUndo {
         id: &Id,
         context: &mut UndoContext,
     ) -> Result<(), attach::Error> {
-        match self.judge(dirs, id, context)? {
-            Verdict::Other(owner) => {
-                tracing::warn!(device = self.device, owner, "left alone: another pod has it now");
-            }
-            Verdict::Ours => self.put_back(id, context)?,
+        match self.taken_by(dirs, id, context)? {
+            Some(owner) => tracing::warn!(device = self.device, owner, "left alone: another pod has it now"),
+            None => self.put_back(id, context)?,
         }
         if let Some(path) = &self.device_info {
             file::remove(path)?;
@@ -78,16 +72,19 @@ impl RdmaUndo {
         holders(dirs).forget(id, &self.key, &self.netns)
     }
 
-    fn judge(&self, dirs: &Dirs, id: &Id, context: &UndoContext) -> Result<Verdict, attach::Error> {
-        let mut verdict = judge(holders(dirs), id, &self.key, &self.netns)?;
-        if matches!(verdict, Verdict::Ours) {
-            // Who has the VF has its RDMA device: the key differs in nothing but the plugin.
-            verdict = judge(VfKind::Ethernet.holders(dirs), id, &self.key, &self.netns)?;
+    fn taken_by(
+        &self,
+        dirs: &Dirs,
+        id: &Id,
+        context: &UndoContext,
+    ) -> Result<Option<String>, attach::Error> {
+        // Who has the VF has its RDMA device: the key differs in nothing but the plugin.
+        for holders in [holders(dirs), VfKind::Ethernet.holders(dirs)] {
+            if let Some(other) = taken_by(holders, id, &self.key, &self.netns)? {
+                return Ok(Some(other));
+            }
         }
-        if matches!(verdict, Verdict::Other(_)) || self.is_at_hand(id, context)? {
-            return Ok(verdict);
-        }
-        Ok(holders(dirs).superseded(id, &self.key)?.map_or(verdict, Verdict::Other))
+        if self.is_at_hand(id, context)? { Ok(None) } else { holders(dirs).superseded(id, &self.key) }
     }
 
     /// Whether it is on the host or in the pod, so that nobody else has it.

@@ -77,11 +77,11 @@ pub(super) fn collect(
             continue;
         }
         let Some(key) = key_of(cache.as_ref(), &name) else { continue };
-        match collect_one(kind, dirs, &key, cache.as_ref()).unwrap_or_else(|error| vec![error]) {
-            failed if failed.is_empty() => {
+        match collect_one(kind, dirs, &key, cache.as_ref()) {
+            Ok(()) => {
                 tracing::info!(attachment = %key, "released: its cache is not among the valid attachments");
             }
-            failed => errors.extend(failed),
+            Err(failed) => errors.push(failed),
         }
     }
     Ok(errors)
@@ -93,19 +93,17 @@ fn collect_one(
     dirs: &Dirs,
     key: &AttachmentKey,
     cache: &dyn UpstreamCache,
-) -> Result<Vec<Error>, Error> {
+) -> Result<(), Error> {
     let holders = kind.holders(dirs);
-    let Ok(id) = Id::parse(cache.device()) else {
-        return holders.forget_cache(key).map(|()| Vec::new());
-    };
+    let Ok(id) = Id::parse(cache.device()) else { return holders.forget_cache(key) };
     if let Some(since) = holders.superseded(&id, key)? {
         tracing::info!(attachment = %key, since, "its device is another pod's by now");
-        return holders.forget_cache(key).map(|()| Vec::new());
+        return holders.forget_cache(key);
     }
     let netns = holders.user(&id)?.unwrap_or_default();
     let mut context = UndoContext::at(Some(&netns))?;
     let undo = find_unrecorded(kind, dirs, key, &netns, &mut context)?;
-    Ok(undo.map_or_else(Vec::new, |undo| undo.undo(&mut context)))
+    undo.map_or(Ok(()), |undo| undo.undo(&mut context))
 }
 
 /// The cache of that name; `None` if it does not say which device it is about.

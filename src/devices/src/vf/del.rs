@@ -1,10 +1,10 @@
 use std::path::Path;
 
 use attach::lease::{self, GivenBack};
-use attach::{Attachments, Error, Found, Undo, UndoContext, key_of};
+use attach::{Attachments, Error, Undo, UndoContext};
 use cni::{Request, ValidAttachments};
 use links::child::other_type;
-use state::Dirs;
+use state::{AttachmentKey, Dirs};
 
 use super::{VfKind, VfUndo, caches, find_unrecorded};
 
@@ -12,43 +12,32 @@ use super::{VfKind, VfUndo, caches, find_unrecorded};
 pub fn del(request: &Request, kind: VfKind) -> Result<(), cni::Error> {
     let dirs = Dirs::from_env().map_err(Error::from)?;
     let attachments = Attachments::open(&dirs, kind.plugin())?;
-    lease::end(request, &attachments, |errors| give_back(request, kind, &dirs, &attachments, errors))
+    lease::end::<VfUndo>(request, &attachments, |key, damage| {
+        give_back_unrecorded(request, kind, &dirs, &attachments, key, damage)
+    })
 }
 
-fn give_back(
+fn give_back_unrecorded(
     request: &Request,
     kind: VfKind,
     dirs: &Dirs,
     attachments: &Attachments,
-    errors: &mut Vec<Error>,
+    key: &AttachmentKey,
+    damage: Option<String>,
 ) -> Result<GivenBack, Error> {
-    let key = key_of(request)?;
     let cni_netns = request.env.netns.as_deref();
-    match attachments.find::<VfUndo>(&key)? {
-        Found::Attached { undo, netns } => {
-            let mut context = UndoContext::of(netns.as_ref(), cni_netns)?;
-            errors.extend(attachments.release(&key, &undo, &mut context));
-            return Ok(GivenBack::lent(undo.ipam));
-        }
-        Found::Damaged(damage) => {
-            tracing::warn!(%damage, "the record of this attachment is damaged; its cache has to do");
-        }
-        Found::Nothing => {
-            if let Some(given_back) = other_type::release(&key, kind.plugin(), cni_netns, errors)? {
-                return Ok(given_back);
-            }
-        }
+    if let Some(damage) = damage {
+        tracing::warn!(%damage, "the record of this attachment is damaged; its cache has to do");
+    } else if let Some(given_back) = other_type::release(key, kind.plugin(), cni_netns)? {
+        return Ok(given_back);
     }
     let mut context = UndoContext::at(cni_netns)?;
     let netns = cni_netns.unwrap_or(Path::new(""));
-    let cached = find_unrecorded(kind, dirs, &key, netns, &mut context)?;
-    if let Some(undo) = &cached {
-        errors.extend(undo.undo(&mut context));
-    }
-    if errors.is_empty() {
-        attachments.forget(&key)?;
-    }
-    Ok(GivenBack::unrecorded(cached.and_then(|undo| undo.ipam)))
+    let Some(undo) = find_unrecorded(kind, dirs, key, netns, &mut context)? else {
+        return Ok(GivenBack::unrecorded(attachments.forget(key)));
+    };
+    let undone = undo.undo(&mut context).and_then(|()| attachments.forget(key));
+    Ok(GivenBack::by(&undo, undone))
 }
 
 /// GC of this network: VFs whose attachment is not valid any more, by record and by cache, then the IPAM's own GC.

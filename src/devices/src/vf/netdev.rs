@@ -115,7 +115,7 @@ impl Netdev {
     }
 
     /// Makes the interface on the host what it was: programs, names, address, all else by one request.
-    pub fn restore(&self, host: &mut Rtnetlink, link: &Link) -> Vec<attach::Error> {
+    pub fn restore(&self, host: &mut Rtnetlink, link: &Link) -> Result<(), attach::Error> {
         let mut errors = Vec::new();
         errors.extend(detach_programs(host, link).err());
         errors.extend(self.restore_name(host, link).err());
@@ -126,7 +126,7 @@ impl Netdev {
         }
         let offloads = self.settings.as_ref().map(|settings| settings.restore_offloads(link.index));
         errors.extend(offloads.and_then(Result::err));
-        errors
+        attach::Error::join(errors).map_or(Ok(()), Err)
     }
 
     fn change(&self, link: &Link) -> LinkChange<'static> {

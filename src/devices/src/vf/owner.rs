@@ -10,30 +10,23 @@ use sysfs::Root;
 use super::{Device, Error, Id, VfKind, VfUndo, caches};
 use crate::holders::{Holders, is_alive};
 
-/// Whether an undo may touch the device.
-pub(crate) enum Verdict {
-    Ours,
-    /// Names whose it is now.
-    Other(String),
-}
-
-/// Ours, unless a claim or an allocation names another pod that lives. `netns` is empty where nobody has said which pod it is
-/// about.
-pub(crate) fn judge(
+/// Whose the device is now, so that an undo must not touch it: a claim or an allocation names another pod that lives. `netns`
+/// is empty where nobody has said which pod it is about.
+pub(crate) fn taken_by(
     holders: Holders<'_>,
     id: &Id,
     key: &AttachmentKey,
     netns: &Path,
-) -> Result<Verdict, attach::Error> {
+) -> Result<Option<String>, attach::Error> {
     if let Some(owner) = holders.other(id, key)? {
-        return Ok(Verdict::Other(owner.key.to_string()));
+        return Ok(Some(owner.key.to_string()));
     }
     match holders.user(id)?.filter(|user| user != netns && is_alive(user)) {
-        None => Ok(Verdict::Ours),
+        None => Ok(None),
         Some(user) if netns.as_os_str().is_empty() && holders.superseded(id, key)?.is_none() => {
             Err(Error::Unnamed { device: id.to_string(), netns: user }.into())
         }
-        Some(user) => Ok(Verdict::Other(user.display().to_string())),
+        Some(user) => Ok(Some(user.display().to_string())),
     }
 }
 

@@ -12,7 +12,7 @@ use super::ethernet::SriovCniFiles;
 use super::infiniband::RdmaBefore;
 use super::name::rename_when_free;
 use super::netdev::{Netdev, await_on_host, is_at_hand, require_on_host_alone};
-use super::owner::{Verdict, judge};
+use super::owner::taken_by;
 use super::{Attributes, Device, Id, VfKind};
 
 /// Everything about a VF as it was before a pod got it, from which it can be put back without the pod.
@@ -52,8 +52,18 @@ pub struct VfUndo {
 }
 
 impl Undo for VfUndo {
-    fn undo(&self, context: &mut UndoContext) -> Vec<Error> {
-        self.undo_with_lock(context).unwrap_or_else(|error| vec![error])
+    fn undo(&self, context: &mut UndoContext) -> Result<(), Error> {
+        let dirs = Dirs::from_env()?;
+        let id = Id::parse(&self.device)?;
+        // A lock's file stays for ever: none for what is no device any more.
+        let device = Device::find(&Root::system(), &id)?;
+        let files = device.map(|device| self.kind().special().locks(&dirs, &device)).transpose()?;
+        let _locks = acquire_all(files.unwrap_or_default())?;
+        Error::join(self.undo_locked(&dirs, &id, context)?).map_or(Ok(()), Err)
+    }
+
+    fn ipam(&self) -> Option<&str> {
+        self.ipam.as_deref()
     }
 }
 
@@ -87,17 +97,8 @@ impl VfUndo {
         self.peer.as_ref().map_or(Path::new(""), |files| &files.netns)
     }
 
-    fn undo_with_lock(&self, context: &mut UndoContext) -> Result<Vec<Error>, Error> {
-        let dirs = Dirs::from_env()?;
-        let id = Id::parse(&self.device)?;
-        // A lock's file stays for ever: none for what is no device any more.
-        let device = Device::find(&Root::system(), &id)?;
-        let files = device.map(|device| self.kind().special().locks(&dirs, &device)).transpose()?;
-        let _locks = acquire_all(files.unwrap_or_default())?;
-        self.undo_locked(&dirs, &id, context)
-    }
-
-    /// The undo, by someone who has the VF's locks.
+    /// The undo, by someone who has the VF's locks. What could not be put back of a device that has come back to the host is
+    /// listed; whatever keeps it from there, or from being ours, is an error.
     pub(super) fn undo_locked(
         &self,
         dirs: &Dirs,
@@ -108,7 +109,7 @@ impl VfUndo {
             tracing::warn!(device = self.device, "the device is gone, and with it all that was changed");
             return self.forget(dirs, id).map(|()| Vec::new());
         };
-        if let Verdict::Other(owner) = self.judge(dirs, &device, context)? {
+        if let Some(owner) = self.taken_by(dirs, &device, context)? {
             tracing::warn!(device = self.device, owner, "left alone: it belongs to another pod now");
             return self.forget(dirs, id).map(|()| Vec::new());
         }
@@ -120,18 +121,20 @@ impl VfUndo {
     }
 
     /// Where it is neither in the pod nor on the host, the upstream plugin's cache of another attachment since tells who has it.
-    fn judge(&self, dirs: &Dirs, device: &Device, context: &mut UndoContext) -> Result<Verdict, Error> {
+    fn taken_by(
+        &self,
+        dirs: &Dirs,
+        device: &Device,
+        context: &mut UndoContext,
+    ) -> Result<Option<String>, Error> {
         let (holders, id) = (self.kind().holders(dirs), device.id());
-        let verdict = judge(holders, id, &self.key, self.netns())?;
-        if matches!(verdict, Verdict::Other(_)) || self.is_at_hand(device, context)? {
-            return Ok(verdict);
+        let other = taken_by(holders, id, &self.key, self.netns())?;
+        // Of a device for user space nobody can tell whether it is at hand.
+        let is_at_hand = |context| is_at_hand(device, self.index, &self.ifname, context);
+        if other.is_some() || self.netdev.is_some() && is_at_hand(context)? {
+            return Ok(other);
         }
-        Ok(holders.superseded(id, &self.key)?.map_or(verdict, Verdict::Other))
-    }
-
-    /// Of a device for user space nobody can tell.
-    fn is_at_hand(&self, device: &Device, context: &mut UndoContext) -> Result<bool, Error> {
-        Ok(self.netdev.is_some() && is_at_hand(device, self.index, &self.ifname, context)?)
+        holders.superseded(id, &self.key)
     }
 
     fn forget(&self, dirs: &Dirs, id: &Id) -> Result<(), Error> {
@@ -145,16 +148,13 @@ impl VfUndo {
         if self.netdev.is_some() {
             require_on_host_alone(device, context)?;
         }
-        let attributes = self.restore_attributes(device, context);
+        let attributes =
+            self.before.as_ref().map_or(Ok(()), |before| Admin::restore(device, before, context.host()?));
         let restored = attributes.is_ok();
-        let mut errors: Vec<_> = attributes.err().into_iter().collect();
         // Without its driver it has no interface.
         let driver = device.restore_driver(self.driver.as_deref(), self.driver_override.as_deref());
-        match driver.and_then(|()| self.restore_netdev(dirs, device, restored, context)) {
-            Ok(more) => errors.extend(more),
-            Err(error) => errors.push(error),
-        }
-        Ok(errors)
+        let netdev = driver.and_then(|()| self.restore_netdev(dirs, device, restored, context));
+        Ok([attributes, netdev].into_iter().filter_map(Result::err).collect())
     }
 
     fn move_to_host(&self, device: &Device, context: &mut UndoContext) -> Result<(), Error> {
@@ -164,24 +164,20 @@ impl VfUndo {
         context.pod.as_ref().map_or(Ok(()), |pod| self.kind().special().leave_pod(self, device, pod))
     }
 
-    fn restore_attributes(&self, device: &Device, context: &mut UndoContext) -> Result<(), Error> {
-        self.before.as_ref().map_or(Ok(()), |before| Admin::restore(device, before, context.host()?))
-    }
-
     fn restore_netdev(
         &self,
         dirs: &Dirs,
         device: &Device,
         restored: bool,
         context: &mut UndoContext,
-    ) -> Result<Vec<Error>, Error> {
-        let Some(netdev) = &self.netdev else { return Ok(Vec::new()) };
+    ) -> Result<(), Error> {
+        let Some(netdev) = &self.netdev else { return Ok(()) };
         let host = context.host()?;
         let link = await_on_host(device, host)?;
         let mut link = self.kind().special().rebuild(self, device, link, restored, (dirs, &mut *host))?;
         if link.name != netdev.name && rename_when_free(dirs, netdev, &link, host)? {
             link.name.clone_from(&netdev.name);
         }
-        Ok(netdev.restore(host, &link))
+        netdev.restore(host, &link)
     }
 }

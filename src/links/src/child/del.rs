@@ -1,10 +1,10 @@
 use std::time::Duration;
 
 use attach::lease::{self, GivenBack};
-use attach::{Attachments, Error, Found, Undo, UndoContext, key_of};
+use attach::{Attachments, Error, Undo, UndoContext};
 use cni::{Interface, Request, ValidAttachments};
 use netlink::{HwAddr, LinkChange, Rtnetlink};
-use state::Dirs;
+use state::{AttachmentKey, Dirs};
 
 use super::link::{self, NAMESPACE_ENDS};
 use super::{PodLink, elsewhere, other_type};
@@ -12,7 +12,9 @@ use super::{PodLink, elsewhere, other_type};
 /// DEL of a child link. The IPAM's DEL runs after the link is gone.
 pub(super) fn del(request: &Request, plugin: &str) -> Result<(), cni::Error> {
     let attachments = Attachments::open(&Dirs::from_env().map_err(Error::from)?, plugin)?;
-    lease::end(request, &attachments, |errors| delete_link(request, &attachments, plugin, errors))
+    lease::end::<PodLink>(request, &attachments, |key, damage| {
+        delete_unrecorded(request, &attachments, plugin, key, damage)
+    })
 }
 
 /// Interface groups of links that are on their way out: a number of our own and the first link's index.
@@ -20,7 +22,10 @@ const LEAVING: u32 = 211 << 23;
 
 /// Deletes links of one pod, within one grace period of the kernel, and what answers for their addresses yet. Goes on after a
 /// failure.
-pub fn delete_all<'a>(links: impl Iterator<Item = &'a PodLink>, context: &mut UndoContext) -> Vec<Error> {
+pub fn delete_all<'a>(
+    links: impl Iterator<Item = &'a PodLink>,
+    context: &mut UndoContext,
+) -> Result<(), Error> {
     let links: Vec<&PodLink> = links.collect();
     if let Some(pod) = &mut context.pod {
         // A pod that changes its links and addresses without end keeps no DEL from its own.
@@ -43,7 +48,7 @@ pub fn delete_all<'a>(links: impl Iterator<Item = &'a PodLink>, context: &mut Un
     let hidden = if may_hide { &links } else { &missing };
     errors.extend(hidden.iter().filter_map(|link| elsewhere::delete(link, context).err()));
     errors.extend(elsewhere::silence(&links, context).err());
-    errors
+    Error::join(errors).map_or(Ok(()), Err)
 }
 
 fn delete_found(indexes: &[u32], route: &mut Rtnetlink) -> Vec<Error> {
@@ -88,35 +93,23 @@ fn delete_together(indexes: &[u32], route: &mut Rtnetlink) -> Result<(), Error> 
     }
 }
 
-fn delete_link(
+fn delete_unrecorded(
     request: &Request,
     attachments: &Attachments,
     kind: &str,
-    errors: &mut Vec<Error>,
+    key: &AttachmentKey,
+    damage: Option<String>,
 ) -> Result<GivenBack, Error> {
-    let key = key_of(request)?;
     let cni_netns = request.env.netns.as_deref();
-    match attachments.find::<PodLink>(&key)? {
-        Found::Attached { undo, netns } => {
-            let mut context = UndoContext::of(netns.as_ref(), cni_netns)?;
-            errors.extend(attachments.release(&key, &undo, &mut context));
-            // One that was about to be made is known by its name alone, and the pod may have given it another.
-            return Ok(GivenBack { recorded: undo.index.is_some(), ipam: undo.ipam });
-        }
-        Found::Damaged(damage) => {
-            tracing::warn!(%damage, "the record of this attachment is damaged; the link is deleted by its name");
-        }
-        Found::Nothing => {
-            if let Some(given_back) = other_type::release(&key, kind, cni_netns, errors)? {
-                return Ok(given_back);
-            }
-        }
+    if let Some(damage) = damage {
+        tracing::warn!(%damage, "the record of this attachment is damaged; the link is deleted by its name");
+    } else if let Some(given_back) = other_type::release(key, kind, cni_netns)? {
+        return Ok(given_back);
     }
     let mut context = UndoContext::at(cni_netns)?;
     context.attachment = Some(key.clone());
-    errors.extend(unrecorded(request, kind, &mut context));
-    attachments.forget(&key)?;
-    Ok(GivenBack::unrecorded(None))
+    let undone = unrecorded(request, kind, &mut context);
+    Ok(GivenBack::unrecorded(Error::all([undone, attachments.forget(key)])))
 }
 
 /// Length of an `IPoIB` address.
@@ -126,12 +119,12 @@ const MAY_BE_GONE: Duration = Duration::from_secs(1);
 
 /// A link that the plugin which ours replaced made before the upgrade: its name and kind say enough in the pod, and where
 /// it outlives that, its hardware address on the host.
-fn unrecorded(request: &Request, kind: &str, context: &mut UndoContext) -> Vec<Error> {
+fn unrecorded(request: &Request, kind: &str, context: &mut UndoContext) -> Result<(), Error> {
     let link = PodLink { refunded: address(request), ..PodLink::named(&request.env.ifname, kind, None) };
     if context.pod.is_some() {
         return link.undo(context);
     }
-    link.delete_refunded(context, MAY_BE_GONE).err().into_iter().collect()
+    link.delete_refunded(context, MAY_BE_GONE)
 }
 
 /// As the result of ADD has it. Only that of `IPoIB`, which names queue pair and port, tells a link from all others.

@@ -95,8 +95,17 @@ impl Ledger for Adding<PodLink> {
 }
 
 impl Undo for PodLink {
-    fn undo(&self, context: &mut UndoContext) -> Vec<Error> {
+    fn undo(&self, context: &mut UndoContext) -> Result<(), Error> {
         super::delete_all(std::iter::once(self), context)
+    }
+
+    fn ipam(&self) -> Option<&str> {
+        self.ipam.as_deref()
+    }
+
+    /// One that was about to be made is known by its name alone, and the pod may have given it another.
+    fn silences(&self) -> bool {
+        self.index.is_some()
     }
 }
 

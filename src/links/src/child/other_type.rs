@@ -24,7 +24,6 @@ pub fn release(
     key: &AttachmentKey,
     plugin: &str,
     cni_netns: Option<&Path>,
-    errors: &mut Vec<Error>,
 ) -> Result<Option<GivenBack>, Error> {
     let dirs = Dirs::from_env()?;
     let written = state::record::names(&dirs, &key.network)?;
@@ -38,6 +37,6 @@ pub fn release(
     let attachments = Attachments::open(&dirs, other)?;
     let Found::Attached { undo, netns } = attachments.find::<PodLink>(key)? else { return Ok(None) };
     tracing::info!(attachment = %key, plugin = other, "detaching what another plugin attached");
-    errors.extend(attachments.release(key, &undo, &mut UndoContext::of(netns.as_ref(), cni_netns)?));
-    Ok(Some(GivenBack::recorded(undo.ipam)))
+    let undone = attachments.release(key, &undo, &mut UndoContext::of(netns.as_ref(), cni_netns)?);
+    Ok(Some(GivenBack { undone, ipam: undo.ipam, recorded: true }))
 }
