@@ -33,9 +33,9 @@ pub(crate) fn requests_if_readable(request: &Request) -> Vec<Request> {
 }
 
 fn of_rail(expanded: &Expanded, routing: &Routing, request: &Request) -> Result<Rail, Error> {
-    let kind = (expanded.link.read)(expanded, request)?;
+    let link = (expanded.link.read)(expanded, request)?;
     let routing = routing.settings.clone().filter(|_| routing.is_about(request));
-    Ok(Rail { request: request.clone(), kind, routing, rdma: expanded.rdma })
+    Ok(Rail { request: request.clone(), link, routing, rdma: expanded.rdma })
 }
 
 /// The key `routing`, which the rails of a network have in common: read once, as the node's file may be among it.

@@ -5,7 +5,7 @@ use std::fmt;
 use cni::{Error, Request};
 use devices::vf::VfSpec;
 use links::child;
-use rails::{Kind, RdmaMode};
+use rails::{LinkSpec, RdmaMode};
 
 use crate::expand::Expanded;
 
@@ -23,7 +23,7 @@ pub(crate) struct Link {
     pub(crate) read: Read,
 }
 
-type Read = fn(&Expanded, &Request) -> Result<Box<dyn Kind>, Error>;
+type Read = fn(&Expanded, &Request) -> Result<LinkSpec, Error>;
 
 /// Every link there is, the default first.
 static LINKS: [Link; 5] = [
@@ -34,18 +34,18 @@ static LINKS: [Link; 5] = [
     Link { is_vf: true, isolation: Some("rdmaIsolation"), ..Link::of("ib-sriov", ib_vf) },
 ];
 
-fn child(conf: impl child::Kind + 'static) -> Box<dyn Kind> {
-    Box::new(Box::new(conf) as Box<dyn child::Kind>)
+fn child(conf: impl child::Kind + 'static) -> LinkSpec {
+    LinkSpec::Child(Box::new(conf))
 }
 
-fn vf(expanded: &Expanded, rail: &Request) -> Result<Box<dyn Kind>, Error> {
+fn vf(expanded: &Expanded, rail: &Request) -> Result<LinkSpec, Error> {
     let rdma = expanded.rdma_request(rail)?;
     let rdma = rdma.map(|request| rdma::wanted(&request)).transpose()?;
-    Ok(Box::new(VfSpec { rdma, ..sriov::wanted(rail)? }))
+    Ok(LinkSpec::Vf(Box::new(VfSpec { rdma, ..sriov::wanted(rail)? })))
 }
 
-fn ib_vf(_: &Expanded, rail: &Request) -> Result<Box<dyn Kind>, Error> {
-    Ok(Box::new(ib_sriov::wanted(rail)?))
+fn ib_vf(_: &Expanded, rail: &Request) -> Result<LinkSpec, Error> {
+    Ok(LinkSpec::Vf(Box::new(ib_sriov::wanted(rail)?)))
 }
 
 impl Link {

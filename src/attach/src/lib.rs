@@ -1,12 +1,10 @@
-//! The life of an attachment: its record, its claims on devices and its lease, from before the first change to after the
-//! last undo.
+//! The life of an attachment: its record and its lease, from before the first change to after the last undo.
 //!
 //! A plugin validates its config, reads what it needs, writes down how to undo what it is about to do
 //! ([`Attachments::begin`]), and acts. Killed at any point, the next DEL, GC or ADD finishes the undo from the record.
 //! What is done to the kernel in between is in the rooms above: links, addresses, routing.
 
 pub mod attachment;
-pub mod claim;
 mod dns;
 mod error;
 pub mod ipam;

@@ -1,37 +1,28 @@
 //! Who holds a device, by the claims of this suite and by what the plugins that ours replace have written since.
 
-use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use attach::Error;
-use attach::claim::{Claimant, Claims, Owner};
 use netlink::Rtnetlink;
 use netns::NetNs;
 use state::{AttachmentKey, Dirs, file};
 use sysfs::Root;
 
+use crate::claim::Owner;
 use crate::users::{Upstream, Users};
 use crate::vf::{self, Device, Id};
 
-/// The claims on devices that one plugin lends, and where the one that it replaces says the same.
+/// The [claims](crate::claim) on devices that one plugin lends, and where the one that it replaces says the same.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Holders<'a> {
-    claims: Claims<'a>,
-    upstream: Upstream,
-}
-
-impl<'a> Deref for Holders<'a> {
-    type Target = Claims<'a>;
-
-    fn deref(&self) -> &Claims<'a> {
-        &self.claims
-    }
+    pub(crate) dirs: &'a Dirs,
+    pub(crate) upstream: Upstream,
 }
 
 impl<'a> Holders<'a> {
     pub(crate) fn of(upstream: Upstream, dirs: &'a Dirs) -> Self {
-        Self { claims: Claims { dirs, folder: upstream.claims() }, upstream }
+        Self { dirs, upstream }
     }
 
     /// The owner, if it is another than `key` and its claim counts.
@@ -44,7 +35,7 @@ impl<'a> Holders<'a> {
     pub(crate) fn require_free(&self, id: &Id) -> Result<(), Error> {
         let allocated = |owner: String, netns| vf::Error::Allocated { device: id.to_string(), owner, netns };
         if let Some(owner) = self.living(id)? {
-            return Err(allocated(owner.key.to_string(), owner.netns()).into());
+            return Err(allocated(owner.key.to_string(), owner.netns().to_owned()).into());
         }
         // Another namespace at that path by now, maybe the new owner's own, has nothing of an interface that is on the host.
         match self.user(id)?.filter(|netns| is_alive(netns)) {
@@ -69,7 +60,7 @@ impl<'a> Holders<'a> {
     /// While the upstream plugin's files name the owner; where they name nobody, while it lives and may have the device.
     fn counts(&self, id: &Id, owner: &Owner) -> Result<bool, Error> {
         let since = self.since(id)?.unwrap_or(SystemTime::UNIX_EPOCH);
-        match self.users(id)?.name(&self.upstream.cache(&owner.key), &owner.netns(), since) {
+        match self.users(id)?.name(&self.upstream.cache(&owner.key), owner.netns(), since) {
             Some(named) => Ok(named),
             None => Ok(owner.context()?.pod.is_some() && !is_on_host(id)?),
         }
@@ -132,11 +123,11 @@ impl<'a> Holders<'a> {
         Ok(())
     }
 
-    /// Takes the device, and tells the upstream plugin.
-    pub(crate) fn lend(&self, claimant: &Claimant<'_>, id: &Id, pod: &NetNs) -> Result<(), Error> {
-        self.take(claimant, id, pod)?;
+    /// Gives the device to the owner, and tells the upstream plugin.
+    pub(crate) fn lend(&self, id: &Id, owner: &Owner) -> Result<(), Error> {
+        self.take(id, owner)?;
         let allocation = self.upstream.allocation(self.dirs, id)?;
-        allocation.map_or(Ok(()), |allocation| allocation.take(pod.path()))
+        allocation.map_or(Ok(()), |allocation| allocation.take(owner.netns()))
     }
 
     /// Removes all that says that the device is `key`'s, in the namespace `netns`; what says that it is another's stays.

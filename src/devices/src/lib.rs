@@ -2,10 +2,14 @@
 //! the RDMA devices that go with them.
 
 mod allocation;
+mod claim;
 mod holders;
 mod part;
 pub mod rdma;
+mod site;
 mod users;
 pub mod vf;
 
-pub use part::Part;
+pub use claim::Owner;
+pub use part::{MadeRail, Part};
+pub use site::Site;

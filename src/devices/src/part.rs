@@ -1,10 +1,9 @@
-use attach::claim::Claimed;
 use attach::{Error, Undo, UndoContext};
+use links::child::PodLink;
 use serde::{Deserialize, Serialize};
 
 use crate::rdma::RdmaUndo;
 use crate::vf::{VfKind, VfUndo};
-use links::child::PodLink;
 
 /// The undo of one step of a rail, as the step's own plugin would have written it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -17,40 +16,75 @@ pub enum Part {
     IbSriov(VfUndo),
 }
 
-/// What the record of an attachment of several rails says of devices; the rest of it is not read.
-#[derive(Debug, Deserialize)]
-pub struct Parts {
-    rails: Vec<RailParts>,
+/// One rail of an attachment of several, as its record has it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct MadeRail {
+    /// Its interface.
+    pub ifname: String,
+    /// The IPAM plugin that gave its addresses.
+    pub ipam: Option<String>,
+    /// In the order in which they were done.
+    pub parts: Vec<Part>,
 }
 
+/// What the record of such an attachment says of devices; the rest of it is not read.
 #[derive(Debug, Deserialize)]
-struct RailParts {
-    parts: Vec<Part>,
+pub(crate) struct Parts {
+    rails: Vec<MadeRail>,
 }
 
 impl Parts {
-    fn of_device<U>(self, device: &str, pick: impl FnMut(Part) -> Option<U>) -> Option<U> {
-        let parts = self.rails.into_iter().flat_map(|rail| rail.parts);
-        parts.filter(|part| part.device() == Some(device)).find_map(pick)
+    /// The undo of the VF.
+    pub(crate) fn vf(self, device: &str) -> Option<VfUndo> {
+        self.find(|part| match part {
+            Part::Sriov(undo) | Part::IbSriov(undo) if undo.device == device => Some(undo),
+            _ => None,
+        })
+    }
+
+    /// The undo of the VF's RDMA device.
+    pub(crate) fn rdma(self, device: &str) -> Option<RdmaUndo> {
+        self.find(|part| match part {
+            Part::Rdma(undo) if undo.device == device => Some(undo),
+            _ => None,
+        })
+    }
+
+    fn find<U>(self, pick: impl FnMut(Part) -> Option<U>) -> Option<U> {
+        self.rails.into_iter().flat_map(|rail| rail.parts).find_map(pick)
     }
 }
 
-impl Claimed for VfUndo {
-    type Shared = Parts;
-
-    fn of_device(shared: Parts, device: &str) -> Option<Self> {
-        shared.of_device(device, |part| match part {
+impl MadeRail {
+    /// Its VF, if it is one.
+    pub fn vf(&self) -> Option<&VfUndo> {
+        self.parts.iter().find_map(|part| match part {
             Part::Sriov(undo) | Part::IbSriov(undo) => Some(undo),
             _ => None,
         })
     }
-}
 
-impl Claimed for RdmaUndo {
-    type Shared = Parts;
+    /// As [`vf`](Self::vf).
+    pub fn vf_mut(&mut self) -> Option<&mut VfUndo> {
+        self.parts.iter_mut().find_map(|part| match part {
+            Part::Sriov(undo) | Part::IbSriov(undo) => Some(undo),
+            _ => None,
+        })
+    }
 
-    fn of_device(shared: Parts, device: &str) -> Option<Self> {
-        shared.of_device(device, |part| if let Part::Rdma(undo) = part { Some(undo) } else { None })
+    /// The RDMA device that went with it.
+    pub fn rdma(&self) -> Option<&RdmaUndo> {
+        self.parts.iter().find_map(|part| if let Part::Rdma(undo) = part { Some(undo) } else { None })
+    }
+
+    /// The link that was made for it, if it is one.
+    pub fn child(&self) -> Option<&PodLink> {
+        self.parts.iter().find_map(|part| if let Part::Child(link) = part { Some(link) } else { None })
+    }
+
+    /// As [`child`](Self::child).
+    pub fn child_mut(&mut self) -> Option<&mut PodLink> {
+        self.parts.iter_mut().find_map(|part| if let Part::Child(link) = part { Some(link) } else { None })
     }
 }
 
@@ -64,31 +98,6 @@ impl From<VfUndo> for Part {
 }
 
 impl Part {
-    /// The VF's, if it is one.
-    pub fn vf(&self) -> Option<&VfUndo> {
-        match self {
-            Self::Sriov(undo) | Self::IbSriov(undo) => Some(undo),
-            _ => None,
-        }
-    }
-
-    /// As [`vf`](Self::vf).
-    pub fn vf_mut(&mut self) -> Option<&mut VfUndo> {
-        match self {
-            Self::Sriov(undo) | Self::IbSriov(undo) => Some(undo),
-            _ => None,
-        }
-    }
-
-    /// `None` for a link that is made.
-    fn device(&self) -> Option<&str> {
-        match self {
-            Self::Child(_) => None,
-            Self::Sriov(undo) | Self::IbSriov(undo) => Some(&undo.device),
-            Self::Rdma(undo) => Some(&undo.device),
-        }
-    }
-
     /// Puts back what the step did. Links that were made go together, by [`delete_all`](links::child::delete_all).
     pub fn undo(&self, context: &mut UndoContext) -> Result<(), Error> {
         match self {

@@ -33,7 +33,7 @@ pub use error::Error;
 pub use ethernet::SriovCniFiles;
 pub use infiniband::{Error as InfiniBandError, RdmaBefore};
 pub use kind::VfKind;
-pub use netdev::{Netdev, Placement, await_on_host, in_pod};
+pub use netdev::{Netdev, await_on_host, in_pod};
 pub use prepared::PreparedVf;
 pub use settings::Settings;
 pub use undo::VfUndo;

@@ -4,14 +4,14 @@ use attach::ipam::Ipam;
 use attach::lease::{self, Lease};
 use attach::{Adding, Attachments, Error, Pod, key_of, locks, merge_dns, require_free};
 use cni::{CniResult, Request};
-use devices::rdma;
+use devices::{MadeRail, Site, rdma};
 use netlink::{Link, Rtnetlink};
 use routing::{self, Attachment, Undo, result};
 use state::{Dirs, Lock};
 
-use super::kind::Entry;
-use super::made::MadeRail;
-use super::{Made, PLUGIN, Rail, Site, Step, detection, require_rdma};
+use super::link::Step;
+use super::made::RailRecord;
+use super::{Made, PLUGIN, Rail, detection, require_rdma};
 
 /// ADD of all rails, or of none.
 pub fn add(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<CniResult, cni::Error> {
@@ -24,7 +24,7 @@ pub fn add(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<CniResu
     let dirs = Dirs::from_env().map_err(Error::from)?;
     let mut site = Site { dirs, host, pod, rdma: rdma::Node::default() };
     require_rdma(rails)?;
-    let steps = rails.iter().map(|rail| rail.kind.plan(&mut site));
+    let steps = rails.iter().map(|rail| rail.link.plan(&mut site));
     let steps = steps.collect::<Result<Vec<_>, _>>()?;
     rails.iter().try_for_each(|rail| rail.require_ipam(ipam))?;
     let prepared =
@@ -35,7 +35,7 @@ pub fn add(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<CniResu
     if prepared.superseded() {
         rails.iter().try_for_each(|rail| lease::release_from(ipam, &rail.request))?;
     }
-    let made = rails.iter().zip(&steps).map(|(rail, step)| rail.planned(step.as_ref()));
+    let made = rails.iter().zip(&steps).map(|(rail, step)| rail.planned(step));
     let adding = prepared.begin(Made { rails: made.collect::<Result<_, _>>()?, ..Made::default() })?;
     let leases = rails.iter().map(|rail| Lease::from(&rail.request, ipam)).collect();
     Build { rails, detection, accept_ra, site, steps, leases }.run(adding)
@@ -47,11 +47,11 @@ impl Rail {
         plugin.map_or(Ok(()), |plugin| ipam.require(&self.request, plugin))
     }
 
-    fn planned(&self, step: &dyn Step) -> Result<MadeRail, Error> {
+    fn planned(&self, step: &Step<'_>) -> Result<MadeRail, Error> {
         Ok(MadeRail {
             ifname: self.ifname().to_owned(),
             ipam: self.request.config.ipam_type.clone(),
-            parts: step.part(&self.request)?.into_iter().collect(),
+            parts: step.planned(&self.request)?,
         })
     }
 }
@@ -61,7 +61,7 @@ struct Build<'a> {
     detection: Vec<Option<detect::Settings>>,
     accept_ra: Vec<bool>,
     site: Site,
-    steps: Vec<Box<dyn Step + 'a>>,
+    steps: Vec<Step<'a>>,
     leases: Vec<Lease<'a>>,
 }
 
@@ -98,7 +98,7 @@ impl Build<'_> {
         detect::require_gateways(&mut self.site.pod, &asked)?;
         self.route(adding, &mut results)?;
         for ((rail, step), made) in self.rails.iter().zip(&self.steps).zip(&adding.undo().rails) {
-            step.finish(&rail.request, &mut self.site, &made.parts)?;
+            step.finish(&rail.request, &self.site, made)?;
         }
         let all = together(&results);
         adding.set(|made| made.given(results));
@@ -110,8 +110,8 @@ impl Build<'_> {
         let _locks = self.lock_and_plan(adding)?;
         let mut links = Vec::with_capacity(self.rails.len());
         for (position, (rail, step)) in self.rails.iter().zip(&mut self.steps).enumerate() {
-            let mut entry = Entry { key: key_of(&rail.request)?, position, adding: &mut *adding };
-            links.push(step.attach(&mut self.site, &mut entry)?);
+            let mut record = RailRecord { key: key_of(&rail.request)?, position, adding: &mut *adding };
+            links.push(step.attach(&mut self.site, &mut record)?);
         }
         Ok(links)
     }

@@ -1,12 +1,12 @@
 use attach::ipam::{Ipam, with_key};
 use attach::{Attachments, Error, Found, Pod, key_of, not_available, verdict};
 use cni::{CniResult, Request};
-use devices::rdma;
+use devices::{Site, rdma};
 use netlink::Rtnetlink;
 use serde_json::Value;
 use state::Dirs;
 
-use super::{Made, PLUGIN, Rail, Site, detection, require_rdma};
+use super::{Made, PLUGIN, Rail, detection, require_rdma};
 
 /// CHECK of all rails: the kernel against config, record and `prevResult`, then the IPAM's own CHECK.
 pub fn check(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<(), cni::Error> {
@@ -44,7 +44,7 @@ pub fn status(rails: &[Rail], ipam: &dyn Ipam) -> Result<(), cni::Error> {
     require_rdma(rails).map_err(|error| not_available(error.into()))?;
     let mut seen: Vec<&Value> = Vec::new();
     for rail in rails {
-        rail.kind.require(&mut host)?;
+        rail.link.require(&mut host)?;
         let config = &rail.request.config;
         let (Some(plugin), Some(ipam_config)) = (&config.ipam_type, config.at(&["ipam"])) else { continue };
         if !seen.contains(&ipam_config) {
@@ -83,7 +83,7 @@ impl Checker<'_> {
         let version = rail.request.config.cni_version;
         let value = previous.to_value(version).map_err(|error| cni::Error::internal(error.to_string()))?;
         let request = with_key(&rail.request, "prevResult", value)?;
-        let mut found = rail.kind.differences(&request, &self.made.rails[position].parts, site)?;
+        let mut found = rail.link.differences(&request, &self.made.rails[position], site)?;
         if let Some(undo) = self.made.routing.iter().find(|undo| undo.ifname() == rail.ifname()) {
             found.extend(routing::differences(&site.dirs, &mut site.pod, undo, &previous.routes)?);
         }

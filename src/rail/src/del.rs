@@ -3,13 +3,13 @@ use std::path::Path;
 use attach::ipam::{Ipam, VALID, with_key};
 use attach::{Attachments, Error, Found, Undo, UndoContext, key_of};
 use cni::{Attachment, Request, ValidAttachments};
+use devices::MadeRail;
 use devices::rdma::{self, RdmaUndo};
 use devices::vf::{VfKind, VfUndo};
 use links::child::other_type;
 use serde_json::Value;
 use state::{AttachmentKey, Dirs};
 
-use super::made::MadeRail;
 use super::{Made, PLUGIN};
 
 /// DEL of all rails; `rails` are their requests, as far as the config can still be read. The record goes last.

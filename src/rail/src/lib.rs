@@ -1,13 +1,12 @@
 //! Rails of one pod that come and go together: the steps of the single plugins, each taken for all rails at once, under
 //! one record.
 //!
-//! What an interface is made of is its [`Kind`]: each is a file in this directory, and another one is another file.
+//! What an interface is made of is its [`LinkSpec`]: a link that is made, or a VF.
 
 mod add;
 mod check;
-mod child;
 mod del;
-mod kind;
+mod link;
 mod made;
 mod unrecorded;
 mod vf;
@@ -15,9 +14,7 @@ mod vf;
 pub use add::add;
 pub use check::{check, devices_on_record, status};
 pub use del::{del, gc};
-pub use devices::Part;
-pub use kind::{Kind, Site, Step};
-pub use made::Made;
+pub use link::LinkSpec;
 
 use std::rc::Rc;
 
@@ -25,6 +22,7 @@ use addresses::detect;
 use attach::Error;
 use cni::Request;
 use devices::rdma::require_shared;
+use made::Made;
 use routing::Settings;
 
 /// Whose records these are.
@@ -35,7 +33,7 @@ pub struct Rail {
     /// What its single plugin would get: with the rail's own interface name and config.
     pub request: Request,
     /// What the interface is to be.
-    pub kind: Box<dyn Kind>,
+    pub link: LinkSpec,
     /// `None`: routes stay as the addresses bring them. The rails of a network share theirs.
     pub routing: Option<Rc<Settings>>,
     /// How the pod gets at RDMA.

@@ -1,26 +1,21 @@
-use attach::{Error, Undo, UndoContext};
+use attach::{Adding, Error, Undo, UndoContext};
 use cni::CniResult;
-use devices::Part;
-use links::child::{PodLink, delete_all};
+use devices::{MadeRail, Owner, Part};
+use links::child::{Ledger, PodLink, delete_all, staging_name};
+use netlink::Link;
+use netns::NetNs;
 use serde::{Deserialize, Serialize};
+use state::AttachmentKey;
+
+use super::PLUGIN;
 
 /// How to undo an attachment, and what CHECK compares with.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Made {
+pub(super) struct Made {
     pub(super) rails: Vec<MadeRail>,
     pub(super) routing: Vec<routing::Undo>,
     /// One for each rail, once all is done.
     pub(super) results: Vec<CniResult>,
-}
-
-/// One rail of it.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct MadeRail {
-    pub(super) ifname: String,
-    /// The IPAM plugin that gave its addresses.
-    pub(super) ipam: Option<String>,
-    /// In the order in which they were done.
-    pub(super) parts: Vec<Part>,
 }
 
 impl Made {
@@ -33,23 +28,19 @@ impl Made {
     /// And what each is about to get.
     pub(super) fn promised(&mut self, results: &[CniResult]) {
         for (rail, result) in self.rails.iter_mut().zip(results) {
-            for part in &mut rail.parts {
-                if let Part::Child(link) = part {
-                    link.given(result.ips.iter().map(|ip| ip.address.addr()));
-                }
+            if let Some(link) = rail.child_mut() {
+                link.given(result.ips.iter().map(|ip| ip.address.addr()));
             }
         }
     }
 
     /// The VF of each rail, by the interface that it is.
     pub(super) fn devices(&self) -> Vec<(String, String)> {
-        let device = |rail: &MadeRail| Some(rail.parts.iter().find_map(Part::vf)?.device.clone());
-        self.rails.iter().filter_map(|rail| Some((rail.ifname.clone(), device(rail)?))).collect()
+        self.rails.iter().filter_map(|rail| Some((rail.ifname.clone(), rail.vf()?.device.clone()))).collect()
     }
 
     fn children(&self) -> impl Iterator<Item = &PodLink> {
-        let parts = self.rails.iter().flat_map(|rail| &rail.parts);
-        parts.filter_map(|part| if let Part::Child(link) = part { Some(link) } else { None })
+        self.rails.iter().filter_map(MadeRail::child)
     }
 }
 
@@ -72,5 +63,47 @@ impl Undo for Made {
             Part::Rdma(_) => true,
             Part::Sriov(_) | Part::IbSriov(_) => false,
         })
+    }
+}
+
+/// One rail's part of the record of all, while the rail is attached.
+pub(super) struct RailRecord<'a> {
+    pub(super) key: AttachmentKey,
+    pub(super) position: usize,
+    pub(super) adding: &'a mut Adding<Made>,
+}
+
+impl RailRecord<'_> {
+    /// On whose behalf a device is taken.
+    pub(super) fn owner(&self, pod: &NetNs) -> Result<Owner, Error> {
+        Owner::new(PLUGIN, self.key.clone(), Some(self.adding.key()), pod)
+    }
+
+    /// Writes down more to undo, before it is done.
+    fn persist(&mut self, change: impl FnOnce(&mut MadeRail)) -> Result<(), Error> {
+        let position = self.position;
+        self.adding.persist(|made| change(&mut made.rails[position]))
+    }
+
+    /// Keeps in mind what helps the undo and is not needed for it.
+    pub(super) fn set(&mut self, change: impl FnOnce(&mut MadeRail)) {
+        let position = self.position;
+        self.adding.set(|made| change(&mut made.rails[position]));
+    }
+}
+
+impl Ledger for RailRecord<'_> {
+    fn staged(&self) -> Option<String> {
+        self.adding.undo().rails[self.position].child()?.staged.clone()
+    }
+
+    fn stage(&mut self) -> Result<String, Error> {
+        let name = staging_name(&self.key);
+        self.persist(|made| made.child_mut().into_iter().for_each(|undo| undo.staged = Some(name.clone())))?;
+        Ok(name)
+    }
+
+    fn made(&mut self, link: &Link) -> Result<(), Error> {
+        self.persist(|made| made.child_mut().into_iter().for_each(|undo| undo.made(link)))
     }
 }

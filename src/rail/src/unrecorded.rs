@@ -2,13 +2,12 @@
 
 use attach::{Error, UndoContext, identity, key_of};
 use cni::{CniResult, Request};
-use devices::rdma;
 use devices::vf::{self, VfKind};
+use devices::{MadeRail, Part, rdma};
 use links::child::PodLink;
 use state::Dirs;
 
-use super::made::MadeRail;
-use super::{Made, Part};
+use super::Made;
 
 impl Made {
     /// What the caches say that the steps of VFs leave where the plugins that ours replace do.

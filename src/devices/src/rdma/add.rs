@@ -1,6 +1,5 @@
 use std::path::PathBuf;
 
-use attach::claim::Claimant;
 use attach::{Adding, Attachments, Pod, key_of};
 use cni::{CniResult, Request};
 use netlink::{NetnsMode, Rdma};
@@ -9,6 +8,7 @@ use sysfs::Root;
 
 use super::prepared::PreparedRdma;
 use super::{Error, NAME, Node, RdmaUndo, derive};
+use crate::claim::Owner;
 use crate::vf::{self, Device, Id};
 
 /// What is to happen in RDMA netns mode `shared`.
@@ -86,7 +86,7 @@ impl Move<'_> {
         let device = Device::require(&Root::system(), &self.id)?;
         let rdma = PreparedRdma::find(&self.dirs, device, self.wanted, &mut Node::default())?;
         let mut adding = prepared.begin(rdma.undo(key.clone(), &self.pod))?;
-        let moved = self.perform(&rdma, &key, &mut adding);
+        let moved = self.perform(&rdma, key, &mut adding);
         // The undo takes it itself.
         drop(lock);
         moved.map_err(|error| adding.roll_back([], error.into()))
@@ -95,11 +95,11 @@ impl Move<'_> {
     fn perform(
         &self,
         rdma: &PreparedRdma<'_>,
-        key: &AttachmentKey,
+        key: AttachmentKey,
         adding: &mut Adding<RdmaUndo>,
     ) -> Result<(), attach::Error> {
-        let claimant = Claimant { dirs: &self.dirs, plugin: NAME, record: None, key };
-        rdma.move_to_pod(&claimant, &self.pod)?;
+        let owner = Owner::new(NAME, key, None, &self.pod.netns)?;
+        rdma.move_to_pod(&owner, &self.dirs, &self.pod)?;
         PreparedRdma::save(&self.dirs, adding.undo())?;
         adding.attached()
     }

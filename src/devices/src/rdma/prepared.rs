@@ -1,13 +1,14 @@
 use std::path::Path;
 
 use attach::Pod;
-use attach::claim::Claimant;
 use netlink::{Rdma, RdmaDevice};
 use state::{AttachmentKey, Dirs};
 
 use super::rdma_cni::RdmaCniCache;
 use super::undo::holders;
 use super::{Error, Node, RdmaSpec, RdmaUndo, device_info};
+use crate::claim::Owner;
+use crate::part::Parts;
 use crate::vf::{Device, Id};
 
 /// The RDMA device of a VF, found fit for an ADD, whose caller has the VF's lock: the steps, in their order, of every
@@ -51,16 +52,16 @@ impl<'a> PreparedRdma<'a> {
     }
 
     /// Takes the device and moves it into the pod, after its interface.
-    pub fn move_to_pod(&self, claimant: &Claimant<'_>, pod: &Pod) -> Result<(), attach::Error> {
+    pub fn move_to_pod(&self, owner: &Owner, dirs: &Dirs, pod: &Pod) -> Result<(), attach::Error> {
         let (rdma, name) = (&self.rdma, self.pod_name());
-        holders(claimant.dirs).lend(claimant, self.device.id(), &pod.netns)?;
+        holders(dirs).lend(self.device.id(), owner)?;
         let moved = Rdma::open()?.move_device(rdma.index, pod.netns.fd());
         moved.map_err(|source| immovable(rdma, source))?;
         let mut inside = Rdma::open_in(&pod.netns)?;
         if name != rdma.name {
             inside.rename(rdma.index, name).map_err(|error| taken(name, error))?;
         }
-        warn_of_ports(&mut inside, rdma, name, &claimant.key.ifname)?;
+        warn_of_ports(&mut inside, rdma, name, &owner.key.ifname)?;
         match &self.wanted.device_info {
             Some(path) => device_info::write(path, &self.device, name),
             None => Ok(()),
@@ -81,7 +82,9 @@ fn is_missing(path: &Path) -> bool {
 fn reclaim(dirs: &Dirs, id: &Id) -> Result<(), attach::Error> {
     let holders = holders(dirs);
     holders.require_free(id)?;
-    holders.reclaim::<RdmaUndo>(id, |undo, context| undo.undo_locked(dirs, id, context).map(|()| Vec::new()))
+    holders.reclaim(id, Parts::rdma, |undo: &RdmaUndo, context| {
+        undo.undo_locked(dirs, id, context).map(|()| Vec::new())
+    })
 }
 
 /// A `RoCE` port without its interface in the same namespace has no GIDs there.

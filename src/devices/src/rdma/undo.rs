@@ -72,12 +72,7 @@ impl RdmaUndo {
         holders(dirs).forget(id, &self.key, &self.netns)
     }
 
-    fn taken_by(
-        &self,
-        dirs: &Dirs,
-        id: &Id,
-        context: &UndoContext,
-    ) -> Result<Option<String>, attach::Error> {
+    fn taken_by(&self, dirs: &Dirs, id: &Id, context: &UndoContext) -> Result<Option<String>, attach::Error> {
         // Who has the VF has its RDMA device: the key differs in nothing but the plugin.
         for holders in [holders(dirs), VfKind::Ethernet.holders(dirs)] {
             if let Some(other) = taken_by(holders, id, &self.key, &self.netns)? {

@@ -1,6 +1,5 @@
 use addresses::advertisements;
 use addresses::detect::{self, Candidate};
-use attach::claim::Claimant;
 use attach::lease::{self, Lease};
 use attach::locks::acquire_all;
 use attach::{Adding, Attachments, Pod, key_of, require_free};
@@ -9,7 +8,9 @@ use netlink::{Link, Rtnetlink};
 use state::Dirs;
 
 use super::{Device, PreparedVf, VfKind, VfSpec, VfUndo};
-use crate::rdma::{Policy, require_exclusive};
+use crate::claim::Owner;
+use crate::rdma::{self, Policy, require_exclusive};
+use crate::site::Site;
 
 /// ADD of a VF or SF. Its locks are held while it changes, and not while the IPAM works: then its claim keeps others away.
 pub fn add(request: &Request, wanted: &VfSpec) -> Result<CniResult, cni::Error> {
@@ -34,15 +35,16 @@ pub fn add(request: &Request, wanted: &VfSpec) -> Result<CniResult, cni::Error> 
     if prepared.superseded() {
         lease::release(request)?;
     }
-    let mut host = Rtnetlink::open().map_err(attach::Error::from)?;
-    let locks = acquire_all(vf.locks(&dirs)?)?;
-    vf.prepare(&dirs, &mut host)?;
-    let mut adding = prepared.begin(vf.undo(request, key.clone(), pod.netns.path()))?;
-    let claimant = Claimant { dirs: &dirs, plugin: wanted.kind.plugin(), record: None, key: &key };
-    let moved = vf.move_to_pod(&claimant, &mut host, &mut pod);
+    let host = Rtnetlink::open().map_err(attach::Error::from)?;
+    let mut site = Site { dirs, host, pod, rdma: rdma::Node::default() };
+    let locks = acquire_all(vf.locks(&site.dirs)?)?;
+    vf.prepare(&mut site)?;
+    let mut adding = prepared.begin(vf.undo(request, key.clone(), site.pod.netns.path()))?;
+    let owner = Owner::new(wanted.kind.plugin(), key, None, &site.pod.netns);
+    let moved = owner.and_then(|owner| vf.move_to_pod(&owner, &mut site));
     drop(locks);
     let mut lease = Lease::of(request);
-    let mut build = Build { request, detection, accept_ra, addressed, dirs: &dirs, pod };
+    let mut build = Build { request, detection, accept_ra, addressed, site };
     let outcome = moved
         .map_err(cni::Error::from)
         .and_then(|link| build.finish(&vf, link.as_ref(), &mut lease, &mut adding));
@@ -59,8 +61,7 @@ struct Build<'a> {
     detection: Option<detect::Settings>,
     accept_ra: bool,
     addressed: bool,
-    dirs: &'a Dirs,
-    pod: Pod,
+    site: Site,
 }
 
 impl Build<'_> {
@@ -73,17 +74,17 @@ impl Build<'_> {
     ) -> Result<CniResult, cni::Error> {
         adding.set(|undo| undo.index = link.map(|link| link.index));
         let mut result = if self.addressed { lease.take()? } else { CniResult::default() };
-        result.interfaces = vec![vf.interface(&self.request.env.ifname, link, &self.pod)];
+        result.interfaces = vec![vf.interface(&self.request.env.ifname, link, &self.site.pod)];
         if addresses::has_ipv6(&result) {
-            adding.wake_lo(&self.pod)?;
+            adding.wake_lo(&self.site.pod)?;
         }
         if let Some(link) = link {
             let (settings, result) = (self.detection, &mut result);
-            advertisements::set(&self.pod, &[(link, self.accept_ra)])?;
-            detect::configure(&mut self.pod, Candidate { link, parent: None, settings, lease, result })?;
-            advertisements::wait(&mut self.pod, &[(link, self.accept_ra)])?;
+            advertisements::set(&self.site.pod, &[(link, self.accept_ra)])?;
+            detect::configure(&mut self.site.pod, Candidate { link, parent: None, settings, lease, result })?;
+            advertisements::wait(&mut self.site.pod, &[(link, self.accept_ra)])?;
         }
-        vf.save(self.dirs, self.request, adding.undo())?;
+        vf.save(&self.site.dirs, self.request, adding.undo())?;
         adding.attached()?;
         Ok(result)
     }

@@ -16,9 +16,10 @@ use serde::{Deserialize, Serialize};
 use state::{AttachmentKey, Dirs};
 
 use super::apply::set_own_mac;
-use super::kind::{Lent, Special};
-use super::netdev::Placement;
+use super::kind::Special;
+use super::netdev::move_to_pod;
 use super::{Device, Error, PreparedVf, VfSpec, VfUndo};
+use crate::site::Site;
 use crate::users::Upstream;
 
 /// Which of sriov-cni's files belong to an attachment.
@@ -73,13 +74,12 @@ impl Special for Ethernet {
         &self,
         vf: &PreparedVf<'_>,
         link: &Link,
-        lent: &mut Lent<'_>,
+        ifname: &str,
+        site: &mut Site,
     ) -> Result<Link, AttachError> {
-        let pod = &mut *lent.pod;
-        let mut link =
-            Placement { ifname: lent.ifname, mtu: vf.wanted.mtu }.move_to_pod(lent.host, link, pod)?;
+        let mut link = move_to_pod(link, ifname, vf.wanted.mtu, site)?;
         if let Some(mac) = vf.wanted.mac {
-            set_own_mac(&pod.netns, &mut pod.netlink, &link, mac)?;
+            set_own_mac(&site.pod.netns, &mut site.pod.netlink, &link, mac)?;
             link.address = Some(mac);
         }
         Ok(link)

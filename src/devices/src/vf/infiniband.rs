@@ -22,10 +22,11 @@ use netlink::link::arphrd::INFINIBAND;
 use netlink::{Link, LinkChange, Rdma, Rtnetlink};
 use state::Dirs;
 
-use super::kind::{Lent, Special};
-use super::netdev::{Netdev, Placement, in_pod};
+use super::kind::Special;
+use super::netdev::{Netdev, in_pod, move_to_pod};
 use super::{Attributes, Device, PreparedVf, VfSpec, VfUndo};
 use crate::rdma;
+use crate::site::Site;
 use rebind::{guid_of, rdma_anywhere, rdma_of, rebind};
 
 /// As for an interface that comes back to the host.
@@ -100,23 +101,25 @@ impl Special for InfiniBand {
         &self,
         vf: &PreparedVf<'_>,
         link: &Link,
-        lent: &mut Lent<'_>,
+        ifname: &str,
+        site: &mut Site,
     ) -> Result<Link, AttachError> {
         let mut link = link.clone();
         if let Some(guid) = vf.wanted.guid().filter(|guid| guid_of(&link) != Some(*guid)) {
             let driver = vf.device.driver().unwrap_or_default();
-            link = rebind(lent.dirs, vf.device.id(), driver, Some(guid), vf.rdma.as_ref(), lent.host)?;
+            let Site { dirs, host, .. } = &mut *site;
+            link = rebind(dirs, vf.device.id(), driver, Some(guid), vf.rdma.as_ref(), host)?;
         }
         if vf.wanted.isolation {
             let rdma = rdma_of(&vf.device)?;
-            let moved = Rdma::open()?.move_device(rdma.index, lent.pod.netns.fd());
+            let moved = Rdma::open()?.move_device(rdma.index, site.pod.netns.fd());
             moved.map_err(|source| rdma::immovable(&rdma, source))?;
-            link = match rebuilt(&vf.device, lent)? {
+            link = match rebuilt(&vf.device, ifname, site)? {
                 Rebuilt::OnHost(link) => link,
                 Rebuilt::InPod(link) => return Ok(link),
             };
         }
-        Placement { ifname: lent.ifname, mtu: None }.move_to_pod(lent.host, &link, lent.pod)
+        move_to_pod(&link, ifname, None, site)
     }
 
     fn differences(&self, wanted: &VfSpec, link: &Link) -> Vec<String> {
@@ -164,22 +167,22 @@ enum Rebuilt {
 
 /// Waits for the interface of an RDMA device that has moved, which from Linux 6.17 on `ib_ipoib` builds where the device
 /// is. There it has a name of the kernel's choice.
-fn rebuilt(device: &Device, lent: &mut Lent<'_>) -> Result<Rebuilt, AttachError> {
-    match await_either(device, lent)? {
-        Rebuilt::InPod(link) if link.name != lent.ifname => {
-            let name = Some(lent.ifname.to_owned());
-            lent.pod.netlink.set_link(link.index, &LinkChange { name, ..LinkChange::default() })?;
-            Ok(Rebuilt::InPod(Link { name: lent.ifname.to_owned(), ..link }))
+fn rebuilt(device: &Device, ifname: &str, site: &mut Site) -> Result<Rebuilt, AttachError> {
+    match await_either(device, site)? {
+        Rebuilt::InPod(link) if link.name != ifname => {
+            let name = Some(ifname.to_owned());
+            site.pod.netlink.set_link(link.index, &LinkChange { name, ..LinkChange::default() })?;
+            Ok(Rebuilt::InPod(Link { name: ifname.to_owned(), ..link }))
         }
         found => Ok(found),
     }
 }
 
-fn await_either(device: &Device, lent: &mut Lent<'_>) -> Result<Rebuilt, AttachError> {
+fn await_either(device: &Device, site: &mut Site) -> Result<Rebuilt, AttachError> {
     let start = Instant::now();
-    let found = wait_here(REBUILD, || match device.link(lent.host)? {
+    let found = wait_here(REBUILD, || match device.link(&mut site.host)? {
         Some(link) => Ok(Some(Rebuilt::OnHost(link))),
-        None => Ok(in_pod(&mut lent.pod.netlink, device.id(), None, "")?.map(Rebuilt::InPod)),
+        None => Ok(in_pod(&mut site.pod.netlink, device.id(), None, "")?.map(Rebuilt::InPod)),
     })?;
     let away = || super::Error::Away { device: device.id().to_string(), waited_ms: millis(start) };
     Ok(found.ok_or_else(away)?)

@@ -11,6 +11,7 @@ use super::infiniband::{InfiniBand, RdmaBefore};
 use super::torn::Torn;
 use super::{Device, PreparedVf, VfSpec, VfUndo};
 use crate::holders::Holders;
+use crate::site::Site;
 use crate::users::Upstream;
 
 /// What a VF's port speaks.
@@ -71,8 +72,14 @@ pub(super) trait Special: Caches + Torn {
     }
     /// Completes the undo of an attachment in the namespace `netns`.
     fn complete(&self, vf: &PreparedVf<'_>, netns: &Path, undo: &mut VfUndo);
-    /// Moves the interface into the pod, with what goes along.
-    fn move_to_pod(&self, vf: &PreparedVf<'_>, link: &Link, lent: &mut Lent<'_>) -> Result<Link, Error>;
+    /// Moves the interface into the pod, under its name there, with what goes along.
+    fn move_to_pod(
+        &self,
+        vf: &PreparedVf<'_>,
+        link: &Link,
+        ifname: &str,
+        site: &mut Site,
+    ) -> Result<Link, Error>;
     /// MAC and MTU of the interface that a driver for user space makes.
     fn in_user_space(&self, _: &PreparedVf<'_>) -> (Option<HwAddr>, Option<u32>) {
         (None, None)
@@ -101,13 +108,4 @@ pub(super) trait Special: Caches + Torn {
     ) -> Result<Link, Error> {
         Ok(link)
     }
-}
-
-/// Where a VF is lent.
-pub(super) struct Lent<'a> {
-    /// The interface's name in the pod.
-    pub(super) ifname: &'a str,
-    pub(super) dirs: &'a Dirs,
-    pub(super) host: &'a mut Rtnetlink,
-    pub(super) pod: &'a mut Pod,
 }

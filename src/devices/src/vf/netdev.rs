@@ -13,6 +13,7 @@ use super::Error;
 use super::apply::{retry, set_own_mac};
 use super::device::{Device, Id};
 use super::settings::{Settings, detach_programs};
+use crate::site::Site;
 
 /// The kernel tears a namespace down in its own time; on a busy node that is seconds.
 const RETURN: Duration = Duration::from_secs(10);
@@ -35,15 +36,6 @@ pub struct Netdev {
     /// All else that a pod can change; `None` is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<Settings>,
-}
-
-/// What a pod's interface is to be, beyond what it is.
-#[derive(Clone, Debug, Default)]
-pub struct Placement<'a> {
-    /// Its name there.
-    pub ifname: &'a str,
-    /// Its MTU, if it is to change.
-    pub mtu: Option<u32>,
 }
 
 impl Netdev {
@@ -189,30 +181,29 @@ impl Netdev {
     }
 }
 
-impl Placement<'_> {
-    /// Moves an interface from the host to the pod, named and sized by the same request, and clean: what one before may have
-    /// left on it does not go along.
-    pub fn move_to_pod(
-        &self,
-        host: &mut Rtnetlink,
-        link: &Link,
-        pod: &mut Pod,
-    ) -> Result<Link, attach::Error> {
-        let change = LinkChange {
-            netns: Some(pod.netns.fd()),
-            name: Some(self.ifname.to_owned()),
-            mtu: self.mtu.filter(|mtu| *mtu != link.mtu),
-            promisc: link.is_promisc().then_some(false),
-            allmulti: link.is_allmulti().then_some(false),
-            group: (link.group != 0).then_some(0),
-            alias: link.alias.as_ref().map(|_| String::new()),
-            ..LinkChange::default()
-        };
-        detach_programs(host, link)?;
-        retry(|| host.set_link(link.index, &change))?;
-        let arrived = pod.netlink.link_by_name(self.ifname)?;
-        arrived.ok_or_else(|| Failure::Vanished { ifname: self.ifname.to_owned() }.into())
-    }
+/// Moves an interface from the host to the pod, named and sized by the same request, and clean: what one before may have
+/// left on it does not go along. Its MTU stays where there is none.
+pub(super) fn move_to_pod(
+    link: &Link,
+    ifname: &str,
+    mtu: Option<u32>,
+    site: &mut Site,
+) -> Result<Link, attach::Error> {
+    let Site { host, pod, .. } = site;
+    let change = LinkChange {
+        netns: Some(pod.netns.fd()),
+        name: Some(ifname.to_owned()),
+        mtu: mtu.filter(|mtu| *mtu != link.mtu),
+        promisc: link.is_promisc().then_some(false),
+        allmulti: link.is_allmulti().then_some(false),
+        group: (link.group != 0).then_some(0),
+        alias: link.alias.as_ref().map(|_| String::new()),
+        ..LinkChange::default()
+    };
+    detach_programs(host, link)?;
+    retry(|| host.set_link(link.index, &change))?;
+    let arrived = pod.netlink.link_by_name(ifname)?;
+    arrived.ok_or_else(|| Failure::Vanished { ifname: ifname.to_owned() }.into())
 }
 
 /// A device's interface in a pod, whatever the workload calls it.

@@ -9,6 +9,7 @@ use sysfs::Root;
 
 use super::{Device, Error, Id, VfKind, VfUndo, caches};
 use crate::holders::{Holders, is_alive};
+use crate::part::Parts;
 
 /// Whose the device is now, so that an undo must not touch it: a claim or an allocation names another pod that lives. `netns`
 /// is empty where nobody has said which pod it is about.
@@ -37,7 +38,7 @@ pub(super) fn reclaim(kind: VfKind, dirs: &Dirs, id: &Id) -> Result<(), attach::
     holders.require_free(id)?;
     // The last user first: what it found, the one before had left.
     repair(kind, dirs, id, holders.cache(id)?.as_deref())?;
-    holders.reclaim::<VfUndo>(id, |undo, context| undo.undo_locked(dirs, id, context))?;
+    holders.reclaim(id, Parts::vf, |undo: &VfUndo, context| undo.undo_locked(dirs, id, context))?;
     repair(kind, dirs, id, None)?;
     repair_unknown(kind, dirs, id)
 }

@@ -1,7 +1,6 @@
 use std::path::Path;
 
 use attach::Pod;
-use attach::claim::Claimant;
 use attach::locks::LockFile;
 use cni::{Interface, Request};
 use links::whole::require_unaddressed;
@@ -11,9 +10,10 @@ use sysfs::Root;
 
 use super::apply::Admin;
 use super::infiniband::RdmaBefore;
-use super::kind::Lent;
 use super::{Attributes, Device, Error, Netdev, VfSpec, VfUndo, owner};
-use crate::rdma::{Node, PreparedRdma};
+use crate::claim::Owner;
+use crate::rdma::PreparedRdma;
+use crate::site::Site;
 
 /// A VF in an ADD: the steps, in their order, of every plugin that attaches one.
 #[derive(Debug)]
@@ -54,11 +54,13 @@ impl<'a> PreparedVf<'a> {
         self.wanted.kind.special().locks(dirs, &self.device)
     }
 
-    /// Puts back what a pod that is gone had, and looks whether the device fits.
-    pub fn prepare(&mut self, dirs: &Dirs, host: &mut Rtnetlink) -> Result<(), attach::Error> {
+    /// Puts back what a pod that is gone had, and looks whether the device fits; then the same of its RDMA device, if that is
+    /// to be moved besides.
+    pub fn prepare(&mut self, site: &mut Site) -> Result<(), attach::Error> {
         let wanted = self.wanted;
         let special = wanted.kind.special();
-        owner::reclaim(wanted.kind, dirs, &wanted.device)?;
+        let host = &mut site.host;
+        owner::reclaim(wanted.kind, &site.dirs, &wanted.device)?;
         let device = Device::require(&Root::system(), &wanted.device)?;
         special.require_device(wanted, &device)?;
         let link = device.require_link(host)?;
@@ -78,15 +80,9 @@ impl<'a> PreparedVf<'a> {
         let driver_override = device.driver_override()?;
         let netdev = link.as_ref().map(Netdev::of).transpose()?;
         let rdma = special.rdma(&device)?;
-        *self = Self { wanted, device, driver_override, link, netdev, before, pf, rdma, moves: None };
-        Ok(())
-    }
-
-    /// The same of its RDMA device, if that is to be moved besides.
-    pub fn prepare_rdma(&mut self, dirs: &Dirs, node: &mut Node) -> Result<(), attach::Error> {
-        if let Some(wanted) = &self.wanted.rdma {
-            self.moves = Some(PreparedRdma::find(dirs, self.device.clone(), wanted, node)?);
-        }
+        let find = |wanted| PreparedRdma::find(&site.dirs, device.clone(), wanted, &mut site.rdma);
+        let moves = wanted.rdma.as_ref().map(find).transpose()?;
+        *self = Self { wanted, device, driver_override, link, netdev, before, pf, rdma, moves };
         Ok(())
     }
 
@@ -115,18 +111,12 @@ impl<'a> PreparedVf<'a> {
     }
 
     /// Takes the device, tells its PF what is to differ, and moves its interface into the pod.
-    pub fn move_to_pod(
-        &self,
-        claimant: &Claimant<'_>,
-        host: &mut Rtnetlink,
-        pod: &mut Pod,
-    ) -> Result<Option<Link>, attach::Error> {
-        let (kind, dirs) = (self.wanted.kind, claimant.dirs);
-        kind.holders(dirs).lend(claimant, self.device.id(), &pod.netns)?;
-        self.administer(host)?;
+    pub fn move_to_pod(&self, owner: &Owner, site: &mut Site) -> Result<Option<Link>, attach::Error> {
+        let kind = self.wanted.kind;
+        kind.holders(&site.dirs).lend(self.device.id(), owner)?;
+        self.administer(&mut site.host)?;
         let Some(link) = &self.link else { return Ok(None) };
-        let mut lent = Lent { ifname: &claimant.key.ifname, dirs, host, pod };
-        kind.special().move_to_pod(self, link, &mut lent).map(Some)
+        kind.special().move_to_pod(self, link, &owner.key.ifname, site).map(Some)
     }
 
     fn administer(&self, host: &mut Rtnetlink) -> Result<(), attach::Error> {
