@@ -3,7 +3,7 @@ use std::path::Path;
 use attach::attachment::identity;
 use attach::{Attachments, Found, Pod, UndoContext};
 use cni::{CniResult, Error, Plugin, Request, ValidAttachments};
-use routing::{self, Attachment, PLUGIN, Settings, Undo, result};
+use routing::{self, PLUGIN, PodNic, Settings, Undo, result};
 use state::{AttachmentKey, Dirs};
 
 /// The plugin.
@@ -21,7 +21,7 @@ impl Plugin for Coordinator {
         };
         let mut pod = Pod::open(netns(request)?)?;
         let addresses = result::addresses(previous, &request.env.ifname);
-        let nic = Attachment { key: key_of(request)?, addresses, settings: &settings };
+        let nic = PodNic { key: key_of(request)?, addresses, settings: &settings };
         let outcome = routing::attach(&dirs()?, &mut pod, &nic)?;
         Ok(result::with(previous.clone(), &request.env.ifname, &outcome))
     }

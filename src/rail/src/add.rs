@@ -6,7 +6,7 @@ use attach::{Adding, Attachments, Error, Pod, key_of, locks, merge_dns, require_
 use cni::{CniResult, Request};
 use devices::{MadeRail, Site, rdma};
 use netlink::{Link, Rtnetlink};
-use routing::{self, Attachment, Undo, result};
+use routing::{self, PodNic, Undo, result};
 use state::{Dirs, Lock};
 
 use super::link::Step;
@@ -164,10 +164,10 @@ impl Build<'_> {
 }
 
 impl Rail {
-    fn nic(&self, result: &CniResult) -> Option<Result<Attachment<'_>, Error>> {
+    fn nic(&self, result: &CniResult) -> Option<Result<PodNic<'_>, Error>> {
         let settings = self.routing.as_ref()?;
         let addresses = result::addresses(result, self.ifname());
-        Some(key_of(&self.request).map(|key| Attachment { key, addresses, settings }))
+        Some(key_of(&self.request).map(|key| PodNic { key, addresses, settings }))
     }
 }
 

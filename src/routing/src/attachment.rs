@@ -8,7 +8,7 @@ use super::config::Settings;
 use super::error::Failure;
 use super::model::{NodeEnd, View};
 use super::node::Claim;
-use super::plan::{self, Newcomer, Outcome, Plan};
+use super::plan::{self, Outcome, Plan};
 use super::record::PodRecord;
 use super::shared::Shared;
 use super::undo::{Own, Undo};
@@ -17,7 +17,7 @@ use super::{PLUGIN, kernel, node};
 
 /// A NIC that a plugin has put into a pod, to be coordinated with the others.
 #[derive(Clone, Debug)]
-pub struct Attachment<'a> {
+pub struct PodNic<'a> {
     /// Network, container and interface.
     pub key: AttachmentKey,
     /// The NIC's addresses, as the plugin that made it says: what the pod itself adds is nothing to the node.
@@ -36,7 +36,7 @@ pub struct Address {
 }
 
 /// Gives the NIC its table, rules and settings. Undone at once if it fails, and from its record if that fails as well.
-pub fn attach(dirs: &Dirs, pod: &mut Pod, nic: &Attachment<'_>) -> Result<Outcome, cni::Error> {
+pub fn attach(dirs: &Dirs, pod: &mut Pod, nic: &PodNic<'_>) -> Result<Outcome, cni::Error> {
     let mut host = netlink::Rtnetlink::open().map_err(Error::from)?;
     let mut prepared = Some(Attachments::open(dirs, PLUGIN)?.prepare::<Undo>(nic.key.clone(), &pod.netns)?);
     let mut adding: Option<Adding<Undo>> = None;
@@ -63,7 +63,7 @@ pub fn join(
     dirs: &Dirs,
     host: &mut netlink::Rtnetlink,
     pod: &mut Pod,
-    nics: &[Attachment<'_>],
+    nics: &[PodNic<'_>],
     record: &mut dyn FnMut(&[Undo]) -> Result<(), Error>,
 ) -> Result<Vec<Outcome>, cni::Error> {
     let first = nics.iter().find(|nic| nic.makes_veth());
@@ -83,7 +83,7 @@ fn pod_veth(
     dirs: &Dirs,
     host: &mut netlink::Rtnetlink,
     pod: &mut Pod,
-    nic: &Attachment<'_>,
+    nic: &PodNic<'_>,
     record: &mut dyn FnMut(&[Undo]) -> Result<(), Error>,
 ) -> Result<Pair, Error> {
     let netns = identity(&pod.netns);
@@ -123,7 +123,7 @@ impl Joining {
         dirs: &Dirs,
         host: &mut netlink::Rtnetlink,
         pod: &mut Pod,
-        nics: &[Attachment<'_>],
+        nics: &[PodNic<'_>],
     ) -> Result<Option<Self>, cni::Error> {
         let Some(first) = nics.first() else { return Ok(None) };
         let netns = identity(&pod.netns);
@@ -131,12 +131,11 @@ impl Joining {
         let mut view = kernel::read(pod)?;
         view.node = node_end(host, pod, &view, record.shared(), nics)?;
         nics.iter().try_for_each(|nic| nic.require_ipv6(pod, &view))?;
-        let newcomers: Vec<_> = nics.iter().map(Attachment::newcomer).collect();
-        let plan = plan::join(&view, record.shared(), &newcomers).map_err(cni::Error::invalid_config)?;
-        if let Some(way) = record.shared().way.as_mut().filter(|_| nics.iter().any(Attachment::makes_veth)) {
+        let plan = plan::join(&view, record.shared(), nics).map_err(cni::Error::invalid_config)?;
+        if let Some(way) = record.shared().way.as_mut().filter(|_| nics.iter().any(PodNic::makes_veth)) {
             way.pair = None;
         }
-        let undo = |(nic, part): (&Attachment<'_>, &plan::Part)| Undo {
+        let undo = |(nic, part): (&PodNic<'_>, &plan::Part)| Undo {
             key: nic.key.clone(),
             netns: netns.clone(),
             own: Some(part.own.clone()),
@@ -165,7 +164,7 @@ impl Joining {
     }
 }
 
-impl Attachment<'_> {
+impl PodNic<'_> {
     fn makes_veth(&self) -> bool {
         self.settings.makes_veth(&self.key.ifname)
     }
@@ -182,15 +181,6 @@ impl Attachment<'_> {
         let is_off = pod.netns.run(|| sysctl::read(&path))?.is_ok_and(|value| value == "1");
         if is_off { Err(Failure::Ipv6Off { ifname: ifname.clone(), address }.into()) } else { Ok(()) }
     }
-
-    fn newcomer(&self) -> Newcomer<'_> {
-        Newcomer {
-            network: &self.key.network,
-            ifname: &self.key.ifname,
-            addresses: &self.addresses,
-            settings: self.settings,
-        }
-    }
 }
 
 /// Where the pod's way to its node ends; none if no NIC asks for it.
@@ -199,7 +189,7 @@ fn node_end(
     pod: &Pod,
     view: &View,
     shared: &Shared,
-    nics: &[Attachment<'_>],
+    nics: &[PodNic<'_>],
 ) -> Result<Option<NodeEnd>, Error> {
     let is_new = shared.members.is_empty();
     let first_nic = if is_new { &nics[0].settings.first_nic } else { &shared.first_nic };

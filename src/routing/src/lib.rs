@@ -31,7 +31,7 @@ mod tests;
 mod undo;
 mod veth;
 
-pub use attachment::{Address, Attachment, attach, join};
+pub use attachment::{Address, PodNic, attach, join};
 pub use check::differences;
 pub use config::{DefaultRouteNic, Mode, NodeFile, PolicyRoute, Settings};
 pub use error::Failure;

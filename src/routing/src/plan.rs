@@ -13,18 +13,8 @@ use super::model::{Link, MAIN, POD_VETH, Route, View, any_of};
 use super::node::OnNode;
 use super::shared::{Member, Shared, Way};
 use super::undo::{Changed, Own, Undo};
-use super::{Address, lost, nic};
+use super::{PodNic, lost, nic};
 use own_routes::own_routes;
-
-/// A NIC that is to be coordinated.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Newcomer<'a> {
-    pub(super) network: &'a str,
-    pub(super) ifname: &'a str,
-    /// As the previous plugin says.
-    pub(super) addresses: &'a [Address],
-    pub(super) settings: &'a Settings,
-}
 
 /// What an ADD is going to do.
 #[derive(Clone, Debug)]
@@ -56,15 +46,15 @@ pub struct Outcome {
     pub in_main: Vec<IpNet>,
 }
 
-impl Newcomer<'_> {
+impl PodNic<'_> {
     /// A rail itself, which makes the pod's way to its node (mode underlay).
     fn is_first(&self) -> bool {
-        self.ifname == self.settings.first_nic
+        self.key.ifname == self.settings.first_nic
     }
 
     fn check_mode(&self, view: &View) -> Result<(), String> {
         let Settings { mode, first_nic, .. } = self.settings;
-        let ifname = self.ifname;
+        let ifname = &self.key.ifname;
         match (mode, view.pod_veth().is_some(), self.is_first()) {
             (Mode::Overlay, _, true) => Err(format!(
                 "mode \"overlay\": {ifname} is the pod's first NIC (podDefaultCniNic), so nothing lies over another network; \
@@ -83,9 +73,10 @@ impl Newcomer<'_> {
 }
 
 /// Plans an ADD; `shared` becomes what has to be written down first. An error says what to change, and is no change.
-pub(super) fn join(view: &View, shared: &mut Shared, newcomers: &[Newcomer<'_>]) -> Result<Plan, String> {
+pub(super) fn join(view: &View, shared: &mut Shared, newcomers: &[PodNic<'_>]) -> Result<Plan, String> {
     let firsts = newcomers.iter().map(|newcomer| newcomer.settings.first_nic.as_str());
-    let names: Vec<&str> = newcomers.iter().map(|newcomer| newcomer.ifname).chain(firsts).collect();
+    let names: Vec<&str> =
+        newcomers.iter().map(|newcomer| newcomer.key.ifname.as_str()).chain(firsts).collect();
     limits::require_few(view, &names, &shared.first_nic)?;
     let owns =
         newcomers.iter().map(|newcomer| take_in(view, shared, newcomer)).collect::<Result<Vec<_>, _>>()?;
@@ -101,7 +92,7 @@ pub(super) fn join(view: &View, shared: &mut Shared, newcomers: &[Newcomer<'_>])
         changes.extend(leftovers(view, newcomer, own).deletions());
     }
     changes.extend(shared.reconcile(view, &[]));
-    let furnished = newcomers.iter().any(Newcomer::is_first).then(|| furnish(view, shared, newcomers));
+    let furnished = newcomers.iter().any(PodNic::is_first).then(|| furnish(view, shared, newcomers));
     let (ways, rest): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| leads_to_node(view, change));
     let changes = furnished.into_iter().flatten().chain(ways).chain(rest).collect();
     let part = |own: Own| Part { outcome: outcome(view, shared, &own), own };
@@ -109,7 +100,7 @@ pub(super) fn join(view: &View, shared: &mut Shared, newcomers: &[Newcomer<'_>])
 }
 
 /// What an earlier attachment has in a table that was taken over, and this one has not.
-fn leftovers(view: &View, newcomer: &Newcomer<'_>, own: &Own) -> Made {
+fn leftovers(view: &View, newcomer: &PodNic<'_>, own: &Own) -> Made {
     let taken_over = own.table.filter(|_| newcomer.settings.table.is_none());
     let left = lost::marked(view, &taken_over.into_iter().collect::<Vec<_>>());
     left.retain(|route| !own.made.routes.contains(route), |rule| !own.made.rules.contains(rule))
@@ -124,7 +115,7 @@ fn leads_to_node(view: &View, change: &Change) -> bool {
 /// What the pod's end of the pair needs before any route leads over it; all of it goes with the link. No filtering of
 /// sources, because the way back is by mark, of which the filter knows nothing: even the loose one drops what a link
 /// without an address hears from afar (`__fib_validate_source` in `net/ipv4/fib_frontend.c`).
-fn furnish(view: &View, shared: &Shared, newcomers: &[Newcomer<'_>]) -> Vec<Change> {
+fn furnish(view: &View, shared: &Shared, newcomers: &[PodNic<'_>]) -> Vec<Change> {
     let (Some(pod_veth), Some(end)) = (view.pod_veth(), &view.node) else { return Vec::new() };
     let index = pod_veth.index;
     let link = LinkSetting { index, rp_filter: Some(0), up: true, ..LinkSetting::default() };
@@ -138,11 +129,11 @@ fn furnish(view: &View, shared: &Shared, newcomers: &[Newcomer<'_>]) -> Vec<Chan
     changes
 }
 
-fn take_in(view: &View, shared: &mut Shared, newcomer: &Newcomer<'_>) -> Result<Own, String> {
-    let link = link_with_address(view, newcomer.ifname)?;
+fn take_in(view: &View, shared: &mut Shared, newcomer: &PodNic<'_>) -> Result<Own, String> {
+    let link = link_with_address(view, &newcomer.key.ifname)?;
     let settings = newcomer.settings;
     newcomer.check_mode(view)?;
-    shared.remove(newcomer.network, newcomer.ifname);
+    shared.remove(&newcomer.key.network, &newcomer.key.ifname);
     if shared.members.is_empty() {
         shared.first_nic.clone_from(&settings.first_nic);
         shared.hosts = view.node.as_ref().map(|end| end.hosts.clone()).unwrap_or_default();
@@ -246,7 +237,7 @@ fn link_with_address<'a>(view: &'a View, ifname: &str) -> Result<&'a Link, Strin
     }
 }
 
-fn member(view: &View, shared: &Shared, newcomer: &Newcomer<'_>, index: u32, table: Option<u32>) -> Member {
+fn member(view: &View, shared: &Shared, newcomer: &PodNic<'_>, index: u32, table: Option<u32>) -> Member {
     let settings = newcomer.settings;
     let has_default = |is_v6| view.main_defaults().any(|route| route.dev == index && route.is_v6() == is_v6);
     let gateways = [false, true].into_iter().filter_map(|is_v6| newcomer.gateway(is_v6));
@@ -274,8 +265,8 @@ fn member(view: &View, shared: &Shared, newcomer: &Newcomer<'_>, index: u32, tab
         );
     }
     Member {
-        network: newcomer.network.to_owned(),
-        ifname: newcomer.ifname.to_owned(),
+        network: newcomer.key.network.clone(),
+        ifname: newcomer.key.ifname.clone(),
         index,
         table,
         default_nic,

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
+use super::PodNic;
 use super::model::View;
-use super::plan::Newcomer;
 use super::shared::Shared;
 use super::{lost, table};
 
@@ -16,7 +16,7 @@ pub(super) struct Further {
     pub(super) addresses: Vec<IpAddr>,
 }
 
-impl Newcomer<'_> {
+impl PodNic<'_> {
     /// Of the NIC's own table: what the config says, else that of the first address that has one.
     pub(super) fn gateway(&self, is_v6: bool) -> Option<IpAddr> {
         let said = self.settings.gateways.iter().copied();
@@ -30,10 +30,10 @@ impl Newcomer<'_> {
         match self.settings.table {
             None => Ok(self
                 .orphan(view, &held)
-                .unwrap_or_else(|| table::choose(view, &held, &shared.first_nic, self.ifname))),
+                .unwrap_or_else(|| table::choose(view, &held, &shared.first_nic, &self.key.ifname))),
             Some(table) if held.contains(&table) => Err(format!(
                 "table {table}: another NIC of the pod has it, and one table leads one way; leave `table` out, or name another for {}",
-                self.ifname
+                self.key.ifname
             )),
             Some(table) => Ok(table),
         }
@@ -64,7 +64,7 @@ impl Newcomer<'_> {
             };
             let place = further.iter().position(fits).unwrap_or(further.len());
             if place == further.len() {
-                let table = table::choose(view, &held, &shared.first_nic, self.ifname);
+                let table = table::choose(view, &held, &shared.first_nic, &self.key.ifname);
                 held.push(table);
                 further.push(Further { table, gateways: Vec::new(), addresses: Vec::new() });
             }

@@ -3,13 +3,13 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use state::{AttachmentKey, Netns};
 
-use crate::Address;
 use crate::changes::{Change, LinkSetting, Place};
 use crate::config::{DefaultRouteNic, Mode, Settings};
 use crate::model::{Ipv4, Link, MAIN, Route, View};
-use crate::plan::{self, Newcomer, Plan};
+use crate::plan::{self, Plan};
 use crate::shared::Shared;
 use crate::undo::Undo;
+use crate::{Address, PodNic};
 
 pub(super) const ETH0: u32 = 2;
 const BOOT: u8 = 3;
@@ -140,8 +140,8 @@ impl Fake {
         let own = index.into_iter().flat_map(|index| self.view.addresses_of(index));
         let gateway = |net: &IpNet| gateways.iter().copied().find(|ip| ip.is_ipv4() == net.addr().is_ipv4());
         let addresses: Vec<_> = own.map(|net| Address { net, gateway: gateway(&net) }).collect();
-        let newcomer = Newcomer { network: "rails", ifname, addresses: &addresses, settings };
-        plan::join(&self.view, &mut self.shared, &[newcomer])
+        let key = AttachmentKey::new("rails", "c", ifname).unwrap();
+        plan::join(&self.view, &mut self.shared, &[PodNic { key, addresses, settings }])
     }
 
     /// A whole ADD.
