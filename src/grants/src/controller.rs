@@ -2,10 +2,9 @@
 
 mod doubt;
 mod message;
+mod seen;
 
 use std::collections::{BTreeMap, BTreeSet};
-
-use api::{RailBlock, RailNode};
 
 use crate::block::Block;
 use crate::plan::{Policy, Rules, plan};
@@ -242,85 +241,6 @@ impl Controller {
         self.due.extend(self.world.nodes.keys().cloned());
     }
 
-    /// An API server that has gone back in time was put back to an older state.
-    fn note_list(&mut self, version: u64) {
-        if version < self.floor {
-            self.put_back(version);
-        }
-        self.newest = self.newest.max(version);
-    }
-
-    fn put_back(&mut self, version: u64) {
-        self.doubt = Some(Doubt::Asking);
-        (self.newest, self.floor) = (version, 0);
-    }
-
-    fn is_news(&mut self, about: &About, version: Option<&String>, read: bool) -> bool {
-        let (known, version) = (number(self.versions.get(about)), number(version));
-        self.newest = self.newest.max(version);
-        version > known || (read && version == known)
-    }
-
-    fn node(&mut self, node: &RailNode, read: bool) {
-        let name = &node.metadata.name;
-        let about = About::Node(name.clone());
-        if !self.is_news(&about, node.metadata.resource_version.as_ref(), read) {
-            return;
-        }
-        self.versions.insert(about, node.metadata.resource_version.clone().unwrap_or_default());
-        let labels = self.labels.get(name).cloned().unwrap_or_default();
-        let mut view = Node::new(labels, node.spec.clone(), node.status.clone().unwrap_or_default());
-        view.uid = node.metadata.uid.clone().unwrap_or_default();
-        self.world.nodes.insert(name.clone(), view);
-        self.due.insert(name.clone());
-    }
-
-    fn block(&mut self, block: &RailBlock, read: bool) {
-        let name = block.metadata.name.clone();
-        let about = About::Block(name.clone());
-        if !self.is_news(&about, block.metadata.resource_version.as_ref(), read) {
-            return;
-        }
-        self.versions.insert(about, block.metadata.resource_version.clone().unwrap_or_default());
-        self.owners_due(&name);
-        match Block::read(&block.spec) {
-            Ok(block) => {
-                self.world.blocks.insert(name.clone(), block);
-                self.unreadable.remove(&name);
-            }
-            Err(problem) => {
-                self.unreadable.insert(name.clone(), problem);
-            }
-        }
-        self.owners_due(&name);
-    }
-
-    /// Unless what is known is newer: the name was used again.
-    fn drop_node(&mut self, name: &str, version: u64) {
-        let about = About::Node(name.to_owned());
-        if number(self.versions.get(&about)) <= version {
-            self.versions.remove(&about);
-            self.world.nodes.remove(name);
-        }
-    }
-
-    /// Its finalizer has been taken away by force: who owned what in it, only the nodes know.
-    fn drop_block(&mut self, name: &str) {
-        if self.world.blocks.get(name).is_some_and(|block| !block.since.is_empty()) {
-            self.doubt = Some(Doubt::Asking);
-        }
-        self.owners_due(name);
-        self.world.blocks.remove(name);
-        self.unreadable.remove(name);
-        self.versions.remove(&About::Block(name.to_owned()));
-    }
-
-    fn owners_due(&mut self, name: &str) {
-        if let Some(block) = self.world.blocks.get(name) {
-            self.due.extend(block.rails.iter().flat_map(|rail| rail.owners.keys()).cloned());
-        }
-    }
-
     /// Nothing for a block that cannot be read.
     fn write(&self, block: &Block) -> Option<Request> {
         let name = block.name();
@@ -332,9 +252,4 @@ impl Controller {
             None => Request::CreateBlock(name, block.spec()),
         })
     }
-}
-
-/// Versions are compared as etcd's numbers, which they are.
-fn number(version: Option<&String>) -> u64 {
-    version.and_then(|version| version.parse().ok()).unwrap_or(0)
 }
