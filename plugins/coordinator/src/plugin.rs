@@ -3,7 +3,7 @@ use std::path::Path;
 use attach::attachment::identity;
 use attach::{Attachments, Found, Pod, UndoContext};
 use cni::{CniResult, Error, Plugin, Request, ValidAttachments};
-use routing::{self, PLUGIN, PodNic, Settings, Undo, result};
+use routing::{self, PLUGIN, PodNic, RoutingUndo, Settings, result};
 use state::{AttachmentKey, Dirs};
 
 /// The plugin.
@@ -35,7 +35,7 @@ impl Plugin for Coordinator {
             return Ok(());
         }
         let cni_netns = request.env.netns.as_deref();
-        let (undo, mut context) = match attachments.find::<Undo>(&key)? {
+        let (undo, mut context) = match attachments.find::<RoutingUndo>(&key)? {
             Found::Attached { undo, netns: Some(netns) } => (undo, UndoContext::of(Some(&netns), cni_netns)?),
             Found::Attached { undo, netns: None } => (undo, UndoContext::at(cni_netns)?),
             unusable => {
@@ -59,7 +59,7 @@ impl Plugin for Coordinator {
         }
         let mut pod = Pod::open(netns(request)?)?;
         let dirs = dirs()?;
-        let record = Attachments::open(&dirs, PLUGIN)?.find::<Undo>(&key_of(request)?)?;
+        let record = Attachments::open(&dirs, PLUGIN)?.find::<RoutingUndo>(&key_of(request)?)?;
         let found = match record.about(&pod.netns) {
             Ok(None) => {
                 vec!["there is no record of it: it was not coordinated, or its DEL has run".to_owned()]
@@ -72,7 +72,7 @@ impl Plugin for Coordinator {
 
     fn gc(&self, request: &Request, valid: &ValidAttachments) -> Result<(), Error> {
         let attachments = Attachments::open(&dirs()?, PLUGIN)?;
-        let (released, mut errors) = attachments.collect::<Undo>(&request.config.name, valid)?;
+        let (released, mut errors) = attachments.collect::<RoutingUndo>(&request.config.name, valid)?;
         errors.extend(routing::forget_older_boots(&dirs()?));
         for key in &released {
             tracing::info!(attachment = %key, "released: not among the valid attachments");
@@ -109,7 +109,7 @@ fn dirs() -> Result<Dirs, Error> {
 
 /// What there is to go by without a record; `None` when the namespace is gone, and all that was in it, or when the interface is
 /// another attachment's by now.
-fn unrecorded(request: &Request, key: &AttachmentKey) -> Result<Option<(Undo, UndoContext)>, Error> {
+fn unrecorded(request: &Request, key: &AttachmentKey) -> Result<Option<(RoutingUndo, UndoContext)>, Error> {
     let mut context = UndoContext::at(request.env.netns.as_deref())?;
     context.attachment = Some(key.clone());
     if context.is_anothers_by(&key.ifname, |plugin| [PLUGIN, "rail"].contains(&plugin))? {
@@ -118,7 +118,7 @@ fn unrecorded(request: &Request, key: &AttachmentKey) -> Result<Option<(Undo, Un
     let given = request.config.prev_result.as_ref().map(|given| result::addresses(given, &key.ifname));
     let addresses = given.unwrap_or_default().iter().map(|address| address.net.addr()).collect();
     let netns = context.pod.as_ref().map(|pod| identity(&pod.netns));
-    Ok(netns.map(|netns| (Undo::without_record(key.clone(), netns, addresses), context)))
+    Ok(netns.map(|netns| (RoutingUndo::without_record(key.clone(), netns, addresses), context)))
 }
 
 fn verdict(ifname: &str, found: &[String]) -> Result<(), Error> {

@@ -47,7 +47,7 @@ enum Phase {
 
 /// What the record of an attachment holds.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Held<T> {
+struct Body<T> {
     phase: Phase,
     /// IPv6 was off on the pod's lo.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -76,7 +76,7 @@ pub struct Prepared {
 #[must_use = "an ADD ends as attached or failed"]
 pub struct Adding<T> {
     records: Records,
-    record: Record<Held<T>>,
+    record: Record<Body<T>>,
     saved: Saved,
     _lock: Lock,
 }
@@ -139,7 +139,7 @@ impl Attachments {
 
     /// The attachment of `key` as its record has it.
     pub fn find<T: DeserializeOwned>(&self, key: &AttachmentKey) -> Result<Found<T>, Error> {
-        Ok(match self.records.load::<Held<T>>(key)? {
+        Ok(match self.records.load::<Body<T>>(key)? {
             Loaded::Present(record) => Found::Attached { undo: record.undo.undo, netns: record.netns },
             Loaded::Damaged(damage) => Found::Damaged(damage.to_string()),
             Loaded::Absent | Loaded::Void(_) => Found::Nothing,
@@ -150,7 +150,7 @@ impl Attachments {
     /// that ID, or an ADD that was refused, and nothing of this attachment is to be undone.
     pub fn exists_elsewhere(&self, key: &AttachmentKey, cni_netns: Option<&Path>) -> bool {
         let Some(path) = cni_netns else { return false };
-        let Ok(Loaded::Present(record)) = self.records.load::<Held<IgnoredAny>>(key) else { return false };
+        let Ok(Loaded::Present(record)) = self.records.load::<Body<IgnoredAny>>(key) else { return false };
         let Some(netns) = record.netns.filter(|netns| netns.path != path) else { return false };
         let is_other = NetNs::open(path).is_ok_and(|pod| !is(&pod, &netns));
         let exists = record.undo.phase == Phase::Attached && is_other && lives(&netns);
@@ -177,7 +177,7 @@ impl Attachments {
 
     /// What [`Adding::wake_lo`] has changed, for an undo that goes without [`release`](Self::release).
     pub fn put_back_lo(&self, key: &AttachmentKey, context: &mut UndoContext) -> Result<(), Error> {
-        match self.records.load::<Held<serde_json::Value>>(key)? {
+        match self.records.load::<Body<serde_json::Value>>(key)? {
             Loaded::Present(record) => record.undo.put_back_lo(context),
             _ => Ok(()),
         }
@@ -190,7 +190,7 @@ impl Attachments {
 
     /// Whether an unfinished ADD had to be undone.
     fn clear<T: Undo>(&self, key: &AttachmentKey, pod: &NetNs) -> Result<bool, Error> {
-        match self.records.load::<Held<T>>(key)? {
+        match self.records.load::<Body<T>>(key)? {
             Loaded::Present(old) => Self::supersede(&old, pod).map(|()| true),
             // Whole, but for another version to read: what it refers to exists, and only DEL may take it for lost.
             Loaded::Damaged(damage @ Damage::Version(_)) => {
@@ -204,7 +204,7 @@ impl Attachments {
         }
     }
 
-    fn supersede<T: Undo>(old: &Record<Held<T>>, pod: &NetNs) -> Result<(), Error> {
+    fn supersede<T: Undo>(old: &Record<Body<T>>, pod: &NetNs) -> Result<(), Error> {
         let same_pod = old.netns.as_ref().is_some_and(|netns| is(pod, netns));
         if same_pod && old.undo.phase == Phase::Attached {
             return Err(Failure::Attached { key: old.key.clone(), netns: pod.path().to_owned() }.into());
@@ -222,14 +222,14 @@ impl Attachments {
     }
 }
 
-impl<T: Undo> Held<T> {
+impl<T: Undo> Body<T> {
     fn undo(&self, key: &AttachmentKey, context: &mut UndoContext) -> Result<(), Error> {
         context.attachment = Some(key.clone());
         Error::all([self.undo.undo(context), self.put_back_lo(context)])
     }
 }
 
-impl<T> Held<T> {
+impl<T> Body<T> {
     fn put_back_lo(&self, context: &mut UndoContext) -> Result<(), Error> {
         context.pod.as_mut().filter(|_| self.lo_without_ipv6).map_or(Ok(()), loopback::put_back)
     }

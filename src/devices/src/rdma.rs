@@ -21,7 +21,7 @@ pub use undo::RdmaUndo;
 pub use check::of_device;
 pub use del::find_unrecorded;
 pub(crate) use name::give_name;
-pub use node::Node;
+pub use node::NodeRdma;
 pub use prepared::PreparedRdma;
 
 pub(crate) use prepared::immovable;

@@ -14,5 +14,5 @@ pub struct Site {
     /// The pod.
     pub pod: Pod,
     /// What is known of the node's RDMA.
-    pub rdma: rdma::Node,
+    pub rdma: rdma::NodeRdma,
 }

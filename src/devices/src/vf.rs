@@ -35,7 +35,7 @@ pub use infiniband::{Error as InfiniBandError, RdmaBefore};
 pub use kind::VfKind;
 pub use netdev::{Netdev, await_on_host, in_pod};
 pub use prepared::PreparedVf;
-pub use settings::Settings;
+pub use settings::NetdevSettings;
 pub use undo::VfUndo;
 
 pub(crate) use caches::user_of;

@@ -21,7 +21,7 @@ pub use check::differences;
 pub use del::delete_all;
 pub(crate) use elsewhere::child_elsewhere;
 pub use elsewhere::delete_children;
-pub use link::{Ledger, staging_name};
+pub use link::{LinkRecord, staging_name};
 
 use attach::Pod;
 use cni::Request;

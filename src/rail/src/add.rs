@@ -6,12 +6,12 @@ use attach::{Adding, Attachments, Error, Pod, key_of, locks, merge_dns, require_
 use cni::{CniResult, Request};
 use devices::{MadeRail, Site, rdma};
 use netlink::{Link, Rtnetlink};
-use routing::{self, PodNic, Undo, result};
+use routing::{self, PodNic, RoutingUndo, result};
 use state::{Dirs, Lock};
 
 use super::link::Step;
-use super::made::RailRecord;
-use super::{Made, PLUGIN, Rail, detection, require_rdma};
+use super::undo::RailRecord;
+use super::{PLUGIN, Rail, RailsUndo, detection, require_rdma};
 
 /// ADD of all rails, or of none.
 pub fn add(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<CniResult, cni::Error> {
@@ -22,13 +22,13 @@ pub fn add(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<CniResu
     let pod = Pod::open(netns)?;
     let host = Rtnetlink::open().map_err(Error::from)?;
     let dirs = Dirs::from_env().map_err(Error::from)?;
-    let mut site = Site { dirs, host, pod, rdma: rdma::Node::default() };
+    let mut site = Site { dirs, host, pod, rdma: rdma::NodeRdma::default() };
     require_rdma(rails)?;
     let steps = rails.iter().map(|rail| rail.link.plan(&mut site));
     let steps = steps.collect::<Result<Vec<_>, _>>()?;
     rails.iter().try_for_each(|rail| rail.require_ipam(ipam))?;
     let prepared =
-        Attachments::open(&site.dirs, PLUGIN)?.prepare::<Made>(key_of(request)?, &site.pod.netns)?;
+        Attachments::open(&site.dirs, PLUGIN)?.prepare::<RailsUndo>(key_of(request)?, &site.pod.netns)?;
     for rail in rails {
         require_free(&mut site.pod, rail.ifname())?;
     }
@@ -36,7 +36,8 @@ pub fn add(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<CniResu
         rails.iter().try_for_each(|rail| lease::release_from(ipam, &rail.request))?;
     }
     let made = rails.iter().zip(&steps).map(|(rail, step)| rail.planned(step));
-    let adding = prepared.begin(Made { rails: made.collect::<Result<_, _>>()?, ..Made::default() })?;
+    let adding =
+        prepared.begin(RailsUndo { rails: made.collect::<Result<_, _>>()?, ..RailsUndo::default() })?;
     let leases = rails.iter().map(|rail| Lease::from(&rail.request, ipam)).collect();
     Build { rails, detection, accept_ra, site, steps, leases }.run(adding)
 }
@@ -66,7 +67,7 @@ struct Build<'a> {
 }
 
 impl Build<'_> {
-    fn run(mut self, mut adding: Adding<Made>) -> Result<CniResult, cni::Error> {
+    fn run(mut self, mut adding: Adding<RailsUndo>) -> Result<CniResult, cni::Error> {
         let built = self.build(&mut adding).and_then(|result| {
             adding.attached()?;
             Ok(result)
@@ -74,7 +75,7 @@ impl Build<'_> {
         built.map_err(|error| adding.roll_back(self.leases, error))
     }
 
-    fn build(&mut self, adding: &mut Adding<Made>) -> Result<CniResult, cni::Error> {
+    fn build(&mut self, adding: &mut Adding<RailsUndo>) -> Result<CniResult, cni::Error> {
         let mut results = self.leases.iter_mut().map(Lease::take).collect::<Result<Vec<_>, _>>()?;
         let links = self.links(adding)?;
         // Before they have them: the pod may take one away or rename it meanwhile.
@@ -106,7 +107,7 @@ impl Build<'_> {
     }
 
     /// Devices change under their locks only, which nobody else has to wait for while the IPAM works.
-    fn links(&mut self, adding: &mut Adding<Made>) -> Result<Vec<Link>, Error> {
+    fn links(&mut self, adding: &mut Adding<RailsUndo>) -> Result<Vec<Link>, Error> {
         let _locks = self.lock_and_plan(adding)?;
         let mut links = Vec::with_capacity(self.rails.len());
         for (position, (rail, step)) in self.rails.iter().zip(&mut self.steps).enumerate() {
@@ -117,7 +118,7 @@ impl Build<'_> {
     }
 
     /// Writes down what could not be known without the locks.
-    fn lock_and_plan(&mut self, adding: &mut Adding<Made>) -> Result<Vec<Lock>, Error> {
+    fn lock_and_plan(&mut self, adding: &mut Adding<RailsUndo>) -> Result<Vec<Lock>, Error> {
         let mut files = Vec::new();
         for step in &self.steps {
             files.extend(step.locks(&self.site)?);
@@ -149,11 +150,11 @@ impl Build<'_> {
     }
 
     /// One look at the pod, one plan and one batch of changes for all rails.
-    fn route(&mut self, adding: &mut Adding<Made>, results: &mut [CniResult]) -> Result<(), cni::Error> {
+    fn route(&mut self, adding: &mut Adding<RailsUndo>, results: &mut [CniResult]) -> Result<(), cni::Error> {
         let Site { dirs, host, pod, .. } = &mut self.site;
         let nics = self.rails.iter().zip(&*results).filter_map(|(rail, result)| rail.nic(result));
         let nics = nics.collect::<Result<Vec<_>, _>>()?;
-        let mut record = |undos: &[Undo]| adding.persist(|made| made.routing = undos.to_vec());
+        let mut record = |undos: &[RoutingUndo]| adding.persist(|made| made.routing = undos.to_vec());
         let outcomes = routing::join(dirs, host, pod, &nics, &mut record)?;
         let coordinated = self.rails.iter().zip(results).filter(|(rail, _)| rail.routing.is_some());
         for ((rail, result), outcome) in coordinated.zip(&outcomes) {

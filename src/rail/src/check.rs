@@ -6,7 +6,7 @@ use netlink::Rtnetlink;
 use serde_json::Value;
 use state::Dirs;
 
-use super::{Made, PLUGIN, Rail, detection, require_rdma};
+use super::{PLUGIN, Rail, RailsUndo, detection, require_rdma};
 
 /// CHECK of all rails: the kernel against config, record and `prevResult`, then the IPAM's own CHECK.
 pub fn check(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<(), cni::Error> {
@@ -16,12 +16,12 @@ pub fn check(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<(), c
     let pod = Pod::open(netns)?;
     let dirs = Dirs::from_env().map_err(Error::from)?;
     let record = Attachments::open(&dirs, PLUGIN)?;
-    let found = match record.find::<Made>(&key_of(request)?)?.about(&pod.netns) {
+    let found = match record.find::<RailsUndo>(&key_of(request)?)?.about(&pod.netns) {
         Ok(None) => vec!["there is no record of it: its DEL has run, or another plugin made it".to_owned()],
         Err(differs) => vec![differs],
         Ok(Some(made)) => {
             let host = Rtnetlink::open().map_err(Error::from)?;
-            let mut site = Site { dirs, host, pod, rdma: rdma::Node::default() };
+            let mut site = Site { dirs, host, pod, rdma: rdma::NodeRdma::default() };
             Checker { rails, made: &made, previous, ipam }.compare(&mut site)?
         }
     };
@@ -31,7 +31,7 @@ pub fn check(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<(), c
 /// The VFs that an attachment has by its record, each with the name of its interface, in the order of the rails; none without one.
 pub fn devices_on_record(request: &Request) -> Result<Vec<(String, String)>, cni::Error> {
     let dirs = Dirs::from_env().map_err(Error::from)?;
-    Ok(match Attachments::open(&dirs, PLUGIN)?.find::<Made>(&key_of(request)?)? {
+    Ok(match Attachments::open(&dirs, PLUGIN)?.find::<RailsUndo>(&key_of(request)?)? {
         Found::Attached { undo, .. } => undo.devices(),
         Found::Nothing | Found::Damaged(_) => Vec::new(),
     })
@@ -57,7 +57,7 @@ pub fn status(rails: &[Rail], ipam: &dyn Ipam) -> Result<(), cni::Error> {
 
 struct Checker<'a> {
     rails: &'a [Rail],
-    made: &'a Made,
+    made: &'a RailsUndo,
     previous: &'a CniResult,
     ipam: &'a dyn Ipam,
 }

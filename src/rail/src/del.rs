@@ -10,7 +10,7 @@ use links::child::other_type;
 use serde_json::Value;
 use state::{AttachmentKey, Dirs};
 
-use super::{Made, PLUGIN};
+use super::{PLUGIN, RailsUndo};
 
 /// DEL of all rails; `rails` are their requests, as far as the config can still be read. The record goes last.
 pub fn del(request: &Request, rails: &[Request], ipam: &dyn Ipam) -> Result<(), cni::Error> {
@@ -22,7 +22,7 @@ pub fn del(request: &Request, rails: &[Request], ipam: &dyn Ipam) -> Result<(), 
     if attachments.exists_elsewhere(&key, request.env.netns.as_deref()) {
         return Ok(());
     }
-    let (mut errors, mut made, mut recorded) = (Vec::new(), Made::default(), false);
+    let (mut errors, mut made, mut recorded) = (Vec::new(), RailsUndo::default(), false);
     match undo(&dirs, &attachments, request, &key, rails, &mut errors) {
         Ok(undone) => (made, recorded) = undone,
         Err(error) => errors.push(error),
@@ -53,10 +53,10 @@ fn undo(
     key: &AttachmentKey,
     rails: &[Request],
     errors: &mut Vec<Error>,
-) -> Result<(Made, bool), Error> {
+) -> Result<(RailsUndo, bool), Error> {
     let cni_netns = request.env.netns.as_deref();
     let mut recorded = true;
-    let (made, mut context) = match attachments.find::<Made>(key)? {
+    let (made, mut context) = match attachments.find::<RailsUndo>(key)? {
         Found::Attached { undo, netns } => (undo, UndoContext::of(netns.as_ref(), cni_netns)?),
         unusable => {
             if let Found::Damaged(damage) = unusable {
@@ -66,7 +66,7 @@ fn undo(
             detach_other_type(dirs, rails, cni_netns, errors)?;
             let mut context = UndoContext::at(cni_netns)?;
             context.attachment = Some(key.clone());
-            let made = Made::of_caches(dirs, rails, &mut context)?;
+            let made = RailsUndo::of_caches(dirs, rails, &mut context)?;
             (made.with_config(rails, request.config.prev_result.as_ref(), &context)?, context)
         }
     };
@@ -85,7 +85,7 @@ fn detach_other_type(
 ) -> Result<(), Error> {
     for rail in rails {
         let key = key_of(rail)?;
-        detach::<routing::Undo>(dirs, routing::PLUGIN, &key, cni_netns, errors)?;
+        detach::<routing::RoutingUndo>(dirs, routing::PLUGIN, &key, cni_netns, errors)?;
         detach::<RdmaUndo>(dirs, rdma::NAME, &key, cni_netns, errors)?;
         for kind in VfKind::ALL {
             detach::<VfUndo>(dirs, kind.plugin(), &key, cni_netns, errors)?;
@@ -141,7 +141,7 @@ pub fn gc(
 ) -> Result<(), cni::Error> {
     let dirs = Dirs::from_env().map_err(Error::from)?;
     let attachments = Attachments::open(&dirs, PLUGIN)?;
-    let (released, mut errors) = attachments.collect::<Made>(&request.config.name, valid)?;
+    let (released, mut errors) = attachments.collect::<RailsUndo>(&request.config.name, valid)?;
     errors.extend(routing::forget_older_boots(&dirs));
     for key in &released {
         tracing::info!(attachment = %key, "released: not among the valid attachments");
@@ -170,7 +170,7 @@ fn every_interface(attachments: &Attachments, network: &str) -> Result<Vec<Attac
     // Of a record that cannot be read, the first is all that is known.
     let keys = attachments.keys(network)?;
     let mut all: Vec<_> = keys.iter().map(|key| of(key, key.ifname.clone())).collect();
-    for (key, made) in attachments.existing::<Made>(network)? {
+    for (key, made) in attachments.existing::<RailsUndo>(network)? {
         all.extend(made.rails.into_iter().map(|rail| of(&key, rail.ifname)));
     }
     Ok(all)

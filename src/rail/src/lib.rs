@@ -7,7 +7,7 @@ mod add;
 mod check;
 mod del;
 mod link;
-mod made;
+mod undo;
 mod unrecorded;
 mod vf;
 
@@ -22,8 +22,8 @@ use addresses::detect;
 use attach::Error;
 use cni::Request;
 use devices::rdma::require_shared;
-use made::Made;
 use routing::Settings;
+use undo::RailsUndo;
 
 /// Whose records these are.
 pub const PLUGIN: &str = "rail";

@@ -7,7 +7,7 @@ use devices::{MadeRail, Part, Site};
 use links::child::{self, Child, PodLink};
 use netlink::{Link, Rtnetlink};
 
-use super::made::RailRecord;
+use super::undo::RailRecord;
 use super::vf;
 
 /// What a rail's interface is to be, as the config of its plugin says.

@@ -1,7 +1,7 @@
 use attach::{Adding, Error, Undo, UndoContext};
 use cni::CniResult;
 use devices::{MadeRail, Owner, Part};
-use links::child::{Ledger, PodLink, delete_all, staging_name};
+use links::child::{LinkRecord, PodLink, delete_all, staging_name};
 use netlink::Link;
 use netns::NetNs;
 use serde::{Deserialize, Serialize};
@@ -11,14 +11,14 @@ use super::PLUGIN;
 
 /// How to undo an attachment, and what CHECK compares with.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct Made {
+pub(super) struct RailsUndo {
     pub(super) rails: Vec<MadeRail>,
-    pub(super) routing: Vec<routing::Undo>,
+    pub(super) routing: Vec<routing::RoutingUndo>,
     /// One for each rail, once all is done.
     pub(super) results: Vec<CniResult>,
 }
 
-impl Made {
+impl RailsUndo {
     /// Keeps in mind what each rail has got.
     pub(super) fn given(&mut self, results: Vec<CniResult>) {
         self.promised(&results);
@@ -44,7 +44,7 @@ impl Made {
     }
 }
 
-impl Undo for Made {
+impl Undo for RailsUndo {
     fn undo(&self, context: &mut UndoContext) -> Result<(), Error> {
         let deleted = |ifname: &str| self.children().any(|link| link.ifname == ifname);
         let mut outcomes = vec![routing::undo_all(&self.routing, context, deleted)];
@@ -70,7 +70,7 @@ impl Undo for Made {
 pub(super) struct RailRecord<'a> {
     pub(super) key: AttachmentKey,
     pub(super) position: usize,
-    pub(super) adding: &'a mut Adding<Made>,
+    pub(super) adding: &'a mut Adding<RailsUndo>,
 }
 
 impl RailRecord<'_> {
@@ -92,7 +92,7 @@ impl RailRecord<'_> {
     }
 }
 
-impl Ledger for RailRecord<'_> {
+impl LinkRecord for RailRecord<'_> {
     fn staged(&self) -> Option<String> {
         self.adding.undo().rails[self.position].child()?.staged.clone()
     }

@@ -7,9 +7,9 @@ use devices::{MadeRail, Part, rdma};
 use links::child::PodLink;
 use state::Dirs;
 
-use super::Made;
+use super::RailsUndo;
 
-impl Made {
+impl RailsUndo {
     /// What the caches say that the steps of VFs leave where the plugins that ours replace do.
     pub(super) fn of_caches(
         dirs: &Dirs,
@@ -39,7 +39,7 @@ impl Made {
             }
             let given = given.map(|given| routing::result::addresses(given, &rail.env.ifname));
             let addresses = given.unwrap_or_default().iter().map(|address| address.net.addr()).collect();
-            self.routing.push(routing::Undo::without_record(key_of(rail)?, netns.clone(), addresses));
+            self.routing.push(routing::RoutingUndo::without_record(key_of(rail)?, netns.clone(), addresses));
             if VfKind::of_plugin(&rail.config.plugin_type).is_none() {
                 made.parts.push(Part::Child(PodLink::named(
                     &rail.env.ifname,

@@ -7,7 +7,7 @@ use devices::vf::{self, Device, PreparedVf, VfSpec};
 use devices::{MadeRail, Part, Site};
 use netlink::Link;
 
-use super::made::RailRecord;
+use super::undo::RailRecord;
 
 /// Looks for the device, and whether its RDMA device can go along.
 pub(super) fn find<'a>(spec: &'a VfSpec, site: &mut Site) -> Result<PreparedVf<'a>, cni::Error> {

@@ -11,7 +11,7 @@ use super::node::Claim;
 use super::plan::{self, Outcome, Plan};
 use super::record::PodRecord;
 use super::shared::Shared;
-use super::undo::{Own, Undo};
+use super::undo::{Own, RoutingUndo};
 use super::veth::Pair;
 use super::{PLUGIN, kernel, node};
 
@@ -38,8 +38,9 @@ pub struct Address {
 /// Gives the NIC its table, rules and settings. Undone at once if it fails, and from its record if that fails as well.
 pub fn attach(dirs: &Dirs, pod: &mut Pod, nic: &PodNic<'_>) -> Result<Outcome, cni::Error> {
     let mut host = netlink::Rtnetlink::open().map_err(Error::from)?;
-    let mut prepared = Some(Attachments::open(dirs, PLUGIN)?.prepare::<Undo>(nic.key.clone(), &pod.netns)?);
-    let mut adding: Option<Adding<Undo>> = None;
+    let mut prepared =
+        Some(Attachments::open(dirs, PLUGIN)?.prepare::<RoutingUndo>(nic.key.clone(), &pod.netns)?);
+    let mut adding: Option<Adding<RoutingUndo>> = None;
     let joined = join(dirs, &mut host, pod, std::slice::from_ref(nic), &mut |undos| {
         if let Some(adding) = &mut adding {
             return adding.persist(|undo| undo.clone_from(&undos[0]));
@@ -64,7 +65,7 @@ pub fn join(
     host: &mut netlink::Rtnetlink,
     pod: &mut Pod,
     nics: &[PodNic<'_>],
-    record: &mut dyn FnMut(&[Undo]) -> Result<(), Error>,
+    record: &mut dyn FnMut(&[RoutingUndo]) -> Result<(), Error>,
 ) -> Result<Vec<Outcome>, cni::Error> {
     let first = nics.iter().find(|nic| nic.makes_veth());
     let pair = first.map(|nic| pod_veth(dirs, host, pod, nic, record)).transpose()?;
@@ -84,11 +85,11 @@ fn pod_veth(
     host: &mut netlink::Rtnetlink,
     pod: &mut Pod,
     nic: &PodNic<'_>,
-    record: &mut dyn FnMut(&[Undo]) -> Result<(), Error>,
+    record: &mut dyn FnMut(&[RoutingUndo]) -> Result<(), Error>,
 ) -> Result<Pair, Error> {
     let netns = identity(&pod.netns);
     let kept = PodRecord::lock(dirs, &nic.key.container_id, &netns)?.shared().pair();
-    let of = |pair: &Pair| Undo {
+    let of = |pair: &Pair| RoutingUndo {
         key: nic.key.clone(),
         netns: netns.clone(),
         own: Some(Own::default()),
@@ -114,7 +115,7 @@ struct Joining {
     view: View,
     plan: Plan,
     /// To be written down before [`run`](Self::run), one for each NIC.
-    undos: Vec<Undo>,
+    undos: Vec<RoutingUndo>,
 }
 
 impl Joining {
@@ -135,7 +136,7 @@ impl Joining {
         if let Some(way) = record.shared().way.as_mut().filter(|_| nics.iter().any(PodNic::makes_veth)) {
             way.pair = None;
         }
-        let undo = |(nic, part): (&PodNic<'_>, &plan::Part)| Undo {
+        let undo = |(nic, part): (&PodNic<'_>, &plan::NicPlan)| RoutingUndo {
             key: nic.key.clone(),
             netns: netns.clone(),
             own: Some(part.own.clone()),

@@ -9,7 +9,7 @@ use state::Dirs;
 use super::model::{POD_VETH, Route, View};
 use super::record::PodRecord;
 use super::shared::Shared;
-use super::undo::{Own, Undo};
+use super::undo::{Own, RoutingUndo};
 use super::{arp, kernel, node};
 
 /// Each difference in a line; none when all is as it should be. `listed` are the routes of `prevResult`: Multus takes
@@ -17,7 +17,7 @@ use super::{arp, kernel, node};
 pub fn differences(
     dirs: &Dirs,
     pod: &mut Pod,
-    undo: &Undo,
+    undo: &RoutingUndo,
     listed: &[cni::Route],
 ) -> Result<Vec<String>, Error> {
     let mut record = PodRecord::lock(dirs, &undo.key.container_id, &identity(&pod.netns))?;
@@ -47,7 +47,12 @@ fn neighbours(pod: &mut Pod, view: &View, shared: &Shared) -> Result<Vec<String>
     Ok(missing.map(|ip| format!("the neighbour {ip} dev {POD_VETH} is missing")).collect())
 }
 
-pub(super) fn compare(view: &View, shared: &Shared, undo: &Undo, listed: &[cni::Route]) -> Vec<String> {
+pub(super) fn compare(
+    view: &View,
+    shared: &Shared,
+    undo: &RoutingUndo,
+    listed: &[cni::Route],
+) -> Vec<String> {
     let Some(own) = &undo.own else { return vec!["the record is damaged".to_owned()] };
     let mut found = link(view, own, &undo.key.ifname);
     if shared.member(&undo.key.network, &undo.key.ifname).is_none() {

@@ -1,7 +1,7 @@
 //! Policy routing in the pod: what arrives on a rail leaves on it.
 //!
 //! [`plan`] decides from a [`View`] of the pod, [`kernel`] reads and writes, and two records make it undoable: one of
-//! the attachment ([`Undo`]) and one of what the pod's attachments share ([`Shared`]: the first NIC's table, main's
+//! the attachment ([`RoutingUndo`]) and one of what the pod's attachments share ([`Shared`]: the first NIC's table, main's
 //! default route, detours). Both are in place before a change, under one lock per pod.
 
 mod arp;
@@ -39,7 +39,7 @@ pub use mac::Prefix;
 pub use plan::Outcome;
 pub use record::forget_older_boots;
 pub use table::own as usual_table;
-pub use undo::{Undo, undo_all};
+pub use undo::{RoutingUndo, undo_all};
 
 /// Whose records these are.
 pub const PLUGIN: &str = "coordinator";

@@ -12,7 +12,7 @@ use super::limits;
 use super::model::{Link, MAIN, POD_VETH, Route, View, any_of};
 use super::node::OnNode;
 use super::shared::{Member, Shared, Way};
-use super::undo::{Changed, Own, Undo};
+use super::undo::{Changed, Own, RoutingUndo};
 use super::{PodNic, lost, nic};
 use own_routes::own_routes;
 
@@ -20,14 +20,14 @@ use own_routes::own_routes;
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     /// One for each NIC, in the order of the newcomers.
-    pub(super) parts: Vec<Part>,
+    pub(super) parts: Vec<NicPlan>,
     /// Everything for rtnetlink's rules and routes, in order.
     pub(super) changes: Vec<Change>,
 }
 
 /// What is one NIC's alone.
 #[derive(Clone, Debug)]
-pub(super) struct Part {
+pub(super) struct NicPlan {
     /// Table, rules, routes, link.
     pub(super) own: Own,
     pub(super) outcome: Outcome,
@@ -95,7 +95,7 @@ pub(super) fn join(view: &View, shared: &mut Shared, newcomers: &[PodNic<'_>]) -
     let furnished = newcomers.iter().any(PodNic::is_first).then(|| furnish(view, shared, newcomers));
     let (ways, rest): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| leads_to_node(view, change));
     let changes = furnished.into_iter().flatten().chain(ways).chain(rest).collect();
-    let part = |own: Own| Part { outcome: outcome(view, shared, &own), own };
+    let part = |own: Own| NicPlan { outcome: outcome(view, shared, &own), own };
     Ok(Plan { parts: owns.into_iter().map(part).collect(), changes })
 }
 
@@ -163,7 +163,7 @@ fn take_in(view: &View, shared: &mut Shared, newcomer: &PodNic<'_>) -> Result<Ow
 }
 
 /// Plans a DEL or a rollback: of what the records say, that which is there. `shared` is without the NICs afterwards.
-pub(super) fn leave(view: &View, shared: &mut Shared, undos: &[Undo]) -> Vec<Change> {
+pub(super) fn leave(view: &View, shared: &mut Shared, undos: &[RoutingUndo]) -> Vec<Change> {
     let mut left: Vec<_> = undos.iter().map(|undo| (undo.made(view, shared), undo.spares(shared))).collect();
     for undo in undos {
         shared.remove(&undo.key.network, &undo.key.ifname);
@@ -201,7 +201,7 @@ pub(super) fn leave(view: &View, shared: &mut Shared, undos: &[Undo]) -> Vec<Cha
 fn take_lost_first(
     view: &View,
     shared: &Shared,
-    undos: &[Undo],
+    undos: &[RoutingUndo],
     left: &mut [(Made, Vec<Route>)],
 ) -> Vec<Change> {
     if undos.iter().all(|undo| undo.own.is_some()) {

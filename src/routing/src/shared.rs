@@ -15,7 +15,7 @@ use super::defaults::Defaults;
 use super::detours::free;
 use super::model::{MAIN, PROTOCOL, Route, View};
 use super::node::OnNode;
-use super::undo::Undo;
+use super::undo::RoutingUndo;
 use super::veth::Pair;
 use super::{lost, nic, table};
 
@@ -269,8 +269,8 @@ impl Shared {
     }
 
     /// NICs whose namespace is gone, or cannot be found.
-    pub(super) fn leave_with_namespace(&mut self, undos: &[Undo]) {
-        for Undo { key, .. } in undos {
+    pub(super) fn leave_with_namespace(&mut self, undos: &[RoutingUndo]) {
+        for RoutingUndo { key, .. } in undos {
             self.remove(&key.network, &key.ifname);
         }
         if let Some(pair) = undos.iter().find_map(|undo| undo.pair.clone()) {

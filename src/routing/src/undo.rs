@@ -14,7 +14,7 @@ use super::{kernel, lost, plan};
 
 /// What a NIC got, and how it was: the record of one attachment. The pod's own record holds the rest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Undo {
+pub struct RoutingUndo {
     pub(super) key: AttachmentKey,
     pub(super) netns: Netns,
     /// `None`: the record was lost, and what carries our mark in the NIC's table is taken for it.
@@ -70,7 +70,7 @@ impl<T: PartialEq> Changed<T> {
     }
 }
 
-impl Undo {
+impl RoutingUndo {
     /// For a record that is damaged or lost: undoes what the pod's record and our mark in the kernel still show of the
     /// NIC and of `addresses`, which it was given.
     pub fn without_record(key: AttachmentKey, netns: Netns, addresses: Vec<IpAddr>) -> Self {
@@ -131,7 +131,7 @@ impl Undo {
     }
 }
 
-impl attach::Undo for Undo {
+impl attach::Undo for RoutingUndo {
     fn undo(&self, context: &mut UndoContext) -> Result<(), Error> {
         undo_all(std::slice::from_ref(self), context, |_| false)
     }
@@ -140,7 +140,7 @@ impl attach::Undo for Undo {
 /// Takes NICs of one attachment out of the pod's routing, with one look at it, and then the way to the node that one of
 /// them made. Of NICs that are `deleted` next, by their names at ADD, nothing is put back.
 pub fn undo_all(
-    undos: &[Undo],
+    undos: &[RoutingUndo],
     context: &mut UndoContext,
     deleted: impl Fn(&str) -> bool,
 ) -> Result<(), Error> {
@@ -150,8 +150,8 @@ pub fn undo_all(
 }
 
 fn put_back(
-    first: &Undo,
-    undos: &[Undo],
+    first: &RoutingUndo,
+    undos: &[RoutingUndo],
     context: &mut UndoContext,
     stays: impl Fn(&Link) -> bool,
 ) -> Result<(), Error> {
@@ -189,7 +189,12 @@ fn put_back(
 }
 
 /// Changes the pod's routing to that without these NICs.
-fn leave(pod: &mut Pod, view: &View, record: &mut PodRecord, undos: &[Undo]) -> Result<Vec<Error>, Error> {
+fn leave(
+    pod: &mut Pod,
+    view: &View,
+    record: &mut PodRecord,
+    undos: &[RoutingUndo],
+) -> Result<Vec<Error>, Error> {
     let changes = plan::leave(view, record.shared(), undos);
     if !changes.is_empty() {
         record.save().or_else(despite_disk)?;

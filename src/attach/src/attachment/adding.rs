@@ -2,7 +2,7 @@
 
 use state::AttachmentKey;
 
-use super::{Adding, Held, Phase, Prepared, Undo};
+use super::{Adding, Body, Phase, Prepared, Undo};
 use crate::lease::Lease;
 use crate::{Error, Pod, UndoContext, loopback};
 
@@ -17,7 +17,7 @@ impl Prepared {
         let record = self.records.draft(
             self.key,
             Some(self.netns),
-            Held { phase: Phase::Adding, lo_without_ipv6: false, undo },
+            Body { phase: Phase::Adding, lo_without_ipv6: false, undo },
         );
         let saved = self.records.save(&record)?;
         Ok(Adding { records: self.records, record, saved, _lock: self.lock })

@@ -5,7 +5,7 @@ use cni::ValidAttachments;
 use state::record::{Damage, Entry, Loaded};
 use state::{AttachmentKey, Record};
 
-use super::{Attachments, Held, Undo};
+use super::{Attachments, Body, Undo};
 use crate::{Error, Failure, UndoContext};
 
 impl Attachments {
@@ -19,7 +19,7 @@ impl Attachments {
         let (mut released, mut errors) = (Vec::new(), Vec::new());
         // A writer that was killed may have left a second file.
         let mut seen = HashSet::new();
-        for entry in self.records.list::<Held<T>>(network)? {
+        for entry in self.records.list::<Body<T>>(network)? {
             match entry {
                 Entry::Ours { key, .. } if valid.contains(&key.container_id, &key.ifname) => (),
                 Entry::Ours { key, .. } if !seen.insert(key.clone()) => (),
@@ -44,12 +44,12 @@ impl Attachments {
     pub fn existing<T: Undo>(&self, network: &str) -> Result<Vec<(AttachmentKey, T)>, Error> {
         let whole = |entry| match entry {
             Entry::Ours { key, loaded: Loaded::Present(record) } => {
-                let Record { undo: Held { undo, .. }, .. } = record;
+                let Record { undo: Body { undo, .. }, .. } = record;
                 Some((key, undo))
             }
             _ => None,
         };
-        Ok(self.records.list::<Held<T>>(network)?.into_iter().filter_map(whole).collect())
+        Ok(self.records.list::<Body<T>>(network)?.into_iter().filter_map(whole).collect())
     }
 
     /// Whose attachments of `network` have a record, whatever is in it.
@@ -64,7 +64,7 @@ impl Attachments {
             lock => lock?,
         };
         // As it is now that nobody changes it.
-        match self.records.load::<Held<T>>(key)? {
+        match self.records.load::<Body<T>>(key)? {
             Loaded::Present(record) => {
                 let mut context = UndoContext::of(record.netns.as_ref(), None)?;
                 self.release(key, &record.undo.undo, &mut context)?;

@@ -7,7 +7,7 @@ use state::{AttachmentKey, Dirs};
 use sysfs::Root;
 
 use super::prepared::PreparedRdma;
-use super::{Error, NAME, Node, RdmaUndo, derive};
+use super::{Error, NAME, NodeRdma, RdmaUndo, derive};
 use crate::claim::Owner;
 use crate::vf::{self, Device, Id};
 
@@ -84,7 +84,7 @@ impl Move<'_> {
         Device::require(&Root::system(), &self.id)?;
         let lock = vf::lock::file(&self.dirs, &self.id)?.acquire()?;
         let device = Device::require(&Root::system(), &self.id)?;
-        let rdma = PreparedRdma::find(&self.dirs, device, self.wanted, &mut Node::default())?;
+        let rdma = PreparedRdma::find(&self.dirs, device, self.wanted, &mut NodeRdma::default())?;
         let mut adding = prepared.begin(rdma.undo(key.clone(), &self.pod))?;
         let moved = self.perform(&rdma, key, &mut adding);
         // The undo takes it itself.

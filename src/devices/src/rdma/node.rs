@@ -5,12 +5,12 @@ use super::add::{open, require_exclusive};
 
 /// What is asked of the node's RDMA once for all rails.
 #[derive(Debug, Default)]
-pub struct Node {
+pub struct NodeRdma {
     exclusive: bool,
     devices: Vec<RdmaDevice>,
 }
 
-impl Node {
+impl NodeRdma {
     /// An error in RDMA netns mode `shared`.
     pub fn require_exclusive(&mut self) -> Result<(), attach::Error> {
         if !self.exclusive {

@@ -6,7 +6,7 @@ use state::{AttachmentKey, Dirs};
 
 use super::rdma_cni::RdmaCniCache;
 use super::undo::holders;
-use super::{Error, Node, RdmaSpec, RdmaUndo, device_info};
+use super::{Error, NodeRdma, RdmaSpec, RdmaUndo, device_info};
 use crate::claim::Owner;
 use crate::part::Parts;
 use crate::vf::{Device, Id};
@@ -26,7 +26,7 @@ impl<'a> PreparedRdma<'a> {
         dirs: &Dirs,
         device: Device,
         wanted: &'a RdmaSpec,
-        node: &mut Node,
+        node: &mut NodeRdma,
     ) -> Result<Self, attach::Error> {
         reclaim(dirs, device.id())?;
         let rdma = only_device(&device, node)?;
@@ -105,7 +105,7 @@ fn warn_of_ports(
     Ok(())
 }
 
-fn only_device(device: &Device, node: &mut Node) -> Result<RdmaDevice, attach::Error> {
+fn only_device(device: &Device, node: &mut NodeRdma) -> Result<RdmaDevice, attach::Error> {
     let names = device.rdma()?;
     let id = device.id().to_string();
     let [name] = names.as_slice() else {

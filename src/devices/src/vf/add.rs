@@ -36,7 +36,7 @@ pub fn add(request: &Request, wanted: &VfSpec) -> Result<CniResult, cni::Error> 
         lease::release(request)?;
     }
     let host = Rtnetlink::open().map_err(attach::Error::from)?;
-    let mut site = Site { dirs, host, pod, rdma: rdma::Node::default() };
+    let mut site = Site { dirs, host, pod, rdma: rdma::NodeRdma::default() };
     let locks = acquire_all(vf.locks(&site.dirs)?)?;
     vf.prepare(&mut site)?;
     let mut adding = prepared.begin(vf.undo(request, key.clone(), site.pod.netns.path()))?;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::Error;
 use super::apply::{retry, set_own_mac};
 use super::device::{Device, Id};
-use super::settings::{Settings, detach_programs};
+use super::settings::{NetdevSettings, detach_programs};
 use crate::site::Site;
 
 /// The kernel tears a namespace down in its own time; on a busy node that is seconds.
@@ -35,7 +35,7 @@ pub struct Netdev {
     pub up: bool,
     /// All else that a pod can change; `None` is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub settings: Option<Settings>,
+    pub settings: Option<NetdevSettings>,
 }
 
 impl Netdev {
@@ -47,7 +47,7 @@ impl Netdev {
             mac: link.address,
             mtu: Some(link.mtu),
             up: link.is_up(),
-            settings: Some(Settings::with_offloads(link)?),
+            settings: Some(NetdevSettings::with_offloads(link)?),
         })
     }
 
@@ -125,7 +125,7 @@ impl Netdev {
         LinkChange {
             mtu: self.mtu.filter(|mtu| *mtu != link.mtu),
             up: (link.is_up() != self.up).then_some(self.up),
-            ..Settings::change(self.settings.as_ref(), link)
+            ..NetdevSettings::change(self.settings.as_ref(), link)
         }
     }
 

@@ -17,7 +17,7 @@ const FLAGS: LinkFlags = LinkFlags::Debug
 /// The settings of an interface as they were.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Settings {
+pub struct NetdevSettings {
     group: u32,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     alias: String,
@@ -32,7 +32,7 @@ pub struct Settings {
     offloads: Option<Bits>,
 }
 
-impl Settings {
+impl NetdevSettings {
     /// But for the offloads.
     fn of(link: &Link) -> Self {
         Self {

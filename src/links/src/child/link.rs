@@ -69,7 +69,7 @@ pub struct PodLink {
 }
 
 /// The record of a link that is being made.
-pub trait Ledger {
+pub trait LinkRecord {
     /// The name in the record under which it is to be made, if that is not its final one.
     fn staged(&self) -> Option<String>;
     /// Writes down such a name before there is a link of it.
@@ -78,7 +78,7 @@ pub trait Ledger {
     fn made(&mut self, link: &Link) -> Result<(), Error>;
 }
 
-impl Ledger for Adding<PodLink> {
+impl LinkRecord for Adding<PodLink> {
     fn staged(&self) -> Option<String> {
         self.undo().staged.clone()
     }
@@ -194,11 +194,11 @@ impl Child {
         host: &mut Rtnetlink,
         pod: &mut Pod,
         ifname: &str,
-        ledger: &mut dyn Ledger,
+        record: &mut dyn LinkRecord,
     ) -> Result<Link, Error> {
-        let link = match self.create_at_once(host, pod, ifname, ledger)? {
+        let link = match self.create_at_once(host, pod, ifname, record)? {
             Some(link) => link,
-            None => self.create_staged(host, pod, ifname, ledger)?,
+            None => self.create_staged(host, pod, ifname, record)?,
         };
         self.with_mtu(link, pod)
     }
@@ -209,9 +209,9 @@ impl Child {
         host: &mut Rtnetlink,
         pod: &mut Pod,
         ifname: &str,
-        ledger: &dyn Ledger,
+        record: &dyn LinkRecord,
     ) -> Result<Option<Link>, Error> {
-        if ledger.staged().is_some() {
+        if record.staged().is_some() {
             return Ok(None);
         }
         match self.create_as(host, pod, ifname) {
@@ -226,11 +226,11 @@ impl Child {
         host: &mut Rtnetlink,
         pod: &mut Pod,
         ifname: &str,
-        ledger: &mut dyn Ledger,
+        record: &mut dyn LinkRecord,
     ) -> Result<Link, Error> {
-        let staged = ledger.staged().map_or_else(|| ledger.stage(), Ok)?;
+        let staged = record.staged().map_or_else(|| record.stage(), Ok)?;
         let link = self.create_as(host, pod, &staged)?;
-        ledger.made(&link)?;
+        record.made(&link)?;
         let name = Some(ifname.to_owned());
         pod.netlink.set_link(link.index, &LinkChange { name, ..LinkChange::default() })?;
         Ok(Link { name: ifname.to_owned(), ..link })

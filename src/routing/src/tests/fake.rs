@@ -8,7 +8,7 @@ use crate::config::{DefaultRouteNic, Mode, Settings};
 use crate::model::{Ipv4, Link, MAIN, Route, View};
 use crate::plan::{self, Plan};
 use crate::shared::Shared;
-use crate::undo::Undo;
+use crate::undo::RoutingUndo;
 use crate::{Address, PodNic};
 
 pub(super) const ETH0: u32 = 2;
@@ -145,7 +145,7 @@ impl Fake {
     }
 
     /// A whole ADD.
-    pub(super) fn join(&mut self, ifname: &str, settings: &Settings) -> Undo {
+    pub(super) fn join(&mut self, ifname: &str, settings: &Settings) -> RoutingUndo {
         let plan = self.plan(ifname, settings).unwrap();
         let before = self.view.clone();
         self.changes(&plan.changes);
@@ -154,7 +154,7 @@ impl Fake {
     }
 
     /// A whole DEL.
-    pub(super) fn leave(&mut self, undo: &Undo) {
+    pub(super) fn leave(&mut self, undo: &RoutingUndo) {
         let before = self.view.clone();
         let changes = plan::leave(&self.view, &mut self.shared, std::slice::from_ref(undo));
         self.changes(&changes);
@@ -165,10 +165,10 @@ impl Fake {
     }
 
     /// Of a NIC that no record knows, as the result of its ADD tells of it.
-    pub(super) fn lost(&self, ifname: &str) -> Undo {
+    pub(super) fn lost(&self, ifname: &str) -> RoutingUndo {
         let index = self.view.link(ifname).map(|link| link.index).unwrap_or_default();
         let addresses = self.view.addresses_of(index).map(|net| net.addr()).collect();
-        Undo { key: key(ifname), netns: netns(), own: None, addresses, pair: None }
+        RoutingUndo { key: key(ifname), netns: netns(), own: None, addresses, pair: None }
     }
 
     pub(super) fn changes(&mut self, changes: &[Change]) {
@@ -230,8 +230,8 @@ impl Fake {
     }
 }
 
-pub(super) fn undo(ifname: &str, plan: &Plan) -> Undo {
-    Undo {
+pub(super) fn undo(ifname: &str, plan: &Plan) -> RoutingUndo {
+    RoutingUndo {
         key: key(ifname),
         netns: netns(),
         own: Some(plan.parts[0].own.clone()),

@@ -5,7 +5,7 @@ use crate::config::{DefaultRouteNic, PolicyRoute, Settings};
 use crate::limits::MOST;
 use crate::model::{MAIN, PROTOCOL, Route};
 use crate::shared::Shared;
-use crate::undo::Undo;
+use crate::undo::RoutingUndo;
 
 fn two_rails() -> Fake {
     let mut fake = Fake::with_eth0();
@@ -300,7 +300,7 @@ fn a_lost_record_is_undone_by_our_mark() {
     let mut fake = two_rails();
     let before = fake.sorted();
     let undo = fake.join("net1", &settings());
-    fake.leave(&Undo { own: None, ..undo });
+    fake.leave(&RoutingUndo { own: None, ..undo });
     assert_eq!(fake.sorted(), before);
 }
 
@@ -342,7 +342,7 @@ fn what_a_living_record_has_is_nobody_elses_to_undo() {
     let mut fake = two_rails();
     let net2 = fake.join("net2", &settings());
     let before = fake.sorted();
-    let late = Undo { own: None, addresses: fake.lost("net2").addresses, ..fake.lost("net9") };
+    let late = RoutingUndo { own: None, addresses: fake.lost("net2").addresses, ..fake.lost("net9") };
     fake.leave(&late);
     assert_eq!(fake.sorted(), before);
     fake.leave(&net2);

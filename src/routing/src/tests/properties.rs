@@ -7,7 +7,7 @@ use crate::changes::Place;
 use crate::check::compare;
 use crate::config::Settings;
 use crate::plan;
-use crate::undo::Undo;
+use crate::undo::RoutingUndo;
 
 const RAILS: u32 = 5;
 
@@ -64,7 +64,7 @@ proptest! {
     ) {
         let before = pod(&places).sorted();
         let mut fake = pod(&places);
-        let mut undos: Vec<(u32, Undo)> = Vec::new();
+        let mut undos: Vec<(u32, RoutingUndo)> = Vec::new();
         for (&number, config) in coming.iter().zip(&configs) {
             undos.push((number, fake.join(&name(number), config)));
         }
@@ -84,7 +84,7 @@ proptest! {
         places in places(), config in config(), others in 0..3_u32, cut in 0..60_usize, cut_again in 0..60_usize,
     ) {
         let mut fake = pod(&places);
-        let mut undos: Vec<Undo> = (2..2 + others).map(|number| fake.join(&name(number), &config)).collect();
+        let mut undos: Vec<RoutingUndo> = (2..2 + others).map(|number| fake.join(&name(number), &config)).collect();
         let plan = fake.plan("net1", &config).unwrap();
         fake.changes(&plan.changes[..cut.min(plan.changes.len())]);
         undos.push(undo("net1", &plan));

@@ -13,7 +13,7 @@ use state::{AttachmentKey, BootId, Dirs};
 use super::{Ethernet, SriovCniFiles};
 use crate::users::Upstream;
 use crate::vf::caches::{Caches, UpstreamCache};
-use crate::vf::{Attributes, Id, LinkState, Netdev, PreparedVf, Rate, Settings, VfKind, VfUndo, Vlan};
+use crate::vf::{Attributes, Id, LinkState, Netdev, NetdevSettings, PreparedVf, Rate, VfKind, VfUndo, Vlan};
 
 /// A cache of sriov-cni: its config, and the VF as it was. Older releases wrote caches without any of these keys.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -110,7 +110,7 @@ pub(super) struct Ours {
     pub(super) up: bool,
     /// What else a pod can change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) settings: Option<Settings>,
+    pub(super) settings: Option<NetdevSettings>,
 }
 
 impl SriovCniCache {
