@@ -17,7 +17,7 @@ const BY_HAND: &str = "to do without the agent, name the devices in \"rails\", o
 
 /// A pod as the runtime calls it in `CNI_ARGS`, where nothing of a tenant's comes but its name, which the API server has checked.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Pod {
+pub(crate) struct PodName {
     namespace: String,
     name: String,
     uid: Option<String>,
@@ -25,12 +25,12 @@ pub(crate) struct Pod {
 
 /// What a pod holds of one resource: device IDs in natural order.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Held {
+pub(crate) struct PodDevices {
     pub(crate) resource: String,
     pub(crate) devices: Vec<String>,
 }
 
-impl Pod {
+impl PodName {
     /// Words only: whatever else there is would be another question.
     pub(crate) fn of(args: &CniArgs) -> Result<Self, Error> {
         let word = |key: &str, also: &[u8]| -> Result<Option<String>, Error> {
@@ -58,7 +58,7 @@ impl Pod {
 }
 
 /// What the pod holds, by natural order of the resources' names.
-pub(crate) fn ask(pod: &Pod) -> Result<Vec<Held>, Error> {
+pub(crate) fn ask(pod: &PodName) -> Result<Vec<PodDevices>, Error> {
     let dirs = Dirs::from_env().map_err(attach::Error::from)?;
     let socket = line::socket(&dirs).map_err(attach::Error::from)?;
     let uid = pod.uid.as_deref().unwrap_or("-");
@@ -83,7 +83,7 @@ fn silent(socket: &Path, error: &io::Error) -> Error {
 }
 
 /// `devices RESOURCE=ID,ID RESOURCE=ID`, or `none WHY`.
-fn heard(pod: &Pod, said: &[u8]) -> Result<Vec<Held>, Error> {
+fn heard(pod: &PodName, said: &[u8]) -> Result<Vec<PodDevices>, Error> {
     let text = String::from_utf8_lossy(said);
     let (verb, rest) = text.trim_end().split_once(' ').unwrap_or((text.trim_end(), ""));
     let held = match verb {
@@ -102,25 +102,25 @@ fn heard(pod: &Pod, said: &[u8]) -> Result<Vec<Held>, Error> {
     })
 }
 
-fn one(word: &str) -> Option<Held> {
+fn one(word: &str) -> Option<PodDevices> {
     let (resource, devices) = word.split_once('=').filter(|(resource, _)| !resource.is_empty())?;
     let devices: Vec<_> = devices.split(',').map(str::to_owned).collect();
     let are_devices = devices.iter().all(|device| crate::devices::is_device(device));
-    are_devices.then(|| Held { resource: resource.to_owned(), devices })
+    are_devices.then(|| PodDevices { resource: resource.to_owned(), devices })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn pod(args: &str) -> Result<Pod, String> {
-        Pod::of(&CniArgs::parse(args)).map_err(|error| error.msg.clone())
+    fn pod(args: &str) -> Result<PodName, String> {
+        PodName::of(&CniArgs::parse(args)).map_err(|error| error.msg.clone())
     }
 
     #[test]
     fn a_pod_is_named_by_the_runtime() {
         let all = "IgnoreUnknown=1;K8S_POD_NAMESPACE=ai;K8S_POD_NAME=train-0.a;K8S_POD_UID=12-ab";
-        let whole = Pod { namespace: "ai".into(), name: "train-0.a".into(), uid: Some("12-ab".into()) };
+        let whole = PodName { namespace: "ai".into(), name: "train-0.a".into(), uid: Some("12-ab".into()) };
         assert_eq!(pod(all), Ok(whole));
         assert_eq!(pod("K8S_POD_NAMESPACE=ai;K8S_POD_NAME=a").unwrap().uid, None);
         assert!(pod("K8S_POD_NAME=a").unwrap_err().contains("name them in \"rails\""));
@@ -141,7 +141,7 @@ mod tests {
     fn an_answer_is_whole_or_none() {
         let pod = pod("K8S_POD_NAMESPACE=ai;K8S_POD_NAME=a").unwrap();
         let held = heard(&pod, b"devices x/eno2=0000:3b:00.2,0000:3b:00.3 x/eno10=0000:5e:00.2\n").unwrap();
-        let of = |resource: &str, devices: &[&str]| Held {
+        let of = |resource: &str, devices: &[&str]| PodDevices {
             resource: resource.to_owned(),
             devices: devices.iter().map(|&device| device.to_owned()).collect(),
         };

@@ -19,12 +19,15 @@ const REQUIRE_MASTER_UP: &str = "requireMasterUp";
 /// What the rails of a network have in common.
 const COMMON: [&str; 6] = ["link", "rails", "devices", "resources", "routing", "rdma"];
 
+/// What `rail` itself reads.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Keys {
-    link: Option<String>,
-    rdma: Option<String>,
-    rails: Option<Vec<Value>>,
+pub(crate) struct Keys {
+    pub(crate) link: Option<String>,
+    pub(crate) rdma: Option<String>,
+    pub(crate) devices: Option<Value>,
+    pub(crate) resources: Option<Vec<String>>,
+    pub(crate) rails: Option<Vec<Value>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -49,7 +52,7 @@ pub(crate) fn expand(request: &Request) -> Result<Expanded, Error> {
     let keys: Keys = request.config.decode()?;
     let link = Link::parse(keys.link.as_deref())?;
     let rdma = link::rdma(keys.rdma.as_deref(), link)?;
-    let of_pod = OfPod::of(request)?;
+    let of_pod = OfPod::of(request, &keys)?;
     let mut written = written(request, keys.rails, link)?;
     if let Some(of_pod) = of_pod {
         written = Some(devices::unknown(written, of_pod.rails(request)));

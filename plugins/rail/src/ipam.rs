@@ -4,11 +4,11 @@ use rail_ipam::RailIpam;
 
 /// Our own IPAM without a process of its own, and any other as its plugin.
 #[derive(Default)]
-pub(crate) struct Addresses {
+pub(crate) struct InProcessIpam {
     ours: RailIpam,
 }
 
-impl Ipam for Addresses {
+impl Ipam for InProcessIpam {
     fn require(&self, request: &Request, plugin: &str) -> Result<(), Error> {
         if is_ours(plugin) { Ok(()) } else { Delegated.require(request, plugin) }
     }

@@ -3,23 +3,13 @@
 use std::borrow::Cow;
 
 use cni::{Command, Config, Error, Request};
-use serde::Deserialize;
 use serde_json::{Map, Value};
 use sysfs::Root;
 
-use crate::agent::{self, Held, Pod};
+use crate::agent::{self, PodDevices, PodName};
 use crate::devices::{given, is_device};
-use crate::expand::{text, without};
+use crate::expand::{Keys, text, without};
 use crate::link::Link;
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Keys {
-    link: Option<String>,
-    devices: Option<Value>,
-    resources: Option<Vec<String>>,
-    rails: Option<Vec<Value>>,
-}
 
 /// A network whose devices come with the pod.
 #[derive(Debug)]
@@ -31,8 +21,7 @@ pub(crate) struct OfPod {
 
 impl OfPod {
     /// Whether the config says so, and can.
-    pub(crate) fn of(request: &Request) -> Result<Option<Self>, Error> {
-        let keys: Keys = request.config.decode()?;
+    pub(crate) fn of(request: &Request, keys: &Keys) -> Result<Option<Self>, Error> {
         match (&keys.devices, &keys.resources) {
             (None | Some(Value::Null), None) => return Ok(None),
             (Some(Value::String(pod)), _) if pod == "pod" => (),
@@ -74,7 +63,7 @@ impl OfPod {
             Some(position) => Err(Error::invalid_config(format!(
                 "rails[{position}]: it names a device, and with devices \"pod\" kubelet does; write the PF, or {{}}"
             ))),
-            None => Ok(Some(Self { resources: keys.resources, rails: keys.rails })),
+            None => Ok(Some(Self { resources: keys.resources.clone(), rails: keys.rails.clone() })),
         }
     }
 
@@ -88,10 +77,11 @@ impl OfPod {
 
 /// The request with its devices, if they come with the pod: then as a runtime would name them.
 pub(crate) fn resolved(request: &Request) -> Result<Cow<'_, Request>, Error> {
-    let Some(wish) = OfPod::of(request)? else { return Ok(Cow::Borrowed(request)) };
+    let keys = request.config.decode()?;
+    let Some(wish) = OfPod::of(request, &keys)? else { return Ok(Cow::Borrowed(request)) };
     match request.env.command {
         Command::Add => {
-            let pod = Pod::of(&request.env.args)?;
+            let pod = PodName::of(&request.env.args)?;
             let devices = choose(&agent::ask(&pod)?, &wish, &pod, &is_of_nic)?;
             with(request, "deviceID", devices.into())
         }
@@ -129,9 +119,9 @@ fn on_record(written: Option<Vec<Value>>, devices: Vec<(String, String)>) -> Val
 
 /// The devices of the rails, in their order.
 fn choose(
-    held: &[Held],
+    held: &[PodDevices],
     wish: &OfPod,
-    pod: &Pod,
+    pod: &PodName,
     is_of_nic: &dyn Fn(&str) -> bool,
 ) -> Result<Vec<String>, Error> {
     let refuse = |why: String| {
@@ -160,7 +150,7 @@ fn choose(
     }
 }
 
-fn shown(held: &[Held]) -> String {
+fn shown(held: &[PodDevices]) -> String {
     let each = held.iter().map(|held| format!("{}: {}", held.resource, held.devices.join(", ")));
     each.collect::<Vec<_>>().join("; ")
 }

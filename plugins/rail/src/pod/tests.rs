@@ -23,9 +23,14 @@ fn request(config: &Value, command: Command) -> Request {
     Request { env, config: Config::parse(whole.to_string().into_bytes(), command).unwrap() }
 }
 
-fn held(resources: &[(&str, &[&str])]) -> Vec<Held> {
+fn of_pod(request: &Request) -> OfPod {
+    OfPod::of(request, &request.config.decode().unwrap()).unwrap().unwrap()
+}
+
+fn held(resources: &[(&str, &[&str])]) -> Vec<PodDevices> {
     let devices = |ids: &[&str]| ids.iter().map(|&id| id.to_owned()).collect();
-    let one = |(name, ids): &(&str, &[&str])| Held { resource: (*name).to_owned(), devices: devices(ids) };
+    let one =
+        |(name, ids): &(&str, &[&str])| PodDevices { resource: (*name).to_owned(), devices: devices(ids) };
     resources.iter().map(one).collect()
 }
 
@@ -36,9 +41,9 @@ fn chosen(config: &Value) -> Result<Vec<String>, String> {
         ("x/eno2", &["0000:3b:00.2"]),
         ("x/eno10", &["0000:5e:00.2", "0000:5e:00.3"]),
     ]);
-    let wish = OfPod::of(&request(config, Command::Add)).unwrap().unwrap();
+    let wish = of_pod(&request(config, Command::Add));
     let is_of_nic = |device: &str| device != "0000:01:00.0";
-    choose(&held, &wish, &Pod::of(&CniArgs::parse(ALL)).unwrap(), &is_of_nic)
+    choose(&held, &wish, &PodName::of(&CniArgs::parse(ALL)).unwrap(), &is_of_nic)
         .map_err(|error| error.msg.clone())
 }
 
@@ -65,8 +70,8 @@ fn fewer_more_and_others_are_refused_with_what_the_pod_has() {
         assert!(error.contains("nvidia.com/gpu: 0000:01:00.0; x/eno2: 0000:3b:00.2; x/eno10:"), "{error}");
     }
     let gpu = held(&[("nvidia.com/gpu", &["0000:01:00.0"])]);
-    let wish = OfPod::of(&request(&json!({}), Command::Add)).unwrap().unwrap();
-    let error = choose(&gpu, &wish, &Pod::of(&CniArgs::parse(ALL)).unwrap(), &|_| false).unwrap_err();
+    let wish = of_pod(&request(&json!({}), Command::Add));
+    let error = choose(&gpu, &wish, &PodName::of(&CniArgs::parse(ALL)).unwrap(), &|_| false).unwrap_err();
     assert!(error.msg.contains("none of its devices is a VF of a NIC"), "{error}");
 }
 
@@ -111,7 +116,7 @@ fn what_is_on_record_stays_what_it_was() {
         vec![("net1".to_owned(), "0000:5e:00.2".to_owned()), ("gpu1".to_owned(), "0000:3b:00.2".to_owned())];
     let written = vec![json!("eno10"), json!({ "vlan": 7, "ifname": "gpu1" })];
     let asked = request(&json!({ "resources": ["x/a"], "rails": written }), Command::Check);
-    let wish = OfPod::of(&asked).unwrap().unwrap();
+    let wish = of_pod(&asked);
     let resolved = with(&asked, "rails", on_record(wish.rails, devices)).unwrap();
     let rails = conf::rails(&resolved).unwrap();
     let of = |position: usize| {
