@@ -10,7 +10,7 @@ use crate::routes;
 
 /// A route of a result, and what the result itself says of it. A plugin of an older library, later in the chain, has dropped the
 /// table: then any will do.
-struct Wanted<'a> {
+struct ExpectedRoute<'a> {
     spec: &'a Route,
     table: Option<u32>,
     priority: Option<u32>,
@@ -29,7 +29,7 @@ pub fn differences(
     let mut found = missing_addresses(pod, link, result, mine)?;
     let present = pod.netlink.routes(&RouteFilter { oif: Some(link.index), ..RouteFilter::default() })?;
     for (spec, route) in routes(link, result).iter().zip(&result.routes) {
-        let wanted = Wanted { spec, table: route.table, priority: route.priority };
+        let wanted = ExpectedRoute { spec, table: route.table, priority: route.priority };
         if reaches(result, mine, spec) && !present.iter().any(|route| covers(route, &wanted, link.index)) {
             found.push(format!("route {spec} is missing on {}", link.name));
         }
@@ -58,8 +58,8 @@ fn reaches(result: &CniResult, mine: usize, route: &Route) -> bool {
 }
 
 /// IPv6 may have made a branch of it, of a route that leaves by others as well.
-fn covers(present: &Route, wanted: &Wanted<'_>, link: u32) -> bool {
-    let Wanted { spec, table, priority } = wanted;
+fn covers(present: &Route, wanted: &ExpectedRoute<'_>, link: u32) -> bool {
+    let ExpectedRoute { spec, table, priority } = wanted;
     let leads = |gateway: Option<IpAddr>| spec.gateway.is_none() || gateway == spec.gateway;
     present.dst == spec.dst
         && table.is_none_or(|table| present.table == table)

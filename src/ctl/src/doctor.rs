@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
-use host::doctor::{self, Check, Finding, Level, Sight, Wanted, Whose, nccl};
+use host::doctor::{self, Check, Finding, Level, Sight, Whose, nccl};
 use host::{Host, Settings};
 use serde::Serialize;
 use state::{Dirs, file};
@@ -109,7 +109,7 @@ fn wanted(args: &Doctor, dirs: &Dirs) -> Result<Option<Settings>> {
 
 fn report(mut sight: Sight, wanted: Option<&Settings>, dirs: &Dirs, root: &Path) -> Report {
     let roce = wanted.and_then(|settings| settings.roce);
-    let mut findings = doctor::judge(&sight, Wanted { roce });
+    let mut findings = doctor::judge(&sight, roce);
     let is_pod = sight.whose == Whose::Pod;
     if let Some(settings) = wanted.filter(|_| !is_pod) {
         match differences(settings, dirs, root) {

@@ -18,14 +18,8 @@ pub use sight::{Char, Gid, Gpu, Holder, Hop, Netdev, Pci, Pkey, Port, RdmaDevice
 
 use crate::roce::Roce;
 
-/// What is to be, as far as somebody has said so.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Wanted {
-    /// Lossless traffic classes.
-    pub roce: Option<Roce>,
-}
-
-/// Every check, in the order in which people should look.
-pub fn judge(sight: &Sight, wanted: Wanted) -> Vec<Finding> {
-    checks::ALL.iter().flat_map(|check| check(sight, wanted)).collect()
+/// Every check, in the order in which people should look. `roce` is how lossless traffic classes are to be, if somebody has
+/// said so.
+pub fn judge(sight: &Sight, roce: Option<Roce>) -> Vec<Finding> {
+    checks::ALL.iter().flat_map(|check| check(sight, roce)).collect()
 }

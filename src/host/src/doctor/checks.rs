@@ -12,13 +12,13 @@ mod resources;
 #[cfg(test)]
 mod tests;
 
-use super::Wanted;
 use super::finding::Finding;
 use super::sight::{Port, RdmaDevice, Sight};
+use crate::roce::Roce;
 
 pub(super) use gid::index as gid_index;
 
-type Run = fn(&Sight, Wanted) -> Vec<Finding>;
+type Run = fn(&Sight, Option<Roce>) -> Vec<Finding>;
 
 pub(super) const ALL: [Run; 13] = [
     device::ports,

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use api::{Condition, RailNode};
-use host::doctor::{self, Finding, Wanted, Whose};
+use host::doctor::{self, Finding, Whose};
 use netlink::{Event, Group, Monitor};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedSender;
@@ -77,7 +77,7 @@ fn look(names: &Names) -> Result<Said, host::Error> {
     doctor::look_at_links(&mut sight)?;
     let own = sight.devices.iter().flat_map(doctor::RdmaDevice::netdevs).collect();
     *names.lock().unwrap_or_else(PoisonError::into_inner) = own;
-    let (has_no_rdma, findings) = (sight.has_no_rdma(), doctor::judge(&sight, Wanted::default()));
+    let (has_no_rdma, findings) = (sight.has_no_rdma(), doctor::judge(&sight, None));
     Ok(Said { findings, has_no_rdma })
 }
 

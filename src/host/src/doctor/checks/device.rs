@@ -1,9 +1,9 @@
 //! RDMA devices are there, up, told apart, and can be opened.
 
 use super::files_of;
-use crate::doctor::Wanted;
 use crate::doctor::finding::{Check, Finding, Level};
 use crate::doctor::sight::{Port, RdmaDevice, Sight, Whose};
+use crate::roce::Roce;
 
 /// All may read and write.
 const EVERYBODYS: u32 = 0o666;
@@ -41,12 +41,12 @@ fn state(device: &RdmaDevice, port: &Port) -> Finding {
     )
 }
 
-pub(super) fn ports(sight: &Sight, _: Wanted) -> Vec<Finding> {
+pub(super) fn ports(sight: &Sight, _: Option<Roce>) -> Vec<Finding> {
     super::ports(sight).map(|(device, port)| state(device, port)).collect()
 }
 
 /// A VF that nobody gave a GUID has none, and RDMA CM does not work on it.
-pub(super) fn guids(sight: &Sight, _: Wanted) -> Vec<Finding> {
+pub(super) fn guids(sight: &Sight, _: Option<Roce>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for device in sight.devices.iter().filter(|device| !device.is_of_no_concern(sight)) {
         let source = format!("/sys/class/infiniband/{}/node_guid", device.name);
@@ -74,7 +74,7 @@ pub(super) fn guids(sight: &Sight, _: Wanted) -> Vec<Finding> {
 }
 
 /// A mode that is set by hand is another one after the next boot.
-pub(super) fn netns_mode(sight: &Sight, _: Wanted) -> Vec<Finding> {
+pub(super) fn netns_mode(sight: &Sight, _: Option<Roce>) -> Vec<Finding> {
     let Some(mode) = &sight.netns_mode else { return Vec::new() };
     let (at_boot, source) = match &sight.boot_mode {
         Some((mode, file)) => (mode.as_str(), file.clone()),
@@ -93,7 +93,7 @@ pub(super) fn netns_mode(sight: &Sight, _: Wanted) -> Vec<Finding> {
     vec![found.unless(is_same, Level::Error, format!("the mode of the next boot, which is {at_boot}"), cure)]
 }
 
-pub(super) fn chars(sight: &Sight, _: Wanted) -> Vec<Finding> {
+pub(super) fn chars(sight: &Sight, _: Option<Roce>) -> Vec<Finding> {
     if sight.has_no_rdma() || sight.whose == Whose::Pod {
         return Vec::new();
     }

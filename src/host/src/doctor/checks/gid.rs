@@ -5,11 +5,11 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::{files_of, ports};
-use crate::doctor::Wanted;
 use crate::doctor::finding::{Check, Finding, Level};
 use crate::doctor::sight::{Gid, Netdev, Port, RdmaDevice, Sight};
+use crate::roce::Roce;
 
-pub(super) fn of_addresses(sight: &Sight, _: Wanted) -> Vec<Finding> {
+pub(super) fn of_addresses(sight: &Sight, _: Option<Roce>) -> Vec<Finding> {
     let over_ethernet = ports(sight).filter(|(_, port)| !port.is_infiniband());
     over_ethernet.flat_map(|(device, port)| of_port(sight, device, port)).collect()
 }
@@ -49,7 +49,7 @@ pub(in crate::doctor) fn index(port: &Port, address: IpAddr) -> Option<u32> {
 }
 
 /// NCCL takes the first that fits: one of an address that is gone leads nowhere.
-pub(super) fn stale(sight: &Sight, _: Wanted) -> Vec<Finding> {
+pub(super) fn stale(sight: &Sight, _: Option<Roce>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (device, port) in ports(sight).filter(|(_, port)| !port.is_infiniband()) {
         for gid in port.gids.iter().filter(|gid| gid.is_v2()) {

@@ -1,13 +1,13 @@
 //! NICs read and write the memory of GPUs by themselves: by peer memory, or by dma-buf.
 
-use crate::doctor::Wanted;
 use crate::doctor::finding::{Check, Finding, Level};
 use crate::doctor::sight::Sight;
+use crate::roce::Roce;
 
 /// Where the kernel has dma-buf for RDMA.
 const DMA_BUF: (u32, u32) = (5, 12);
 
-pub(super) fn peer_memory(sight: &Sight, _: Wanted) -> Vec<Finding> {
+pub(super) fn peer_memory(sight: &Sight, _: Option<Roce>) -> Vec<Finding> {
     if sight.gpus.is_empty() {
         return Vec::new();
     }

@@ -1,13 +1,13 @@
 //! No VF is larger than its PF, and RoCE's largest packet fits.
 
-use crate::doctor::Wanted;
 use crate::doctor::finding::{Check, Finding, Level};
 use crate::doctor::sight::{Netdev, Sight};
+use crate::roce::Roce;
 
 /// An InfiniBand payload of 4,096 bytes with the headers of RoCE v2.
 const WHOLE_PACKET: u32 = 4200;
 
-pub(super) fn chain(sight: &Sight, _: Wanted) -> Vec<Finding> {
+pub(super) fn chain(sight: &Sight, _: Option<Roce>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for device in sight.devices.iter().filter(|device| !device.is_of_no_concern(sight)) {
         if device.ports.iter().any(super::Port::is_infiniband) {

@@ -1,8 +1,8 @@
 //! The way between a NIC and memory: full speed, large reads, no detour; and a GPU near each NIC.
 
-use crate::doctor::Wanted;
 use crate::doctor::finding::{Check, Finding, Level};
 use crate::doctor::sight::{Gpu, Hop, Pci, Sight, Whose};
+use crate::roce::Roce;
 
 const LARGEST_READ: u32 = 4096;
 /// Source validation, request redirect and completion redirect: what is between peers goes up to the root.
@@ -14,7 +14,7 @@ fn nics(sight: &Sight) -> impl Iterator<Item = (&str, &Pci)> {
     own.filter(move |(_, pci)| pci.pf.is_none() && sight.whose == Whose::Node)
 }
 
-pub(super) fn links(sight: &Sight, _: Wanted) -> Vec<Finding> {
+pub(super) fn links(sight: &Sight, _: Option<Roce>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (name, pci) in nics(sight) {
         findings.extend(pci.path.iter().filter_map(|hop| link(name, hop)));
@@ -74,7 +74,7 @@ fn access_control(sight: &Sight, name: &str, hop: &Hop) -> Option<Finding> {
     Some(found.unless(is_direct, level, "no redirects (0x001d clear), or peers meet at the root only", cure))
 }
 
-pub(super) fn neighbours(sight: &Sight, _: Wanted) -> Vec<Finding> {
+pub(super) fn neighbours(sight: &Sight, _: Option<Roce>) -> Vec<Finding> {
     let nodes = nics(sight).filter_map(|(name, pci)| numa(sight, name, pci));
     let gpus = sight.gpus.iter().filter_map(|gpu| nearest(sight, gpu));
     nodes.chain(gpus).collect()

@@ -1,14 +1,14 @@
 //! A port is a full member of a partition.
 
 use super::{files_of, ports};
-use crate::doctor::Wanted;
 use crate::doctor::finding::{Check, Finding, Level};
 use crate::doctor::sight::Sight;
+use crate::roce::Roce;
 
 /// Of a full member; two limited ones cannot speak with each other.
 const FULL: u16 = 0x8000;
 
-pub(super) fn members(sight: &Sight, _: Wanted) -> Vec<Finding> {
+pub(super) fn members(sight: &Sight, _: Option<Roce>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (device, port) in ports(sight).filter(|(_, port)| port.is_infiniband()) {
         let keys: Vec<String> = port.pkeys.iter().map(|entry| format!("{:#06x}", entry.pkey)).collect();

@@ -2,13 +2,12 @@
 
 use netlink::Dcb;
 
-use crate::doctor::Wanted;
 use crate::doctor::finding::{Check, Finding, Level};
 use crate::doctor::sight::{Netdev, Sight, Whose};
 use crate::roce::Roce;
 
 /// PFC and trust are the PF's: a VF has what its PF has.
-pub(super) fn priorities(sight: &Sight, wanted: Wanted) -> Vec<Finding> {
+pub(super) fn priorities(sight: &Sight, roce: Option<Roce>) -> Vec<Finding> {
     if sight.whose == Whose::Pod {
         return Vec::new();
     }
@@ -22,7 +21,7 @@ pub(super) fn priorities(sight: &Sight, wanted: Wanted) -> Vec<Finding> {
         }
     }
     let first = rails.iter().find_map(|netdev| netdev.dcb.as_ref());
-    rails.iter().map(|netdev| judged(netdev, first, wanted.roce)).collect()
+    rails.iter().map(|netdev| judged(netdev, first, roce)).collect()
 }
 
 fn judged(netdev: &Netdev, first: Option<&Dcb>, roce: Option<Roce>) -> Finding {

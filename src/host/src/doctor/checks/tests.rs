@@ -4,7 +4,7 @@ mod tree;
 
 use netlink::{Dcb, DscpPriority, Pfc};
 
-use super::super::{Check, Finding, Level, Netdev, Sight, Wanted, Whose, judge, look, nccl};
+use super::super::{Check, Finding, Level, Netdev, Sight, Whose, judge, look, nccl};
 use crate::roce::Roce;
 use tree::Tree;
 
@@ -38,7 +38,7 @@ fn seen(tree: &Tree, whose: Whose) -> Sight {
 }
 
 fn judged(sight: &Sight) -> Vec<Finding> {
-    judge(sight, Wanted::default())
+    judge(sight, None)
 }
 
 /// What is worse than good, as text.
@@ -166,12 +166,12 @@ fn an_mtu_that_is_too_small_or_larger_than_that_of_its_pf() {
 #[test]
 fn priorities_that_differ_between_rails_or_from_what_was_said() {
     let mut sight = seen(&good(), Whose::Node);
-    let others = judge(&sight, Wanted { roce: Some(Roce::NVIDIA) });
+    let others = judge(&sight, Some(Roce::NVIDIA));
     let bad: Vec<_> = others.iter().filter(|finding| finding.level == Level::Error).collect();
     assert_eq!(bad.len(), 2);
     assert_eq!(bad[0].value, "PFC on 5; DSCP 40 is priority 5, DSCP 48 is priority 6");
     assert_eq!(bad[0].wanted, "PFC on 3; DSCP 26 is priority 3, 48 is 6");
-    let agreed = judge(&sight, Wanted { roce: Some(Roce::SPIDERPOOL) });
+    let agreed = judge(&sight, Some(Roce::SPIDERPOOL));
     assert!(agreed.iter().all(|finding| finding.level == Level::Good));
     sight.netdevs[1].dcb.as_mut().unwrap().dscp.pop();
     fails(&sight, "Error Qos ens1: PFC on 5; DSCP 40 is priority 5");
