@@ -83,7 +83,7 @@ pub struct Allocation<'a> {
 /// those released longest ago whose cool-down is over. Only when no pool of the set has such an address are others taken
 /// before their cool-down is over, and last those that another owner would like to have again.
 pub fn allocate<'a>(request: &Request<'a>, leases: &dyn Leases) -> Result<Allocation<'a>, Error> {
-    let wishes = assign(request)?;
+    let requested = assign(request)?;
     let held = leases.of(request.key)?;
     let (declined, mut mine): (Vec<_>, Vec<_>) =
         held.iter().cloned().partition(|lease| request.declined.ips.contains(&lease.ip));
@@ -91,10 +91,10 @@ pub fn allocate<'a>(request: &Request<'a>, leases: &dyn Leases) -> Result<Alloca
     let turn = Turn { request, leases, quarantined };
     let mut grants = Vec::with_capacity(request.sets.len());
     let mut changes = Vec::new();
-    for (pools, wish) in request.sets.iter().zip(wishes) {
-        let grant = match held_already(pools, wish, &mut mine) {
+    for (pools, wanted) in request.sets.iter().zip(requested) {
+        let grant = match held_already(pools, wanted, &mut mine) {
             Some(grant) => grant,
-            None => turn.fresh(pools, wish)?,
+            None => turn.fresh(pools, wanted)?,
         };
         turn.record(grant, &held, &mut changes)?;
         grants.push(grant);
@@ -105,25 +105,25 @@ pub fn allocate<'a>(request: &Request<'a>, leases: &dyn Leases) -> Result<Alloca
     Ok(Allocation { grants, changes })
 }
 
-type Wish<'a> = Option<Grant<'a>>;
-
 /// Gives each requested address to the first set that offers it and has none yet.
-fn assign<'a>(request: &Request<'a>) -> Result<Vec<Wish<'a>>, Error> {
-    let mut wishes = vec![None::<Grant<'a>>; request.sets.len()];
+fn assign<'a>(request: &Request<'a>) -> Result<Vec<Option<Grant<'a>>>, Error> {
+    let mut requested = vec![None::<Grant<'a>>; request.sets.len()];
     for &ip in request.requested {
         let offering = |pools: &Vec<&'a Pool>| pools.iter().copied().find(|pool| pool.offered.contains(ip));
         let offers = || request.sets.iter().map(offering).enumerate();
-        let free =
-            offers().find_map(|(set, pool)| pool.filter(|_| wishes[set].is_none()).map(|pool| (set, pool)));
+        let free = offers()
+            .find_map(|(set, pool)| pool.filter(|_| requested[set].is_none()).map(|pool| (set, pool)));
         match free {
-            Some((set, pool)) => wishes[set] = Some(Grant { pool, ip }),
-            None => return Err(refuse(request, ip, offers().find_map(|(set, pool)| pool.and(wishes[set])))),
+            Some((set, pool)) => requested[set] = Some(Grant { pool, ip }),
+            None => {
+                return Err(refuse(request, ip, offers().find_map(|(set, pool)| pool.and(requested[set]))));
+            }
         }
     }
-    Ok(wishes)
+    Ok(requested)
 }
 
-fn refuse(request: &Request<'_>, ip: IpAddr, instead: Wish<'_>) -> Error {
+fn refuse(request: &Request<'_>, ip: IpAddr, instead: Option<Grant<'_>>) -> Error {
     if let Some(got) = instead {
         return Error::TooMany { ip, got: got.ip };
     }
@@ -150,9 +150,13 @@ fn exhausted(pools: &[&Pool]) -> Error {
 }
 
 /// A lease that the owner has already and that still fits; it is taken out of `mine`.
-fn held_already<'a>(pools: &[&'a Pool], wish: Wish<'a>, mine: &mut Vec<Lease>) -> Option<Grant<'a>> {
-    let fits = |lease: &Lease| match wish {
-        Some(wish) => (wish.ip == lease.ip).then_some(wish.pool),
+fn held_already<'a>(
+    pools: &[&'a Pool],
+    wanted: Option<Grant<'a>>,
+    mine: &mut Vec<Lease>,
+) -> Option<Grant<'a>> {
+    let fits = |lease: &Lease| match wanted {
+        Some(wanted) => (wanted.ip == lease.ip).then_some(wanted.pool),
         None => pools.iter().copied().find(|pool| pool.offered.contains(lease.ip)),
     };
     let (index, pool) = mine.iter().enumerate().find_map(|(index, lease)| Some((index, fits(lease)?)))?;
@@ -166,10 +170,10 @@ struct Turn<'r, 'a> {
 }
 
 impl<'a> Turn<'_, 'a> {
-    fn fresh(&self, pools: &[&'a Pool], wish: Wish<'a>) -> Result<Grant<'a>, Error> {
+    fn fresh(&self, pools: &[&'a Pool], wanted: Option<Grant<'a>>) -> Result<Grant<'a>, Error> {
         self.leases.require_whole()?;
-        if let Some(wish) = wish {
-            return self.requested(wish);
+        if let Some(wanted) = wanted {
+            return self.requested(wanted);
         }
         if let Some(grant) = self.sticky_binding(pools)? {
             return Ok(grant);
@@ -201,20 +205,24 @@ impl<'a> Turn<'_, 'a> {
         Ok(None)
     }
 
-    fn requested(&self, wish: Grant<'a>) -> Result<Grant<'a>, Error> {
-        let ip = wish.ip;
+    fn requested(&self, wanted: Grant<'a>) -> Result<Grant<'a>, Error> {
+        let ip = wanted.ip;
         let present = self.request.present;
         if present.node.contains(ip) || present.pod.contains(ip) {
             return Err(Error::Present { ip, holder: (present.holder)(ip) });
         }
         if self.quarantined.contains(ip) {
-            return Err(Error::NotOffered { ip, why: "a quarantined address", pool: wish.pool.name.clone() });
+            return Err(Error::NotOffered {
+                ip,
+                why: "a quarantined address",
+                pool: wanted.pool.name.clone(),
+            });
         }
         if self.request.foreign.contains(ip) {
             return Err(Error::Taken { ip, holder: None });
         }
         if !self.leases.is_leased(ip)? {
-            return Ok(wish);
+            return Ok(wanted);
         }
         let holder = self.leases.all()?.into_iter().find(|lease| lease.ip == ip);
         Err(Error::Taken { ip, holder: holder.map(Box::new) })

@@ -26,8 +26,8 @@ impl Free {
     }
 }
 
-/// A node's wish.
-struct Wish<'w> {
+/// A node's demand.
+struct Demand<'w> {
     node: &'w str,
     /// Addresses that pods use or wait for, and that the node does not have.
     hard: u64,
@@ -36,68 +36,68 @@ struct Wish<'w> {
 }
 
 impl<'w> Ledger<'w> {
-    /// Meets the wishes for a pool, the needs of all before the spares of any. Returns what was missing.
+    /// Meets the demands for a pool, the needs of all before the spares of any. Returns what was missing.
     pub(super) fn grant(&mut self, pool: &str, offer: &Offer, policy: &Policy) -> u64 {
-        let wishes = self.wishes(pool, offer, policy);
-        let sum = |part: fn(&Wish<'w>) -> u64| wishes.iter().map(part).sum::<u64>();
-        let (hard, soft) = (sum(|wish| wish.hard), sum(|wish| wish.soft));
+        let demands = self.demands(pool, offer, policy);
+        let sum = |part: fn(&Demand<'w>) -> u64| demands.iter().map(part).sum::<u64>();
+        let (hard, soft) = (sum(|demand| demand.hard), sum(|demand| demand.soft));
         if hard + soft == 0 {
             return 0;
         }
         let offered = offer.offered.without(&self.orphans());
         let mut free = self.look(pool, offer, &offered, hard.saturating_add(soft));
         if hard > free.len() {
-            return self.share(pool, offer, &wishes, &mut free);
+            return self.share(pool, offer, &demands, &mut free);
         }
         let plenty = is_plenty(free.len() - hard, &offered);
         let run = if plenty { policy.run } else { 1 };
-        for wish in &wishes {
-            self.give(pool, offer, wish.node, wish.hard, &mut free, run);
+        for demand in &demands {
+            self.give(pool, offer, demand.node, demand.hard, &mut free, run);
         }
-        for wish in wishes.iter().filter(|_| plenty) {
-            self.give(pool, offer, wish.node, wish.soft.min(free.len()), &mut free, run);
+        for demand in demands.iter().filter(|_| plenty) {
+            self.give(pool, offer, demand.node, demand.soft.min(free.len()), &mut free, run);
         }
         0
     }
 
     /// There is not enough: one each, until nothing is left.
-    fn share(&mut self, pool: &str, offer: &Offer, wishes: &[Wish<'_>], free: &mut Free) -> u64 {
-        let mut got = vec![0; wishes.len()];
+    fn share(&mut self, pool: &str, offer: &Offer, demands: &[Demand<'_>], free: &mut Free) -> u64 {
+        let mut got = vec![0; demands.len()];
         let mut left = free.len();
         while left > 0 {
-            for (wish, got) in wishes.iter().zip(&mut got) {
-                if left > 0 && wish.hard > *got {
+            for (demand, got) in demands.iter().zip(&mut got) {
+                if left > 0 && demand.hard > *got {
                     (*got, left) = (*got + 1, left - 1);
                 }
             }
         }
-        for (wish, got) in wishes.iter().zip(&got) {
-            self.give(pool, offer, wish.node, *got, free, 1);
+        for (demand, got) in demands.iter().zip(&got) {
+            self.give(pool, offer, demand.node, *got, free, 1);
         }
-        wishes.iter().zip(got).map(|(wish, got)| wish.hard - got).sum()
+        demands.iter().zip(got).map(|(demand, got)| demand.hard - got).sum()
     }
 
     /// In the order of their names.
-    fn wishes(&self, pool: &str, offer: &Offer, policy: &Policy) -> Vec<Wish<'w>> {
+    fn demands(&self, pool: &str, offer: &Offer, policy: &Policy) -> Vec<Demand<'w>> {
         let world = self.world;
-        let mut wishes = Vec::new();
+        let mut demands = Vec::new();
         for (name, node) in world.nodes.iter().filter(|(name, _)| !world.gone.contains(*name)) {
             if !offer.allowed.contains(name, &node.labels) {
                 continue;
             }
             let has = self.usable(pool, offer, name, node);
-            let wish = wish(
+            let demand = demand(
                 name,
                 offer,
                 node.pools.get(pool).map_or((0, None), |own| (own.need, own.most)),
                 has,
                 policy,
             );
-            if wish.hard + wish.soft > 0 {
-                wishes.push(wish);
+            if demand.hard + demand.soft > 0 {
+                demands.push(demand);
             }
         }
-        wishes
+        demands
     }
 
     /// How many addresses the node has that it can hand out.
@@ -188,13 +188,13 @@ fn aligned(places: Mask, run: u32) -> Option<Mask> {
 }
 
 /// What a node wants that needs some addresses, can use at most some, and has some.
-fn wish<'w>(
+fn demand<'w>(
     name: &'w str,
     offer: &Offer,
     (need, most): (u64, Option<u64>),
     has: u64,
     policy: &Policy,
-) -> Wish<'w> {
+) -> Demand<'w> {
     let whole =
         (offer.allowed.single() == Some(name)).then(|| offer.offered.len()).filter(|all| *all <= WHOLE);
     let hard = need.saturating_sub(has);
@@ -206,7 +206,7 @@ fn wish<'w>(
         (None, None) if hard > 0 || (need > 0 && has == need) => need + spare,
         (None, None) => need,
     };
-    Wish { node: name, hard, soft: wanted.saturating_sub(has.max(need)) }
+    Demand { node: name, hard, soft: wanted.saturating_sub(has.max(need)) }
 }
 
 /// Whether a quarter of the pool would still be free.
