@@ -10,18 +10,20 @@ mod link;
 pub mod other_type;
 pub mod parent;
 mod plugin;
+mod pod_link;
 
 pub use error::Error;
-pub use link::{Child, Nature, PodLink};
+pub use link::{Child, Nature};
 pub use parent::{Master, Parent};
 pub use plugin::Plugin;
+pub use pod_link::PodLink;
 
 pub use add::interface;
 pub use check::differences;
 pub use del::delete_all;
 pub(crate) use elsewhere::child_elsewhere;
 pub use elsewhere::delete_children;
-pub use link::{LinkRecord, staging_name};
+pub use pod_link::{LinkRecord, staging_name};
 
 use attach::Pod;
 use cni::Request;

@@ -1,6 +1,7 @@
 //! What the attachments of one pod share: made by the first that needs it, removed by the last, whoever that is.
 
 mod default_route;
+mod first;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -13,11 +14,9 @@ use super::changes::{Change, Made, Place};
 use super::config::{DefaultRouteNic, LINK_LOCAL};
 use super::defaults::Defaults;
 use super::detours::free;
-use super::model::{MAIN, PROTOCOL, Route, View};
+use super::model::{MAIN, Route, View};
 use super::node::OnNode;
-use super::undo::RoutingUndo;
 use super::veth::Pair;
-use super::{lost, nic, table};
 
 /// One coordinated NIC.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -209,73 +208,6 @@ impl Shared {
         self.underlay |= comes_first;
         self.members.push(member);
         Ok(())
-    }
-
-    /// The first NIC's table, so that its replies leave where they came in.
-    fn first_table(&self, view: &View, newcomer: &Member) -> Made {
-        let Some(first) = view.link(&self.first_nic) else { return Made::default() };
-        let held: Vec<u32> = self.tables().into_iter().chain(newcomer.tables()).collect();
-        let addresses: Vec<IpAddr> = view.addresses_of(first.index).map(|net| net.addr()).collect();
-        let orphan = lost::tables(view, &held, &addresses).into_iter().next();
-        let table = orphan.unwrap_or_else(|| table::choose(view, &held, &self.first_nic, &self.first_nic));
-        let defaults: Vec<Route> = self.defaults.of(first.index).cloned().collect();
-        let made = nic::table_of(view, first.index, table, &defaults, addresses);
-        let detours: Vec<Route> = self.detours.iter().map(|route| route.copy_to(table)).collect();
-        made.retain(|route| !detours.contains(route), |_| true)
-    }
-
-    /// A rail itself, it has been detached before the others.
-    pub(super) fn has_lost_first(&self) -> bool {
-        self.underlay && self.members.iter().all(|member| member.ifname != self.first_nic)
-    }
-
-    /// The first NIC has left: what its attachment made for the whole pod is the pod's from now on, and what speaks of its address
-    /// speaks of another. Returns the routes that are to be replaced.
-    pub(super) fn outlive_first(&mut self, view: &View, way: Way) -> Vec<Route> {
-        let pair = way.pair.or_else(|| self.way.as_mut().and_then(|known| known.pair.take()));
-        let known = self.way.take().map(|known| known.returns).filter(|_| way.returns == Made::default());
-        self.way = Some(Way { pair, returns: known.unwrap_or(way.returns) });
-        let before = self.detours.clone();
-        let src = self.source_hint(view, false);
-        self.detours.iter_mut().filter(|route| route.src.is_some()).for_each(|route| route.src = src);
-        before
-    }
-
-    /// Detours in the tables of NICs, with the first one's address, which the kernel would take away with it. What looks into
-    /// such a table has its source.
-    pub(super) fn outliving(&self, view: &View) -> Vec<Route> {
-        let Some(first) = view.link(&self.first_nic).filter(|_| self.has_lost_first()) else {
-            return Vec::new();
-        };
-        let tables: Vec<u32> = self.tuned().flat_map(Member::tables).collect();
-        let names_it = |src: IpAddr| view.addresses_of(first.index).any(|net| net.addr() == src);
-        let dies = |route: &&Route| {
-            route.protocol == PROTOCOL && tables.contains(&route.table) && route.src.is_some_and(names_it)
-        };
-        view.routes.iter().filter(dies).map(|route| Route { src: None, ..route.clone() }).collect()
-    }
-
-    /// The route as it is there: one that has outlived the first NIC has another source.
-    pub(super) fn present(&self, view: &View, route: &Route) -> Option<Route> {
-        let same = |other: &&Route| {
-            *other == route || (self.way.is_some() && other.leads_as(route) && other.protocol == PROTOCOL)
-        };
-        view.routes.iter().find(same).cloned()
-    }
-
-    /// Of a first NIC that has left.
-    pub(super) fn pair(&self) -> Option<Pair> {
-        self.way.as_ref()?.pair.clone()
-    }
-
-    /// NICs whose namespace is gone, or cannot be found.
-    pub(super) fn leave_with_namespace(&mut self, undos: &[RoutingUndo]) {
-        for RoutingUndo { key, .. } in undos {
-            self.remove(&key.network, &key.ifname);
-        }
-        if let Some(pair) = undos.iter().find_map(|undo| undo.pair.clone()) {
-            self.way.get_or_insert_default().pair = Some(pair);
-        }
     }
 
     /// The links whose addresses are the pod's to answer for: the first NIC and the coordinated ones.

@@ -6,7 +6,8 @@ use cni::{Interface, Request, ValidAttachments};
 use netlink::{HwAddr, LinkChange, Rtnetlink};
 use state::{AttachmentKey, Dirs};
 
-use super::link::{self, NAMESPACE_ENDS};
+use super::link;
+use super::pod_link::NAMESPACE_ENDS;
 use super::{PodLink, elsewhere, other_type};
 
 /// DEL of a child link. The IPAM's DEL runs after the link is gone.
