@@ -6,8 +6,6 @@ mod del;
 mod derive;
 mod device_info;
 mod error;
-mod name;
-mod node;
 mod prepared;
 mod rdma_cni;
 mod undo;
@@ -20,12 +18,10 @@ pub use undo::RdmaUndo;
 
 pub use check::of_device;
 pub use del::find_unrecorded;
-pub(crate) use name::give_name;
-pub use node::NodeRdma;
-pub use prepared::PreparedRdma;
+pub use prepared::{NodeRdma, PreparedRdma};
 
 pub(crate) use prepared::immovable;
-pub(crate) use undo::move_to_host;
+pub(crate) use undo::{give_name, move_to_host};
 
 /// The CNI type, the folder of the peer's caches, and the owner of the records.
 pub const NAME: &str = "rdma";

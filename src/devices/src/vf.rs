@@ -39,7 +39,7 @@ pub use settings::NetdevSettings;
 pub use undo::VfUndo;
 
 pub(crate) use caches::user_of;
-pub(crate) use ethernet::lock;
+pub(crate) use ethernet::lock_file;
 pub(crate) use owner::taken_by;
 
 use links::pkey::Pkey;

@@ -82,7 +82,7 @@ impl Move<'_> {
             Attachments::open(&self.dirs, NAME)?.prepare::<RdmaUndo>(key.clone(), &self.pod.netns)?;
         // A lock's file stays for ever: none for what is no device.
         Device::require(&Root::system(), &self.id)?;
-        let lock = vf::lock::file(&self.dirs, &self.id)?.acquire()?;
+        let lock = vf::lock_file(&self.dirs, &self.id)?.acquire()?;
         let device = Device::require(&Root::system(), &self.id)?;
         let rdma = PreparedRdma::find(&self.dirs, device, self.wanted, &mut NodeRdma::default())?;
         let mut adding = prepared.begin(rdma.undo(key.clone(), &self.pod))?;

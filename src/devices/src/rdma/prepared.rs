@@ -4,9 +4,10 @@ use attach::Pod;
 use netlink::{Rdma, RdmaDevice};
 use state::{AttachmentKey, Dirs};
 
+use super::add::open;
 use super::rdma_cni::RdmaCniCache;
 use super::undo::holders;
-use super::{Error, NodeRdma, RdmaSpec, RdmaUndo, device_info};
+use super::{Error, Policy, RdmaSpec, RdmaUndo, device_info, require_exclusive};
 use crate::claim::Owner;
 use crate::part::Parts;
 use crate::vf::{Device, Id};
@@ -140,4 +141,32 @@ fn taken(name: &str, error: netlink::Error) -> attach::Error {
         return Error::Name { wanted: name.to_owned(), problem: problem.to_owned() }.into();
     }
     error.into()
+}
+
+/// What is asked of the node's RDMA once for all rails.
+#[derive(Debug, Default)]
+pub struct NodeRdma {
+    exclusive: bool,
+    devices: Vec<RdmaDevice>,
+}
+
+impl NodeRdma {
+    /// An error in RDMA netns mode `shared`.
+    pub fn require_exclusive(&mut self) -> Result<(), attach::Error> {
+        if !self.exclusive {
+            self.exclusive = require_exclusive(Policy::Exclusive)?;
+        }
+        Ok(())
+    }
+
+    /// The device of that name. The kernel looks none up by its name, and lists all of them: once more where one has come home
+    /// since, from a pod that is gone.
+    fn device(&mut self, name: &str) -> Result<Option<RdmaDevice>, attach::Error> {
+        let is_called = |device: &&RdmaDevice| device.name == name;
+        if let Some(known) = self.devices.iter().find(is_called) {
+            return Ok(Some(known.clone()));
+        }
+        self.devices = open()?.devices()?;
+        Ok(self.devices.iter().find(is_called).cloned())
+    }
 }

@@ -10,13 +10,14 @@ use state::{AttachmentKey, Dirs, file};
 use sysfs::Root;
 
 use super::Error;
-use super::name::give_name;
 use crate::holders::Holders;
 use crate::users::Upstream;
 use crate::vf::{self, Device, Id, VfKind, taken_by};
 
 /// As for the VF itself.
 const RETURN: Duration = Duration::from_secs(10);
+/// What no driver calls a device.
+const SPARE: &str = "railcni-spare";
 
 /// An RDMA device as it was before a pod got it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -47,7 +48,7 @@ impl Undo for RdmaUndo {
         let id = Id::parse(&self.device)?;
         // A lock's file stays for ever: none for what is no device any more.
         let _lock = match Device::find(&Root::system(), &id)? {
-            Some(_) => Some(vf::lock::file(&dirs, &id)?.acquire()?),
+            Some(_) => Some(vf::lock_file(&dirs, &id)?.acquire()?),
             None => None,
         };
         self.undo_locked(&dirs, &id, context)
@@ -160,4 +161,21 @@ pub(crate) fn move_to_host(
             None => Ok(()),
         }
     })?
+}
+
+/// Gives a device on the host its name again. No two devices of a machine have one name, in whatever namespaces they are: a pod
+/// may have given it to another one of its own. If that is on the host, too, it gets the name that this one had; if not, this one
+/// keeps what it has.
+pub(crate) fn give_name(host: &mut Rdma, device: &RdmaDevice, wanted: &str) -> Result<(), attach::Error> {
+    match host.rename(device.index, wanted) {
+        Err(error) if error.is_exists() => (),
+        renamed => return Ok(renamed?),
+    }
+    let Some(other) = host.device_by_name(wanted)? else {
+        tracing::warn!(rdma = device.name, wanted, "a device in a pod has its name: it keeps the one it has");
+        return Ok(());
+    };
+    host.rename(device.index, SPARE)?;
+    host.rename(other.index, &device.name)?;
+    Ok(host.rename(device.index, wanted)?)
 }

@@ -1,12 +1,12 @@
 //! VFs of Ethernet PFs, and subfunctions: MAC, MTU, and the files of sriov-cni.
 
-pub(crate) mod lock;
 mod sriov_cni;
 #[cfg(test)]
 mod tests;
 mod torn;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use attach::Error as AttachError;
 use attach::locks::LockFile;
@@ -18,7 +18,7 @@ use state::{AttachmentKey, Dirs};
 use super::apply::set_own_mac;
 use super::kind::Special;
 use super::netdev::move_to_pod;
-use super::{Device, Error, PreparedVf, VfSpec, VfUndo};
+use super::{Device, Error, Id, PreparedVf, VfSpec, VfUndo};
 use crate::site::Site;
 use crate::users::Upstream;
 
@@ -42,11 +42,21 @@ impl SriovCniFiles {
     }
 }
 
+/// As long as sriov-cni waits.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The lock on one VF that every plugin takes which changes it or its RDMA device, sriov-cni's processes included: below the
+/// upstream plugins' directory, `sriov/pci/vf_lock/ID.lock`.
+pub(crate) fn lock_file(dirs: &Dirs, id: &Id) -> Result<LockFile, AttachError> {
+    let directory = dirs.upstream.create(&[Upstream::Sriov.name(), "pci", "vf_lock"])?;
+    Ok(LockFile { path: directory.join(format!("{id}.lock")), shared: false, patience: PATIENCE })
+}
+
 pub(super) struct Ethernet;
 
 impl Special for Ethernet {
     fn locks(&self, dirs: &Dirs, device: &Device) -> Result<Vec<LockFile>, AttachError> {
-        Ok(vec![lock::file(dirs, device.id())?])
+        Ok(vec![lock_file(dirs, device.id())?])
     }
 
     fn addresses_user_space(&self) -> bool {

@@ -5,7 +5,6 @@
 
 mod error;
 mod ib_sriov_cni;
-mod lock;
 mod rebind;
 mod torn;
 
@@ -32,11 +31,30 @@ use rebind::{guid_of, rdma_anywhere, rdma_of, rebind};
 /// As for an interface that comes back to the host.
 const REBUILD: Duration = Duration::from_secs(10);
 
+/// A rebind takes seconds on a busy node, and several VFs of one PF may want one.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Where ib-sriov-cni has its one lock of the node, wherever its caches are.
+const UPSTREAM: &str = "/var/run/cni/ib-sriov";
+/// Our own locks, below the state directory.
+const FOLDER: &str = "ib";
+
+/// VFs of different PFs do not wait for each other; processes of ib-sriov-cni and ours keep each other away.
+fn lock_files(dirs: &Dirs, device: &Device) -> Result<Vec<LockFile>, AttachError> {
+    let upstream = Path::new(UPSTREAM);
+    state::file::create_folder(upstream)?;
+    let pf = device.pf().map_or_else(|| device.id().to_string(), |pf| pf.function.bdf().to_string());
+    let directory = dirs.state.create(&[FOLDER])?;
+    Ok(vec![
+        LockFile { path: upstream.join("cni.lock"), shared: true, patience: PATIENCE },
+        LockFile { path: directory.join(format!("{pf}.lock")), shared: false, patience: PATIENCE },
+    ])
+}
+
 pub(super) struct InfiniBand;
 
 impl Special for InfiniBand {
     fn locks(&self, dirs: &Dirs, device: &Device) -> Result<Vec<LockFile>, AttachError> {
-        lock::files(dirs, device)
+        lock_files(dirs, device)
     }
 
     fn addresses_user_space(&self) -> bool {

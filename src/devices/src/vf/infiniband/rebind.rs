@@ -3,10 +3,10 @@ use std::time::{Duration, Instant};
 use attach::wait::{here as wait_here, millis};
 use netlink::{Guid, Link, Rdma, RdmaDevice, Rtnetlink};
 use serde::{Deserialize, Serialize};
-use state::Dirs;
+use state::{Dirs, Lock};
 use sysfs::Root;
 
-use super::{Error, lock};
+use super::{Error, FOLDER, PATIENCE};
 use crate::rdma::give_name;
 use crate::vf::{Device, Id};
 
@@ -88,7 +88,9 @@ pub(super) fn rebind(
         let device = id.to_string();
         return Err(Error::Pf { device }.into());
     };
-    let _lock = lock::of_rebind(dirs)?;
+    // Two at once could swap the numbers of their character devices.
+    let lock = dirs.state.create(&[FOLDER])?.join("rebind.lock");
+    let _lock = Lock::acquire(&lock, PATIENCE)?;
     let function = Root::system().pci(*bdf)?;
     function.unbind()?;
     function.bind(driver).map_err(|source| Error::Unbound {
