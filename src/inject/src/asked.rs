@@ -21,7 +21,7 @@ pub enum Key {
 
 /// The word that is followed.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Wish {
+pub struct Asked {
     /// By which key.
     pub key: Key,
     /// Its value.
@@ -44,7 +44,7 @@ impl Key {
     }
 }
 
-impl Wish {
+impl Asked {
     /// What the pod says beats what its namespace says; of several keys in one place the first counts. An empty word on a pod
     /// asks for nothing, whatever its namespace says.
     pub fn of(pod: &Value, namespace: &Namespace) -> Result<Option<Self>, Refusal> {
@@ -67,7 +67,7 @@ impl Wish {
                 format!("is longer than {LONGEST} characters"),
             ));
         }
-        let wish = || Self { key, word: word.to_owned(), of_namespace };
-        Ok((!word.is_empty()).then(wish))
+        let asked = || Self { key, word: word.to_owned(), of_namespace };
+        Ok((!word.is_empty()).then(asked))
     }
 }

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use fabric::Attachment;
 use serde_json::Value;
 
+use crate::asked::Asked;
 use crate::edit::Edit;
 use crate::error::Refusal;
 use crate::ipam::Addresses;
 use crate::namespace::{Namespace, Policy};
 use crate::networks::Networks;
 use crate::requested::{Addition, Requested};
-use crate::wish::Wish;
 use crate::{INJECTED, NETWORKS, resources};
 
 /// What becomes of a pod.
@@ -47,20 +47,20 @@ pub fn inject(
     if !policy.allows(&namespace.name) {
         return untouched(format!("pods of namespace {} are left alone", namespace.name));
     }
-    let Some(wish) = Wish::of(pod, namespace)? else {
+    let Some(asked) = Asked::of(pod, namespace)? else {
         return untouched("neither pod nor namespace asks for rails".to_owned());
     };
     if pod["spec"]["hostNetwork"] == true {
         return untouched("it is in the network of its node, where the rails are already".to_owned());
     }
     require_shape(pod)?;
-    let attachments = networks.of(&wish)?;
+    let attachments = networks.of(&asked)?;
     let mut edit = Edit::of(pod);
     let (mut added, notes) = attach(&mut edit, &attachments, namespace)?;
     added.extend(resources::add(&mut edit, &units(&attachments)));
-    edit.put(&["metadata", "annotations", INJECTED], wish.word.clone().into());
+    edit.put(&["metadata", "annotations", INJECTED], asked.word.clone().into());
     if edit.patch.is_empty() {
-        return untouched(format!("it has all that {} {:?} stands for", wish.key.name(), wish.word));
+        return untouched(format!("it has all that {} {:?} stands for", asked.key.name(), asked.word));
     }
     Ok(Outcome::Injected(Injection { pod: edit.pod, patch: edit.patch, added, notes }))
 }

@@ -1,6 +1,6 @@
 //! Why a pod is refused.
 
-use crate::wish::Key;
+use crate::asked::Key;
 
 /// Why a pod that asks for rails cannot have them: what, where, and the cure.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]

@@ -4,6 +4,7 @@
 //! Total: every input gives a pod or a [`Refusal`] that names what is wrong. Idempotent: an injected pod is left as it is. Nothing
 //! of the pod is ever taken away: its own networks and resources stay, ours come after them.
 
+mod asked;
 mod decide;
 mod edit;
 mod error;
@@ -12,13 +13,12 @@ mod namespace;
 mod networks;
 mod requested;
 mod resources;
-mod wish;
 
+pub use asked::{Asked, Key};
 pub use decide::{Injection, Outcome, inject};
 pub use error::Refusal;
 pub use namespace::{Namespace, Policy};
 pub use networks::Networks;
-pub use wish::{Key, Wish};
 
 /// What Multus reads.
 pub const NETWORKS: &str = "k8s.v1.cni.cncf.io/networks";

@@ -7,9 +7,9 @@ use cni::lenient::member;
 use fabric::{Attachment, Options, natural};
 use serde_json::Value;
 
+use crate::asked::{Asked, Key};
 use crate::error::Refusal;
 use crate::namespace::Namespace;
-use crate::wish::{Key, Wish};
 
 /// Words are listed in errors, but not hundreds of them.
 const LISTED: usize = 10;
@@ -59,20 +59,20 @@ impl Networks {
         members.filter_map(|member| member.attachment.as_ref().err().map(String::as_str)).collect()
     }
 
-    pub(crate) fn of(&self, wish: &Wish) -> Result<Vec<Attachment>, Refusal> {
-        let words = self.0.get(&wish.key);
-        let Some(members) = words.and_then(|words| words.get(&wish.word)) else {
+    pub(crate) fn of(&self, asked: &Asked) -> Result<Vec<Attachment>, Refusal> {
+        let words = self.0.get(&asked.key);
+        let Some(members) = words.and_then(|words| words.get(&asked.word)) else {
             let known = words.into_iter().flat_map(BTreeMap::keys).take(LISTED).cloned().collect();
-            return Err(Refusal::Unknown { key: wish.key, word: wish.word.clone(), known });
+            return Err(Refusal::Unknown { key: asked.key, word: asked.word.clone(), known });
         };
         let mut seen = BTreeSet::new();
         let members = members.iter().filter(|member| seen.insert(&member.name));
-        members.map(|member| member.attachment.clone().map_err(|problem| unusable(wish, problem))).collect()
+        members.map(|member| member.attachment.clone().map_err(|problem| unusable(asked, problem))).collect()
     }
 }
 
-fn unusable(wish: &Wish, problem: String) -> Refusal {
-    Refusal::Network { key: wish.key, word: wish.word.clone(), problem }
+fn unusable(asked: &Asked, problem: String) -> Refusal {
+    Refusal::Network { key: asked.key, word: asked.word.clone(), problem }
 }
 
 impl Member {

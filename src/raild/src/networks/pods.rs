@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use admission::{Request, mutate};
-use inject::{INJECTED, Wish};
+use inject::{Asked, INJECTED};
 use serde_json::Value;
 use tokio::sync::Notify;
 
@@ -57,7 +57,7 @@ fn is_suspect(pod: &Value, known: &Known) -> bool {
     let namespace = known.world.borrow().namespace(metadata["namespace"].as_str().unwrap_or_default());
     metadata["deletionTimestamp"].is_null()
         && metadata["annotations"][INJECTED].is_null()
-        && Wish::of(pod, &namespace).is_ok_and(|wish| wish.is_some())
+        && Asked::of(pod, &namespace).is_ok_and(|asked| asked.is_some())
 }
 
 async fn tell(connection: &Connection, known: &Known, pod: Value) {
