@@ -4,21 +4,22 @@
 mod figures;
 mod file;
 mod health;
+mod object;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use api::{RailNode, RailNodeStatus};
+use api::RailNode;
 use grants::agent::{Agent, AgentRules, Local};
 use ipam::{Grants, JournalStore, Range, RangeSet, Store as _, StoreError};
-use serde_json::{Value, json};
 use state::Dirs;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 
-use crate::connection::{Connection, Failure, Seen, object, path};
+use crate::connection::{Connection, Failure, Seen, path};
 use crate::kubelet;
-use crate::socket::{self, Answerers, Want};
+use crate::socket::{self, AddressRequest, Answerers};
 use figures::Figures;
 use file::{file, remembered};
 use health::Health;
@@ -66,7 +67,7 @@ pub(crate) async fn run() -> Result<(), String> {
         agent,
         seen: None,
         written: None,
-        wants: Vec::new(),
+        requests: Vec::new(),
         started: Instant::now(),
         joining: false,
         heard: Instant::now(),
@@ -97,7 +98,7 @@ struct Shell {
     seen: Option<RailNode>,
     /// The file of the plugins as it was last written by this life.
     written: Option<Grants>,
-    wants: Vec<(Want, Instant)>,
+    requests: Vec<(AddressRequest, Instant)>,
     started: Instant,
     /// Until the API server knows this life.
     joining: bool,
@@ -109,27 +110,6 @@ struct Shell {
 }
 
 impl Shell {
-    /// From now on this life speaks for the node, as soon as the API server can be told so.
-    fn join(&mut self) {
-        if std::mem::replace(&mut self.joining, true) {
-            return;
-        }
-        let (connection, tell, node) = (self.connection.clone(), self.tell.clone(), self.node.clone());
-        let life = self.agent.life().to_owned();
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        let epoch = self.agent.first_epoch(u64::try_from(now.as_millis()).unwrap_or(u64::MAX));
-        tokio::task::spawn_local(async move {
-            let joined = loop {
-                match join(&connection, &node, &life, epoch).await {
-                    Ok(joined) => break joined,
-                    Err(failure) => eprintln!("raild: railnode {node}: {failure:?}; trying again"),
-                }
-                tokio::time::sleep(PAUSE).await;
-            };
-            let _ = tell.send(Input::Joined(Box::new(joined)));
-        });
-    }
-
     fn follow(&self) {
         let tell = self.tell.clone();
         let fields = Some(format!("metadata.name={}", self.node));
@@ -140,7 +120,7 @@ impl Shell {
     async fn run(
         mut self,
         mut hear: UnboundedReceiver<Input>,
-        mut asked: UnboundedReceiver<Want>,
+        mut asked: UnboundedReceiver<AddressRequest>,
     ) -> Result<(), String> {
         let mut tick = tokio::time::interval(TICK);
         let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
@@ -151,11 +131,11 @@ impl Shell {
                     Some(input) => self.take(input)?,
                     None => return Ok(()),
                 },
-                Some(want) = asked.recv() => {
-                    self.wants.push((want, Instant::now()));
+                Some(request) = asked.recv() => {
+                    self.requests.push((request, Instant::now()));
                     tokio::time::sleep(BATCH).await;
-                    while let Ok(want) = asked.try_recv() {
-                        self.wants.push((want, Instant::now()));
+                    while let Ok(request) = asked.try_recv() {
+                        self.requests.push((request, Instant::now()));
                     }
                 }
                 _ = tick.tick() => (),
@@ -248,109 +228,6 @@ impl Shell {
         }
         self.answer(&leased);
         self.figures.note(self.trouble.is_some(), &self.agent, &leased, &self.waiting());
-    }
-
-    /// Forgets who does not wait any more, and tells those who have waited long enough why there is nothing.
-    fn refuse_late(&mut self) {
-        let (late, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.wants)
-            .into_iter()
-            .partition(|(want, since)| since.elapsed() >= want.patience);
-        let why = self.why();
-        for (want, since) in late {
-            self.figures.ended(&want.pool, "refused", since);
-            let _ = want.answer.send(why.clone());
-        }
-        let (gone, waiting): (Vec<_>, Vec<_>) =
-            waiting.into_iter().partition(|(want, _)| want.answer.is_closed());
-        for (want, since) in gone {
-            self.figures.ended(&want.pool, "left", since);
-        }
-        self.wants = waiting;
-    }
-
-    /// What a plugin is told that gets nothing.
-    fn why(&self) -> String {
-        let heard = self.heard.elapsed().as_secs();
-        let epoch = self.agent.kept().epoch;
-        match &self.trouble {
-            Some(trouble) => format!(
-                "none raild agent last heard the API server {heard} s ago ({}); its grant is of epoch {epoch}",
-                trouble.replace('\n', " ").chars().take(200).collect::<String>()
-            ),
-            None => format!(
-                "none raild agent has told the controller, which has not granted more; it last heard the API server {heard} s \
-                 ago, and its grant is of epoch {epoch}"
-            ),
-        }
-    }
-
-    /// Only this life is heard, and only its own part of the status.
-    fn say(&self, status: &RailNodeStatus) {
-        let operations = json!([
-            { "op": "test", "path": "/status/life", "value": status.life },
-            { "op": "add", "path": "/status/epoch", "value": status.epoch },
-            { "op": "add", "path": "/status/waits", "value": status.waits },
-            { "op": "add", "path": "/status/pools", "value": status.pools },
-        ]);
-        self.write(operations, Vec::new());
-    }
-
-    /// Changes the status; events are told when it is done.
-    fn write(&self, operations: Value, events: Vec<Value>) {
-        let (connection, tell, node) = (self.connection.clone(), self.tell.clone(), self.node.clone());
-        tokio::task::spawn_local(async move {
-            let said = connection
-                .patch::<RailNode>(&path::<RailNode>(), &node, true, operations)
-                .await
-                .map(Box::new);
-            let is_done = said.is_ok();
-            if matches!(said, Err(Failure::Unknown(_))) {
-                // It is said again, but not as fast as an API server that is down refuses it.
-                tokio::time::sleep(PAUSE).await;
-            }
-            let _ = tell.send(Input::Said(said));
-            if is_done {
-                crate::event::tell(&connection, "the node", events).await;
-            }
-        });
-    }
-
-    /// Tells those who wait that there is something for them.
-    fn answer(&mut self, leased: &RangeSet) {
-        let mut free: BTreeMap<String, u128> = self
-            .agent
-            .usable()
-            .into_iter()
-            .map(|(pool, usable)| (pool, usable.without(leased).len()))
-            .collect();
-        let epoch = self.agent.kept().epoch;
-        let mut still = Vec::new();
-        for (want, since) in std::mem::take(&mut self.wants) {
-            match free.get_mut(&want.pool).filter(|free| **free >= u128::from(want.count)) {
-                Some(free) => {
-                    *free -= u128::from(want.count);
-                    self.figures.ended(&want.pool, "granted", since);
-                    let _ = want.answer.send(format!("granted {epoch}"));
-                }
-                None => still.push((want, since)),
-            }
-        }
-        self.wants = still;
-    }
-}
-
-/// Makes the node's object where there is none, with this epoch.
-async fn join(connection: &Connection, name: &str, life: &str, epoch: i64) -> Result<RailNode, Failure> {
-    let nodes = path::<RailNode>();
-    let life = json!({ "status": { "life": life } });
-    match connection.merge(&nodes, name, true, life.clone()).await {
-        Err(Failure::Missing) => {
-            let spec = json!({ "epoch": epoch, "pools": [] });
-            let made = object::<RailNode>(&json!({ "name": name }), &spec);
-            connection.create::<Value>(&nodes, &made).await?;
-            connection.merge(&nodes, name, true, life).await
-        }
-        other => other,
     }
 }
 

@@ -1,33 +1,33 @@
 //! `raild controller`: what the API server shows goes to `grants::Controller`, and what that asks goes to the API server.
 
+mod cluster;
 mod fence;
 mod figures;
 mod others;
+mod request;
 mod status;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use api::{Metadata, Object, RailBlock, RailBlockSpec, RailNode, SpiderIPPool, SpiderReservedIP};
+use api::{Metadata, Object, RailBlock, RailNode, SpiderIPPool, SpiderReservedIP};
 use grants::{Answer, Controller, Event, Policy, Request, Rules};
 use metrics::Pool;
-use serde_json::json;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 
-use crate::connection::{Connection, Failure, Seen, object, path};
-use crate::gone::{Missing, NodeObject, RELEASED};
+use crate::connection::{Connection, Seen, path};
+use crate::gone::NodeObject;
 use crate::lease::Lease;
+use cluster::{Cluster, keep};
 use figures::Figures;
-use others::Others;
+use request::execute;
 use status::Statuses;
 
 /// Changes that come within this time are met in one pass.
 const BATCH: Duration = Duration::from_millis(20);
 /// How often time alone may change a decision.
 const TICK: Duration = Duration::from_millis(500);
-/// Keeps a block in place, whoever deletes it: it is the only place that says whose an address is.
-const FINALIZER: &str = "railcni.dev/ledger";
 
 enum Input {
     Pools(Seen<SpiderIPPool>),
@@ -37,22 +37,6 @@ enum Input {
     RailNodes(Seen<RailNode>),
     Blocks(Seen<RailBlock>),
     Answered(Box<Request>, Answer),
-}
-
-/// Labels of the nodes that are there, by name.
-type Labels = BTreeMap<String, BTreeMap<String, String>>;
-
-/// The kinds that `grants` wants whole, and what follows from time.
-#[derive(Default)]
-struct Cluster {
-    pools: Option<BTreeMap<String, SpiderIPPool>>,
-    reserved: Option<BTreeMap<String, SpiderReservedIP>>,
-    others: Others,
-    nodes: Option<BTreeMap<String, NodeObject>>,
-    released: BTreeSet<String>,
-    missing: Missing,
-    /// What `grants` has heard last: labels, and nodes that are gone.
-    told: Option<(Labels, BTreeSet<String>)>,
 }
 
 /// Runs until it is ended.
@@ -190,54 +174,6 @@ impl Shell {
         }
     }
 
-    fn note_released(&mut self, seen: &Seen<RailNode>) {
-        let is_released = |node: &RailNode| node.metadata.annotations.contains_key(RELEASED);
-        match seen {
-            Seen::All(nodes, ..) => {
-                self.cluster.released = nodes
-                    .iter()
-                    .filter(|node| is_released(node))
-                    .map(|node| node.metadata.name.clone())
-                    .collect();
-            }
-            Seen::One(node) if is_released(node) => {
-                self.cluster.released.insert(node.metadata.name.clone());
-            }
-            Seen::One(node) | Seen::Gone(node) => {
-                self.cluster.released.remove(&node.metadata.name);
-            }
-        }
-    }
-
-    fn tell_pools(&mut self) {
-        let Cluster { pools: Some(pools), reserved: Some(reserved), others, .. } = &self.cluster else {
-            return;
-        };
-        let Some(of_others) = others.reserved() else { return };
-        let reserved = reserved.values().chain(of_others).cloned().collect();
-        self.controller.see(Event::Pools(pools.values().cloned().collect(), reserved));
-        for (_, problem) in self.controller.refused() {
-            eprintln!("raild: {problem}");
-        }
-    }
-
-    fn tell_cluster(&mut self) {
-        let Some(nodes) = &self.cluster.nodes else { return };
-        let world = self.controller.world();
-        let owners = world.blocks.values().flat_map(|block| block.since.keys());
-        let granted = owners.chain(world.nodes.keys()).cloned().collect();
-        let now = self.started.elapsed();
-        let gone = self.cluster.missing.judge(&granted, &self.cluster.released, nodes, now);
-        let labels = nodes.iter().map(|(name, node)| (name.clone(), node.metadata.labels.clone())).collect();
-        let news = Some((labels, gone));
-        if news != self.cluster.told
-            && let Some((labels, gone)) = news.clone()
-        {
-            self.cluster.told = news;
-            self.controller.see(Event::Cluster(labels, gone));
-        }
-    }
-
     /// Asks what is to be asked now; only advice keeps a second controller quiet.
     fn go_on(&mut self) {
         if !self.lease.is_ours() {
@@ -283,77 +219,4 @@ impl Shell {
 /// The version of an object.
 fn number(metadata: &Metadata) -> u64 {
     metadata.resource_version.as_ref().and_then(|version| version.parse().ok()).unwrap_or(0)
-}
-
-/// Objects by name.
-fn keep<T: Named>(kept: &mut Option<BTreeMap<String, T>>, seen: Seen<T>) {
-    match seen {
-        Seen::All(all, ..) => *kept = Some(all.into_iter().map(|object| (object.name(), object)).collect()),
-        Seen::One(object) => {
-            kept.get_or_insert_default().insert(object.name(), *object);
-        }
-        Seen::Gone(object) => {
-            kept.get_or_insert_default().remove(&object.name());
-        }
-    }
-}
-
-trait Named {
-    fn name(&self) -> String;
-}
-
-impl<S, T> Named for Object<S, T> {
-    fn name(&self) -> String {
-        self.metadata.name.clone()
-    }
-}
-
-impl Named for NodeObject {
-    fn name(&self) -> String {
-        self.metadata.name.clone()
-    }
-}
-
-async fn execute(connection: &Connection, request: &Request) -> Answer {
-    let blocks = path::<RailBlock>();
-    let nodes = path::<RailNode>();
-    let stored = match request {
-        Request::CreateBlock(name, spec) => {
-            block(connection.create(&blocks, &ledger(name, None, spec)).await)
-        }
-        Request::ReplaceBlock(name, version, spec) => {
-            block(connection.replace(&blocks, name, &ledger(name, Some(version), spec)).await)
-        }
-        Request::ReadBlock(name) => block(connection.get(&blocks, name).await),
-        Request::ReadNode(name) => node(connection.get(&nodes, name).await),
-        Request::PatchNode(name, expected, spec) => {
-            let operations = json!([
-                { "op": "test", "path": "/metadata/uid", "value": expected.uid },
-                { "op": "test", "path": "/spec/epoch", "value": expected.epoch },
-                { "op": "replace", "path": "/spec", "value": spec },
-            ]);
-            node(connection.patch(&nodes, name, false, operations).await)
-        }
-    };
-    match stored {
-        Ok(answer) => answer,
-        Err(Failure::Missing) => Answer::Missing,
-        Err(Failure::Refused(_)) => Answer::Refused,
-        Err(Failure::Unknown(problem)) => {
-            eprintln!("raild: {problem}");
-            Answer::Unknown
-        }
-    }
-}
-
-fn ledger(name: &str, version: Option<&String>, spec: &RailBlockSpec) -> serde_json::Value {
-    object::<RailBlock>(&json!({ "name": name, "resourceVersion": version, "finalizers": [FINALIZER] }), spec)
-}
-
-fn block(stored: Result<RailBlock, Failure>) -> Result<Answer, Failure> {
-    stored.map(|block| Answer::Block(Box::new(block)))
-}
-
-fn node(stored: Result<RailNode, Failure>) -> Result<Answer, Failure> {
-    stored.map(|node| Answer::Node(Box::new(node)))
 }

@@ -23,12 +23,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// More addresses than a pod has interfaces.
 const MOST: u64 = 64;
 
-/// A pod that waits.
+/// Addresses that a pod waits for.
 #[derive(Debug)]
-pub(crate) struct Want {
+pub(crate) struct AddressRequest {
     pub(crate) pool: String,
     pub(crate) count: u64,
-    /// How long he does.
+    /// How long it does.
     pub(crate) patience: Duration,
     /// One line; whoever asks may be gone by then.
     pub(crate) answer: oneshot::Sender<String>,
@@ -48,7 +48,7 @@ pub(crate) fn bind(path: &Path) -> Result<UnixListener, String> {
 
 /// Who answers.
 pub(crate) struct Answerers {
-    pub(crate) grants: UnboundedSender<Want>,
+    pub(crate) grants: UnboundedSender<AddressRequest>,
     pub(crate) devices: UnboundedSender<kubelet::Question>,
 }
 
@@ -64,7 +64,7 @@ impl Answerers {
         let (answer, answered) = oneshot::channel();
         let asked = match question {
             Question::Want { pool, count, patience } => {
-                self.grants.send(Want { pool, count, patience, answer }).is_ok()
+                self.grants.send(AddressRequest { pool, count, patience, answer }).is_ok()
             }
             Question::Devices(pod) => self.devices.send((pod, answer)).is_ok(),
         };

@@ -41,13 +41,13 @@ impl Figures {
     }
 
     async fn tell(self, eyes: Arc<Mutex<Eyes>>) -> Vec<Family> {
-        // The plugins' wants are not to wait until hundreds of files are read.
+        // The plugins' requests are not to wait until hundreds of files are read.
         let look = move || eyes.lock().unwrap_or_else(PoisonError::into_inner).look();
         let sight = tokio::task::spawn_blocking(look).await.unwrap_or_default();
         [metrics::node(&sight), metrics::agent(&self.0.borrow())].concat()
     }
 
-    /// A pod's want has ended, `since` it came.
+    /// A pod's request has ended, `since` it came.
     pub(super) fn ended(&self, pool: &str, how: &'static str, since: Instant) {
         let agent = &mut *self.0.borrow_mut();
         agent.ended(pool, how);
@@ -88,8 +88,8 @@ impl Shell {
     /// What pods wait for, by pool.
     pub(super) fn waiting(&self) -> BTreeMap<String, u64> {
         let mut waiting = BTreeMap::new();
-        for (want, _) in &self.wants {
-            *waiting.entry(want.pool.clone()).or_default() += want.count;
+        for (request, _) in &self.requests {
+            *waiting.entry(request.pool.clone()).or_default() += request.count;
         }
         waiting
     }

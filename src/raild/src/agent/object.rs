@@ -1,0 +1,76 @@
+//! What the agent writes to the cluster: the node's object, and its own part of that.
+
+use api::{RailNode, RailNodeStatus};
+use serde_json::{Value, json};
+
+use super::{Input, PAUSE, Shell};
+use crate::connection::{Connection, Failure, object, path};
+
+impl Shell {
+    /// From now on this life speaks for the node, as soon as the API server can be told so.
+    pub(super) fn join(&mut self) {
+        if std::mem::replace(&mut self.joining, true) {
+            return;
+        }
+        let (connection, tell, node) = (self.connection.clone(), self.tell.clone(), self.node.clone());
+        let life = self.agent.life().to_owned();
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let epoch = self.agent.first_epoch(u64::try_from(now.as_millis()).unwrap_or(u64::MAX));
+        tokio::task::spawn_local(async move {
+            let joined = loop {
+                match join(&connection, &node, &life, epoch).await {
+                    Ok(joined) => break joined,
+                    Err(failure) => eprintln!("raild: railnode {node}: {failure:?}; trying again"),
+                }
+                tokio::time::sleep(PAUSE).await;
+            };
+            let _ = tell.send(Input::Joined(Box::new(joined)));
+        });
+    }
+
+    /// Only this life is heard, and only its own part of the status.
+    pub(super) fn say(&self, status: &RailNodeStatus) {
+        let operations = json!([
+            { "op": "test", "path": "/status/life", "value": status.life },
+            { "op": "add", "path": "/status/epoch", "value": status.epoch },
+            { "op": "add", "path": "/status/waits", "value": status.waits },
+            { "op": "add", "path": "/status/pools", "value": status.pools },
+        ]);
+        self.write(operations, Vec::new());
+    }
+
+    /// Changes the status; events are told when it is done.
+    pub(super) fn write(&self, operations: Value, events: Vec<Value>) {
+        let (connection, tell, node) = (self.connection.clone(), self.tell.clone(), self.node.clone());
+        tokio::task::spawn_local(async move {
+            let said = connection
+                .patch::<RailNode>(&path::<RailNode>(), &node, true, operations)
+                .await
+                .map(Box::new);
+            let is_done = said.is_ok();
+            if matches!(said, Err(Failure::Unknown(_))) {
+                // It is said again, but not as fast as an API server that is down refuses it.
+                tokio::time::sleep(PAUSE).await;
+            }
+            let _ = tell.send(Input::Said(said));
+            if is_done {
+                crate::event::tell(&connection, "the node", events).await;
+            }
+        });
+    }
+}
+
+/// Makes the node's object where there is none, with this epoch.
+async fn join(connection: &Connection, name: &str, life: &str, epoch: i64) -> Result<RailNode, Failure> {
+    let nodes = path::<RailNode>();
+    let life = json!({ "status": { "life": life } });
+    match connection.merge(&nodes, name, true, life.clone()).await {
+        Err(Failure::Missing) => {
+            let spec = json!({ "epoch": epoch, "pools": [] });
+            let made = object::<RailNode>(&json!({ "name": name }), &spec);
+            connection.create::<Value>(&nodes, &made).await?;
+            connection.merge(&nodes, name, true, life).await
+        }
+        other => other,
+    }
+}
