@@ -62,13 +62,13 @@ lint: ## formatting, clippy as errors, licences and advisories
 	@scripts/setup lint
 	@CARGO=$(CARGO) scripts/lint
 
-vm-test: build ## only the tests that run in the VM lab
+vm-test: build ## only the tests that run in the VM lab, and those that take minutes there and are left out of make test
 	@scripts/setup test
-	@RAILCNI_BIN_DIR=$(abspath $(DIST)) scripts/as-root $(CARGO) test -p vm --test vm
+	@RAILCNI_BIN_DIR=$(abspath $(DIST)) scripts/as-root $(CARGO) test --workspace --test vm -- --include-ignored
 
 vm-matrix: build ## the VM lab on the release's kernel and on the backported one
 	@scripts/setup test
-	@RAILCNI_BIN_DIR=$(abspath $(DIST)) RAILCNI_VM_KERNEL=release,backports scripts/as-root $(CARGO) test -p vm --test vm
+	@RAILCNI_BIN_DIR=$(abspath $(DIST)) RAILCNI_VM_KERNEL=release,backports scripts/as-root $(CARGO) test --workspace --test vm -- --include-ignored
 
 vm-shell: build ## a shell in a guest with two rails of four VFs
 	@scripts/as-root $(CARGO) run -q -p vm -- shell --rails 2 --vfs 4

@@ -27,7 +27,7 @@ pub use configuration::{CONFIGURATIONS, Configuration};
 use costs::Spent;
 use queue::Queue;
 use report::Report;
-pub use select::all;
+pub use select::{Left, all};
 
 /// A guest that says nothing for so long hangs: its test's own limit, and time to clear up.
 fn patience() -> Duration {
@@ -43,6 +43,9 @@ pub struct Options {
     /// Filters are whole names
     #[arg(long)]
     pub exact: bool,
+    /// Those that take minutes, too
+    #[arg(long)]
+    pub include_ignored: bool,
     /// List the tests instead of running them
     #[arg(long)]
     pub list: bool,
@@ -80,15 +83,14 @@ pub fn main() -> ExitCode {
 /// Runs what `options` select; true when everything passed.
 pub fn run(options: &Options, out: &mut (dyn Write + Send)) -> Result<bool> {
     let all = all()?;
-    let total = all.len();
-    let selected = select::filtered(all, options);
+    let (selected, left) = select::selected(all, options);
     if options.list {
         return list(&selected, out).map(|()| true);
     }
     let mut passed = true;
     for suite in &options.kernel {
         let image = prepare(*suite).context("prepare the VM lab")?;
-        passed &= run_on(&image, &selected, total, options.guests.unwrap_or_else(default_guests), out)?;
+        passed &= run_on(&image, &selected, left, options.guests.unwrap_or_else(default_guests), out)?;
     }
     Ok(passed)
 }
@@ -101,16 +103,16 @@ pub fn prepare(suite: Suite) -> Result<Image> {
     Ok(image)
 }
 
-/// Runs `tests`, of `total` that there are, in so many guests at once; true when everything passed.
+/// Runs `tests`, and not those that are `left`, in so many guests at once; true when everything passed.
 pub fn run_on(
     image: &Image,
     tests: &[Test],
-    total: usize,
+    left: Left,
     guests: usize,
     out: &mut (dyn Write + Send),
 ) -> Result<bool> {
     let queue = Queue::of(&CONFIGURATIONS, tests, select::is_full());
-    let report = Mutex::new(Report::start(out, &image.describe()?, tests, total)?);
+    let report = Mutex::new(Report::start(out, &image.describe()?, tests, left)?);
     let shared = Guests { image, queue: &queue, report: &report };
     thread::scope(|scope| {
         let guests: Vec<_> = (0..guests).map(|_| scope.spawn(|| shared.work())).collect();

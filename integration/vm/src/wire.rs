@@ -66,6 +66,8 @@ pub struct Test {
     pub name: String,
     /// Seconds it may take.
     pub limit: u64,
+    /// It takes so long that it runs only where it is asked for.
+    pub ignored: bool,
 }
 
 /// Sent to a guest that runs tests, after it has come up and after each test: the next one, or that there is none.

@@ -57,7 +57,7 @@ fn run_one(test: &Test, job: &Job) -> Result<Result<Vec<String>, String>> {
     let mut command = Command::new("unshare");
     command.args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]);
     command.arg(env::current_exe()?).arg("isolate").arg(&test.binary);
-    command.args(["--exact", &test.name, "--nocapture", "--test-threads=1"]);
+    command.args(["--exact", &test.name, "--include-ignored", "--nocapture", "--test-threads=1"]);
     command.env_clear().envs(&job.env).env("HOME", "/root").env("RAILCNI_VM_GUEST", "1");
     let (mut reader, writer) = std::io::pipe()?;
     command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);

@@ -100,6 +100,7 @@ mod tests {
                 binary: "guest".into(),
                 name: String::new(),
                 limit: 1,
+                ignored: false,
             })
             .collect::<Vec<_>>()
             .into_iter()

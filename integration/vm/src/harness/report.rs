@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
+use crate::harness::Left;
 use crate::harness::costs::{Costs, Spent};
 use crate::wire::Test;
 
@@ -14,7 +15,7 @@ pub(crate) struct Report<'a> {
     failures: Vec<(String, String)>,
     passed: usize,
     not_run: Vec<String>,
-    filtered: usize,
+    left: Left,
     start: Instant,
     costs: Costs,
 }
@@ -24,13 +25,12 @@ impl<'a> Report<'a> {
         out: &'a mut (dyn Write + Send),
         machine: &str,
         selected: &[Test],
-        total: usize,
+        left: Left,
     ) -> Result<Self> {
         let count = selected.len();
         writeln!(out, "\nrunning {count} test{} ({machine})", if count == 1 { "" } else { "s" })?;
-        let filtered = total - count;
         let (failures, costs, start) = (Vec::new(), Costs::default(), Instant::now());
-        Ok(Self { out, failures, passed: 0, not_run: Vec::new(), filtered, start, costs })
+        Ok(Self { out, failures, passed: 0, not_run: Vec::new(), left, start, costs })
     }
 
     pub(crate) fn finished(&mut self, shown: &str, failure: Option<String>, time: Duration) -> Result<()> {
@@ -89,12 +89,15 @@ impl<'a> Report<'a> {
         }
         write!(self.out, "{}", self.costs)?;
         let verdict = if good { "ok" } else { "FAILED" };
-        let (passed, failed, filtered) =
-            (self.passed, self.failures.len() + self.not_run.len(), self.filtered);
+        let (passed, failed) = (self.passed, self.failures.len() + self.not_run.len());
+        let Left { ignored, filtered } = self.left;
+        if ignored > 0 {
+            writeln!(self.out, "\n{ignored} tests of minutes were not run: `make vm-test` has them")?;
+        }
         let time = self.start.elapsed().as_secs_f32();
         writeln!(
             self.out,
-            "\ntest result: {verdict}. {passed} passed; {failed} failed; 0 ignored; 0 measured; \
+            "\ntest result: {verdict}. {passed} passed; {failed} failed; {ignored} ignored; 0 measured; \
              {filtered} filtered out; finished in {time:.2}s\n"
         )?;
         Ok(good)
@@ -108,7 +111,7 @@ mod tests {
     #[test]
     fn a_failure_shows_its_output_and_turns_the_result() {
         let mut out = Vec::new();
-        let mut report = Report::start(&mut out, "a machine", &[], 0).expect("start");
+        let mut report = Report::start(&mut out, "a machine", &[], Left::default()).expect("start");
         report.finished("eth::good", None, Duration::ZERO).expect("write");
         report.finished("eth::bad", Some("because".into()), Duration::ZERO).expect("write");
         report.not_run("eth::later").expect("write");
@@ -123,7 +126,7 @@ mod tests {
     #[test]
     fn a_boot_that_warned_is_a_failure() {
         let mut out = Vec::new();
-        let mut report = Report::start(&mut out, "a machine", &[], 0).expect("start");
+        let mut report = Report::start(&mut out, "a machine", &[], Left::default()).expect("start");
         report.boot("ib", Err(anyhow::anyhow!("the guest's kernel warned"))).expect("write");
         assert!(!report.finish().expect("finish"));
     }

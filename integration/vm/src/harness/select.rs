@@ -11,16 +11,20 @@ use crate::command::output;
 use crate::harness::{CONFIGURATIONS, Options};
 use crate::wire::Test;
 
-const MANIFEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+/// The workspace's own: of one package alone, cargo would build with other features, and all dependencies once more.
+const MANIFEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml");
 /// Seconds that one test may take under TCG on a busy machine; the kill matrices start hundreds of processes.
 const LIMIT: u64 = 300;
 /// The same in a full run.
 const TORTURE_LIMIT: u64 = 3 * 3600;
 
 /// Targets of the foundation's own privileged tests that also run on Debian's kernel.
-const FOUNDATION: [&str; 3] = ["macvlan", "coordinator", "conformance_links"];
+const FOUNDATION: [&str; 3] = ["macvlan", COORDINATOR, "conformance_links"];
+const COORDINATOR: &str = "coordinator";
 /// Those of them about what is read and refused, on any kernel alike.
 const INPUT: &str = "input::";
+/// Of coordinator, which the namespaces run in full, those that each run tries on Debian's kernel, too: they send packets.
+const SENDING: [&str; 2] = ["traffic::", "underlay::traffic::"];
 /// And those that end a verb at each of its points, for a full run: the namespaces have every point in each run, and the same
 /// plugin in chains on VFs is ended in guests.
 const ENDED: &str = "anywhere";
@@ -38,7 +42,7 @@ pub(crate) fn limit() -> u64 {
 /// Every test, by name within its binary.
 pub fn all() -> Result<Vec<Test>> {
     let mut tests = Vec::new();
-    for program in programs(&["--manifest-path", MANIFEST, "--test", "guest"])? {
+    for program in programs(&["guest"])? {
         tests.extend(program.tests("")?);
     }
     let unknown = tests.iter().find(|test| !CONFIGURATIONS.iter().any(|known| known.owns(test)));
@@ -46,19 +50,40 @@ pub fn all() -> Result<Vec<Test>> {
         let names = CONFIGURATIONS.map(|known| known.name).join(", ");
         anyhow::bail!("the first module of {} is no configuration ({names})", test.shown);
     }
-    let targets = FOUNDATION.iter().flat_map(|target| ["--test", target]);
-    let arguments: Vec<_> =
-        ["--manifest-path", MANIFEST, "-p", "netns-tests"].into_iter().chain(targets).collect();
-    for program in programs(&arguments)? {
+    for program in programs(&FOUNDATION)? {
         let listed = program.tests(&format!("plain::{}::", program.target))?;
         let tells = |test: &Test| !test.name.starts_with(INPUT) && (is_full() || !test.name.contains(ENDED));
-        tests.extend(listed.into_iter().filter(tells));
+        let of_each_run = |test: &Test| {
+            program.target != COORDINATOR || SENDING.iter().any(|part| test.name.starts_with(part))
+        };
+        tests.extend(listed.into_iter().filter(tells).map(|mut test| {
+            test.ignored |= !of_each_run(&test);
+            test
+        }));
     }
     Ok(tests)
 }
 
-/// Those that the filters let through.
-pub(crate) fn filtered(all: Vec<Test>, options: &Options) -> Vec<Test> {
+/// How many tests a run leaves out.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Left {
+    /// For the time they take.
+    pub ignored: usize,
+    /// By name.
+    pub filtered: usize,
+}
+
+/// Those that the filters let through and that are not ignored.
+pub(crate) fn selected(all: Vec<Test>, options: &Options) -> (Vec<Test>, Left) {
+    let total = all.len();
+    let named = filtered(all, options);
+    let filtered = total - named.len();
+    let (ignored, selected): (Vec<_>, Vec<_>) =
+        named.into_iter().partition(|test| test.ignored && !options.include_ignored && !is_full());
+    (selected, Left { ignored: ignored.len(), filtered })
+}
+
+fn filtered(all: Vec<Test>, options: &Options) -> Vec<Test> {
     let matches = |test: &Test, filter: &String| {
         if options.exact { test.shown == *filter } else { test.shown.contains(filter.as_str()) }
     };
@@ -83,24 +108,35 @@ impl Program {
     }
 
     fn tests(&self, prefix: &str) -> Result<Vec<Test>> {
-        let listed = output(Command::new(&self.path).args(["--list", "--format", "terse"]))?;
-        let names = listed.lines().filter_map(|line| line.strip_suffix(": test"));
-        let test = |name: &str| Test {
+        let ignored = self.names(&["--ignored"])?;
+        let test = |name: String| Test {
             shown: format!("{prefix}{name}"),
             binary: self.path.clone(),
-            name: name.to_owned(),
+            ignored: ignored.contains(&name),
+            name,
             limit: limit(),
         };
-        Ok(names.map(test).collect())
+        Ok(self.names(&["--include-ignored"])?.into_iter().map(test).collect())
+    }
+
+    fn names(&self, which: &[&str]) -> Result<Vec<String>> {
+        let listed = output(Command::new(&self.path).args(["--list", "--format", "terse"]).args(which))?;
+        Ok(listed.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect())
     }
 }
 
-/// Has cargo build test targets.
-fn programs(arguments: &[&str]) -> Result<Vec<Program>> {
+/// Has cargo build the test targets of these names.
+fn programs(targets: &[&str]) -> Result<Vec<Program>> {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["test", "--no-run", "--quiet", "--message-format=json"]).args(arguments);
+    cargo.args(["test", "--no-run", "--quiet", "--message-format=json", "--workspace"]);
+    cargo.args(["--manifest-path", MANIFEST]).args(targets.iter().flat_map(|target| ["--test", target]));
     let messages = output(&mut cargo).context("build the guest tests")?;
     let programs: Vec<_> = messages.lines().filter_map(Program::parse).collect();
-    ensure!(!programs.is_empty(), "cargo built no test program for {}", arguments.join(" "));
+    ensure!(
+        programs.len() == targets.len(),
+        "cargo built {} test programs for {}",
+        programs.len(),
+        targets.join(", ")
+    );
     Ok(programs)
 }

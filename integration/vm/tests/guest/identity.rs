@@ -11,10 +11,16 @@ use vm::lab::{Pod, Vf, vf};
 use crate::attachment::{Way, address};
 use crate::eth::sriov::state::{State, assert_no_file};
 
-/// The tests of all this, for the ways of one boot.
+/// The tests of all this, for the ways of one boot; `rarely` where another boot says nearly the same.
 macro_rules! identity {
+    (rarely $ways:expr) => {
+        $crate::identity::identity! { @all [#[ignore = "a minute in a guest: make vm-test"]] $ways }
+    };
     ($ways:expr) => {
-        $crate::identity::identity! { $ways;
+        $crate::identity::identity! { @all [] $ways }
+    };
+    (@all $attributes:tt $ways:expr) => {
+        $crate::identity::identity! { @each $attributes $ways;
             a_late_del_leaves_a_later_pod_with_the_same_path_and_inode_alone
             a_del_that_comes_again_leaves_the_next_owner_in_the_namespace_alone
             what_the_pod_puts_in_the_place_of_its_vf_is_not_taken_for_it
@@ -26,11 +32,15 @@ macro_rules! identity {
             an_address_that_the_pod_has_put_on_other_links_is_taken_off_them_before_others_get_it
         }
     };
-    ($ways:expr; $($name:ident)*) => {
-        $(#[test]
+    (@each $attributes:tt $ways:expr; $($name:ident)*) => {
+        $($crate::identity::identity! { @one $attributes $ways; $name })*
+    };
+    (@one [$(#[$attribute:meta])*] $ways:expr; $name:ident) => {
+        #[test]
+        $(#[$attribute])*
         fn $name() {
             $crate::identity::$name(&$ways);
-        })*
+        }
     };
 }
 

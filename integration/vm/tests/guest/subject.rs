@@ -28,10 +28,14 @@ impl Subject {
 /// The tests of each subject, one for each verb: what both kinds of ending need at first is slow in a guest.
 macro_rules! matrices {
     ($world:expr; $($name:ident = $subject:expr;)*) => {
-        $(mod $name {
+        $($crate::subject::matrices! { @of [] $world; $name = $subject })*
+    };
+    (@of [$(#[$attribute:meta])*] $world:expr; $name:ident = $subject:expr) => {
+        mod $name {
             use super::*;
 
             #[test]
+            $(#[$attribute])*
             fn add_ended_anywhere_leaves_nothing() {
                 $subject.end(&$world, |matrix| {
                     matrix.kill("ADD");
@@ -40,14 +44,24 @@ macro_rules! matrices {
             }
 
             #[test]
+            $(#[$attribute])*
             fn del_ended_anywhere_is_finished_by_the_next() {
                 $subject.end(&$world, |matrix| {
                     matrix.kill("DEL");
                     matrix.fail("DEL");
                 });
             }
+        }
+    };
+}
+
+/// The same of subjects of which those of `matrices` say nearly all.
+macro_rules! rare_matrices {
+    ($world:expr; $($name:ident = $subject:expr;)*) => {
+        $($crate::subject::matrices! {
+            @of [#[ignore = "a minute in a guest: make vm-test"]] $world; $name = $subject
         })*
     };
 }
 
-pub(crate) use matrices;
+pub(crate) use {matrices, rare_matrices};

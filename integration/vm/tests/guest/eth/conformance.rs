@@ -21,11 +21,13 @@ fn ipam() -> Value {
 }
 
 #[test]
+#[ignore = "half a minute in a guest, and rail has it all: make vm-test"]
 fn sriov() {
     of("sriov", |_, _| json!({ "vlan": 100, "ipam": ipam() }));
 }
 
 #[test]
+#[ignore = "half a minute in a guest, and rail has it all: make vm-test"]
 fn rdma() {
     of("rdma", |_, pod| {
         let first = json!({ "cniVersion": "1.1.0", "interfaces": [{ "name": "net1", "sandbox": pod.path() }],

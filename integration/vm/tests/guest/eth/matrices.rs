@@ -5,15 +5,19 @@ use serde_json::{Value, json};
 use testkit::{Chain, Pod, Share, World, torture};
 use vm::lab::vf;
 
-use crate::subject::{Subject, matrices};
+use crate::subject::{Subject, matrices, rare_matrices};
 
 matrices! {
+    World::of_guest();
+    rails = RAILS;
+}
+
+rare_matrices! {
     World::of_guest();
     sriov = SRIOV;
     rdma = RDMA;
     sriov_rdma_coordinator = CHAIN;
     rail = RAIL;
-    rails = RAILS;
 }
 
 const SRIOV: Subject = Subject { name: "sriov", share: Share::About(8), ignored: &[], chain: alone };

@@ -29,7 +29,7 @@ fn by_rail(vf: &Vf, pod: &Pod, container: &str) -> Attachment {
     Attachment { calls: vec![plugin("rail", vf, pod, container, &settings(vf)).with(&rail)] }
 }
 
-identity! { WAYS }
+identity! { rarely WAYS }
 
 #[test]
 fn a_torn_cache_of_the_pod_before_is_no_claim_to_what_the_next_one_has() {

@@ -4,12 +4,16 @@ use serde_json::{Value, json};
 use testkit::{Chain, Pod, Share, World};
 use vm::lab::vf;
 
-use crate::subject::{Subject, matrices};
+use crate::subject::{Subject, matrices, rare_matrices};
 
 matrices! {
     World::of_guest();
-    ib_sriov = IB_SRIOV;
     rail = RAIL;
+}
+
+rare_matrices! {
+    World::of_guest();
+    ib_sriov = IB_SRIOV;
 }
 
 const IB_SRIOV: Subject = Subject { name: "ib-sriov", share: Share::About(6), ignored: &[], chain: ib_sriov };

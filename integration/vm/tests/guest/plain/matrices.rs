@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use testkit::{Chain, Pod, Share, World};
 
-use crate::subject::{Subject, matrices};
+use crate::subject::{Subject, matrices, rare_matrices};
 
 matrices! {
     world();
@@ -14,7 +14,7 @@ matrices! {
 mod ifacer_raised {
     use super::*;
 
-    matrices! {
+    rare_matrices! {
         world_that_is_down();
         ifacer = RAISED;
     }
