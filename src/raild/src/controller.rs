@@ -16,10 +16,10 @@ use metrics::Pool;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 
+use self::cluster::{Cluster, keep};
 use crate::connection::{Connection, Seen, path};
 use crate::gone::NodeObject;
 use crate::lease::Lease;
-use cluster::{Cluster, keep};
 use figures::Figures;
 use request::execute;
 use status::Statuses;
