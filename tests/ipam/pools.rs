@@ -86,7 +86,7 @@ fn missing_disabled_foreign_and_exhausted_pools() {
     node.add("first", &using(&["small"]));
     let (code, message) = refusal("small");
     assert!(code == 100 && message.contains("left in pool \"small\" (10.0.0.0/24)"), "{message}");
-    assert!(message.contains("`railctl gc`"), "{message}");
+    assert!(message.contains("`railctl gc --dry-run`"), "{message}");
     let args = "K8S_POD_NAMESPACE=ml;IgnoreUnknown=1";
     let next = node.call("ADD", "pod", &using(&["small", "off", "spare"])).args(args).run();
     assert_eq!(next.error().0, 7, "a name that does not exist is an error even where another pool would do");

@@ -38,7 +38,7 @@ fn exhausted(world: &World, pool: &str, unmet: u64) -> Condition {
     }
     let text = format!(
         "pods wait for addresses that no node can spare ({who}): add to spec.ips, or look for what pods that are gone still hold \
-         (`railctl gc` on the nodes)"
+         (`railctl gc --dry-run` on the nodes)"
     );
     condition("Exhausted", true, "Wanted", text)
 }

@@ -231,6 +231,7 @@ fn who_waits_for_what_nobody_can_spare_is_named_and_it_is_news_once() {
     let states = conditions.iter().map(|one| (one.r#type.as_str(), one.status.as_str())).collect::<Vec<_>>();
     assert_eq!(states, [("Granting", "True"), ("Exhausted", "True"), ("NearlyFull", "False")]);
     assert!(conditions[1].message.contains("(a wants 1, b wants 2)"), "{conditions:?}");
+    assert!(conditions[1].message.ends_with("(`railctl gc --dry-run` on the nodes)"), "{conditions:?}");
 
     let (told, news) = grants::changed(conditions.clone(), &[], "10:00");
     assert_eq!(news.iter().map(|one| one.r#type.as_str()).collect::<Vec<_>>(), ["Exhausted"]);

@@ -40,7 +40,7 @@ pub enum Error {
     #[error("no {family} pool is left for {wanted}: {}", joined(.reasons))]
     NoPool { family: &'static str, wanted: String, reasons: Vec<String> },
     /// Every address of these pools is taken.
-    #[error("no address is left in {}; `railctl gc` shows what pods that are gone still hold", .pools.join(", "))]
+    #[error("no address is left in {}; `railctl gc --dry-run` shows what pods that are gone still hold", .pools.join(", "))]
     Exhausted { pools: Vec<String> },
     /// Every address is taken that the cluster has granted to this node.
     #[error("no address is left in {}", listed(.pools))]

@@ -146,7 +146,7 @@ fn an_exhausted_pool_says_so_and_recovers() {
     }
     assert_eq!(
         world.add("e").unwrap_err().to_string(),
-        r#"no address is left in pool "rail" (10.0.0.0/24); `railctl gc` shows what pods that are gone still hold"#
+        r#"no address is left in pool "rail" (10.0.0.0/24); `railctl gc --dry-run` shows what pods that are gone still hold"#
     );
     world.del("c");
     assert_eq!(world.add("e").unwrap(), "10.0.0.4", "one that cools down is better than none");
