@@ -193,8 +193,12 @@ fn pools_within_the_config_need_no_file() {
 fn default_pools_serve_a_config_that_names_none() {
     let node = Node::with_pools(&pool("any", "{subnet: 10.0.0.0/24, ips: [10.0.0.7], default: true}"));
     assert_eq!(node.add("pod", &network(&json!({}))), ["10.0.0.7/24"]);
-    let message = "no IPv4 or IPv6 pool is left for the default pools: none is defined";
-    assert_eq!(Node::new().refusal("pod", &network(&json!({}))), (7, message.to_owned()));
+    let (code, message) = Node::new().refusal("pod", &network(&json!({})));
+    assert!(code == 7 && message.starts_with("the config names no pool, and none is defined: "), "{message}");
+    let named = Node::with_pools(&pool("rail1", "{subnet: 10.0.0.0/24, ips: [10.0.0.7]}"));
+    let message = "the config names no pool, and none that is defined has default: true; name one in ipam.ippools \
+                   (known are rail1)";
+    assert_eq!(named.refusal("pod", &network(&json!({}))), (7, message.to_owned()));
 }
 
 #[test]

@@ -30,6 +30,9 @@ pub enum Error {
     /// The config names a pool that does not exist.
     #[error("pool {name:?} is not defined{}", known_names(.known, .places, .unreadable))]
     UnknownPool { name: String, known: Vec<String>, places: Vec<String>, unreadable: Vec<String> },
+    /// The config names no pool, and no pool is a default one.
+    #[error("the config names no pool, and {}", no_default(.known, .places, .unreadable))]
+    NoDefault { known: Vec<String>, places: Vec<String>, unreadable: Vec<String> },
     /// A name in the list of the other family.
     #[error("pool {name:?} is {is}, but listed for {wanted}")]
     WrongFamily { name: String, is: &'static str, wanted: &'static str },
@@ -129,6 +132,18 @@ impl PoolError {
     }
 }
 
+fn no_default(names: &[String], places: &[String], unreadable: &[String]) -> String {
+    let known = match (names, places) {
+        ([], []) => "none is defined".to_owned(),
+        ([], places) => format!("none is defined: {}", places.join(", and ")),
+        (names, _) => format!(
+            "none that is defined has default: true; name one in ipam.ippools (known are {})",
+            names.join(", ")
+        ),
+    };
+    unreadable.iter().fold(known, |text, source| format!("{text}; {source}"))
+}
+
 fn known_names(names: &[String], places: &[String], unreadable: &[String]) -> String {
     let known = match (names, places) {
         ([], []) => ", nor is any other".to_owned(),
@@ -140,7 +155,7 @@ fn known_names(names: &[String], places: &[String], unreadable: &[String]) -> St
 
 fn joined(reasons: &[String]) -> String {
     match reasons {
-        [] => "none is defined".to_owned(),
+        [] => "none of this family is called so".to_owned(),
         reasons => reasons.join("; "),
     }
 }

@@ -90,6 +90,9 @@ fn named<'c>(
 fn defaults<'c>(catalog: &'c Catalog, filter: &Filter<'_>) -> Result<Vec<Vec<&'c Pool>>, Error> {
     let entries = catalog.entries().iter().filter(|entry| entry.default);
     let all = entries.map(valid).collect::<Result<Vec<_>, _>>()?;
+    if all.is_empty() {
+        return Err(no_default(catalog));
+    }
     let of = |family| {
         let mut pools = all.iter().copied().filter(|pool| pool.family() == family).collect::<Vec<_>>();
         pools.sort_by_key(|pool| Reverse(pool.scope.rank()));
@@ -147,6 +150,14 @@ fn literal<'c>(catalog: &'c Catalog, family: Family, name: &str) -> Result<&'c P
 fn unknown(catalog: &Catalog, name: &str) -> Error {
     Error::UnknownPool {
         name: name.to_owned(),
+        known: catalog.names(),
+        places: catalog.places().to_vec(),
+        unreadable: catalog.unreadable().to_vec(),
+    }
+}
+
+fn no_default(catalog: &Catalog) -> Error {
+    Error::NoDefault {
         known: catalog.names(),
         places: catalog.places().to_vec(),
         unreadable: catalog.unreadable().to_vec(),

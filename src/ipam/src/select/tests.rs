@@ -48,7 +48,10 @@ fn a_name_that_no_pool_has() {
     assert_eq!(four(&["r3"], THREE).unwrap_err(), r#"pool "r3" is not defined; known are r1, r2, s1"#);
     assert_eq!(four(&["r3"], "[]").unwrap_err(), r#"pool "r3" is not defined, nor is any other"#);
     assert_eq!(four(&["s1"], THREE).unwrap_err(), r#"pool "s1" is IPv6, but listed for IPv4"#);
-    assert_eq!(four(&["q*"], THREE).unwrap_err(), "no IPv4 pool is left for q*: none is defined");
+    assert_eq!(
+        four(&["q*"], THREE).unwrap_err(),
+        "no IPv4 pool is left for q*: none of this family is called so"
+    );
 }
 
 #[test]
@@ -68,7 +71,13 @@ fn default_pools_and_the_more_specific_first() {
     assert_eq!(choose(pools, &DEFAULT).unwrap(), "c a | d");
     assert_eq!(
         choose(THREE, &DEFAULT).unwrap_err(),
-        "no IPv4 or IPv6 pool is left for the default pools: none is defined"
+        "the config names no pool, and none that is defined has default: true; name one in ipam.ippools (known are r1, r2, s1)"
+    );
+    assert_eq!(choose("[]", &DEFAULT).unwrap_err(), "the config names no pool, and none is defined");
+    let elsewhere = "[{name: a, subnet: 10.1.0.0/24, default: true, nodeName: [n2]}]";
+    assert_eq!(
+        choose(elsewhere, &DEFAULT).unwrap_err(),
+        "no IPv4 or IPv6 pool is left for the default pools: a: nodeName is n2, and this node is n1"
     );
     let one_family = "[{name: a, subnet: 10.1.0.0/24, default: true}, {name: d, subnet: 'fd00::/64', default: true, disable: true}]";
     assert_eq!(choose(one_family, &DEFAULT).unwrap(), "a");
