@@ -178,6 +178,28 @@ fn a_fabric_is_one_network_or_one_per_vf() {
     assert_eq!(injection.added.len(), 16);
 }
 
+/// What the README and the example itself say of its resources.
+#[test]
+fn the_shared_example_asks_for_the_devices_it_says_and_for_none_without_them() {
+    let asks = pod(&json!({ "railcni.dev/fabric": "gpu" }));
+    let resources = |page: &str| {
+        let injection = injected(&asks, &networks(&[page.to_owned()]));
+        let limits = injection.pod["spec"]["containers"][0]["resources"]["limits"].as_object().cloned();
+        limits.unwrap_or_default().keys().cloned().collect::<Vec<_>>()
+    };
+    let of = |first: &str| {
+        (1..=8).map(|rail| format!("spidernet.io/shared_cx5_{first}{rail}")).collect::<Vec<_>>()
+    };
+    assert_eq!(resources(MACVLAN), of("rail"));
+    let named = (1..=8).fold(MACVLAN.to_owned(), |page, rail| {
+        let nic = format!("interface: enp{}s0f0np0\n", rail + 10);
+        page.replace(&nic, &format!("{nic}      name: gpu{rail}\n"))
+    });
+    assert_eq!(resources(&named), of("gpu"), "as Spiderpool's guide calls them");
+    let (page, _) = MACVLAN.split_once("  resources:").expect("resources");
+    assert_eq!(resources(&page.replace("  rdma: shared\n", "")), [""; 0]);
+}
+
 #[test]
 fn a_pods_word_beats_its_namespaces_and_an_empty_one_asks_for_nothing() {
     let rails = ten_rails();
