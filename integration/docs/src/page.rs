@@ -14,6 +14,8 @@ pub struct Page {
     pub path: PathBuf,
     /// The levels of its headings, in order.
     pub headings: Vec<u8>,
+    /// Its headings as links name them behind the `#`.
+    pub anchors: Vec<String>,
     /// Rows (the header's among them) and columns of each table.
     pub tables: Vec<(usize, usize)>,
     /// Its fenced blocks, in order.
@@ -24,6 +26,8 @@ pub struct Page {
     pub codes: Vec<String>,
     /// What is wrong with its form.
     pub faults: Vec<String>,
+    /// The words of the heading that is being read.
+    heading: Option<String>,
 }
 
 impl Page {
@@ -76,7 +80,14 @@ impl Page {
 
     fn note(&mut self, event: &Event<'_>) {
         match event {
-            Event::Start(Tag::Heading { level, .. }) => self.headings.push(*level as u8),
+            Event::Start(Tag::Heading { level, .. }) => {
+                self.headings.push(*level as u8);
+                self.heading = Some(String::new());
+            }
+            Event::End(TagEnd::Heading(_)) => {
+                let text = self.heading.take().unwrap_or_default();
+                self.anchors.push(anchor(&text));
+            }
             Event::Start(Tag::Table(columns)) => self.tables.push((0, columns.len())),
             Event::Start(Tag::TableHead | Tag::TableRow) => {
                 if let Some((rows, _)) = self.tables.last_mut() {
@@ -89,6 +100,18 @@ impl Page {
             Event::Code(words) => self.codes.push(words.to_string()),
             _ => {}
         }
+        if let (Some(heading), Event::Text(words) | Event::Code(words)) = (&mut self.heading, event) {
+            heading.push_str(words);
+        }
+    }
+
+    /// The headings that its links lead to: the page, below the top, and the heading as the link names it.
+    pub fn linked_headings(&self) -> Vec<(PathBuf, String)> {
+        let here = self.path.parent().unwrap_or(Path::new(""));
+        let local = self.links.iter().filter(|link| !link.contains("://"));
+        let parts = local.filter_map(|link| link.split_once('#'));
+        let page = |path: &str| if path.is_empty() { self.path.clone() } else { flat(&here.join(path)) };
+        parts.map(|(path, heading)| (page(path), heading.to_owned())).collect()
     }
 
     /// The files that its links lead to, below the top; of links to elsewhere none.
@@ -115,6 +138,12 @@ impl Page {
         let plain = paths.filter(|code| !code.contains([' ', '*', '<', '…']));
         plain.flat_map(|code| spread(code)).map(PathBuf::from).collect()
     }
+}
+
+/// A heading as forges name it in links: small letters, hyphens for spaces, no punctuation.
+fn anchor(heading: &str) -> String {
+    let kept = heading.chars().filter(|letter| letter.is_alphanumeric() || matches!(letter, ' ' | '-' | '_'));
+    kept.flat_map(char::to_lowercase).map(|letter| if letter == ' ' { '-' } else { letter }).collect()
 }
 
 /// `a/../b` as `b`.
@@ -180,6 +209,15 @@ mod tests {
         assert_eq!(kinds, [Kind::Run, Kind::File("a.yaml".to_owned())]);
         assert_eq!((page.linked(), page.named()), (vec!["y.md".into()], vec!["src/ctl".into()]));
         assert_eq!(page.faults.len(), 1);
+    }
+
+    #[test]
+    fn headings_are_named_as_links_do() {
+        let mut page = Page { path: "docs/zh/x.md".into(), ..Page::default() };
+        page.take("# One\n\n## What `railctl` does, and why\n\n## 升级\n\n[a](../y.md#z) [b](#升级) [c](https://x/#y)\n");
+        assert_eq!(page.anchors, ["one", "what-railctl-does-and-why", "升级"]);
+        let of = |path: &str, heading: &str| (PathBuf::from(path), heading.to_owned());
+        assert_eq!(page.linked_headings(), [of("docs/y.md", "z"), of("docs/zh/x.md", "升级")]);
     }
 
     #[test]

@@ -40,6 +40,23 @@ fn every_link_leads_to_a_file_and_every_file_that_is_named_exists() {
     assert_none(&faults);
 }
 
+#[test]
+fn every_link_to_a_heading_finds_it() {
+    let pages: Vec<_> = all().into_iter().chain(other_pages()).collect();
+    let has = |path: &Path, heading: &String| {
+        let page = pages.iter().find(|page| page.path == path);
+        page.map_or_else(|| Page::read(path).anchors.contains(heading), |page| page.anchors.contains(heading))
+    };
+    let dead = |page: &Page| {
+        let links = page.linked_headings().into_iter().filter(|(path, heading)| !has(path, heading));
+        let fault = |(path, heading): (PathBuf, String)| {
+            format!("{}: {} has no heading #{heading}", page.path.display(), path.display())
+        };
+        links.map(fault).collect::<Vec<_>>()
+    };
+    assert_none(&pages.iter().flat_map(dead).collect::<Vec<_>>());
+}
+
 fn other_pages() -> Vec<Page> {
     let plugins = top().join("plugins").read_dir().into_iter().flatten().flatten();
     let mut paths: Vec<PathBuf> =
