@@ -106,7 +106,7 @@ fn the_example_for_pfs_is_applied_and_undone() {
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../conf-examples/host/sriov-roce.yaml");
     let text = fs::read_to_string(example).expect("the example");
     // The lab is in exclusive mode as the file wants it; its firmware has 7 VFs.
-    let file = text.replace("ens1f0", &pf(6).ifname()).replace("vfs: 8", "vfs: 7");
+    let file = text.replace("enp11s0f0np0", &pf(6).ifname()).replace("vfs: 8", "vfs: 7");
     let rules = ip("rule");
     succeeds("apply", &file);
     succeeds("check", &file);
