@@ -54,8 +54,14 @@ impl Driver {
         Self { path, cache: Cache::new(dirs), env: Vec::new(), log }
     }
 
-    /// ADD of every plugin in order; the last result. After a failure every plugin gets a DEL, as runtimes do it.
+    /// ADD of every plugin in order; the last result. After a failure every plugin gets a DEL, as runtimes do it; unless one of
+    /// them is not there, which is seen before the first is called.
     pub fn add(&self, network: &Network, runtime: &RuntimeConf) -> Result<CniResult> {
+        for plugin in &network.list.plugins {
+            let found = self.find(plugin);
+            found
+                .with_context(|| format!("{:?} is not attached, and nothing was changed", network.name()))?;
+        }
         let added = self.add_chain(network, runtime);
         added.map_err(|error| match self.undo(network, runtime) {
             None => error.context(format!(
@@ -152,4 +158,40 @@ fn injection(runtime: &RuntimeConf) -> Injection<'_> {
 /// The config's version may have changed since ADD; the result says which one it has.
 fn cached_result(cached: &Value, network: &Network) -> Result<CniResult> {
     CniResult::from_value(cached, network.version()).context("the cached result is no result")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_plugin_that_is_not_there_is_seen_before_the_first_is_called() {
+        let world = tempfile::tempdir().unwrap();
+        let (first, called) = (world.path().join("first"), world.path().join("called"));
+        let script = format!("#!/bin/sh\n: >>{}\necho '{{\"cniVersion\":\"1.0.0\"}}'\n", called.display());
+        state::file::replace(&first, script.as_bytes()).unwrap();
+        fs::set_permissions(&first, fs::Permissions::from_mode(0o755)).unwrap();
+        let dirs = Dirs::under(world.path());
+        let driver = Driver::new(vec![world.path().to_owned()], &dirs, |_, _| ());
+        let runtime =
+            RuntimeConf { container_id: "pod".into(), ifname: "net1".into(), ..RuntimeConf::default() };
+        let network = |second: &str| {
+            let list = format!(
+                r#"{{"cniVersion":"1.0.0","name":"x","plugins":[{{"type":"first"}},{{"type":"{second}"}}]}}"#
+            );
+            Network::parse(list.as_bytes()).unwrap()
+        };
+
+        let error = format!("{:#}", driver.add(&network("coordinatr"), &runtime).unwrap_err());
+        let expected =
+            "\"x\" is not attached, and nothing was changed: failed to find plugin \"coordinatr\" in path";
+        assert!(error.starts_with(expected), "{error}");
+        assert!(!called.exists(), "neither ADD nor DEL of the first");
+
+        driver.add(&network("first"), &runtime).unwrap();
+        assert!(called.exists());
+    }
 }
