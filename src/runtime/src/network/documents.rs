@@ -1,5 +1,7 @@
 //! The documents of a file as people apply it to Kubernetes: networks in either form, and pools beside them.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Result, ensure};
 use multus_config::Rendered;
 use serde_json::Value;
@@ -25,7 +27,13 @@ pub(super) fn networks(text: &str) -> Result<Vec<Network>> {
             _ => {}
         }
     }
-    ensure!(!networks.is_empty(), "holds no {} and no {}", nad::KIND, multus_config::KIND);
+    ensure!(
+        !networks.is_empty(),
+        "holds no {} and no {}{}",
+        nad::KIND,
+        multus_config::KIND,
+        instead(&documents)
+    );
     Ok(networks)
 }
 
@@ -33,13 +41,48 @@ pub(super) fn networks(text: &str) -> Result<Vec<Network>> {
 pub fn rendered(text: &str) -> Result<(Vec<Rendered>, Vec<String>)> {
     let documents = yaml::documents(text)?;
     let configs = of_kind(&documents, multus_config::KIND);
-    ensure!(!configs.is_empty(), "holds no {}", multus_config::KIND);
-    // A definition for the cluster names its pools; their documents go to the nodes.
-    let networks =
-        configs.iter().map(|document| multus_config::render(document, &[])).collect::<Result<_>>()?;
+    ensure!(!configs.is_empty(), "holds no {}{}", multus_config::KIND, instead(&documents));
     let pools = of_kind(&documents, POOL);
     let name = |pool: &&Value| pool["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-    Ok((networks, pools.iter().map(name).collect()))
+    let pools: Vec<_> = pools.iter().map(name).collect();
+    // A definition for the cluster names its pools; their documents go to the nodes.
+    let mut networks: Vec<_> =
+        configs.iter().map(|document| multus_config::render(document, &[])).collect::<Result<_>>()?;
+    for network in &mut networks {
+        let missing = missing_pools(&network.config, &pools);
+        network.warnings.extend(missing.into_iter().map(|missing| format!("{} {missing}", network.name)));
+    }
+    Ok((networks, pools))
+}
+
+/// A file that brings pools, as the guides' do, is expected to have those that its networks name.
+fn missing_pools(config: &Value, pools: &[String]) -> Vec<String> {
+    if pools.is_empty() {
+        return Vec::new();
+    }
+    let plugins = config["plugins"].as_array().into_iter().flatten();
+    let lists = plugins.flat_map(|plugin| ["ipv4", "ipv6"].map(|family| &plugin["ipam"]["ippools"][family]));
+    let names = lists.filter_map(Value::as_array).flatten().filter_map(Value::as_str);
+    let literal = names.filter(|name| !name.contains(['*', '?', '[']));
+    let missing = literal.filter(|name| pools.iter().all(|pool| pool != name));
+    missing
+        .map(|name| {
+            format!("names the pool {name:?}, which is not in this file (there is {})", pools.join(", "))
+        })
+        .collect()
+}
+
+/// What else the documents are, and what takes them.
+fn instead(documents: &[Value]) -> String {
+    let kinds: BTreeSet<_> = documents.iter().filter_map(|document| document["kind"].as_str()).collect();
+    let of = |kind: &str| match kind {
+        "Fabric" => "Fabric (for railctl plan)".to_owned(),
+        POOL => format!("{POOL} (copy it to /etc/railcni/pools.d)"),
+        nad::KIND => format!("{} (for railctl attach)", nad::KIND),
+        kind => kind.to_owned(),
+    };
+    let kinds: Vec<_> = kinds.into_iter().map(of).collect();
+    if kinds.is_empty() { String::new() } else { format!("; it holds {}", kinds.join(", ")) }
 }
 
 fn of_kind<'a>(documents: &'a [Value], kind: &str) -> Vec<&'a Value> {
@@ -65,6 +108,30 @@ mod tests {
         assert_eq!(names(&format!("kind: ConfigMap\n---\n{one}")), ["a"]);
         assert_eq!(names(&format!("{other}---\n{one}")), ["b", "a"]);
         let error = networks("kind: Pod\n").unwrap_err().to_string();
-        assert_eq!(error, "holds no NetworkAttachmentDefinition and no SpiderMultusConfig");
+        assert_eq!(error, "holds no NetworkAttachmentDefinition and no SpiderMultusConfig; it holds Pod");
+    }
+
+    #[test]
+    fn a_file_without_configs_says_what_it_holds_and_what_takes_it() {
+        let error = |text: &str| rendered(text).unwrap_err().to_string();
+        assert_eq!(error("a: 1\n"), "holds no SpiderMultusConfig");
+        assert_eq!(
+            error("kind: SpiderIPPool\n---\nkind: Fabric\n---\nkind: Fabric\n"),
+            "holds no SpiderMultusConfig; it holds Fabric (for railctl plan), SpiderIPPool (copy it to /etc/railcni/pools.d)"
+        );
+    }
+
+    /// The guide's network names `gpu1-net91`, and its pool is `gpu1-net11`.
+    #[test]
+    fn a_pool_that_a_network_names_and_the_file_has_not_is_a_warning() {
+        let network = "kind: SpiderMultusConfig\nmetadata: {name: gpu1-sriov}\nspec: {cniType: sriov, sriov: \
+                       {resourceName: a/b, ippools: {ipv4: [gpu1-net91, 'gpu1-*']}}}\n";
+        let pool = "---\nkind: SpiderIPPool\nmetadata: {name: gpu1-net11}\nspec: {subnet: 172.16.11.0/24}\n";
+        let warnings = |text: &str| rendered(text).unwrap().0.remove(0).warnings;
+        assert_eq!(warnings(network), [""; 0], "its pools may be on the nodes");
+        let expected =
+            "gpu1-sriov names the pool \"gpu1-net91\", which is not in this file (there is gpu1-net11)";
+        assert_eq!(warnings(&format!("{network}{pool}")), [expected]);
+        assert_eq!(warnings(&format!("{network}{}", pool.replace("net11", "net91"))), [""; 0]);
     }
 }
