@@ -3,6 +3,7 @@
 mod directory;
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 use serde_json::Value;
@@ -29,6 +30,8 @@ pub struct Catalog {
     /// Subnets of the cluster's pools, each with the name of one: their other addresses are other nodes'.
     granted: Vec<(IpNet, String)>,
     subnets: BTreeMap<(Family, u128), (IpNet, String)>,
+    /// Of the first pool of each subnet.
+    gateways: BTreeMap<(Family, u128), (Option<IpAddr>, String)>,
     ranges: BTreeMap<u128, (Range, String)>,
 }
 
@@ -247,8 +250,22 @@ impl Catalog {
                 return Err(error("ips", range.to_string(), format!("overlaps {met} of pool {other:?}")));
             }
         }
+        self.warn_of_shared_wire(place, &pool);
         self.remember(&pool);
         Ok(pool)
+    }
+
+    /// Eight rails whose /24 were written as a /16 are one network: a pod has the same route by each of them.
+    fn warn_of_shared_wire(&mut self, place: &Place<'_>, pool: &Pool) {
+        let key = (pool.family(), Range::subnet(&pool.subnet).first);
+        let Some((Some(gateway), other)) = self.gateways.get(&key) else { return };
+        let Some(own) = pool.gateway.filter(|own| own != gateway) else { return };
+        let problem = format!(
+            "is the subnet of pool {other:?}, whose gateway is {gateway}, while that of this one is {own}: if they are different \
+             rails, give each the prefix of its own network"
+        );
+        let field = format!("{}subnet", place.prefix);
+        self.warnings.push(PoolError::new(&place.pool, field, &pool.subnet.to_string(), problem).to_string());
     }
 
     fn other_subnet(&self, pool: &Pool) -> Option<&(IpNet, String)> {
@@ -267,6 +284,7 @@ impl Catalog {
     fn remember(&mut self, pool: &Pool) {
         let key = (pool.family(), Range::subnet(&pool.subnet).first);
         self.subnets.entry(key).or_insert_with(|| (pool.subnet, pool.name.clone()));
+        self.gateways.entry(key).or_insert_with(|| (pool.gateway, pool.name.clone()));
         for range in pool.offered.ranges() {
             self.ranges.insert(range.first, (*range, pool.name.clone()));
         }

@@ -73,6 +73,32 @@ fn eight_rails_of_one_written_network() {
     assert_eq!(catalog.pools().count(), 8);
 }
 
+#[test]
+fn rails_that_were_written_as_one_network_are_told_of() {
+    let rail = |n: u8, prefix: u8, gateway: u8| {
+        document(
+            &format!("gpu{n}"),
+            &format!(
+                "{{subnet: 172.16.1{n}.0/{prefix}, ips: [172.16.1{n}.1], gateway: 172.16.1{gateway}.254}}"
+            ),
+        )
+    };
+    let told = |text: String| {
+        let catalog = catalog(&text);
+        assert_eq!(refused(&catalog), [""; 0]);
+        catalog.warnings().iter().filter(|one| !one.contains("host bits")).cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(
+        told(rail(1, 16, 1) + &rail(2, 16, 2)),
+        [
+            "pool \"gpu2\": spec.subnet \"172.16.0.0/16\": is the subnet of pool \"gpu1\", whose gateway is 172.16.11.254, \
+          while that of this one is 172.16.12.254: if they are different rails, give each the prefix of its own network"
+        ]
+    );
+    assert_eq!(told(rail(1, 24, 1) + &rail(2, 24, 2)), [""; 0]);
+    assert_eq!(told(rail(1, 16, 1) + &rail(2, 16, 1)), [""; 0], "parts of one network");
+}
+
 /// The rail pools of the guides end one address too late, the last of them with one that does not exist.
 #[test]
 fn the_guides_rail_pools_are_refused_with_the_address_to_write() {
