@@ -92,6 +92,9 @@ const ROCE: Meant = &[
     ("pfc", "priority"),
 ];
 
+/// People try the file that they plan from.
+const OF_KUBERNETES: &str = "is no host file, which has no kind; railctl plan writes one for each node, nodes/NODE/host.yaml, of a Fabric with spec.host";
+
 /// The settings of a text with one YAML or JSON document.
 pub fn parse(text: &str) -> Result<Settings, Error> {
     let documents = yaml::documents(text).map_err(|error| Error::setting("file", None, error.to_string()))?;
@@ -101,6 +104,9 @@ pub fn parse(text: &str) -> Result<Settings, Error> {
     };
     if !document.is_object() {
         return Err(Error::setting("file", None, "holds no mapping: write `nics:` with a list below it"));
+    }
+    if let Some(kind) = document["kind"].as_str() {
+        return Err(Error::setting("kind", Some(kind), OF_KUBERNETES));
     }
     known(document)?;
     let file: File =

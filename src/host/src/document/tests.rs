@@ -84,6 +84,7 @@ fn a_wrong_value_names_its_place_and_what_is_allowed() {
         ("roce: {priority: 6}".to_owned(), "roce.cnpPriority \"6\": RDMA traffic has the same"),
         ("roce: {preset: cisco}".to_owned(), "roce.preset \"cisco\""),
         ("[]".to_owned(), "holds no mapping"),
+        ("apiVersion: a/v1\nkind: Fabric\nspec: {}".to_owned(), "kind \"Fabric\": is no host file"),
         ("a: 1\n---\nb: 2".to_owned(), "holds 2 documents"),
         ("a: [".to_owned(), "file: "),
     ] {
