@@ -36,7 +36,11 @@ pub(crate) fn run(args: &Render) -> Result<()> {
     for (index, network) in networks.iter().enumerate() {
         network.warnings.iter().for_each(|warning| warn(warning));
         let document = match args.output {
-            RenderAs::Nad => to_yaml(&network.definition()),
+            RenderAs::Nad => {
+                let mut definition = network.definition();
+                definition["spec"]["config"] = format!("{:#}", network.config).into();
+                to_yaml(&definition)
+            }
             RenderAs::Conflist => format!("{:#}\n", network.config),
         };
         let separator = if index > 0 && args.output == RenderAs::Nad { "---\n" } else { "" };

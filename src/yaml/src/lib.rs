@@ -5,7 +5,7 @@ mod write;
 
 use std::borrow::Cow;
 
-use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
+use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 use serde_json::{Map, Number, Value};
 
 pub use write::to_yaml;
@@ -26,7 +26,7 @@ pub enum YamlError {
 
 /// The documents of a text, in order, empty ones left out. JSON is YAML, too.
 pub fn documents(text: &str) -> Result<Vec<Value>, YamlError> {
-    let mut reader = Reader { parser: Parser::new_from_str(text), depth: 0 };
+    let mut reader = Reader { text, parser: Parser::new_from_str(text), depth: 0 };
     let mut documents = Vec::new();
     while let Some((event, span)) = reader.next()? {
         if matches!(
@@ -44,13 +44,28 @@ pub fn documents(text: &str) -> Result<Vec<Value>, YamlError> {
 }
 
 struct Reader<'i> {
+    text: &'i str,
     parser: Parser<'i, StrInput<'i>>,
     depth: usize,
 }
 
 impl<'i> Reader<'i> {
     fn next(&mut self) -> Result<Option<(Event<'i>, Span)>, YamlError> {
-        self.parser.next_event().transpose().map_err(|error| YamlError::Syntax(error.to_string()))
+        self.parser.next_event().transpose().map_err(|error| YamlError::Syntax(self.told(&error)))
+    }
+
+    /// With the line alone, by which people look. Guides leave out with dots, which are no key; the parser finds that later.
+    fn told(&self, error: &ScanError) -> String {
+        let line = error.marker().line();
+        let before = self.text.lines().take(line).position(|line| line.trim() == "...");
+        match before {
+            Some(place) => format!(
+                "line {}: `...` is no YAML: take it out, or write what it stands for (line {line}: {})",
+                place + 1,
+                error.info()
+            ),
+            None => format!("line {line}: {}", error.info()),
+        }
     }
 
     /// The event that must follow; the parser ends every collection that it began.
@@ -181,6 +196,15 @@ mod tests {
         assert_eq!(message("a: !mine 1\n"), "line 1: the tag !mine");
         assert_eq!(message("[a]: 1\n"), "line 1: a key that is no string");
         assert_eq!(message(&"[".repeat(33)), "line 1: more than 32 levels");
+    }
+
+    #[test]
+    fn an_error_has_its_line_and_dots_of_a_guide_are_told() {
+        let message = |text: &str| documents(text).unwrap_err().to_string();
+        let broken = message("a: 1\nb: [1, 2\nc: 3\n");
+        assert!(broken.starts_with("line 3: ") && !broken.contains("byte"), "{broken}");
+        let dots = message("kind: X\nspec:\n  a: 1\n  ...\nb: 2\n");
+        assert!(dots.starts_with("line 4: `...` is no YAML: take it out"), "{dots}");
     }
 
     #[test]
