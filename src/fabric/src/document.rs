@@ -1,7 +1,8 @@
 //! Fabrics as people write them. A wrong key is refused with the one that was meant.
 
 use api::{
-    Addressing, Fabric, FabricRoute, FabricSpec, Host, LabelSelector, PerNode, Rail, Resources, Shared,
+    Addressing, Fabric, FabricRoute, FabricSpec, Host, Kind as _, LabelSelector, PerNode, Rail, Resources,
+    Shared,
 };
 use cni::{lenient, unknown};
 use serde_json::Value;
@@ -12,6 +13,16 @@ pub enum DocumentError {
     /// No document is of this kind.
     #[error("holds no Fabric: a document with apiVersion railcni.dev/v1alpha1 and kind Fabric is wanted")]
     None,
+    /// A version that is not served.
+    #[error("Fabric {name:?}: apiVersion {}: write {version}", .found.as_deref().map_or_else(|| "is missing".to_owned(), |found| format!("{found:?} does not exist")))]
+    Version {
+        /// Of the fabric.
+        name: String,
+        /// What stands there.
+        found: Option<String>,
+        /// The one that there is.
+        version: String,
+    },
     /// A key that means nothing.
     #[error("Fabric {name:?}: spec.{key} is no key of a Fabric{}", .meant.as_deref().map(|key| format!("; write {key:?}")).unwrap_or_default())]
     Unknown {
@@ -79,13 +90,25 @@ const ROUTE: Meant = &[("to", "dst"), ("via", "rail"), ("gw", "rail")];
 
 /// The fabrics among the documents of a file; other kinds are none of our business.
 pub fn fabrics(documents: &[Value]) -> Result<Vec<Fabric>, DocumentError> {
-    let ours = documents.iter().filter(|document| document["kind"] == "Fabric");
+    let ours = documents.iter().filter(|document| document["kind"] == "Fabric" && !is_foreign(document));
     let fabrics = ours.map(fabric).collect::<Result<Vec<_>, _>>()?;
     if fabrics.is_empty() { Err(DocumentError::None) } else { Ok(fabrics) }
 }
 
+/// Another vendor's kind of the same name.
+fn is_foreign(document: &Value) -> bool {
+    let group = document["apiVersion"].as_str().and_then(|version| Some(version.split_once('/')?.0));
+    group.is_some_and(|group| group != Fabric::GROUP)
+}
+
 fn fabric(document: &Value) -> Result<Fabric, DocumentError> {
     let name = document["metadata"]["name"].as_str().unwrap_or_default();
+    let (version, found) = (format!("{}/{}", Fabric::GROUP, Fabric::VERSION), &document["apiVersion"]);
+    if *found != version.as_str() {
+        let found =
+            (!found.is_null()).then(|| found.as_str().map_or_else(|| found.to_string(), str::to_owned));
+        return Err(DocumentError::Version { name: name.to_owned(), found, version });
+    }
     known(name, &document["spec"])?;
     let bad =
         |error: lenient::Error| DocumentError::Value { name: name.to_owned(), problem: error.to_string() };
@@ -134,7 +157,9 @@ mod tests {
     use super::*;
 
     fn refused(spec: &Value) -> String {
-        let document = json!({ "kind": "Fabric", "metadata": { "name": "gpu" }, "spec": spec });
+        let document = json!({
+            "apiVersion": "railcni.dev/v1alpha1", "kind": "Fabric", "metadata": { "name": "gpu" }, "spec": spec,
+        });
         fabrics(&[document]).expect_err("refused").to_string()
     }
 
@@ -156,6 +181,22 @@ mod tests {
                 format!("Fabric \"gpu\": spec.{key} is no key of a Fabric; write {meant:?}")
             );
         }
+    }
+
+    #[test]
+    fn a_version_that_no_api_server_takes_is_refused() {
+        let of = |version: &Value| {
+            let document =
+                json!({ "apiVersion": version, "kind": "Fabric", "metadata": { "name": "gpu" }, "spec": {} });
+            fabrics(&[document]).expect_err("refused").to_string()
+        };
+        let cure = "write railcni.dev/v1alpha1";
+        assert_eq!(
+            of(&json!("railcni.dev/v1")),
+            format!("Fabric \"gpu\": apiVersion \"railcni.dev/v1\" does not exist: {cure}")
+        );
+        assert_eq!(of(&Value::Null), format!("Fabric \"gpu\": apiVersion is missing: {cure}"));
+        assert_eq!(of(&json!("other.dev/v1")), DocumentError::None.to_string());
     }
 
     #[test]

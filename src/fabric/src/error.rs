@@ -4,9 +4,9 @@ use std::fmt;
 
 /// One thing that is wrong: the field, what stands there, and what to do.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("spec.{field}{}: {problem}", .value.as_deref().map(|value| format!(" {value:?}")).unwrap_or_default())]
+#[error("{field}{}: {problem}", .value.as_deref().map(|value| format!(" {value:?}")).unwrap_or_default())]
 pub struct Error {
-    /// Below `spec`, `rails[2].interface`.
+    /// Its path, `spec.rails[2].interface`.
     pub field: String,
     /// What stands there, if anything does.
     pub value: Option<String>,
@@ -30,7 +30,18 @@ impl fmt::Display for Errors {
 pub(crate) struct Problems(Vec<Error>);
 
 impl Problems {
+    /// Of a field below `spec`.
     pub(crate) fn add(&mut self, field: impl Into<String>, value: Option<&str>, problem: impl Into<String>) {
+        self.add_at(format!("spec.{}", field.into()), value, problem);
+    }
+
+    /// Of any field of the document.
+    pub(crate) fn add_at(
+        &mut self,
+        field: impl Into<String>,
+        value: Option<&str>,
+        problem: impl Into<String>,
+    ) {
         let (field, problem) = (field.into(), problem.into());
         self.0.push(Error { field, value: value.map(str::to_owned), problem });
     }

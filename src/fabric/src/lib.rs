@@ -28,7 +28,7 @@ pub use error::{Error, Errors};
 pub use explain::Place;
 pub use inventory::{Nic, Node, nodes};
 pub use names::natural;
-pub use objects::{Networks, NodeFile, Options};
+pub use objects::{Lack, Networks, NodeFile, Options};
 pub use owned::is_as_wanted;
 pub use plan::{Plan, PlannedNode, PlannedRail, plan};
 pub use slots::Slots;

@@ -42,7 +42,25 @@ impl Options {
     }
 }
 
+/// What the objects of a plan lack, because nodes are not known.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Lack {
+    /// Networks name the pools of slices, and there are none.
+    Pools,
+    /// Nothing makes or counts the VFs of these rails, whose NICs nobody has named.
+    Nics(Vec<String>),
+}
+
 impl Plan {
+    /// What has to be there before the objects can be applied as a whole.
+    pub fn lacks(&self, options: &Options) -> Vec<Lack> {
+        let pools = (self.is_sliced() && self.nodes.is_empty() && options.pools).then_some(Lack::Pools);
+        let nameless = self.rails.iter().filter(|rail| is_vf(self.spec.link) && !rail.has_nic());
+        let nameless: Vec<String> = nameless.map(|rail| rail.name.clone()).collect();
+        let nics = (!nameless.is_empty()).then_some(Lack::Nics(nameless));
+        pools.into_iter().chain(nics).collect()
+    }
+
     /// Each object under the name of the file that it belongs into. The order is that in which they are to be applied.
     pub fn objects(&self, options: &Options) -> Vec<(String, Vec<Value>)> {
         let mut files = Vec::new();

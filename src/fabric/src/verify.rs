@@ -7,6 +7,8 @@ use crate::error::{Errors, Problems};
 use crate::subnets::{Scheme, schemes};
 use crate::{names, rails};
 
+const MOST_RAILS: u32 = 64;
+
 /// All that is wrong with a fabric, whatever its nodes are.
 pub fn check(fabric: &Fabric) -> Result<(), Errors> {
     let mut problems = Problems::default();
@@ -18,11 +20,12 @@ pub fn check(fabric: &Fabric) -> Result<(), Errors> {
 pub(crate) fn verify(fabric: &Fabric, problems: &mut Problems) -> Vec<Scheme> {
     let spec = &fabric.spec;
     if !names::is_label(&fabric.metadata.name) || fabric.metadata.name.len() > 40 {
-        let problem = "of metadata.name must be lower-case letters, digits and inner hyphens, 40 at most: names of pools and networks begin with it";
-        problems.add("name", Some(&fabric.metadata.name), problem);
+        let problem = "must be lower-case letters, digits and inner hyphens, 40 at most: names of pools and networks begin with it";
+        problems.add_at("metadata.name", Some(&fabric.metadata.name), problem);
     }
     rails::verify(&spec.rails, problems);
     link(spec, problems);
+    ranges(spec, problems);
     routes(spec, problems);
     resources(spec, problems);
     schemes(spec, problems)
@@ -31,6 +34,31 @@ pub(crate) fn verify(fabric: &Fabric, problems: &mut Problems) -> Vec<Scheme> {
 /// Whether a pod's interface is a VF.
 pub(crate) fn is_vf(link: LinkKind) -> bool {
     matches!(link, LinkKind::Sriov | LinkKind::IbSriov)
+}
+
+/// As the schema of the kind has them, for files that no API server has seen.
+fn ranges(spec: &FabricSpec, problems: &mut Problems) {
+    let mut within = |field: &str, value: Option<u32>, lowest: u32, highest: u32| {
+        if let Some(value) = value.filter(|value| !(lowest..=highest).contains(value)) {
+            problems.add(
+                field,
+                Some(&value.to_string()),
+                format!("must be a number from {lowest} to {highest}"),
+            );
+        }
+    };
+    within("mtu", spec.mtu, 68, 65520);
+    within("vfs", spec.vfs, 1, 4096);
+    within("vlan", spec.vlan.map(u32::from), 1, 4094);
+    let priority = spec.host.as_ref().and_then(|host| host.pfc_priority);
+    within("host.pfcPriority", priority.map(u32::from), 0, 7);
+    for (position, rail) in spec.rails.iter().enumerate() {
+        within(&format!("rails[{position}].rail"), rail.rail, 1, MOST_RAILS);
+    }
+    let rails = u32::try_from(spec.rails.len()).unwrap_or(u32::MAX);
+    if rails > MOST_RAILS {
+        problems.add("rails", None, format!("has {rails} rails, and {MOST_RAILS} is the most"));
+    }
 }
 
 fn link(spec: &FabricSpec, problems: &mut Problems) {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use api::Fabric;
-use fabric::{Networks, Nic, Node, Options, Plan, Slots, fabrics, plan};
+use fabric::{Lack, Networks, Nic, Node, Options, Plan, Slots, fabrics, plan};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -190,7 +190,7 @@ fn nodes_that_differ_are_told_by_name() {
 
 #[test]
 fn what_contradicts_itself_names_the_field_and_the_cure() {
-    let cases: [(&str, Value, &str); 11] = [
+    let cases: [(&str, Value, &str); 15] = [
         ("/spec/link", json!("macvlan"), "spec.rdma \"exclusive\": needs VFs"),
         ("/spec/vfs", Value::Null, "spec.vfs: is missing"),
         ("/spec/rails/1/interface", json!("enp11s0f0np0"), "spec.rails[1]: is the NIC of rails[0], too"),
@@ -213,12 +213,37 @@ fn what_contradicts_itself_names_the_field_and_the_cure() {
         ),
         ("/spec/addressing/perNode/prefixLength", json!(31), "must be between 16 (the supernet's) and 30"),
         ("/spec/addressing", json!({}), "spec.addressing: needs shared"),
-        ("/metadata/name", json!("GPU"), "spec.name \"GPU\": of metadata.name must be lower-case"),
+        ("/spec/mtu", json!(99999), "spec.mtu \"99999\": must be a number from 68 to 65520"),
+        ("/spec/mtu", json!(12), "spec.mtu \"12\": must be a number from 68 to 65520"),
+        ("/spec/vfs", json!(0), "spec.vfs \"0\": must be a number from 1 to 4096"),
+        ("/spec/rails/0", json!({ "rail": 65 }), "spec.rails[0].rail \"65\": must be a number from 1 to 64"),
+        ("/metadata/name", json!("GPU"), "metadata.name \"GPU\": must be lower-case"),
     ];
     for (pointer, value, expected) in cases {
         let found = errors(|document| *document.pointer_mut(pointer).expect("a field") = value);
         assert!(found.contains(expected), "{pointer}: {found}");
     }
+    let found = errors(|document| document["spec"]["host"] = json!({ "pfcPriority": 8 }));
+    assert!(found.contains("spec.host.pfcPriority \"8\": must be a number from 0 to 7"), "{found}");
+    let found = errors(|document| {
+        let rails = (1..=65).map(|number| json!({ "interface": format!("ens{number}") }));
+        document["spec"]["rails"] = rails.collect();
+    });
+    assert!(found.contains("spec.rails: has 65 rails, and 64 is the most"), "{found}");
+}
+
+#[test]
+fn what_a_plan_lacks_without_nodes_is_known() {
+    let options = Options::default();
+    let lacks = |text: &str, nodes: &[Node], options: &Options| planned(text, nodes).lacks(options);
+    assert_eq!(lacks(ROCE, &[], &options), [Lack::Pools]);
+    assert_eq!(lacks(ROCE, &gpu_nodes(1), &options), []);
+    assert_eq!(lacks(ROCE, &[], &Options { pools: false, ..Options::default() }), []);
+    assert_eq!(lacks(MACVLAN, &[], &options), []);
+    let eight = (1..=8).map(|number| format!("rail{number}")).collect();
+    assert_eq!(lacks(INFINIBAND, &[], &options), [Lack::Nics(eight)]);
+    let by_place = ROCE.replace("interface: enp18s0f0np0", "rail: 8");
+    assert_eq!(lacks(&by_place, &gpu_nodes(1), &options), [Lack::Nics(vec!["rail8".to_owned()])]);
 }
 
 #[test]
@@ -301,7 +326,7 @@ proptest! {
             "addressing": { "perNode": { "supernet": supernet, "prefixLength": length, "gateway": gateway } },
             "routes": [{ "dst": dst }],
         });
-        let document = json!({ "kind": "Fabric", "metadata": { "name": "f" }, "spec": spec });
+        let document = json!({ "apiVersion": "railcni.dev/v1alpha1", "kind": "Fabric", "metadata": { "name": "f" }, "spec": spec });
         let fabric = fabrics(&[document]).expect("its types are right").remove(0);
         match plan(&fabric, &[Node { name: "n".to_owned(), ..Node::default() }], &Slots::default()) {
             Ok(plan) => prop_assert!(!plan.objects(&Options::default()).is_empty()),

@@ -95,7 +95,7 @@ mod tests {
 
     /// Groups by which the pools of a fabric with this addressing are granted, and what is refused.
     fn granted(addressing: &Value) -> (BTreeSet<String>, Vec<(String, String)>) {
-        let document = json!({ "kind": "Fabric", "metadata": { "name": "gpu" }, "spec": {
+        let document = json!({ "apiVersion": "railcni.dev/v1alpha1", "kind": "Fabric", "metadata": { "name": "gpu" }, "spec": {
             "link": "macvlan", "rails": [{ "interface": "eno1" }, { "interface": "eno2" }], "addressing": addressing,
         }});
         let fabric = fabric::fabrics(&[document]).unwrap().remove(0);
