@@ -50,9 +50,33 @@ fn a_second_apply_changes_nothing_and_an_undo_restores_everything() {
         assert!(node.railctl(&["check"], file).success(), "check sees what apply made");
         let said = node.undo();
         assert!(said.contains("changes"), "{said}");
+        for deleted in
+            ["- rule 32763: from 172.16.0.10 lookup 152  (RTM_DELRULE)", "(RTM_DELROUTE)", "(RTM_DELADDR)"]
+        {
+            assert!(said.contains(deleted) && !said.contains("RTM_NEWRULE"), "{deleted:?} is not in\n{said}");
+        }
         assert_same(&before, &node.snapshot());
-        assert!(node.undo().contains("nothing to change"));
+        assert!(node.undo().contains("nothing to change: nothing is on record in "));
     }
+}
+
+#[test]
+fn what_differs_comes_as_json_too() {
+    let node = Node::new();
+    for verb in ["plan", "check"] {
+        let said = node.railctl(&[verb, "-o", "json"], GUIDE);
+        assert_eq!(said.success(), verb == "plan", "{said}");
+        let told: serde_json::Value = serde_json::from_str(&said.stdout()).expect("JSON");
+        let wanted =
+            serde_json::json!({ "key": "eno3np2: mtu", "is": "1500", "wanted": "4200", "by": "RTM_SETLINK" });
+        assert!(told["differences"].as_array().expect("a list").contains(&wanted), "{told}");
+    }
+    node.apply(GUIDE);
+    let said = node.railctl(&["check", "-o", "json"], GUIDE);
+    assert!(said.success(), "{said}");
+    let told: serde_json::Value = serde_json::from_str(&said.stdout()).expect("JSON");
+    assert_eq!(told["differences"], serde_json::json!([]));
+    node.undo();
 }
 
 #[test]
@@ -149,8 +173,9 @@ fn what_stands_in_the_way_is_told_at_once_and_nothing_is_changed() {
     for verb in ["plan", "apply", "check"] {
         let refused = node.railctl(&[verb], &file);
         assert!(!refused.success(), "{verb}");
+        // That a look changes nothing goes without saying.
+        assert_eq!(refused.stderr().contains("nothing was changed"), verb == "apply", "{refused}");
         for said in [
-            "nothing was changed",
             "eno9: no such link here",
             "eno4np3: vfs: it has no sriov_totalvfs, so it is no PF",
             "eno3np2: table 152 is in use: it has `eno4np3: route default via 10.9.0.1 table 152`",

@@ -129,7 +129,7 @@ fn differences(settings: &Settings, dirs: &Dirs, root: &Path) -> Result<Vec<Find
         Ok(plan) => {
             let wanted =
                 plan.changes.iter().filter(|change| plan.wanted.iter().any(|want| want.key == change.key));
-            wanted.map(|change| (change.difference(), change.key.by())).collect()
+            wanted.map(|change| (change.difference(), change.key.by(&change.to))).collect()
         }
         // Root's record says what is ours.
         Err(error @ host::Error::State(_)) => return Err(error),

@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clap::{Args, Subcommand};
-use host::{Host, Outcome, Persist, Settings};
+use host::{Change, Host, Outcome, Persist, Settings};
+use serde::Serialize;
 use state::{Dirs, file};
 
+use crate::cli::Format;
 use crate::output::{self, FAINT, GOOD, styled, warn};
 
 /// Enough for 64 NICs, many times.
@@ -15,11 +17,11 @@ const LARGEST: usize = 1 << 20;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Show each change that apply would make, with its file or message
-    Plan(Settled),
+    Plan(Looked),
     /// Change what differs, after what there was has been recorded
     Apply(Apply),
     /// Compare the node with the file: exit status 1 and a line for each difference
-    Check(Settled),
+    Check(Looked),
     /// Restore what the record says there was before the first apply
     Undo(Undo),
 }
@@ -31,6 +33,44 @@ pub(crate) struct Settled {
     file: PathBuf,
     #[command(flatten)]
     place: Place,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Looked {
+    #[command(flatten)]
+    of: Settled,
+    /// How it is printed
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    output: Format,
+}
+
+/// What differs, for programs.
+#[derive(Serialize)]
+struct Differences {
+    differences: Vec<Difference>,
+    /// What somebody else has changed since an apply, and so stays.
+    foreign: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Difference {
+    key: String,
+    is: String,
+    wanted: String,
+    /// The message or file by which apply would change it.
+    by: String,
+}
+
+impl From<host::Plan> for Differences {
+    fn from(plan: host::Plan) -> Self {
+        let difference = |change: &Change| Difference {
+            key: change.key.to_string(),
+            is: change.from.to_string(),
+            wanted: change.to.to_string(),
+            by: change.key.by(&change.to),
+        };
+        Self { differences: plan.changes.iter().map(difference).collect(), foreign: plan.foreign }
+    }
 }
 
 #[derive(Args, Debug)]
@@ -70,9 +110,12 @@ pub(crate) fn run(command: &Command) -> Result<()> {
     }
 }
 
-fn plan(args: &Settled) -> Result<()> {
-    let (mut host, settings, persist) = open(args)?;
+fn plan(args: &Looked) -> Result<()> {
+    let (mut host, settings, persist) = open(&args.of)?;
     let plan = host.plan(&settings, persist.as_ref())?;
+    if !args.output.is_table() {
+        return output::print(&Differences::from(plan), args.output);
+    }
     plan.foreign.iter().for_each(|line| warn(line));
     if plan.changes.is_empty() {
         return output::line(&styled(FAINT, "nothing to change"));
@@ -84,15 +127,20 @@ fn plan(args: &Settled) -> Result<()> {
     Ok(())
 }
 
-fn check(args: &Settled) -> Result<()> {
-    let (mut host, settings, persist) = open(args)?;
+fn check(args: &Looked) -> Result<()> {
+    let (mut host, settings, persist) = open(&args.of)?;
     let plan = host.plan(&settings, persist.as_ref())?;
-    for change in &plan.changes {
-        output::line(&change.difference())?;
+    let (count, file) = (plan.changes.len(), args.of.file.display());
+    if args.output.is_table() {
+        plan.changes.iter().try_for_each(|change| output::line(&change.difference()))?;
+    } else {
+        output::print(&Differences::from(plan), args.output)?;
     }
-    match plan.changes.len() {
-        0 => output::line(&format!("{} as {} says", styled(GOOD, "✓"), args.file.display())),
-        count => bail!("{count} differences from {}; `railctl host apply` mends them", args.file.display()),
+    ensure!(count == 0, "{count} differences from {file}; `railctl host apply` mends them");
+    if args.output.is_table() {
+        output::line(&format!("{} as {file} says", styled(GOOD, "✓")))
+    } else {
+        Ok(())
     }
 }
 
@@ -105,7 +153,11 @@ fn apply(args: &Apply) -> Result<()> {
         keys.push(change.key.to_string());
         let _ = output::line(&change.to_string());
     });
-    let done = outcome.map_err(anyhow::Error::from).and_then(|outcome| conclude(&outcome));
+    let failed = |error| match error {
+        host::Error::Judged(problems) => anyhow::Error::msg(problems).context("nothing was changed"),
+        error => error.into(),
+    };
+    let done = outcome.map_err(failed).and_then(|outcome| conclude(&outcome));
     advise(keys.into_iter());
     done
 }
@@ -125,6 +177,14 @@ fn undo(args: &Undo) -> Result<()> {
         keys.push(change.key.to_string());
         let _ = output::line(&change.to_string());
     })?;
+    if outcome.on_record == 0 {
+        outcome.foreign.iter().for_each(|line| warn(line));
+        let folder = Dirs::from_env()?.state.as_path().display().to_string();
+        return output::line(&format!(
+            "{} nothing to change: nothing is on record in {folder}",
+            styled(GOOD, "✓")
+        ));
+    }
     conclude(&outcome)?;
     advise(keys.into_iter());
     Ok(())

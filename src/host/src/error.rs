@@ -7,7 +7,7 @@ pub enum Error {
     /// The file says nothing that can be.
     #[error("{field}{}: {problem}", value.as_deref().map(|value| format!(" {value:?}")).unwrap_or_default())]
     Setting { field: String, value: Option<String>, problem: String },
-    /// Something on the node prevents it; nothing was changed.
+    /// Something on the node prevents it; nothing was changed by the call.
     #[error("{0}")]
     Judged(Problems),
     /// One change was refused. Those before it are made and on record.
@@ -56,7 +56,6 @@ pub struct Problems(pub Vec<String>);
 
 impl std::fmt::Display for Problems {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("nothing was changed: ")?;
         f.write_str(&self.0.join("\n"))
     }
 }

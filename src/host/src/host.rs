@@ -32,6 +32,8 @@ pub struct Host {
 pub struct Outcome {
     /// How many changes.
     pub changes: usize,
+    /// What the record knew before.
+    pub on_record: usize,
     /// What somebody else has changed since, and so was left.
     pub foreign: Vec<String>,
 }
@@ -83,6 +85,7 @@ impl Host {
     /// Restores what the record says, and goes on after what cannot be. Needs no settings.
     pub fn undo(&mut self, mut tell: impl FnMut(&Change)) -> Result<Outcome, Error> {
         let _lock = self.lock()?;
+        let on_record = Record::load(&self.dirs)?.0.len();
         let (record, strange) = self.record()?;
         let picture = self.picture(&[], &record)?;
         let mut plan = plan(Vec::new(), &picture, &record);
@@ -102,7 +105,7 @@ impl Host {
         let of = plan.changes.len();
         if failed.is_empty() {
             plan.foreign.extend(self.kernel.marked()?.iter().map(unrecorded));
-            return Ok(Outcome { changes: of, foreign: plan.foreign });
+            return Ok(Outcome { changes: of, on_record, foreign: plan.foreign });
         }
         let failed: Vec<String> = failed.into_iter().map(|(_, said)| said).collect();
         Err(Error::Undo { done: of - failed.len(), of, failed })

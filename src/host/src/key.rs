@@ -81,8 +81,13 @@ impl Key {
         }
     }
 
-    /// How it is set: the message or the file.
-    pub fn by(&self) -> String {
+    /// How it comes to have this: the message or the file.
+    pub fn by(&self, to: &Value) -> String {
+        if *to == Value::Absent
+            && let Some(removal) = self.removal()
+        {
+            return removal.to_owned();
+        }
         match self {
             Self::Mtu { .. } | Self::Up { .. } => "RTM_SETLINK".to_owned(),
             Self::Address { .. } => "RTM_NEWADDR".to_owned(),
@@ -96,6 +101,18 @@ impl Key {
             Self::Directory { .. } => "mkdir".to_owned(),
             Self::Attribute { .. } | Self::File { .. } => "write".to_owned(),
             Self::Symlink { .. } => "symlink".to_owned(),
+        }
+    }
+
+    /// How it goes, where that is another message.
+    fn removal(&self) -> Option<&'static str> {
+        match self {
+            Self::Address { .. } => Some("RTM_DELADDR"),
+            Self::Route { .. } => Some("RTM_DELROUTE"),
+            Self::Rule { .. } => Some("RTM_DELRULE"),
+            Self::Directory { .. } => Some("rmdir"),
+            Self::File { .. } | Self::Symlink { .. } => Some("unlink"),
+            _ => None,
         }
     }
 }

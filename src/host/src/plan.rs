@@ -58,7 +58,7 @@ impl fmt::Display for Change {
             (Value::Present, Value::Absent) => write!(f, "- {key}"),
             _ => write!(f, "~ {key}: {from} -> {to}"),
         }?;
-        write!(f, "  ({})", key.by())
+        write!(f, "  ({})", key.by(to))
     }
 }
 

@@ -116,3 +116,20 @@ proptest! {
         prop_assert_eq!(record, Record::default());
     }
 }
+
+#[test]
+fn what_goes_has_the_message_by_which_it_goes() {
+    let said = |key: Key| Change { key, from: Value::Present, to: Value::Absent }.to_string();
+    let net = "172.16.0.10/24".parse().unwrap();
+    assert_eq!(
+        said(Key::Address { link: "a".to_owned(), net }),
+        "- a: address 172.16.0.10/24  (RTM_DELADDR)"
+    );
+    let rule = Key::Rule { priority: 32762, from: None, not_to: None, table: 152 };
+    assert_eq!(said(rule), "- rule 32762: from all lookup 152  (RTM_DELRULE)");
+    let dst = "0.0.0.0/0".parse().unwrap();
+    let route = Key::Route { link: "a".to_owned(), dst, gateway: None, table: 152 };
+    assert_eq!(said(route), "- a: route default table 152  (RTM_DELROUTE)");
+    assert!(said(Key::File { path: "etc/x".into() }).ends_with("(unlink)"));
+    assert!(said(Key::Up { link: "a".to_owned() }).ends_with("(RTM_SETLINK)"));
+}
