@@ -58,6 +58,12 @@ fn a_machine_without_rdma_is_told_in_one_line() {
         let (code, printed, _) = doctor(&world, &[&args[..], &["--allow-none"]].concat());
         assert_eq!(code, Some(0), "{printed}");
         assert!(printed.starts_with("no RDMA device in "), "{printed}");
+        let (code, printed, said) = doctor(&world, &[&args[..], &["-o", "json"]].concat());
+        assert_eq!(code, Some(4), "{said}");
+        assert!(said.contains("no RDMA device in "), "{said}");
+        let report: Value =
+            serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{error}: {printed}"));
+        assert_eq!(report["findings"], Value::Array(Vec::new()), "{printed}");
     }
     assert_same(&before, &world.snapshot());
 }

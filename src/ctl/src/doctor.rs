@@ -73,11 +73,7 @@ pub(crate) fn run(args: &Doctor) -> Result<ExitCode> {
         None => look(&args.root)?,
     };
     if sight.has_no_rdma() {
-        output::line(&format!(
-            "no RDMA device in {}: {} is empty or missing; `modprobe` the NIC's RDMA driver (mlx5_ib, bnxt_re, irdma), or there is none",
-            pod.map_or("this node", String::as_str),
-            args.root.join("sys/class/infiniband").display()
-        ))?;
+        none(pod.map_or("this node", String::as_str), sight, args)?;
         return Ok(if args.allow_none { ExitCode::SUCCESS } else { ExitCode::from(NONE) });
     }
     let report = report(sight, wanted.as_ref(), &dirs, &args.root);
@@ -89,6 +85,20 @@ pub(crate) fn run(args: &Doctor) -> Result<ExitCode> {
         format => output::print(&report, format)?,
     }
     Ok(status(&report.findings))
+}
+
+/// People read one sentence, where programs read a report without findings: the sentence is on stderr for them.
+fn none(whose: &str, sight: Sight, args: &Doctor) -> Result<()> {
+    let sentence = format!(
+        "no RDMA device in {whose}: {} is empty or missing; `modprobe` the NIC's RDMA driver (mlx5_ib, bnxt_re, irdma), or there is none",
+        args.root.join("sys/class/infiniband").display()
+    );
+    if args.output.is_table() {
+        return output::line(&sentence);
+    }
+    output::warn(&sentence);
+    let (findings, rails, nccl) = (Vec::new(), Vec::new(), Vec::new());
+    output::print(&Report { findings, unseen: sight.unseen, rails, nccl }, args.output)
 }
 
 fn look(root: &Path) -> Result<Sight> {
