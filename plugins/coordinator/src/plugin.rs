@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use attach::attachment::identity;
-use attach::{Attachments, Found, Pod, UndoContext};
+use attach::{Attachments, Found, Pod, UndoContext, verdict};
 use cni::{CniResult, Error, Plugin, Request, ValidAttachments};
 use routing::{self, PLUGIN, PodNic, RoutingUndo, Settings, result};
 use state::{AttachmentKey, Dirs};
@@ -119,11 +119,4 @@ fn unrecorded(request: &Request, key: &AttachmentKey) -> Result<Option<(RoutingU
     let addresses = given.unwrap_or_default().iter().map(|address| address.net.addr()).collect();
     let netns = context.pod.as_ref().map(|pod| identity(&pod.netns));
     Ok(netns.map(|netns| (RoutingUndo::without_record(key.clone(), netns, addresses), context)))
-}
-
-fn verdict(ifname: &str, found: &[String]) -> Result<(), Error> {
-    match found {
-        [] => Ok(()),
-        several => Err(Error::internal(format!("{ifname} is not as ADD left it: {}", several.join("; ")))),
-    }
 }

@@ -1,3 +1,4 @@
+use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -7,6 +8,9 @@ use netlink::{Link, Route, RouteFilter};
 use netns::NetNs;
 
 use crate::routes;
+
+/// `RT_TABLE_MAIN`
+const MAIN: u32 = 254;
 
 /// A route of a result, and what the result itself says of it. A plugin of an older library, later in the chain, has dropped the
 /// table: then any will do.
@@ -31,10 +35,21 @@ pub fn differences(
     for (spec, route) in routes(link, result).iter().zip(&result.routes) {
         let wanted = ExpectedRoute { spec, table: route.table, priority: route.priority };
         if reaches(result, mine, spec) && !present.iter().any(|route| covers(route, &wanted, link.index)) {
-            found.push(format!("route {spec} is missing on {}", link.name));
+            found.push(format!("route {} is missing", described(spec, &link.name)));
         }
     }
     Ok(found)
+}
+
+/// As ip(8) and the check of policy routing say it, so that one route that both miss is one difference.
+fn described(route: &Route, ifname: &str) -> String {
+    let mut text = if route.is_default() { "default".to_owned() } else { route.dst.to_string() };
+    if let Some(gateway) = route.gateway {
+        let _ = write!(text, " via {gateway}");
+    }
+    let table = if route.table == MAIN { "main".to_owned() } else { route.table.to_string() };
+    let _ = write!(text, " dev {ifname} table {table}");
+    text
 }
 
 fn missing_addresses(
@@ -100,5 +115,19 @@ fn leads_to(pod: &NetNs, sandbox: &str) -> bool {
     match NetNs::open(Path::new(sandbox)) {
         Ok(other) => other.id() == pod.id(),
         Err(error) => error.is_gone() && !sandbox.is_empty(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_is_worded_as_by_ip() {
+        let mut route = Route::new("0.0.0.0/0".parse().unwrap());
+        (route.gateway, route.oif, route.table) = (Some("172.16.15.254".parse().unwrap()), Some(14), 105);
+        assert_eq!(described(&route, "net5"), "default via 172.16.15.254 dev net5 table 105");
+        let route = Route::new("172.16.0.0/16".parse().unwrap());
+        assert_eq!(described(&route, "net5"), "172.16.0.0/16 dev net5 table main");
     }
 }

@@ -24,4 +24,4 @@ pub use error::{Coded, Error, Failure};
 pub use owner::other_owner;
 pub use pod::{Pod, require_free};
 pub use undo_context::{UndoContext, living};
-pub use verdict::{not_available, verdict};
+pub use verdict::{differences, not_available, verdict};
