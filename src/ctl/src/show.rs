@@ -50,7 +50,7 @@ pub(crate) struct Pod {
     routing: Option<Routing>,
 }
 
-/// One attachment; without `interface` the link is not there.
+/// One attachment; without `interface` the link of this name is not there.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Shown {
@@ -66,6 +66,16 @@ pub(crate) struct Shown {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unread: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    interface: Option<Interface>,
+    /// All links of the attachment, that one first: several of a network of `rail`.
+    interfaces: Vec<Named>,
+}
+
+/// A link that an attachment has by its record; without more than the name it is not there.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Named {
+    ifname: String,
+    #[serde(flatten)]
     interface: Option<Interface>,
 }
 
@@ -159,9 +169,12 @@ fn show(attachments: &[Attachment], living: &Living) -> Result<Pod> {
     let mut host = Rtnetlink::open()?;
     let mut shown = Vec::new();
     for attachment in attachments {
-        let interface =
-            inside.as_mut().map(|route| live::interface(route, &mut host, &attachment.key.ifname));
-        shown.push(Shown::new(attachment, interface.transpose()?.flatten()));
+        let mut interfaces = Vec::new();
+        for ifname in &attachment.interfaces {
+            let interface = inside.as_mut().map(|route| live::interface(route, &mut host, ifname));
+            interfaces.push(Named { ifname: ifname.clone(), interface: interface.transpose()?.flatten() });
+        }
+        shown.push(Shown::new(attachment, interfaces));
     }
     Ok(Pod {
         name: None,
@@ -179,9 +192,12 @@ fn show(attachments: &[Attachment], living: &Living) -> Result<Pod> {
 }
 
 impl Shown {
-    fn new(attachment: &Attachment, interface: Option<Interface>) -> Self {
+    fn new(attachment: &Attachment, interfaces: Vec<Named>) -> Self {
+        let own = interfaces.iter().find(|named| named.ifname == attachment.key.ifname);
+        let interface = own.and_then(|named| named.interface.clone());
         let Attachment { key, created, plugins, damaged, unread, .. } = attachment.clone();
         let created = (created > 0).then(|| rfc3339_of(created));
-        Self { network: key.network, ifname: key.ifname, plugins, created, damaged, unread, interface }
+        let (network, ifname) = (key.network, key.ifname);
+        Self { network, ifname, plugins, created, damaged, unread, interface, interfaces }
     }
 }

@@ -18,6 +18,8 @@ use crate::suite::{self, Part};
 pub struct Attachment {
     /// Network, container and interface.
     pub key: AttachmentKey,
+    /// All of its links in the pod: one for most plugins, by the name of the key, and as many as the record has for `rail`.
+    pub interfaces: Vec<String>,
     /// As it was at ADD.
     pub netns: Option<Netns>,
     /// Seconds since 1970.
@@ -35,7 +37,8 @@ pub struct Attachment {
 impl Attachment {
     fn new(key: AttachmentKey) -> Self {
         let (plugins, damaged, unread, void) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { key, netns: None, created: 0, plugins, damaged, unread, void }
+        let interfaces = vec![key.ifname.clone()];
+        Self { key, interfaces, netns: None, created: 0, plugins, damaged, unread, void }
     }
 
     /// The namespace of the record, unless it is gone or another one has taken its path.
@@ -70,6 +73,9 @@ impl Attachment {
                 self.plugins.push(plugin.to_owned());
                 self.created = record.created;
                 self.netns = self.netns.take().or(record.netns);
+                if let Some(interfaces) = several(&record.undo) {
+                    self.interfaces = interfaces;
+                }
             }
             Loaded::Damaged(damage) => self.damaged.push(format!("{plugin}: {damage}")),
             Loaded::Void(_) => self.void.push(plugin.to_owned()),
@@ -89,6 +95,13 @@ impl Attachment {
     fn is_something(&self) -> bool {
         !self.plugins.is_empty() || !self.damaged.is_empty() || !self.unread.is_empty()
     }
+}
+
+/// The links of a record of `rail`, in the order of its rails; of any other, the key says it.
+fn several(held: &Value) -> Option<Vec<String>> {
+    let rails = held["undo"]["rails"].as_array()?.iter();
+    let names: Vec<String> = rails.filter_map(|rail| rail["ifname"].as_str().map(str::to_owned)).collect();
+    (!names.is_empty()).then_some(names)
 }
 
 /// All attachments of this boot, by network, container and interface.
@@ -135,5 +148,24 @@ fn collect(found: &mut BTreeMap<AttachmentKey, Attachment>, plugin: &str, entry:
     match outcome {
         Ok(loaded) => attachment.add(plugin, loaded),
         Err(error) => attachment.unread.push(format!("{plugin}: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The record that a release left: its form is promised to those that come later.
+    #[test]
+    fn a_record_of_rail_names_all_its_links_and_others_have_that_of_their_key() {
+        let read = |path: &str| -> Value {
+            let folder =
+                std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/versions/0.1.0/state");
+            let text = std::fs::read_to_string(folder.join("attachments").join(path)).unwrap();
+            serde_json::from_str(text.lines().rev().nth(1).unwrap()).unwrap()
+        };
+        let several = |path: &str| several(&read(path)["undo"]);
+        assert_eq!(several("rails/pod-rails,rail,net1"), Some(vec!["net1".to_owned(), "net2".to_owned()]));
+        assert_eq!(several("alone/pod-alone,macvlan,net1"), None);
     }
 }

@@ -13,7 +13,7 @@ const MAIN: u32 = 254;
 const DEFAULT: u32 = 253;
 
 /// A link of the pod.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Interface {
     pub(crate) kind: String,

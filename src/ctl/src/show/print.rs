@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 
-use super::{Pod, Shown};
+use super::{Named, Pod, Shown};
 use crate::output::{self, BAD, FAINT, STRONG, Table, WARN, styled};
 
 /// How much is shown.
@@ -64,18 +64,20 @@ fn attachments(pod: &Pod, is_wide: bool) -> Table {
     let more = if is_wide { &MORE_COLUMNS[..] } else { &[] };
     let mut table = Table::new(&[&COLUMNS[..], more].concat());
     for attachment in &pod.attachments {
-        let more = if is_wide { more_cells(pod, attachment).to_vec() } else { Vec::new() };
-        table.row(cells(attachment).into_iter().chain(more));
+        for named in &attachment.interfaces {
+            let more = if is_wide { more_cells(pod, attachment, named).to_vec() } else { Vec::new() };
+            table.row(cells(attachment, named).into_iter().chain(more));
+        }
     }
     table
 }
 
-fn cells(attachment: &Shown) -> [String; COLUMNS.len()] {
-    let link = attachment.interface.as_ref();
+fn cells(attachment: &Shown, named: &Named) -> [String; COLUMNS.len()] {
+    let link = named.interface.as_ref();
     let addresses = link.iter().flat_map(|link| &link.addresses).filter(|net| !is_link_local(net));
     let state = link.map_or("missing", |link| if link.up { "up" } else { "down" });
     [
-        attachment.ifname.clone(),
+        named.ifname.clone(),
         attachment.network.clone(),
         or_dash(link.and_then(|link| link.master.as_ref()).into_iter()),
         or_dash(addresses),
@@ -87,8 +89,8 @@ fn cells(attachment: &Shown) -> [String; COLUMNS.len()] {
     ]
 }
 
-fn more_cells(pod: &Pod, attachment: &Shown) -> [String; MORE_COLUMNS.len()] {
-    let link = attachment.interface.as_ref();
+fn more_cells(pod: &Pod, attachment: &Shown, named: &Named) -> [String; MORE_COLUMNS.len()] {
+    let link = named.interface.as_ref();
     [
         or_dash(link.map(|link| &link.kind).into_iter()),
         or_dash(link.and_then(|link| link.mac.as_ref()).into_iter()),
