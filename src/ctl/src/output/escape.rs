@@ -1,5 +1,6 @@
 //! Characters that a terminal obeys, or that make text look like another: written as JSON writes them, `\\u001b`. No JSON and no
-//! quoted YAML has one outside of a string, so there the text means the same as before.
+//! quoted YAML has one outside of a string, so there the text means the same as before. A TAB harms nobody, and other programs
+//! (ip(8), kubectl) print it: it becomes a space, which no column of ours is moved by.
 
 use std::collections::hash_map::RandomState;
 use std::fmt::Write as _;
@@ -35,7 +36,9 @@ fn each(text: &str, is_escaped: impl Fn(char) -> bool, keep_marks: bool) -> Stri
             continue;
         }
         for c in part.chars() {
-            if is_escaped(c) {
+            if c == '\t' {
+                escaped.push(' ');
+            } else if is_escaped(c) {
                 // Writing to a String cannot fail; all of them have four digits.
                 let _ = write!(escaped, "\\u{:04x}", u32::from(c));
             } else {
@@ -90,5 +93,9 @@ mod tests {
             assert_eq!((lines(text), line(text)), (text.to_owned(), text.to_owned()));
         }
         assert_eq!(line("a\nb"), "a\\u000ab");
+        assert_eq!(
+            (lines("0:\tfrom all"), line("0:\tfrom all")),
+            ("0: from all".into(), "0: from all".into())
+        );
     }
 }
