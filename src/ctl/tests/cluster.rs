@@ -130,6 +130,15 @@ fn who_without_a_cluster_says_what_it_could_not_ask() {
     let output = cluster.railctl(&["who", "172.16.1.5"]);
     let (_, err) = said(&output);
     assert!(!output.status.success() && err.contains("the cluster could not be asked"), "{err}");
+    // Of a kubectl that has no cluster, its sentence and not its log.
+    let kubectl = "#!/bin/sh\nfor i in 1 2 3; do echo 'E1130 11:18:00.123456    4711 memcache.go:265] \"Unhandled Error\"' >&2; done\n\
+                   echo 'The connection to the server localhost:8080 was refused' >&2; exit 1\n";
+    fs::write(cluster.0.path().join("kubectl"), kubectl).unwrap();
+    for words in [&["who", "172.16.1.5"][..], &["pools", "--cluster"], &["migrate"]] {
+        let (_, err) = said(&cluster.railctl(words));
+        assert!(err.contains("localhost:8080 was refused (KUBECONFIG"), "{words:?}: {err}");
+        assert!(!err.contains("memcache"), "{words:?}: {err}");
+    }
 }
 
 #[test]
