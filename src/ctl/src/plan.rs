@@ -9,8 +9,8 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use clap::Args;
-use fabric::{Networks, Node, Options, Place, Row, Slots};
+use clap::{Args, ValueEnum as _};
+use fabric::{Lack, Networks, Node, Options, Place, Row, Slots};
 use serde_json::{Value, json};
 
 use crate::cli::Format;
@@ -30,8 +30,8 @@ pub(crate) struct Plan {
     /// The nodes: a file of what `kubectl get nodes -o json` (and sriovnetworknodestates) prints, or `kubectl` to have it asked
     #[arg(long, value_name = "FILE|kubectl")]
     pub(crate) nodes: Option<PathBuf>,
-    /// Write the plan into this directory
-    #[arg(short = 'o', long = "output-dir", value_name = "DIR", conflicts_with_all = ["explain", "check"])]
+    /// Write the plan into this directory; for another format of the rails write --output
+    #[arg(short = 'o', long = "output-dir", value_name = "DIR", conflicts_with_all = ["explain", "check"], value_parser = directory)]
     pub(crate) directory: Option<PathBuf>,
     /// Namespace of networks and of the operator's objects
     #[arg(short, long, default_value = "default")]
@@ -54,6 +54,16 @@ pub(crate) struct Plan {
     /// How the rails are printed
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(crate) output: Format,
+}
+
+/// Everywhere else `-o` is a format, and a directory of such a name is a slip of the pen.
+fn directory(word: &str) -> Result<PathBuf, String> {
+    match Format::from_str(word, false) {
+        Ok(_) => Err(format!(
+            "that is a format, and -o is a directory here: write --output {word}, or ./{word} for the directory"
+        )),
+        Err(_) => Ok(PathBuf::from(word)),
+    }
 }
 
 /// Enough for the NICs of 4,096 nodes.
@@ -79,7 +89,7 @@ pub(crate) fn run(args: &Plan) -> Result<()> {
         (Some(word), ..) => explain(&plan, word),
         (_, true, _) => check(&plan, &options(args)),
         (.., Some(directory)) => directory::write(directory, &plan, &options(args)),
-        _ => show(&plan, args.output),
+        _ => show(&plan, args),
     }
 }
 
@@ -120,8 +130,21 @@ fn nodes(args: &Plan) -> Result<Vec<Node>> {
     Ok(nodes)
 }
 
-fn show(plan: &fabric::Plan, format: Format) -> Result<()> {
-    let rows = plan.rows();
+/// What is missing of a plan, for people.
+fn lacking(plan: &fabric::Plan, options: &Options) -> Vec<String> {
+    let cure = "pass --nodes FILE, or --nodes kubectl";
+    let said = |lack| match lack {
+        Lack::Pools => format!("no nodes are known, and so no slices and no pools: {cure}"),
+        Lack::Nics(rails) => format!(
+            "nothing makes or counts the VFs of {}, whose NICs are not known: {cure}",
+            rails.join(", ")
+        ),
+    };
+    plan.lacks(options).into_iter().map(said).collect()
+}
+
+fn show(plan: &fabric::Plan, args: &Plan) -> Result<()> {
+    let (rows, format) = (plan.rows(), args.output);
     if !format.is_table() {
         let value = |row: &Row| json!({ "rail": row.rail, "nic": row.nic, "subnet": row.subnet, "gateway": row.gateway, "nodes": row.nodes });
         return output::print(&rows.iter().map(value).collect::<Vec<_>>(), format);
@@ -131,8 +154,9 @@ fn show(plan: &fabric::Plan, format: Format) -> Result<()> {
         table.row([row.rail, row.nic, row.subnet, row.gateway, row.nodes]);
     }
     output::text(&table.render())?;
-    if plan.is_sliced() && plan.nodes.is_empty() {
-        warn("no nodes are known, and so no slices: pass --nodes FILE, or --nodes kubectl");
+    // Which NICs are not known is a note of the plan already.
+    if plan.lacks(&options(args)).contains(&Lack::Pools) {
+        lacking(plan, &options(args)).first().into_iter().for_each(|lack| warn(lack));
     }
     Ok(())
 }

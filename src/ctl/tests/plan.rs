@@ -161,3 +161,63 @@ fn a_node_of_a_plan_has_the_file_of_its_own_nics() {
         assert_eq!(settings.rdma_subnets, ["172.16.0.0/16".parse().expect("a subnet")]);
     }
 }
+
+fn refused(output: &Output) -> String {
+    assert!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// `-o` is a format of every other command.
+#[test]
+fn a_format_is_no_directory() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = example("macvlan-shared.yaml").canonicalize().expect("the example").display().to_string();
+    for word in ["json", "yaml", "table", "wide"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_railctl"));
+        let output =
+            command.current_dir(&dir).args(["plan", &file, "-o", word]).output().expect("run railctl");
+        assert_eq!(output.status.code(), Some(2));
+        let said = refused(&output);
+        assert!(said.contains(&format!("write --output {word}")), "{said}");
+    }
+    assert_eq!(fs::read_dir(&dir).expect("a directory").count(), 0, "nothing was made");
+}
+
+#[test]
+fn what_is_not_of_a_plan_stays_and_is_named() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (file, out) = (example("macvlan-shared.yaml").display().to_string(), dir.path().join("plan"));
+    let words = [file.as_str(), "-o", &out.display().to_string()].map(str::to_owned);
+    let plan = || railctl(&words.each_ref().map(String::as_str));
+    said(&plan());
+    fs::write(out.join("foo.yaml"), "kind: Own").expect("write");
+    let again = plan();
+    assert!(said(&again).contains("has the plan: kubectl apply -f"), "a plan replaces a plan");
+    let warned = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert!(warned.contains("foo.yaml in ") && warned.contains("is not of this plan"), "{warned}");
+
+    fs::write(out.join("30-networks.yaml"), "kind: Own").expect("write");
+    fs::remove_file(out.join("20-pools.yaml")).expect("remove");
+    let error = refused(&plan());
+    assert!(error.contains("30-networks.yaml was not written by `railctl plan`"), "{error}");
+    assert_eq!(fs::read_to_string(out.join("30-networks.yaml")).expect("it"), "kind: Own");
+    assert!(!out.join("20-pools.yaml").exists(), "nothing was changed");
+}
+
+#[test]
+fn a_plan_that_lacks_something_is_not_said_to_be_one() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let out = dir.path().join("plan").display().to_string();
+    for (page, lacks) in [
+        ("sriov-roce-per-node.yaml", "no slices and no pools"),
+        ("infiniband.yaml", "the VFs of rail1, rail2"),
+    ] {
+        let output = railctl(&[&example(page).display().to_string(), "-o", &out]);
+        let (out, err) = (said(&output), String::from_utf8_lossy(&output.stderr).into_owned());
+        assert!(!out.contains("kubectl apply"), "{out}");
+        assert!(
+            err.contains("has a part of the plan") && err.contains(lacks) && err.contains("--nodes"),
+            "{err}"
+        );
+    }
+}

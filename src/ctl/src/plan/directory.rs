@@ -3,11 +3,14 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use fabric::{NodeFile, Options, Plan, Slots};
 use serde_json::{Map, Value};
 
-use crate::output::{line, to_yaml};
+use crate::output::{line, to_yaml, warn};
+
+/// The first line of each file for kubectl, by which the next plan knows that it may replace it.
+const MARK: &str = "# Written by railctl plan, which replaces it.";
 
 /// Which node has which slices. Kept with the plan: without it, nodes that come and go would move others.
 const SLOTS: &str = "nodes/slots.yaml";
@@ -32,8 +35,10 @@ pub(super) fn slots(directory: &Path) -> Result<Slots> {
 
 /// Objects in the order in which they are to be applied, and a folder per node.
 pub(super) fn write(directory: &Path, plan: &Plan, options: &Options) -> Result<()> {
-    for (name, objects) in plan.objects(options) {
-        put(&directory.join(name), &stream(&objects))?;
+    let files = plan.objects(options);
+    let others = others(directory, &files)?;
+    for (name, objects) in &files {
+        put(&directory.join(name), &format!("{MARK}\n{}", stream(objects)))?;
     }
     for node in &plan.nodes {
         for file in plan.node_files(node) {
@@ -53,7 +58,53 @@ pub(super) fn write(directory: &Path, plan: &Plan, options: &Options) -> Result<
             plan.slots.iter().map(|(node, slot)| (node.to_owned(), slot.into())).collect();
         put(&directory.join(SLOTS), &to_yaml(&slots.into()))?;
     }
-    line(&format!("{} has the plan: kubectl apply -f {}", directory.display(), directory.display()))
+    for name in others {
+        warn(&format!(
+            "{name} in {} is not of this plan, and `kubectl apply -f` takes it, too",
+            directory.display()
+        ));
+    }
+    let lacking = super::lacking(plan, options);
+    let directory = directory.display();
+    for lack in &lacking {
+        warn(&format!("{directory} has a part of the plan: {lack}"));
+    }
+    if lacking.is_empty() {
+        line(&format!("{directory} has the plan: kubectl apply -f {directory}"))
+    } else {
+        Ok(())
+    }
+}
+
+/// Names of files that kubectl would take beside those of the plan. One in the place of a file of the plan that no plan wrote is
+/// somebody's own, and stays.
+fn others(directory: &Path, files: &[(String, Vec<Value>)]) -> Result<Vec<String>> {
+    let mut others = Vec::new();
+    if !directory.exists() {
+        return Ok(others);
+    }
+    for entry in fs::read_dir(directory).with_context(|| format!("list {}", directory.display()))? {
+        let path = entry?.path();
+        let is_read =
+            path.extension().is_some_and(|ext| ["yaml", "yml", "json"].iter().any(|read| ext == *read));
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if !is_read || !path.is_file() {
+            continue;
+        }
+        if !files.iter().any(|(planned, _)| *planned == name) {
+            others.push(name);
+            continue;
+        }
+        let is_ours = state::file::read_text(&path)?.is_none_or(|text| text.starts_with(MARK));
+        ensure!(
+            is_ours,
+            "{} was not written by `railctl plan`, whose file has this name: move it, or write the plan into another directory; \
+             nothing was changed",
+            path.display()
+        );
+    }
+    others.sort();
+    Ok(others)
 }
 
 fn stream(objects: &[Value]) -> String {
