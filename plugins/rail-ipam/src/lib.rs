@@ -17,6 +17,7 @@ mod reply;
 mod resolv;
 
 pub use plugin::RailIpam;
+pub use pools::node_names;
 
 static INSIDE: RailIpam = RailIpam::new();
 

@@ -151,7 +151,7 @@ fn own_name() -> Option<String> {
 }
 
 /// The same; its host name where nobody says otherwise.
-fn node_names() -> Vec<String> {
+pub fn node_names() -> Vec<String> {
     if let Some(name) = own_name() {
         return vec![name];
     }

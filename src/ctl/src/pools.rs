@@ -3,16 +3,17 @@
 mod cluster;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use clap::Args;
-use ipam::{Catalog, Grants, JournalStore, Kept, Leases, Pool, RangeSet, Store as _};
+use ipam::{Catalog, Grants, JournalStore, Kept, Lease, Leases, Pool, RangeSet, Store as _};
 use serde::Serialize;
 use state::Dirs;
 
 use crate::cli::Format;
-use crate::output::{self, FAINT, Table, styled};
+use crate::output::{self, FAINT, Table, WARN, styled};
 
 #[derive(Args, Debug)]
 pub(crate) struct Pools {
@@ -28,7 +29,7 @@ pub(crate) struct Pools {
 }
 
 /// A pool of the node in numbers of addresses.
-#[derive(Debug, PartialEq, Serialize)]
+#[derive(Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Usage {
     pool: String,
@@ -43,6 +44,18 @@ struct Usage {
     /// Used by somebody outside, so nobody gets them for a time.
     quarantined: u64,
     disabled: bool,
+    /// The nodes that it is for, where it names some.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    nodes: Vec<String>,
+    /// None of them is this one: no attach here gets an address of it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    elsewhere: bool,
+    /// Why it offers no address at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    empty: Option<&'static str>,
+    /// Not defined here: of a network's own config, or gone since. Only what is leased of it is known.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    only_leased: bool,
     /// Of a pool of the cluster, of which all of this is the node's share: what no node had at the last grant.
     #[serde(skip_serializing_if = "Option::is_none")]
     free_in_cluster: Option<u64>,
@@ -56,9 +69,9 @@ pub(crate) fn run(args: &Pools) -> Result<()> {
     watch::follow(
         args.watch,
         || look(&dirs),
-        |(usage, problems)| {
+        |Seen { usage, refused, problems }| {
             match args.output {
-                Format::Table | Format::Wide => table(usage, &dirs),
+                Format::Table | Format::Wide => table(usage, *refused, &dirs),
                 format => output::print(usage, format),
             }?;
             for problem in problems {
@@ -70,13 +83,25 @@ pub(crate) fn run(args: &Pools) -> Result<()> {
 }
 
 /// The pools, and what is wrong with their files.
-fn look(dirs: &Dirs) -> Result<(Vec<Usage>, Vec<String>)> {
+#[derive(PartialEq)]
+struct Seen {
+    usage: Vec<Usage>,
+    /// How many pools and files are of no use.
+    refused: usize,
+    problems: Vec<String>,
+}
+
+fn look(dirs: &Dirs) -> Result<Seen> {
     let catalog = catalog(dirs)?;
     let refused = catalog.refused().map(ToString::to_string);
-    let problems =
-        refused.chain(catalog.unreadable().iter().cloned()).chain(catalog.warnings().iter().cloned());
-    let problems = problems.collect();
-    Ok((count(dirs, &catalog)?, problems))
+    let mut problems: Vec<_> = refused.chain(catalog.unreadable().iter().cloned()).collect();
+    let refused = problems.len();
+    problems.extend(catalog.warnings().iter().cloned());
+    let usage = count(dirs, &catalog)?;
+    let empty =
+        usage.iter().filter_map(|pool| Some(format!("{} offers no address: {}", pool.pool, pool.empty?)));
+    problems.extend(empty);
+    Ok(Seen { usage, refused, problems })
 }
 
 /// How many addresses are leased on this node, from whatever pool.
@@ -108,9 +133,28 @@ fn count(dirs: &Dirs, catalog: &Catalog) -> Result<Vec<Usage>> {
     let mut usage = Vec::new();
     store.view(&mut |leases| {
         usage = catalog.pools().map(|pool| of_pool(pool, leases, now)).collect::<Result<_, _>>()?;
+        usage.extend(only_leased(&leases.all()?, catalog));
         Ok(())
     })?;
     Ok(usage)
+}
+
+/// What has leases and is no pool of the node: pools and ranges within the configs of networks.
+fn only_leased(leases: &[Lease], catalog: &Catalog) -> Vec<Usage> {
+    let mut used: BTreeMap<&str, u64> = BTreeMap::new();
+    let unknown = |lease: &&Lease| {
+        !catalog.pools().any(|pool| pool.offered.contains(lease.ip) || pool.name == lease.pool)
+    };
+    for lease in leases.iter().filter(unknown) {
+        *used.entry(&lease.pool).or_default() += 1;
+    }
+    let row = |(pool, used): (&str, u64)| Usage {
+        pool: pool.to_owned(),
+        used,
+        only_leased: true,
+        ..Usage::default()
+    };
+    used.into_iter().map(row).collect()
 }
 
 fn of_pool(pool: &Pool, leases: &dyn Leases, now: u64) -> Result<Usage, ipam::Error> {
@@ -127,6 +171,11 @@ fn of_pool(pool: &Pool, leases: &dyn Leases, now: u64) -> Result<Usage, ipam::Er
         resting: resting(pool, leases, now)?,
         quarantined: saturate(quarantined),
         disabled: pool.disabled,
+        nodes: pool.scope.nodes.clone(),
+        elsewhere: !(pool.scope.nodes.is_empty()
+            || rail_ipam::node_names().iter().any(|name| pool.scope.nodes.contains(name))),
+        empty: (offered == 0).then(|| pool.emptiness()),
+        only_leased: false,
         free_in_cluster: pool.share.and_then(|share| share.free),
     })
 }
@@ -145,19 +194,75 @@ fn resting(pool: &Pool, leases: &dyn Leases, now: u64) -> Result<u64, ipam::Erro
     Ok(count)
 }
 
-fn table(usage: &[Usage], dirs: &Dirs) -> Result<()> {
+fn table(usage: &[Usage], refused: usize, dirs: &Dirs) -> Result<()> {
     if usage.is_empty() {
-        let folder = dirs.config.path(&["pools.d"])?;
-        return output::line(&styled(FAINT, &format!("no pool is defined in {}", folder.display())));
+        let folder = dirs.config.path(&["pools.d"])?.display().to_string();
+        return output::line(&match refused {
+            0 => styled(FAINT, &format!("no pool is defined in {folder}")),
+            count => styled(WARN, &format!("no pool of {folder} can be used: {count} are refused")),
+        });
     }
     let mut table = Table::new(&["POOL", "SUBNET", "OFFERED", "USED", "FREE", "RESTING", "QUARANTINED", ""]);
     for pool in usage {
         let numbers =
             [pool.offered, pool.used, pool.free, pool.resting, pool.quarantined].map(|n| n.to_string());
         let [offered, used, free, resting, quarantined] = numbers;
-        let share = || pool.free_in_cluster.map(|free| format!("share; {free} more free in the cluster"));
-        let note = if pool.disabled { "disabled".to_owned() } else { share().unwrap_or_default() };
-        table.row([pool.pool.clone(), pool.subnet.clone(), offered, used, free, resting, quarantined, note]);
+        let (name, note) = (pool.pool.clone(), pool.note());
+        if pool.only_leased {
+            let dash = || "-".to_owned();
+            table.row([name, dash(), dash(), used, dash(), dash(), dash(), note]);
+        } else {
+            table.row([name, pool.subnet.clone(), offered, used, free, resting, quarantined, note]);
+        }
     }
     output::text(&table.render())
+}
+
+impl Usage {
+    /// In one line, what the numbers do not say.
+    fn note(&self) -> String {
+        let share = self.free_in_cluster.map(|free| format!("share; {free} more free in the cluster"));
+        let notes = [
+            self.disabled.then(|| "disabled".to_owned()),
+            self.elsewhere.then(|| format!("not of this node: of {}", self.nodes.join(", "))),
+            self.only_leased.then(|| "of a network's own config".to_owned()),
+            self.empty.map(str::to_owned),
+            share.filter(|_| !self.disabled),
+        ];
+        notes.into_iter().flatten().collect::<Vec<_>>().join("; ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use state::AttachmentKey;
+
+    use super::*;
+
+    #[test]
+    fn what_only_leases_know_of_is_counted() {
+        let lease = |pool: &str, ip: &str| Lease {
+            key: AttachmentKey::new("net", "pod", "net1").unwrap(),
+            ip: ip.parse().unwrap(),
+            pool: pool.to_owned(),
+            since: 1,
+            rest: 0,
+        };
+        let mut catalog = Catalog::default();
+        let pool = "{kind: SpiderIPPool, metadata: {name: rail}, spec: {subnet: 10.0.0.0/24, ips: [10.0.0.2-10.0.0.4]}}";
+        catalog.add_text("a file", pool);
+        let catalog = catalog.complete();
+        let leases = [
+            lease("rail", "10.0.0.2"),
+            lease("inline", "10.9.0.2"),
+            lease("inline", "10.9.0.3"),
+            lease("x", "10.0.0.3"),
+        ];
+        let found = only_leased(&leases, &catalog);
+        let [inline] = &found[..] else { panic!("{found:?}") };
+        assert_eq!(
+            (inline.pool.as_str(), inline.used, inline.note().as_str()),
+            ("inline", 2, "of a network's own config")
+        );
+    }
 }

@@ -133,7 +133,7 @@ impl Pool {
     }
 
     /// Why the pool offers nothing at all.
-    pub(crate) fn emptiness(&self) -> &'static str {
+    pub fn emptiness(&self) -> &'static str {
         match &self.withheld {
             Withheld { excluded, reserved } if excluded.is_empty() && reserved.is_empty() => {
                 "it lists no ips"
