@@ -204,6 +204,19 @@ fn a_namespace_that_is_gone_leaves_an_attachment_over() {
     has(&text, &["no container runtime with a CRI listens here"]);
 
     let untouched = node.stage.world.snapshot();
+    let output = node.command("--dry-run").args(["-o", "json"]).output().expect("run railctl");
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(
+        (&told["leftOver"], &told["alive"], &told["applied"]),
+        (&2.into(), &1.into(), &false.into()),
+        "{told}"
+    );
+    let judged = told["judged"].as_array().expect("a list");
+    assert!(
+        judged.iter().any(|one| one["state"] == "leftOver"
+            && one["name"].as_str().is_some_and(|name| name.starts_with("rail1/dead/net1"))),
+        "{told}"
+    );
     node.gc("--dry-run");
     assert_same(&untouched, &node.stage.world.snapshot());
 

@@ -4,6 +4,7 @@
     reason = "doc comments are the help text here, which people read without backticks"
 )]
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
@@ -41,12 +42,14 @@ pub(crate) struct Manner {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Attach a network namespace to networks (ADD)
-    #[command(visible_alias = "add")]
+    // clap's own usage has the dots behind the pod.
+    #[command(visible_alias = "add", override_usage = "railctl attach [OPTIONS] <NETWORK>... <NETNS>")]
     Attach(crate::verbs::Attach),
     /// Take a network namespace off networks (DEL)
-    #[command(visible_alias = "del")]
+    #[command(visible_alias = "del", override_usage = "railctl detach [OPTIONS] <NETWORK>... <NETNS>")]
     Detach(crate::verbs::Detach),
     /// Compare attachments with what was made at attach (CHECK)
+    #[command(override_usage = "railctl check [OPTIONS] <NETWORK>... <NETNS>")]
     Check(crate::verbs::Check),
     /// Release what no living network namespace holds any more (GC)
     #[command(after_long_help = crate::verbs::GC_HELP)]
@@ -62,7 +65,7 @@ pub(crate) enum Command {
     /// Say what pods of Spiderpool and whereabouts still have in the cluster's pools, and forget of Spiderpool's what is gone
     #[command(after_long_help = crate::migrate::HELP)]
     Migrate(crate::migrate::Migrate),
-    /// Give back to the cluster what somebody has who will not do it
+    /// Give the addresses of a node that will never come back to the other nodes
     #[command(subcommand)]
     Release(crate::release::Release),
     /// List the addresses that detection found in use elsewhere, and give them back to their pools
@@ -108,6 +111,9 @@ pub(crate) enum Command {
     },
 }
 
+/// Where plugins are unless `CNI_PATH` says so.
+pub(crate) const CNI_PATH: &str = "/opt/cni/bin";
+
 /// Where configs and plugins are.
 #[derive(Args, Debug)]
 pub(crate) struct Places {
@@ -115,7 +121,7 @@ pub(crate) struct Places {
     #[arg(long, value_name = "DIR", env = "NETCONFPATH", default_value = "/etc/cni/net.d")]
     pub(crate) conf_dir: PathBuf,
     /// Directories of plugins, separated by colons
-    #[arg(long, value_name = "DIRS", env = "CNI_PATH", default_value = "/opt/cni/bin", value_parser = parse_dirs)]
+    #[arg(long, value_name = "DIRS", env = "CNI_PATH", default_value = CNI_PATH, value_parser = of_text)]
     pub(crate) bin_dir: Directories,
 }
 
@@ -125,12 +131,11 @@ pub(crate) struct Directories(pub(crate) Vec<PathBuf>);
 
 #[derive(Args, Debug)]
 pub(crate) struct Pod {
-    /// Names of networks in the config directory, or files: conflist, conf, NetworkAttachmentDefinition
-    #[arg(required = true, value_name = "NETWORK")]
-    pub(crate) networks: Vec<String>,
-    /// Network namespace: a path, or a name as `ip netns` has it
-    #[arg(required = true, value_name = "NETNS")]
-    pub(crate) netns: String,
+    /// Networks, then the pod: names of networks in the config directory, or files (conflist, conf, NetworkAttachmentDefinition,
+    /// SpiderMultusConfig); at last a network namespace, as a path or a name as `ip netns` has it
+    // One list, so that options may stand between its words.
+    #[arg(required = true, num_args = 2.., value_names = ["NETWORK", "NETNS"])]
+    words: Vec<String>,
     /// Interface name, one for each network in their order [default: net1, net2, ...]
     #[arg(short, long = "ifname", value_name = "IFNAME", env = "CNI_IFNAME", value_delimiter = ',')]
     pub(crate) ifnames: Vec<String>,
@@ -145,6 +150,18 @@ pub(crate) struct Pod {
     pub(crate) args: Option<Pairs>,
     #[command(flatten)]
     pub(crate) places: Places,
+}
+
+impl Pod {
+    /// All words but the last.
+    pub(crate) fn networks(&self) -> &[String] {
+        self.words.split_last().map_or(&[], |(_, networks)| networks)
+    }
+
+    /// The last.
+    pub(crate) fn netns(&self) -> &str {
+        self.words.last().map_or("", String::as_str)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -166,8 +183,12 @@ impl Format {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "clap wants a Result")]
-fn parse_dirs(text: &str) -> Result<Directories, std::convert::Infallible> {
-    Ok(Directories(std::env::split_paths(text).filter(|path| !path.as_os_str().is_empty()).collect()))
+fn of_text(text: &str) -> Result<Directories, std::convert::Infallible> {
+    Ok(parse_dirs(text.as_ref()))
+}
+
+pub(crate) fn parse_dirs(text: &OsStr) -> Directories {
+    Directories(std::env::split_paths(text).filter(|path| !path.as_os_str().is_empty()).collect())
 }
 
 fn parse_object(text: &str) -> Result<Object, serde_json::Error> {

@@ -19,8 +19,8 @@ pub(crate) struct Inject {
     /// A file with the Namespace of the pods [default: one that says nothing]
     #[arg(long, value_name = "FILE")]
     pub(crate) namespace: Option<PathBuf>,
-    /// Files with what there is to ask for: Fabrics and SpiderMultusConfigs
-    #[arg(long = "config", value_name = "FILE", num_args = 1..)]
+    /// A file with what there is to ask for: Fabrics and SpiderMultusConfigs; once for each file
+    #[arg(long = "config", value_name = "FILE")]
     pub(crate) configs: Vec<PathBuf>,
     /// Namespace in which the controller makes the networks of Fabrics
     #[arg(long, value_name = "NAMESPACE", default_value = "default")]

@@ -29,6 +29,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{CommandFactory as _, Parser as _};
 use cli::{Cli, Command};
+use nix::unistd::Uid;
 use output::{BAD, styled};
 
 fn main() -> ExitCode {
@@ -40,7 +41,8 @@ fn main() -> ExitCode {
         // `railctl show | head` has got what it wanted.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            output::complain(&format!("{} {error:#}\n", styled(BAD, "railctl:")));
+            let text = with_cure(format!("{error:#}"), Uid::effective().is_root());
+            output::complain(&format!("{} {text}\n", styled(BAD, "railctl:")));
             ExitCode::FAILURE
         }
     }
@@ -60,6 +62,14 @@ impl std::fmt::Display for Differs {
 }
 
 impl std::error::Error for Differs {}
+
+/// Records and namespaces are root's.
+fn with_cure(text: String, is_root: bool) -> String {
+    let is_denied = ["EACCES", "EPERM", "Permission denied", "Operation not permitted"];
+    let is_denied = is_denied.iter().any(|word| text.contains(word));
+    let is_told = ["as root", "root is needed", "needs root"].iter().any(|words| text.contains(words));
+    if is_denied && !is_root && !is_told { text + ": run railctl as root" } else { text }
+}
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
@@ -96,4 +106,19 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Man { directory } => man::run(&directory),
     }?;
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_may_not_is_told_who_may() {
+        let denied = || "open /run/railcni: permission denied (EACCES)".to_owned();
+        assert_eq!(with_cure(denied(), false), format!("{}: run railctl as root", denied()));
+        assert_eq!(with_cure(denied(), true), denied());
+        for text in ["no such link", "look into a: root is needed: EPERM"] {
+            assert_eq!(with_cure(text.to_owned(), false), text);
+        }
+    }
 }

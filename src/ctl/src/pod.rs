@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha512};
 
-const NAMED: &str = "/run/netns";
+/// Where `ip netns` has namespaces by name.
+pub(crate) const NAMED: &str = "/run/netns";
 
 /// What people call a namespace, as a path: a bare word is a name below /run/netns unless a file of that name exists.
 pub(crate) fn netns_path(text: &str) -> std::io::Result<PathBuf> {

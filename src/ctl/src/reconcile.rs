@@ -3,11 +3,15 @@
 mod crictl;
 
 use anyhow::{Result, ensure};
+use clap::builder::styling::Style;
 use runtime::Driver;
 use runtime::leftovers::{Said, Sweep};
+use serde::Serialize;
+use serde_json::json;
 use state::Dirs;
 
 use crate::Differs;
+use crate::cli::Format;
 use crate::output::{self, BAD, FAINT, GOOD, WARN, styled};
 use crate::verbs::Gc;
 
@@ -15,7 +19,7 @@ use crate::verbs::Gc;
 /// `exit_code` also where something is left over.
 pub(crate) fn run(driver: &Driver, args: &Gc) -> Result<()> {
     let dirs = Dirs::from_env()?;
-    let mut tally = Tally::default();
+    let mut tally = Tally::new(args.output);
     let sweep = Sweep { driver, dirs: &dirs, whole_node: args.whole_node, apply: args.apply };
     tally.alive = sweep.run(&crictl::pods, &mut |said| tally.hear(said))?;
     let is_clean = tally.leftovers == 0;
@@ -24,8 +28,20 @@ pub(crate) fn run(driver: &Driver, args: &Gc) -> Result<()> {
     Ok(())
 }
 
-#[derive(Default)]
+/// One thing that was judged, for programs.
+#[derive(Serialize)]
+struct Judged {
+    name: String,
+    state: &'static str,
+    why: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
 struct Tally {
+    format: Format,
+    judged: Vec<Judged>,
+    not_asked: Vec<String>,
     alive: usize,
     kept: usize,
     leftovers: usize,
@@ -33,36 +49,62 @@ struct Tally {
 }
 
 impl Tally {
+    fn new(format: Format) -> Self {
+        let (judged, not_asked, failed) = (Vec::new(), Vec::new(), Vec::new());
+        Self { format, judged, not_asked, alive: 0, kept: 0, leftovers: 0, failed }
+    }
+
+    /// People hear it at once, programs at the end.
     fn hear(&mut self, said: Said) -> Result<()> {
-        match said {
+        let (title, why, outcome) = match said {
             Said::NotAsked(what) => {
                 output::warn(&what);
-                Ok(())
+                self.not_asked.push(what);
+                return Ok(());
             }
             Said::Kept { title, why } => {
                 self.kept += 1;
-                output::line(&format!("{} {title} is kept: {why}", styled(WARN, "?")))
+                return self.judge((WARN, "?"), ("kept", "is kept"), title, why, None);
             }
-            Said::Leftover { title, why, outcome } => {
-                self.leftovers += 1;
-                match outcome {
-                    None => output::line(&format!("{} {title} is left over: {why}", styled(FAINT, "-"))),
-                    Some(Ok(())) => {
-                        output::line(&format!("{} {title} is released: {why}", styled(GOOD, "✓")))
-                    }
-                    Some(Err(error)) => {
-                        self.failed.push(format!("{title}: {error:#}"));
-                        output::line(&format!("{} {title} is not released: {why}", styled(BAD, "✗")))
-                    }
-                }
+            Said::Leftover { title, why, outcome } => (title, why, outcome),
+        };
+        self.leftovers += 1;
+        match outcome {
+            None => self.judge((FAINT, "-"), ("leftOver", "is left over"), title, why, None),
+            Some(Ok(())) => self.judge((GOOD, "✓"), ("released", "is released"), title, why, None),
+            Some(Err(error)) => {
+                self.failed.push(format!("{title}: {error:#}"));
+                let error = Some(format!("{error:#}"));
+                self.judge((BAD, "✗"), ("notReleased", "is not released"), title, why, error)
             }
         }
     }
 
+    fn judge(
+        &mut self,
+        mark: (Style, &str),
+        (state, words): (&'static str, &str),
+        name: String,
+        why: String,
+        error: Option<String>,
+    ) -> Result<()> {
+        let line = format!("{} {name} {words}: {why}", styled(mark.0, mark.1));
+        self.judged.push(Judged { name, state, why, error });
+        if self.format.is_table() { output::line(&line) } else { Ok(()) }
+    }
+
     fn close(self, apply: bool) -> Result<()> {
-        let Self { alive, kept, leftovers, failed } = self;
-        let done = if apply { "" } else { "; nothing was changed, --apply releases what is left over" };
-        output::line(&format!("{leftovers} left over, {alive} alive, {kept} unclear{done}"))?;
+        let Self { format, judged, not_asked, alive, kept, leftovers, failed } = self;
+        if format.is_table() {
+            let done = if apply { "" } else { "; nothing was changed, --apply releases what is left over" };
+            output::line(&format!("{leftovers} left over, {alive} alive, {kept} unclear{done}"))?;
+        } else {
+            let told = json!({
+                "judged": judged, "notAsked": not_asked, "leftOver": leftovers, "alive": alive, "unclear": kept,
+                "applied": apply,
+            });
+            output::print(&told, format)?;
+        }
         ensure!(failed.is_empty(), "{}", failed.join("\n"));
         Ok(())
     }

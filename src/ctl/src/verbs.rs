@@ -3,20 +3,23 @@
 mod calls;
 mod memory;
 mod outcome;
+mod results;
 mod wishes;
 
 use anyhow::{Result, ensure};
-use clap::Args;
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory as _};
 use netns::NetNs;
 use runtime::{Driver, Keep, Network, RuntimeConf};
-use serde_json::{Value, json};
+use serde_json::json;
 use state::Dirs;
 
-use crate::cli::{Format, Places, Pod};
+use crate::cli::{Cli, Format, Places, Pod};
 use crate::output::{self, Table};
 use crate::pod::netns_path;
 use crate::reconcile;
 use calls::Call;
+use outcome::Became::{Done, Skipped};
 use outcome::Outcomes;
 
 pub(crate) const GC_HELP: &str = "\
@@ -61,7 +64,7 @@ pub(crate) struct Check {
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Gc {
     /// Names of networks in the config directory, or files
-    #[arg(required_unless_present_any = ["dry_run", "apply"], value_name = "NETWORK")]
+    #[arg(value_name = "NETWORK")]
     networks: Vec<String>,
     /// Release every attachment of the networks, in use or not
     #[arg(long, conflicts_with_all = ["dry_run", "apply"])]
@@ -75,9 +78,9 @@ pub(crate) struct Gc {
     /// With --dry-run: exit with 3 where something is left over
     #[arg(long, requires = "dry_run")]
     pub(crate) exit_code: bool,
-    /// How the outcomes for networks are printed
-    #[arg(short, long, value_enum, default_value_t = Format::Table, conflicts_with_all = ["dry_run", "apply"])]
-    output: Format,
+    /// How the outcomes are printed
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    pub(crate) output: Format,
     /// All pods of this node are in this PID namespace: for a node that is a container itself and has no CRI
     #[arg(long, conflicts_with_all = ["networks", "all"])]
     pub(crate) whole_node: bool,
@@ -117,7 +120,7 @@ pub(crate) fn attach(args: &Attach) -> Result<()> {
             Err(error) => return Err(take_back(&driver, &calls[..number], error)),
         }
     }
-    print(&calls, results, args.output)
+    results::print(&calls, results, args.output)
 }
 
 /// What ADD would call, in its order. The plugins are looked for, and not run.
@@ -145,10 +148,10 @@ pub(crate) fn detach(args: &Detach) -> Result<()> {
         let (network, runtime) = call.known()?;
         if !is_attached && args.ifnames.is_empty() {
             // Whose interface it would be is not known.
-            return Ok("was not attached: nothing is done");
+            return Ok(Skipped("was not attached: nothing is done"));
         }
         driver.del(&network, &runtime)?;
-        Ok(if is_attached { "detached" } else { "was not attached by anything that is on record" })
+        Ok(Done(if is_attached { "detached" } else { "was not attached by anything that is on record" }))
     };
     warn_without_namespace(args)?;
     let calls = calls::with_memory(args, &driver)?.into_iter().rev();
@@ -163,7 +166,7 @@ pub(crate) fn check(check: &Check) -> Result<()> {
         let (network, runtime) = call.known()?;
         ensure!(is_attached || network.list.disable_check, "it is not attached to {}", runtime.container_id);
         let checked = driver.check(&network, &runtime)?;
-        Ok(if checked { "is as it was made" } else { "has disableCheck: not checked" })
+        Ok(if checked { Done("is as it was made") } else { Skipped("has disableCheck: not checked") })
     };
     warn_without_namespace(args)?;
     let calls = calls::with_memory(args, &driver)?.into_iter();
@@ -173,7 +176,7 @@ pub(crate) fn check(check: &Check) -> Result<()> {
 
 /// A name that was mistyped looks like a pod that is gone.
 fn warn_without_namespace(args: &Pod) -> Result<()> {
-    let netns = netns_path(&args.netns)?;
+    let netns = netns_path(args.netns())?;
     if let Err(error) = NetNs::open(&netns) {
         output::warn(&format!("no pod is at {}: {error}", netns.display()));
     }
@@ -184,13 +187,17 @@ pub(crate) fn gc(args: &Gc) -> Result<()> {
     if args.dry_run || args.apply {
         return reconcile::run(&driver(&args.places)?, args);
     }
+    if args.networks.is_empty() {
+        let cure = "name a network, or say --dry-run to see what is left over on this node, or --apply to release that";
+        Cli::command().error(ErrorKind::MissingRequiredArgument, cure).exit();
+    }
     let (driver, dirs) = (driver(&args.places)?, Dirs::from_env()?);
     let keep = if args.all { Keep::Nothing } else { Keep::Living };
     let one = |network: &Network| {
         Ok(match (driver.gc(network, keep, &dirs)?, keep) {
-            (false, _) => "has disableGC: nothing done",
-            (true, Keep::Living) => "holds living namespaces only",
-            (true, Keep::Nothing) => "is released",
+            (false, _) => Skipped("has disableGC: nothing done"),
+            (true, Keep::Living) => Done("holds living namespaces only"),
+            (true, Keep::Nothing) => Done("is released"),
         })
     };
     let networks = calls::networks(&args.networks, &args.places)?;
@@ -202,7 +209,11 @@ pub(crate) fn status(args: &Status) -> Result<()> {
     let driver = driver(&args.places)?;
     let one = |network: &Network| {
         let asked = driver.status(network)?;
-        Ok(if asked { "is ready" } else { "has a cniVersion before 1.1.0, which has no STATUS" })
+        Ok(if asked {
+            Done("is ready")
+        } else {
+            Skipped("has a cniVersion before 1.1.0, which has no STATUS: not asked")
+        })
     };
     let networks = calls::networks(&args.networks, &args.places)?;
     let outcomes = networks.iter().map(|network| (network.name().to_owned(), one(network)));
@@ -226,23 +237,4 @@ fn take_back(driver: &Driver, attached: &[(Network, RuntimeConf)], error: anyhow
             error.context(format!("{left} of the {before} before could not be detached again ({why})"))
         }
     }
-}
-
-/// One network: its result, as cnitool prints it; several: a list of results.
-fn print(calls: &[(Network, RuntimeConf)], mut results: Vec<Value>, format: Format) -> Result<()> {
-    match (format, results.len()) {
-        (Format::Table | Format::Wide, _) => table(calls, &results),
-        (format, 1) => output::print(&results.remove(0), format),
-        (format, _) => output::print(&results, format),
-    }
-}
-
-fn table(calls: &[(Network, RuntimeConf)], results: &[Value]) -> Result<()> {
-    let mut table = Table::new(&["NETWORK", "LINK", "ADDRESS", "GATEWAY"]);
-    for ((network, runtime), result) in calls.iter().zip(results) {
-        let ips = result["ips"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let column = |key: &str| ips.iter().filter_map(|ip| ip[key].as_str()).collect::<Vec<_>>().join(" ");
-        table.row([network.name().to_owned(), runtime.ifname.clone(), column("address"), column("gateway")]);
-    }
-    output::text(&table.render())
 }

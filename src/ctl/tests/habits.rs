@@ -67,6 +67,11 @@ fn outcomes_come_as_json_and_yaml_too() {
         succeeds(&fake.railctl(&["status", "net", "-o", "yaml"])),
         "- name: net\n  ok: true\n  outcome: \"is ready\"\n"
     );
+    // What was not looked at is no success.
+    fake.network("old", "1.0.0", &["a"]);
+    let said = succeeds(&fake.railctl(&["status", "old"]));
+    assert!(said.starts_with("! old has a cniVersion before 1.1.0"), "{said}");
+    assert_eq!(json(&succeeds(&fake.railctl(&["status", "old", "-o", "json"])))[0]["skipped"], true);
     fake.fail("GC", "a");
     let failed = fake.railctl(&["gc", "net", "-o", "json"]);
     assert_eq!(failed.status.code(), Some(1));
@@ -92,6 +97,39 @@ fn a_difference_is_exit_code_3_for_who_asks_for_it() {
     assert_eq!(differs.status.code(), Some(3));
     assert_eq!(said(&differs).matches("CHECK of a failed").count(), 1, "{}", said(&differs));
     assert_eq!(fake.railctl(&["chek"]).status.code(), Some(2));
+}
+
+#[test]
+fn each_difference_that_check_found_is_a_line() {
+    let fake = Fake::new();
+    fake.network("net", "1.1.0", &["a"]);
+    succeeds(&fake.railctl(&["attach", "net", NETNS]));
+    let found = ["net3: rule 10103: from 172.16.13.1 lookup 103 is missing", "net5: it is down"];
+    let msg = format!("net1 is not as ADD left it, in 2 ways: {}", found.join("; "));
+    fake.write("fail-CHECK-a", &json!({ "code": 999, "msg": msg }).to_string());
+    for more in [&[][..], &["--exit-code"]] {
+        let text = said(&fake.railctl(&[&["check", "net", NETNS], more].concat()));
+        let lines: Vec<_> = text.lines().collect();
+        assert!(
+            lines[0].ends_with("CHECK of plugin \"a\": net1 is not as ADD left it, in 2 ways:"),
+            "{text}"
+        );
+        assert_eq!(lines[1..], found.map(|line| format!("  {line}")), "{text}");
+    }
+    let output = fake.railctl(&["check", "net", NETNS, "-o", "json"]);
+    let told = json(&String::from_utf8_lossy(&output.stdout));
+    assert_eq!(told[0]["differences"], json!(found));
+    assert!(told[0]["error"].as_str().unwrap().contains("in 2 ways: net3: rule"), "{told}");
+}
+
+/// The cure that an exhausted pool names, typed without its option.
+#[test]
+fn gc_of_nothing_says_what_there_is_to_say() {
+    let gc = Fake::new().railctl(&["gc"]);
+    assert_eq!(gc.status.code(), Some(2));
+    for words in ["name a network", "--dry-run", "--apply"] {
+        assert!(said(&gc).contains(words), "{}", said(&gc));
+    }
 }
 
 /// A plugin logs its error and prints it; people read it once.
@@ -150,6 +188,60 @@ fn tables_come_without_headings_and_wider() {
     let line = pools(&["--no-headers"]);
     assert_eq!(line.split_whitespace().take(3).collect::<Vec<_>>(), ["rail", "10.0.0.0/24", "3"]);
     assert_eq!(line.lines().count(), 1);
+}
+
+#[test]
+fn pools_that_no_attach_here_gets_an_address_of_say_so() {
+    let fake = Fake::new();
+    let config = fake.path("config");
+    std::fs::create_dir_all(config.join("pools.d")).unwrap();
+    let pools = |text: &str| {
+        fake.write("config/pools.d/p.yaml", text);
+        let mut command: Command = fake.command(std::path::Path::new(env!("CARGO_BIN_EXE_railctl")));
+        command
+            .arg("pools")
+            .env("RAILCNI_CONFIG_DIR", &config)
+            .env("RAILCNI_DURABLE_DIR", fake.path("durable"));
+        command.env("NODE_NAME", "here").output().unwrap()
+    };
+    let pool = |name: &str, spec: &str| {
+        format!(
+            "apiVersion: spiderpool.spidernet.io/v2beta1\nkind: SpiderIPPool\nmetadata: {{name: {name}}}\nspec: {{{spec}}}\n---\n"
+        )
+    };
+    let ips = "subnet: 10.0.0.0/24, ips: [10.0.0.2-10.0.0.4]";
+    let all = [
+        pool("own", &format!("{ips}, nodeName: [here]")),
+        pool("other", "subnet: 10.1.0.0/24, ips: [10.1.0.2], nodeName: [node1]"),
+        pool("bare", "subnet: 10.2.0.0/24"),
+    ];
+    let output = pools(&all.concat());
+    let (table, warned) = (succeeds(&output), said(&output));
+    let row = |name: &str| {
+        table.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name}: {table}{warned}"))
+    };
+    assert!(row("other").ends_with("not of this node: of node1"), "{table}");
+    assert!(
+        row("bare").ends_with("it lists no ips")
+            && warned.contains("bare offers no address: it lists no ips"),
+        "{table}{warned}"
+    );
+    assert!(row("own").ends_with('0'), "{table}");
+
+    let refused = pools(&pool("own", "subnet: 10.0.0.0/99"));
+    assert!(succeeds(&refused).contains("can be used: 1 are refused"), "{}", succeeds(&refused));
+}
+
+#[test]
+fn gc_tells_programs_too_what_it_judged() {
+    let fake = Fake::new();
+    let said = succeeds(&fake.railctl(&["gc", "--dry-run", "--whole-node", "-o", "json"]));
+    let told = json(&said);
+    assert_eq!(
+        (&told["judged"], &told["leftOver"], &told["applied"]),
+        (&json!([]), &json!(0), &json!(false)),
+        "{told}"
+    );
 }
 
 #[test]

@@ -24,6 +24,9 @@ pub struct Network {
     pub warnings: Vec<String>,
 }
 
+/// Of files of networks.
+const EXTENSIONS: [&str; 5] = ["conflist", "conf", "json", "yaml", "yml"];
+
 /// The network of a name in `folder`, or of a file: conflist, conf, or documents of Kubernetes, of which a file may hold
 /// several.
 pub fn find(word: &str, folder: &Path) -> Result<Vec<Network>> {
@@ -32,9 +35,8 @@ pub fn find(word: &str, folder: &Path) -> Result<Vec<Network>> {
 
 /// A network name has no slash, and the kinds of file have an extension that a name could have only by intent.
 fn is_path(word: &str) -> bool {
-    let known = ["conflist", "conf", "json", "yaml", "yml"];
     word.contains('/')
-        || Path::new(word).extension().and_then(OsStr::to_str).is_some_and(|end| known.contains(&end))
+        || Path::new(word).extension().and_then(OsStr::to_str).is_some_and(|end| EXTENSIONS.contains(&end))
 }
 
 /// As libcni does it: config lists first, then single configs, each kind in the order of the file names. A file that
@@ -47,6 +49,13 @@ fn by_name(name: &str, folder: &Path) -> Result<Network> {
         if let Some(network) = networks.into_iter().find(|network| network.name() == name) {
             return Ok(network);
         }
+    }
+    if Path::new(name).is_file() {
+        bail!(
+            "{name:?} is the name of no network in {}, and a file is taken for one if its name ends in .{}",
+            folder.display(),
+            EXTENSIONS.join(", .")
+        );
     }
     let count = lists.len() + singles.len();
     bail!("no network {name:?} is configured in {} ({count} config files): see --conf-dir", folder.display())

@@ -24,13 +24,42 @@ fn the_command_line_is_consistent() {
 #[test]
 fn the_last_word_is_the_namespace() {
     let pod = pod("railctl attach rail1 ./rail2.conflist blue");
-    assert_eq!(pod.networks, ["rail1", "./rail2.conflist"]);
-    assert_eq!(pod.netns, "blue");
+    assert_eq!(pod.networks(), ["rail1", "./rail2.conflist"]);
+    assert_eq!(pod.netns(), "blue");
+}
+
+#[test]
+fn options_may_stand_between_the_words() {
+    for line in [
+        "railctl attach rail1 -i net2 blue",
+        "railctl attach -i net2 rail1 blue",
+        "railctl detach rail1 --ifname net2 blue",
+        "railctl check rail1 blue -i net2",
+    ] {
+        let pod = pod(line);
+        assert_eq!(
+            (pod.networks(), pod.netns(), &pod.ifnames[..]),
+            (&["rail1".to_owned()][..], "blue", &["net2".to_owned()][..]),
+            "{line}"
+        );
+    }
+    let line = "railctl inject --config a.yaml --config b.yaml pod.yaml";
+    assert!(
+        matches!(parse(line), Ok(Command::Inject(args)) if args.configs.len() == 2 && args.file == PathBuf::from("pod.yaml"))
+    );
+}
+
+#[test]
+fn the_usage_has_the_pod_last() {
+    for verb in ["attach", "detach", "check"] {
+        let help = parse(&format!("railctl {verb} --help")).unwrap_err().to_string();
+        assert!(help.contains(&format!("railctl {verb} [OPTIONS] <NETWORK>... <NETNS>\n")), "{help}");
+    }
 }
 
 #[test]
 fn one_word_is_not_enough() {
-    for line in ["railctl attach rail1", "railctl detach", "railctl gc", "railctl status"] {
+    for line in ["railctl attach rail1", "railctl detach", "railctl status"] {
         parse(line).unwrap_err();
     }
 }

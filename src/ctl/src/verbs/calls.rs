@@ -52,7 +52,7 @@ impl Call {
 
 /// The calls for a pod, in the order of the command line; an unknown network fails in its turn.
 pub(super) fn of(args: &cli::Pod) -> Result<Vec<Call>> {
-    let found = found(&args.networks, &args.places);
+    let found = found(args.networks(), &args.places);
     let ifnames = ifnames(&args.ifnames, found.len())?;
     let runtime = runtime(args)?;
     let call = |((name, network), ifname)| Call {
@@ -72,7 +72,7 @@ pub(super) fn with_memory(args: &cli::Pod, driver: &Driver) -> Result<Vec<Call>>
 
 /// What all calls for a pod have in common.
 fn runtime(args: &cli::Pod) -> Result<RuntimeConf> {
-    let netns = netns_path(&args.netns)?;
+    let netns = netns_path(args.netns())?;
     Ok(RuntimeConf {
         container_id: args.container_id.clone().unwrap_or_else(|| container_id(&netns)),
         netns: netns.display().to_string(),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, anyhow, bail};
 use netlink::Rtnetlink;
 use netns::NetNs;
 use runtime::{
@@ -10,6 +10,8 @@ use runtime::{
     records::{self, Attachment},
 };
 use state::{AttachmentKey, Dirs};
+
+use crate::pod::NAMED;
 
 /// The interfaces that a container has from a network, by our cache and by the records of the plugins.
 pub(super) fn ifnames(driver: &Driver, network: &str, container_id: &str) -> Result<Vec<String>> {
@@ -29,6 +31,18 @@ pub(super) fn is_attached(driver: &Driver, network: &str, runtime: &RuntimeConf)
     Ok(ifnames(driver, network, &runtime.container_id)?.contains(&runtime.ifname))
 }
 
+/// That it was there before nobody knows: most often its name was mistyped.
+fn no_netns(netns: &str, error: netns::Error) -> anyhow::Error {
+    if !error.is_gone() {
+        return anyhow::Error::from(error).context("the pod has no network namespace to attach to");
+    }
+    let cure = Path::new(netns).strip_prefix(NAMED).map_or_else(
+        |_| "give the path of one".to_owned(),
+        |name| format!("`ip netns add {}` makes it, or give the path of one", name.display()),
+    );
+    anyhow!("there is no network namespace {netns}, and nothing was changed: {cure}")
+}
+
 /// Refuses what an ADD, and the DEL that follows when it fails, would take from whoever has it.
 pub(super) fn require_free(driver: &Driver, network: &Network, runtime: &RuntimeConf) -> Result<()> {
     let (name, RuntimeConf { container_id, ifname, netns, .. }) = (network.name(), runtime);
@@ -44,7 +58,7 @@ pub(super) fn require_free(driver: &Driver, network: &Network, runtime: &Runtime
             "{name:?} is attached to {container_id} as {ifname} by {by} already, and {nothing}: detach it first"
         );
     }
-    let netns = NetNs::open(Path::new(netns)).context("the pod has no network namespace to attach to")?;
+    let netns = NetNs::open(Path::new(netns)).map_err(|error| no_netns(netns, error))?;
     if Rtnetlink::open_in(&netns)?.link_by_name(ifname)?.is_some() {
         bail!(
             "{} has an interface {ifname} already, and {nothing}: give another name by -i",
