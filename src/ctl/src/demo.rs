@@ -13,6 +13,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
 use nix::unistd::{Uid, getpid};
 
+use crate::cli::{CNI_PATH, parse_dirs};
 use crate::output::{GOOD, STRONG, line, styled};
 use narrate::Narrator;
 use scene::Scene;
@@ -27,7 +28,7 @@ pub(crate) struct Demo {
     #[arg(long, value_name = "NUMBER")]
     #[expect(clippy::option_option, reason = "clap's form of an option whose value is optional")]
     pub(crate) remove: Option<Option<u32>>,
-    /// Directory of the plugins [default: the one that holds railctl]
+    /// Directory of the plugins [default: the one that holds railctl, or else CNI_PATH, /opt/cni/bin]
     #[arg(long, value_name = "DIR")]
     pub(crate) bin_dir: Option<PathBuf>,
 }
@@ -98,20 +99,36 @@ fn remove(number: Option<u32>) -> Result<()> {
     Ok(())
 }
 
-/// Where the plugins are: beside railctl, as in `dist/`, unless said otherwise.
+/// Where the plugins are, unless said otherwise: beside railctl, as in `dist/`, or where CNI has them, as after `make install`.
 fn plugins(bin_dir: Option<&Path>) -> Result<PathBuf> {
-    let folder = match bin_dir {
-        Some(folder) => folder.to_owned(),
-        None => std::env::current_exe()?.parent().unwrap_or(Path::new("/")).to_owned(),
-    };
-    let folder = folder.canonicalize().with_context(|| format!("--bin-dir {}", folder.display()))?;
-    let missing: Vec<_> = PLUGINS.into_iter().filter(|name| !folder.join(name).is_file()).collect();
-    ensure!(
-        missing.is_empty(),
-        "{} has no {}: build the plugins ({}), or say with --bin-dir where they are",
-        folder.display(),
-        missing.join(", "),
-        styled(STRONG, "make build")
-    );
-    Ok(folder)
+    if let Some(folder) = bin_dir {
+        let folder = folder.canonicalize().with_context(|| format!("--bin-dir {}", folder.display()))?;
+        let missing: Vec<_> = PLUGINS.into_iter().filter(|name| !folder.join(name).is_file()).collect();
+        ensure!(
+            missing.is_empty(),
+            "{} has no {}: build the plugins ({}), or say with --bin-dir where they are",
+            folder.display(),
+            missing.join(", "),
+            styled(STRONG, "make build")
+        );
+        return Ok(folder);
+    }
+    let folders = usual_folders()?;
+    let has_all = |folder: &&PathBuf| PLUGINS.iter().all(|name| folder.join(name).is_file());
+    let found = folders.iter().find(has_all).with_context(|| {
+        let looked: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
+        format!(
+            "neither {} has all of {}: build the plugins ({}), or say with --bin-dir where they are",
+            looked.join(" nor "),
+            PLUGINS.join(", "),
+            styled(STRONG, "make build")
+        )
+    })?;
+    found.canonicalize().with_context(|| found.display().to_string())
+}
+
+fn usual_folders() -> Result<Vec<PathBuf>> {
+    let own = std::env::current_exe()?.parent().unwrap_or(Path::new("/")).to_owned();
+    let of_cni = std::env::var_os("CNI_PATH").unwrap_or_else(|| CNI_PATH.into());
+    Ok(std::iter::once(own).chain(parse_dirs(&of_cni).0).collect())
 }

@@ -70,6 +70,7 @@ fn eight_rails_come_up_are_proved_and_go() {
     }
     assert!(said.contains("64 of 64 pings answered") && said.contains("and nothing is left of it"), "{said}");
     assert!(!said.contains('\u{1b}'), "colour without a terminal");
+    assert!(!said.contains("\\u00") && said.contains("0: from all lookup local"), "what ip(8) says: {said}");
     testkit::assert_same(&before, &world.snapshot());
     assert!(traces().is_empty(), "{:?}", traces());
 }
@@ -149,6 +150,25 @@ fn a_del_that_does_nothing_is_found_out() {
     let said = text(&demo(&folder, &[]), false);
     assert!(said.contains("something is left, or gone, that should not be"), "{said}");
     fs::remove_dir_all(folder).unwrap();
+}
+
+/// As `make install` has it: railctl in one directory, the plugins in that of CNI.
+#[test]
+fn the_plugins_are_also_looked_for_where_they_are_installed() {
+    let _world = World::new();
+    // The demo hides /run, where the files of a world are.
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let installed = folder.path().join("railctl");
+    fs::copy(env!("CARGO_BIN_EXE_railctl"), &installed).unwrap();
+    let demo = |plugins: &Path| {
+        let mut command = Command::new(&installed);
+        command.arg("demo").env("CNI_PATH", plugins).output().unwrap()
+    };
+    text(&demo(&plugins()), true);
+    let said = text(&demo(Path::new("/nowhere")), false);
+    let looked =
+        format!("{} nor /nowhere has all of macvlan, rail-ipam, coordinator", folder.path().display());
+    assert!(said.contains(&looked) && said.contains("--bin-dir"), "{said}");
 }
 
 #[test]
