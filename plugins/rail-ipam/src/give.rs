@@ -8,8 +8,9 @@ use state::Dirs;
 
 use crate::conf::{self, Conf};
 use crate::interfaces::{Glance, Interfaces};
+use crate::lost::Lost;
 use crate::pools::Pools;
-use crate::{failure, lost, plugin, reply};
+use crate::{failure, plugin, reply};
 
 /// What an ADD wants, and the pools as they were last read.
 pub(crate) struct Give<'r> {
@@ -20,6 +21,7 @@ pub(crate) struct Give<'r> {
     key: AttachmentKey,
     owner: Option<String>,
     foreign: RangeSet,
+    lost: Lost,
     declined: Declined,
     interfaces: Interfaces,
     pools: Pools,
@@ -37,9 +39,10 @@ impl<'r> Give<'r> {
         let pools = Pools::load(request, conf, dirs, namespace(request)).map_err(failure::of)?;
         let sets = pools.select(request, namespace(request)).map_err(failure::of)?;
         conf::fits_version(request.config.cni_version, &plugin::families(&sets))?;
-        let lost = lost::addresses(&plugin::store(dirs, conf.lock_timeout)?, dirs)?;
+        let lost = Lost::look(&plugin::store(dirs, conf.lock_timeout)?, dirs)?;
         Ok(Self {
-            foreign: plugin::foreign(request, conf, dirs)?.joined(lost),
+            foreign: plugin::foreign(request, conf, dirs)?.joined(lost.addresses()),
+            lost,
             declined: conf::declined(request)?,
             key: plugin::key(request),
             owner: plugin::owner(request),
@@ -74,6 +77,17 @@ impl<'r> Give<'r> {
         };
         store.update(decide)?;
         Ok(result)
+    }
+
+    /// What the runtime is told.
+    pub(crate) fn failure(&self, error: ipam::Error) -> Error {
+        use ipam::Error::{Exhausted, NotGranted, Spent};
+        let is_empty = matches!(error, Exhausted { .. } | Spent { .. } | NotGranted { .. });
+        let mut error = failure::of(error);
+        if let Some(why) = self.lost.why().filter(|_| is_empty) {
+            error.msg = format!("{}; {why}", error.msg);
+        }
+        error
     }
 
     fn choose(

@@ -8,6 +8,7 @@ mod give;
 mod interfaces;
 pub mod line;
 mod lost;
+mod marked;
 mod master;
 mod peers;
 mod plugin;

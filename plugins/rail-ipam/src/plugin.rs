@@ -57,8 +57,10 @@ impl Plugin for RailIpam {
         let mut agent = Agent::new(&dirs, conf.wait_for_grant)?;
         let result = loop {
             match give.addresses() {
-                Err(ipam::Error::Spent { pools }) => agent.ask_for_more(pools).map_err(failure::of)?,
-                given => break given.map_err(failure::of)?,
+                Err(ipam::Error::Spent { pools }) => {
+                    agent.ask_for_more(pools).map_err(|error| give.failure(error))?;
+                }
+                given => break given.map_err(|error| give.failure(error))?,
             }
             give.load_again().map_err(failure::of)?;
         };

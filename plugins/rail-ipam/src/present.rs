@@ -19,6 +19,11 @@ use nix::sys::time::{TimeVal, TimeValLike};
 const GET: u16 = 22;
 const NEW: u16 = 20;
 const DELETE: u16 = 21;
+/// `RTM_NEWLINK` and its like, `RTM_NEWNSID`
+const GET_LINK: u16 = 18;
+const NEW_LINK: u16 = 16;
+const GET_NETNS_NUMBER: u16 = 90;
+const NEW_NETNS_NUMBER: u16 = 88;
 /// `NLM_F_REQUEST | NLM_F_ACK`
 const ACKNOWLEDGE: u16 = 0x5;
 /// `NLM_F_REQUEST | NLM_F_DUMP`
@@ -28,6 +33,19 @@ const DONE: u16 = 3;
 /// `struct nlmsghdr`, and `struct ifaddrmsg`.
 const HEADER: usize = 16;
 const ADDRESS: usize = 8;
+/// `struct ifinfomsg`, and `IFLA_LINK` and the others.
+const LINK: usize = 16;
+const PARENT: u16 = 5;
+const LINK_INFO: u16 = 18;
+const INFO_KIND: u16 = 1;
+const PARENT_NETNSID: u16 = 37;
+const DEVICE: u16 = 56;
+const BUS: u16 = 57;
+/// `NLA_F_NESTED`
+const NESTED: u16 = 0x8000;
+/// `NETNSA_NSID`, `NETNSA_FD`
+const NETNS_NUMBER: u16 = 1;
+const NETNS_FD: u8 = 3;
 /// `IFA_ADDRESS`, which is the other end where there is an `IFA_LOCAL`.
 const FAR: u16 = 1;
 const LOCAL: u16 = 2;
@@ -39,23 +57,57 @@ const PATIENCE: i64 = 5;
 /// Addresses, and the indices of their links.
 pub(crate) type Addresses = Vec<(IpAddr, u32)>;
 
-/// The addresses of a pod that plugins of this suite have put there; none where this process may not look, and so has put none.
-pub(crate) fn ours(netns: &NetNs) -> Result<Vec<IpAddr>, Error> {
-    let found = match netns.run(|| dump(|body| address(body).filter(|_| of_suite(body)))) {
-        Err(netns::Error::Enter { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => {
-            Ok(Vec::new())
-        }
-        Err(error) => return Err(Error::netns(error.to_string())),
-        Ok(found) => found,
-    };
-    let unseen = |errno| {
-        let path = netns.path().display();
-        Error::try_again(format!(
-            "list the addresses of {path}, which may be leased: {}",
-            io::Error::from(errno)
-        ))
-    };
-    Ok(found.map_err(unseen)?.into_iter().map(|(ip, _)| ip).collect())
+/// What the kernel says of a link: where it comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LinkFacts {
+    /// Empty for a device.
+    pub(crate) kind: Vec<u8>,
+    /// What it sits on.
+    pub(crate) parent: Option<u32>,
+    /// The number of the namespace of that, if it is another one.
+    pub(crate) parent_netnsid: Option<i32>,
+    /// Name of the device behind it, and that of its bus.
+    pub(crate) device: Vec<u8>,
+    pub(crate) bus: Vec<u8>,
+}
+
+/// The addresses with our mark in the network namespace that the calling thread is in: whoever is root there can write it.
+pub(crate) fn marked() -> Result<Addresses, Errno> {
+    dump(|body| address(body).filter(|_| of_suite(body)))
+}
+
+/// A link of that namespace; `None` where it is gone.
+pub(crate) fn link(index: u32) -> Result<Option<LinkFacts>, Errno> {
+    let mut body = [0; LINK];
+    body[4..8].copy_from_slice(&index.to_ne_bytes());
+    match ask(GET_LINK, ACKNOWLEDGE, &body, |body| Some(facts(body.get(LINK..)?))) {
+        Ok(found) => Ok(found.into_iter().next()),
+        Err(Errno::ENODEV) => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}
+
+fn facts(attributes: &[u8]) -> LinkFacts {
+    let number = |bytes: &[u8]| bytes.first_chunk().copied();
+    let text = |bytes: &[u8]| bytes.strip_suffix(&[0]).unwrap_or(bytes).to_vec();
+    let of = |wanted| attribute(attributes, wanted);
+    LinkFacts {
+        kind: of(LINK_INFO).and_then(|nested| attribute(nested, INFO_KIND)).map(text).unwrap_or_default(),
+        parent: of(PARENT).and_then(number).map(u32::from_ne_bytes),
+        parent_netnsid: of(PARENT_NETNSID).and_then(number).map(i32::from_ne_bytes),
+        device: of(DEVICE).map(text).unwrap_or_default(),
+        bus: of(BUS).map(text).unwrap_or_default(),
+    }
+}
+
+/// The number that the calling thread's namespace has for another one, if it has any.
+pub(crate) fn number_of(netns: &NetNs) -> Result<Option<i32>, Errno> {
+    // `struct rtgenmsg` with its padding, then the descriptor.
+    let mut body = vec![0, 0, 0, 0, 8, 0, NETNS_FD, 0];
+    body.extend(netns.fd().as_raw_fd().to_ne_bytes());
+    let number = |body: &[u8]| attribute(body.get(4..)?, NETNS_NUMBER)?.first_chunk().copied();
+    let found = ask(GET_NETNS_NUMBER, ACKNOWLEDGE, &body, number)?;
+    Ok(found.into_iter().next().map(i32::from_ne_bytes).filter(|number| *number >= 0))
 }
 
 /// Takes addresses off all links of the pod; what is gone is as it should be.
@@ -99,9 +151,13 @@ pub(crate) fn list() -> Result<Addresses, Errno> {
 
 /// What `take` makes of each.
 fn dump<T>(take: impl Fn(&[u8]) -> Option<T>) -> Result<Vec<T>, Errno> {
-    let socket = open()?;
     // Of any family, of any link.
-    send(socket.as_raw_fd(), &request(GET, DUMP, &[0; ADDRESS]), MsgFlags::empty())?;
+    ask(GET, DUMP, &[0; ADDRESS], take)
+}
+
+fn ask<T>(kind: u16, flags: u16, body: &[u8], take: impl Fn(&[u8]) -> Option<T>) -> Result<Vec<T>, Errno> {
+    let socket = open()?;
+    send(socket.as_raw_fd(), &request(kind, flags, body), MsgFlags::empty())?;
     let mut found = Vec::new();
     while !receive(&socket, &take, &mut found)? {}
     Ok(found)
@@ -138,7 +194,7 @@ fn receive<T>(
         match kind {
             DONE => return Ok(true),
             ERROR => return error(body).map_or(Ok(true), Err),
-            NEW => found.extend(take(body)),
+            NEW | NEW_LINK | NEW_NETNS_NUMBER => found.extend(take(body)),
             _ => (),
         }
         rest = after;
@@ -173,7 +229,7 @@ fn attribute(mut bytes: &[u8], wanted: u16) -> Option<&[u8]> {
         let length = usize::from(u16::from_ne_bytes(*bytes.first_chunk()?));
         let kind = u16::from_ne_bytes(*bytes.get(2..)?.first_chunk()?);
         let value = bytes.get(4..length)?;
-        if kind == wanted {
+        if kind & !NESTED == wanted {
             return Some(value);
         }
         bytes = bytes.get(length.next_multiple_of(4)..)?;

@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use netlink::{Address, Rtnetlink};
 use netns_tests::suite::with;
 use serde_json::{Value, json};
-use testkit::{CHANGES, Call, Scope, World};
+use testkit::{CHANGES, Call, Scope, Space, World};
 
 use super::{Network, coordinator, leases, macvlan, networks, pod, rail, world};
 
@@ -47,6 +48,60 @@ fn an_address_that_answers_on_a_pod_of_this_node_is_given_to_no_other() {
         let network = Network::of(&world, &fourth, "fourth", "net1", asking());
         assert_eq!(address(&network.add()), "172.16.1.10/24");
     }
+}
+
+/// Addresses of the pool with our mark, as root in the pod can write it.
+fn forge(pod: &Space, link: &str, hosts: std::ops::RangeInclusive<u8>) {
+    pod.run(|| {
+        let mut route = Rtnetlink::open().expect("rtnetlink");
+        let index = route.link_by_name(link).expect("links").expect("the link").index;
+        for host in hosts {
+            let net = format!("172.16.1.{host}/32").parse().expect("an address");
+            let forged = Address { protocol: Some(211), ..Address::new(index, net) };
+            route.add_address(&forged).expect("added");
+        }
+    });
+}
+
+#[test]
+fn marks_that_a_pod_makes_on_a_link_of_its_own_take_no_address_from_others() {
+    for link in ["lo", "own", "child", "eth0"] {
+        let world = world();
+        let (hostile, victim) = (pod(&world, "a"), pod(&world, "b"));
+        hostile.ip_do("link add own type veth peer name other\nlink add child link own type macvlan");
+        world.host().ip_do("link add cali1 type veth peer name eth0 netns a");
+        forge(&hostile, link, 10..=20);
+        let given = networks(&world, &victim, "victim")[0].add();
+        assert_eq!(address(&given), "172.16.1.10/24", "marked on {link}");
+        let kept = world.dirs().state.join("ipam/unleased");
+        assert!(!kept.exists(), "later ADDs look again: {link}");
+    }
+}
+
+#[test]
+fn a_pod_on_a_rail_keeps_eight_addresses_of_it_from_others_and_is_named() {
+    let world = world();
+    let hostile = pod(&world, "a");
+    networks(&world, &hostile, "old")[0].add();
+    lose_the_state(&world);
+    forge(&hostile, "net1", 11..=19);
+    let pods: Vec<_> = ["b", "c", "d", "e"].map(|name| (name, pod(&world, name))).into();
+    let of = |(name, pod): &(&str, Space)| networks(&world, pod, name)[0].clone();
+    for (pod, expected) in pods.iter().zip(["172.16.1.18/24", "172.16.1.19/24", "172.16.1.20/24"]) {
+        assert_eq!(address(&of(pod).add()), expected);
+        // What is marked once somebody has begun to give addresses again counts no more.
+        if expected.starts_with("172.16.1.18") {
+            forge(&hostile, "net1", 20..=20);
+        }
+    }
+    let last = of(&pods[3]);
+    let error = last.link.add(&last.config).error();
+    let path = hostile.path().display().to_string();
+    assert!(error.code == 100 && error.msg.contains("8 addresses") && error.msg.contains(&path), "{error:?}");
+    // And they are free with it.
+    world.remove_pod("a");
+    drop(hostile);
+    assert_eq!(address(&last.add()), "172.16.1.10/24");
 }
 
 /// What tells later ADDs to go on looking is there before the first new lease is.
