@@ -174,3 +174,16 @@ fn what_means_nothing_is_told_up_to_a_limit() {
     assert_eq!(outcome.log.matches("means nothing here").count(), 32);
     assert!(outcome.log.contains("taken as 60"), "{}", outcome.log);
 }
+
+#[test]
+fn keys_of_any_length_are_told_by_their_beginning_and_a_call_logs_little() {
+    let node = Node::with_pools(&pool("rail", "{subnet: 10.0.0.0/24, ips: [10.0.0.2]}"));
+    let mut config = using(&["rail"]);
+    for number in 10..42 {
+        config["ipam"][format!("{number}{}", "$".repeat(30_000))] = 1.into();
+    }
+    let outcome = node.run("ADD", "a", &config);
+    assert_eq!(outcome.ips(), ["10.0.0.2/24"]);
+    assert_eq!(outcome.log.matches("means nothing here").count(), 32);
+    assert!(outcome.log.len() < 64 << 10, "{} bytes", outcome.log.len());
+}

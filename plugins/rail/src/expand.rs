@@ -11,6 +11,8 @@ use crate::pod::OfPod;
 
 /// Each has a copy of the network's config; the largest nodes have 16.
 const MOST_RAILS: usize = 64;
+/// What all these copies may have of bytes: the pod's memory does not pay for them.
+const MOST_BYTES: usize = 16 << 20;
 /// Keys of `rail` itself; all others are the link plugin's.
 const OWN: [&str; 9] =
     ["link", "rails", "devices", "resources", "routing", "rdma", "ifname", "prevResult", "type"];
@@ -60,6 +62,7 @@ pub(crate) fn expand(request: &Request) -> Result<Expanded, Error> {
         written = Some(devices::assign(request, written)?);
     }
     let written = written.unwrap_or_else(|| vec![Map::new()]);
+    refuse_too_long(request.config.stdin().len(), written.len())?;
     refuse_twins(&written, if link.is_vf { "deviceID" } else { "master" })?;
     // What a caller left in the environment of GC and STATUS is of no attachment, and nobody has checked it.
     let first = match request.env.command {
@@ -177,6 +180,16 @@ fn one(position: usize, rail: Value, link: &Link) -> Result<Map<String, Value>, 
     } else {
         refuse(".master is missing: expected the name of an interface".to_owned())
     }
+}
+
+fn refuse_too_long(bytes: usize, rails: usize) -> Result<(), Error> {
+    let most = MOST_BYTES / rails.max(1);
+    if bytes <= most {
+        return Ok(());
+    }
+    Err(Error::invalid_config(format!(
+        "the config has {bytes} bytes, and each of {rails} rails a copy of it: expected at most {most}"
+    )))
 }
 
 fn refuse_twins(rails: &[Map<String, Value>], key: &str) -> Result<(), Error> {

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 pub use error::Error;
+pub(crate) use error::{cut, excerpt};
 pub use fields::fields_of;
 
 /// Decodes a value; the error names the key, what stands there, and what is allowed.

@@ -4,10 +4,12 @@ use std::fmt;
 
 use serde_json::Value;
 
+use crate::lenient::excerpt;
+
 /// A key that nobody reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownKey {
-    /// Where it stands, such as `ipam.ragnes`.
+    /// Where it stands, such as `ipam.ragnes`; of a key that nobody would have written, its beginning.
     pub path: String,
     /// The field that was probably meant.
     pub meant: Option<String>,
@@ -67,7 +69,7 @@ pub fn in_object(value: &Value, fields: &[&str], meant: &[(&str, &str)]) -> Vec<
     };
     let keys = value.as_object().into_iter().flat_map(|object| object.keys());
     let unknown = keys.filter(|key| !is_known(key)).take(MOST);
-    unknown.map(|key| UnknownKey { path: key.clone(), meant: probably_meant(key, fields, meant) }).collect()
+    unknown.map(|key| UnknownKey { path: excerpt(key), meant: probably_meant(key, fields, meant) }).collect()
 }
 
 fn probably_meant(key: &str, fields: &[&str], meant: &[(&str, &str)]) -> Option<String> {
@@ -75,10 +77,12 @@ fn probably_meant(key: &str, fields: &[&str], meant: &[(&str, &str)]) -> Option<
     told.or_else(|| nearest(key, fields)).map(str::to_owned)
 }
 
-/// The field within two edits, and one per three letters: `to` is not a misspelt `gw`.
+/// The field within two edits, and one per three letters: `to` is not a misspelt `gw`. Words whose lengths differ by more need no
+/// comparison, which costs as much as both are long, however long a tenant's is.
 fn nearest<'a>(key: &str, fields: &[&'a str]) -> Option<&'a str> {
     let allowed = (key.len() / 3).min(2);
-    let distances = fields.iter().map(|field| (distance(key, field), *field));
+    let near = fields.iter().filter(|field| field.len().abs_diff(key.len()) <= allowed);
+    let distances = near.map(|field| (distance(key, field), *field));
     distances.filter(|(edits, _)| *edits <= allowed).min().map(|(_, field)| field)
 }
 

@@ -39,6 +39,19 @@ fn names_count_up_from_the_first() {
 }
 
 #[test]
+fn a_config_that_would_fill_the_nodes_memory_once_copied_for_each_rail_is_refused() {
+    let long = "x".repeat(300 << 10);
+    let names: Vec<_> = (0..64).map(|number| format!("a{number}")).collect();
+    let (code, message) = refused(&json!({ "rails": names, "note": long }));
+    assert!(code == 7 && message.contains("each of 64 rails") && message.contains("262144"), "{message}");
+    assert_eq!(
+        names.len(),
+        self::names(&json!({ "rails": names, "note": &long[..200 << 10] }), "net1").len()
+    );
+    assert_eq!(self::names(&json!({ "rails": ["a"], "note": long }), "net1"), ["net1"]);
+}
+
+#[test]
 fn a_rail_adds_to_what_all_have() {
     let config = json!({
         "mtu": 9000, "ipam": { "type": "rail-ipam", "matchMasterSubnet": true }, "prevResult": { "ips": [] },

@@ -96,9 +96,12 @@ impl<'de> Deserializer<'de> for Lenient<'_> {
     }
 }
 
+/// So many keys that mean nothing are worth showing.
+const MOST: usize = 16;
+
 fn unknown<'a>(object: &'a Map<String, Value>, fields: &[&str]) -> Vec<&'a str> {
     let is_known = |key: &str| fields.iter().any(|field| field.eq_ignore_ascii_case(key));
-    object.keys().map(String::as_str).filter(|key| !is_known(key)).collect()
+    object.keys().map(String::as_str).filter(|key| !is_known(key)).take(MOST).collect()
 }
 
 struct Items<'a> {

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt::{self, Display};
 
 use serde::de::{self, Expected, Unexpected};
@@ -57,8 +58,9 @@ impl Error {
         if self.0.missing_here {
             let unknown = unknown();
             if !unknown.is_empty() {
+                let unknown = excerpt(&format!("{unknown:?}"));
                 self.0.problem =
-                    format!("{}, and these keys beside it mean nothing: {unknown:?}", self.0.problem);
+                    format!("{}, and these keys beside it mean nothing: {unknown}", self.0.problem);
             }
         }
         self
@@ -66,11 +68,15 @@ impl Error {
 }
 
 /// Long values, and secrets in them, do not belong in an event.
-fn excerpt(text: &str) -> String {
-    const LONGEST: usize = 80;
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text.to_owned(),
+pub(crate) fn excerpt(text: &str) -> String {
+    cut(text, 80).into_owned()
+}
+
+/// At most that many characters of it, and whether there are more.
+pub(crate) fn cut(text: &str, longest: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(longest) {
+        Some((end, _)) => format!("{}...", &text[..end]).into(),
+        None => text.into(),
     }
 }
 

@@ -2,6 +2,7 @@ use std::fmt::{Debug, Write as _};
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use state::file;
@@ -11,8 +12,13 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
 use super::clock;
+use crate::lenient::cut;
 use crate::node::{self, Named};
 use crate::{Env, Error};
+
+/// Bytes that one call writes, and characters of one value in them: whoever writes a network's config has part in what is said.
+const MOST: usize = 128 << 10;
+const LONGEST: usize = 4 << 10;
 
 /// Where lines go.
 pub(super) enum Sink {
@@ -50,11 +56,53 @@ pub(super) struct Log {
     sink: Sink,
     level: LevelFilter,
     tokens: String,
+    written: Mutex<Written>,
+}
+
+/// What one call has written by now.
+#[derive(Default)]
+pub(super) struct Written {
+    bytes: usize,
+    warnings: Vec<String>,
+}
+
+/// What becomes of a line.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Written,
+    /// There is no room for it, which is said once.
+    First,
+    Dropped,
+}
+
+impl Written {
+    /// Each rail of a network has the same to say of what they have in common: a warning is written once.
+    pub(super) fn fate(&mut self, is_warning: bool, said: &str, bytes: usize) -> Fate {
+        if self.bytes > MOST || is_warning && self.warnings.iter().any(|warning| warning == said) {
+            return Fate::Dropped;
+        }
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.bytes > MOST {
+            return Fate::First;
+        }
+        if is_warning {
+            self.warnings.push(said.to_owned());
+        }
+        Fate::Written
+    }
 }
 
 impl Log {
     pub(super) fn new(sink: Sink, level: LevelFilter, tokens: String) -> Self {
-        Self { sink, level, tokens }
+        Self { sink, level, tokens, written: Mutex::default() }
+    }
+
+    fn line(&self, level: Level, said: &str) -> String {
+        let mut line = format!("time=\"{}\"", clock::rfc3339(SystemTime::now()));
+        push(&mut line, "level", &level_name(level));
+        line.push_str(said);
+        line.push('\n');
+        line
     }
 }
 
@@ -96,13 +144,24 @@ impl Subscriber for Log {
     fn event(&self, event: &Event<'_>) {
         let mut fields = Fields::default();
         event.record(&mut fields);
-        let mut line = format!("time=\"{}\"", clock::rfc3339(SystemTime::now()));
-        push(&mut line, "level", &level_name(*event.metadata().level()));
-        push(&mut line, "msg", &fields.message);
-        line.push_str(&self.tokens);
-        line.push_str(&fields.others);
-        line.push('\n');
-        self.sink.write(&line);
+        let mut said = String::new();
+        push(&mut said, "msg", &fields.message);
+        said.push_str(&self.tokens);
+        said.push_str(&fields.others);
+        let level = *event.metadata().level();
+        let line = self.line(level, &said);
+        // Held while it is written, so that the order is that in which it was decided.
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        match written.fate(level == Level::WARN, &said, line.len()) {
+            Fate::Written => self.sink.write(&line),
+            Fate::First => {
+                let mut said = String::new();
+                push(&mut said, "msg", &format!("one call logs {MOST} bytes at most: the rest is left out"));
+                said.push_str(&self.tokens);
+                self.sink.write(&self.line(Level::WARN, &said));
+            }
+            Fate::Dropped => (),
+        }
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {
@@ -137,8 +196,9 @@ struct Fields {
 
 impl Visit for Fields {
     fn record_str(&mut self, field: &Field, value: &str) {
+        let value = cut(value, LONGEST);
         if field.name() == "message" {
-            value.clone_into(&mut self.message);
+            self.message = value.into_owned();
         } else {
             push(&mut self.others, field.name(), &value);
         }

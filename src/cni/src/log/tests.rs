@@ -58,6 +58,19 @@ fn keys_have_the_names_of_all_peers() {
     }
 }
 
+#[test]
+fn one_call_logs_128_kib_at_most_and_each_warning_once() {
+    use subscriber::{Fate, Written};
+    let mut written = Written::default();
+    assert_eq!(written.fate(true, "key \"a\" means nothing", 1 << 10), Fate::Written);
+    assert_eq!(written.fate(true, "key \"a\" means nothing", 1 << 10), Fate::Dropped, "of another rail");
+    for _ in 0..127 {
+        assert_eq!(written.fate(false, "the same", 1 << 10), Fate::Written, "only warnings are compared");
+    }
+    assert_eq!(written.fate(false, "more", 1), Fate::First);
+    assert_eq!(written.fate(false, "more", 1), Fate::Dropped);
+}
+
 proptest! {
     /// A shell that reads the line finds one word, and it means what was written.
     #[test]
