@@ -27,8 +27,8 @@ pub struct Living {
     dev: u64,
     /// By their inodes.
     held: BTreeMap<u64, Held>,
-    /// Processes that could not be looked into, and may hold a namespace unseen.
-    unseen: Vec<String>,
+    /// Processes that let nobody look, and may hold a namespace unseen.
+    closed: Vec<String>,
     /// Those for which there was no time.
     crowded: Vec<Crowded>,
     /// Whether /proc is that of the machine's first PID namespace, which has all processes.
@@ -62,14 +62,16 @@ pub fn mounted() -> Vec<NetNs> {
 impl Living {
     /// Goes through /proc once.
     pub fn look() -> io::Result<Self> {
+        Self::look_until(Instant::now() + LOOK)
+    }
+
+    /// The same with less time, or more.
+    pub fn look_until(deadline: Instant) -> io::Result<Self> {
         let dev = fs::metadata("/proc/self/ns/net")?.dev();
         let of_machine = link(Path::new("/proc/self/ns/pid")).is_some_and(|pid| pid == FIRST_PID_NAMESPACE);
         let mut held: BTreeMap<u64, Held> = BTreeMap::new();
-        let missed =
-            walk(Instant::now() + LOOK, |inode, way, by| held.entry(inode).or_default().add(way, by))?;
-        let names = missed.crowded.iter().map(|crowded| crowded.process.clone());
-        let unseen = missed.closed.iter().cloned().chain(names).collect();
-        Ok(Self { dev, held, unseen, crowded: missed.crowded, of_machine })
+        let missed = walk(deadline, |inode, way, by| held.entry(inode).or_default().add(way, by))?;
+        Ok(Self { dev, held, closed: missed.closed, crowded: missed.crowded, of_machine })
     }
 
     /// Whether anything holds it. In doubt it is alive.
@@ -136,9 +138,9 @@ impl Living {
         lost
     }
 
-    /// The processes that were not looked into.
-    pub fn unseen(&self) -> &[String] {
-        &self.unseen
+    /// The processes that were not looked into, as they let nobody.
+    pub fn closed(&self) -> &[String] {
+        &self.closed
     }
 
     /// Whether all processes of the machine were there to be looked into. In another PID namespace they are not; those of the
@@ -151,6 +153,14 @@ impl Living {
     /// are in our namespace or in those of pods is not in such a one.
     pub fn crowded(&self) -> Option<&str> {
         self.hides_behind(&self.crowded)
+    }
+
+    /// As [`crowded`](Self::crowded), and in our own namespace, too: a daemon of the node may well hold one of a pod that has no path. A
+    /// process of a pod has no business with those of others, and only the pod decides how many files it opens.
+    pub fn crowded_outside_pods(&self) -> Option<&str> {
+        let is_pods = |ino: &u64| self.held.get(ino).is_some_and(|held| held.mounted && !held.ours);
+        let found = self.crowded.iter().find(|crowded| !crowded.inodes.iter().all(is_pods));
+        found.map(|crowded| crowded.process.as_str())
     }
 
     fn hides_behind<'a>(&self, crowded: &'a [Crowded]) -> Option<&'a str> {
@@ -252,6 +262,11 @@ mod tests {
         for (inodes, expected) in [(vec![own], None), (vec![1, own], None), (vec![1, 2], Some("/proc/7"))] {
             living.crowded = vec![Crowded { process: "/proc/7".to_owned(), inodes }];
             assert_eq!(living.crowded(), expected);
+        }
+        let outside = [(vec![own], Some("/proc/7")), (vec![1], None), (vec![1, 2], Some("/proc/7"))];
+        for (inodes, expected) in outside {
+            living.crowded = vec![Crowded { process: "/proc/7".to_owned(), inodes }];
+            assert_eq!(living.crowded_outside_pods(), expected);
         }
     }
 }

@@ -61,7 +61,8 @@ impl Attachment {
         let holds = |netns: &Netns| {
             let id = Id { dev: netns.dev, ino: netns.ino };
             living.has(id, NonZeroU64::new(netns.cookie))
-                || !living.unseen().is_empty()
+                || !living.closed().is_empty()
+                || living.crowded_outside_pods().is_some()
                 || !living.is_of_machine()
         };
         self.netns.as_ref().is_some_and(holds)

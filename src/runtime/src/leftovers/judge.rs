@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::num::NonZeroU64;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, ensure};
@@ -54,9 +54,10 @@ impl Witnesses {
         self.living.is_peopled(id, cookie)
     }
 
-    /// Which processes were not looked into.
+    /// Which processes were not looked into. Not those that had too many files for the time: any pod can have them, and they make
+    /// one kind of verdict doubtful.
     pub(super) fn not_seen(&self) -> Option<String> {
-        let unseen = self.living.unseen().iter().take(3).cloned().collect::<Vec<_>>();
+        let unseen = self.living.closed().iter().take(3).cloned().collect::<Vec<_>>();
         let outside = (!self.living.is_of_machine() && !self.whole_node)
             .then(|| "outside of this PID namespace, which is not the machine's first".to_owned());
         let some = unseen.into_iter().chain(outside).collect::<Vec<_>>();
@@ -109,7 +110,7 @@ pub(super) fn judge(attachment: &Attachment, witnesses: &Witnesses) -> Verdict {
     if let Some(netns) = &attachment.netns {
         let has_path = attachment.open().is_some();
         if !has_path && !witnesses.is_alive(netns) {
-            return Verdict::Leftover(Reason::NamespaceGone(netns.path.clone()));
+            return gone(&netns.path, witnesses.living.crowded_outside_pods());
         }
         // Without its path, the plugins' DEL could not go into it.
         let can_be_undone = has_path && !witnesses.is_peopled(netns);
@@ -126,6 +127,15 @@ pub(super) fn judge(attachment: &Attachment, witnesses: &Witnesses) -> Verdict {
         )),
         _ => Verdict::Unclear("its record names no network namespace".to_owned()),
     }
+}
+
+/// Of a namespace that nothing holds which was seen.
+fn gone(path: &Path, crowded: Option<&str>) -> Verdict {
+    let Some(process) = crowded else { return Verdict::Leftover(Reason::NamespaceGone(path.to_owned())) };
+    Verdict::Unclear(format!(
+        "its network namespace, {} at ADD, has no path any more, and {process} may hold it: its files are too many to go through",
+        path.display()
+    ))
 }
 
 /// Of a lease without a record: given to a plugin that is none of ours, which alone knew the namespace.
@@ -145,4 +155,42 @@ fn is_denied(key: &AttachmentKey, since: u64, witnesses: &Witnesses) -> bool {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |age| age.as_secs());
     let is_settled = now.saturating_sub(since) > SETTLED.as_secs();
     is_settled && witnesses.runtime.denies(&key.container_id)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn who_has_more_files_than_there_is_time_for_keeps_no_sweep_from_what_he_cannot_hold() {
+        let living = Living::look_until(Instant::now()).unwrap();
+        let crowded = living.crowded_outside_pods().unwrap().to_owned();
+        let witnesses = Witnesses { living, whole_node: true, runtime: Cri::None, reused: BTreeSet::new() };
+        let not_seen = witnesses.not_seen().unwrap_or_default();
+        assert!(!not_seen.contains(&crowded), "the sweep would release nothing: {not_seen}");
+        let key = AttachmentKey { network: "n".into(), container_id: "c".into(), ifname: "net1".into() };
+        let netns = Netns { dev: u64::MAX, ino: 1, cookie: 0, path: "/run/netns/no-such-pod".into() };
+        let none = || Vec::new();
+        let mut attachment = Attachment {
+            key,
+            netns: None,
+            created: 0,
+            plugins: none(),
+            damaged: none(),
+            unread: none(),
+            void: vec!["macvlan".to_owned()],
+        };
+        assert_eq!(judge(&attachment, &witnesses), Verdict::Leftover(Reason::OlderBoot));
+        attachment.netns = Some(netns);
+        let verdict = judge(&attachment, &witnesses);
+        assert!(matches!(&verdict, Verdict::Unclear(why) if why.contains(&crowded)), "{verdict:?}");
+    }
+
+    #[test]
+    fn a_process_of_a_pod_makes_no_verdict_doubtful_however_many_files_it_has() {
+        let path = Path::new("/run/netns/a");
+        assert_eq!(gone(path, None), Verdict::Leftover(Reason::NamespaceGone(path.to_owned())));
+    }
 }
