@@ -7,6 +7,7 @@ use netlink::{Link, LinkChange, NewLink, Rtnetlink};
 use super::ledger::{Ledger, Port};
 use super::provide::Masters;
 use super::{BondSpec, Error};
+use crate::child::child_elsewhere;
 use crate::whole::{Taker, require_free_of_node};
 
 pub(super) const KIND: &str = "bond";
@@ -113,7 +114,8 @@ pub(super) fn verify_ports(
     require_free(&missing, host)
 }
 
-/// No NIC is a port of something else, or the node's own.
+/// No NIC is a port of something else, or the node's own, or under links of pods: it goes down before the kernel says whether it
+/// becomes a port, and all that is on it with it.
 pub(super) fn require_free(nics: &[Link], host: &mut Rtnetlink) -> Result<(), attach::Error> {
     for nic in nics {
         if let Some(index) = nic.master {
@@ -121,7 +123,28 @@ pub(super) fn require_free(nics: &[Link], host: &mut Rtnetlink) -> Result<(), at
             return Err(Error::Port { name: nic.name.clone(), port_of }.into());
         }
     }
-    nics.iter().try_for_each(|nic| require_free_of_node(Taker::Bond, nic, host))
+    nics.iter().try_for_each(|nic| require_free_of_node(Taker::Bond, nic, host))?;
+    if nics.is_empty() {
+        return Ok(());
+    }
+    let links = host.links()?;
+    for nic in nics {
+        let name = || nic.name.clone();
+        let in_a_pod = child_elsewhere(nic.index).map_err(|netns| Error::Unseen { name: name(), netns })?;
+        let is_on_it = |link: &&Link| link.parent == Some(nic.index) && link.parent_netnsid.is_none();
+        let on_it = links.iter().filter(is_on_it).map(|link| (link.name.as_str(), link.kind.name()));
+        if let Some(child) = child(on_it, in_a_pod) {
+            return Err(Error::HasChild { name: name(), child }.into());
+        }
+    }
+    Ok(())
+}
+
+/// What would go down with the NIC: of the host's links, by name and kind, all but VLANs, which come up again with it, and what only
+/// names it as the other end. An administrator who lets it be taken whole lets nobody take it from pods.
+fn child<'l>(mut on_it: impl Iterator<Item = (&'l str, &'l str)>, in_a_pod: bool) -> Option<String> {
+    let own = on_it.find(|(_, kind)| !["vlan", "veth"].contains(kind)).map(|(name, _)| name.to_owned());
+    own.or_else(|| in_a_pod.then(|| "a link in a pod".to_owned()))
 }
 
 /// Brings up again what was up before it became a port, once the bond is gone.
@@ -148,4 +171,22 @@ pub(super) fn kind_of(link: &Link) -> String {
 
 fn mode_name(mode: BondMode) -> String {
     mode.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::child;
+
+    #[test]
+    fn a_nic_with_links_of_pods_on_it_becomes_no_port_and_one_with_vlans_does() {
+        for (on_it, in_a_pod, expected) in [
+            (vec![], false, None),
+            (vec![], true, Some("a link in a pod")),
+            (vec![("eno6.7", "vlan"), ("switch", "veth")], false, None),
+            (vec![("eno6.7", "vlan")], true, Some("a link in a pod")),
+            (vec![("eno6.7", "vlan"), ("shim", "macvlan")], false, Some("shim")),
+        ] {
+            assert_eq!(child(on_it.iter().copied(), in_a_pod).as_deref(), expected, "{on_it:?}");
+        }
+    }
 }

@@ -28,6 +28,16 @@ pub enum Error {
     OtherName { id: u16, parent: String, name: String, wanted: String },
     #[error("mtu {mtu} is more than the {have} of {name}: raise that on the host first, or lower `mtu`")]
     Mtu { mtu: u32, have: u32, name: String },
+    #[error(
+        "interface \"{name}\" has {child} on it, which would go down with it: a bond takes a NIC that no pod is on; use another, or end \
+         those pods first"
+    )]
+    HasChild { name: String, child: String },
+    #[error(
+        "namespace {netns} does not let its links be listed, and one may be on {name}, which would go down under it: try again once that \
+         has ended"
+    )]
+    Unseen { name: String, netns: Id },
     #[error("{name} was made and is not there any more: something else deletes it")]
     Vanished { name: String },
     #[error(
@@ -45,7 +55,7 @@ pub(super) fn has_child_elsewhere(link: &Link) -> Result<bool, attach::Error> {
 impl Coded for Error {
     fn code(&self) -> u32 {
         match self {
-            Self::Vanished { .. } | Self::Unlisted { .. } => code::TRY_AGAIN,
+            Self::Vanished { .. } | Self::Unlisted { .. } | Self::Unseen { .. } => code::TRY_AGAIN,
             _ => code::INVALID_CONFIG,
         }
     }

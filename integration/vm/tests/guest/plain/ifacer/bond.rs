@@ -65,6 +65,31 @@ fn a_nic_that_carries_the_nodes_address_by_a_vlan_becomes_no_port() {
     assert_same(&before, &steady(&world));
 }
 
+/// The kernel refuses such a port only once that is down, and all pods on it have lost carrier.
+#[test]
+fn a_nic_that_pods_are_on_becomes_no_port_and_never_goes_down() {
+    let world = world();
+    let pod = world.bare_pod("a");
+    for kind in ["macvlan mode bridge", "ipvlan"] {
+        world.host().ip_do(&format!("link add net1 link rail2 netns a type {kind}"));
+        pod.ip_do("link set net1 up");
+        let before = steady(&world);
+        let file = "/sys/class/net/rail2/carrier_changes";
+        let changes = || world.host().run_with_sysfs(|| std::fs::read_to_string(file)).expect("changes");
+        let carrier = changes();
+        let error = ifacer(&world, "a").add(&bonded(&json!({}))).error();
+        assert!(
+            error.code == 7 && error.msg.contains("rail2") && error.msg.contains("a link in a pod"),
+            "{error:?}"
+        );
+        assert_same(&before, &steady(&world));
+        assert_eq!(changes(), carrier, "{kind}: the NIC has been down");
+        pod.ip_do("link del net1");
+    }
+    ifacer(&world, "a").add(&bonded(&json!({}))).success();
+    ifacer(&world, "a").del(&bonded(&json!({}))).success();
+}
+
 #[test]
 fn another_bond_of_that_name_is_refused_with_what_it_is() {
     let world = world();
