@@ -17,7 +17,7 @@ use sysfs::{Bdf, Root};
 
 use crate::rails::{self, Link};
 use crate::sight::{Counters, Port, Sight};
-use process::Processes;
+use process::{Processes, Wanted};
 
 /// Counters that a driver asks its firmware for are not read more often.
 const FIRMWARE: Duration = Duration::from_secs(15);
@@ -94,7 +94,7 @@ impl Eyes {
         let mut sight = Sight { rails: self.rails(), ..Sight::default() };
         let containers: BTreeSet<String> = sight.rails.iter().map(|rail| rail.container.clone()).collect();
         sight.pods = self.names(&containers, begun);
-        sight.interfaces = self.interfaces(&containers, begun);
+        sight.interfaces = self.interfaces(&sight.rails, begun);
         if !sight.rails.is_empty() {
             (sight.links, sight.devices) = self.kernel(&sight).unwrap_or_else(|error| self.failed(&error));
         }
@@ -134,13 +134,18 @@ impl Eyes {
         self.names.clone()
     }
 
-    fn interfaces(&mut self, containers: &BTreeSet<String>, now: Instant) -> Interfaces {
-        let mut seen = self.processes.read(containers);
-        let missing = without(containers, &seen);
+    fn interfaces(&mut self, rails: &[rails::Rail], now: Instant) -> Interfaces {
+        let mut wanted = Wanted::new();
+        for rail in rails {
+            wanted.entry(rail.container.clone()).or_default().insert(rail.interface.clone());
+        }
+        let containers: BTreeSet<String> = wanted.keys().cloned().collect();
+        let mut seen = self.processes.read(&wanted);
+        let missing = without(&containers, &seen);
         if self.traced.is_due(&missing, now) {
             self.processes.find(&missing);
-            seen.extend(self.processes.read(&missing));
-            self.traced.done(without(containers, &seen), now);
+            seen = self.processes.read(&wanted);
+            self.traced.done(without(&containers, &seen), now);
         }
         seen
     }

@@ -2,10 +2,17 @@
 //! group, which the runtime names after the sandbox; everybody may read both files.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use netlink::Statistics;
+
+/// Of a file that a pod makes as long as it has links: thousands of them. What comes later is not seen.
+const MOST: u64 = 1 << 20;
+
+/// Interfaces by sandbox.
+pub(super) type Wanted = BTreeMap<String, BTreeSet<String>>;
 
 #[derive(Debug)]
 pub(super) struct Processes {
@@ -19,16 +26,13 @@ impl Processes {
         Self { proc: proc.to_owned(), found: BTreeMap::new() }
     }
 
-    /// The counters of those sandboxes whose process is known and still there.
-    pub(super) fn read(
-        &mut self,
-        wanted: &BTreeSet<String>,
-    ) -> BTreeMap<String, BTreeMap<String, Statistics>> {
+    /// The counters of those interfaces of sandboxes whose process is known and still there.
+    pub(super) fn read(&mut self, wanted: &Wanted) -> BTreeMap<String, BTreeMap<String, Statistics>> {
         let proc = &self.proc;
-        self.found.retain(|container, _| wanted.contains(container));
+        self.found.retain(|container, _| wanted.contains_key(container));
         let read = |(container, process): (&String, &u32)| {
             let own = proc.join(process.to_string());
-            let counters = parse(&fs::read_to_string(own.join("net/dev")).ok()?);
+            let counters = parse(&beginning(&own.join("net/dev"))?, wanted.get(container)?);
             // Afterwards: another process may have got the number in between.
             is_of(&own, container).then(|| (container.clone(), counters))
         };
@@ -44,7 +48,7 @@ impl Processes {
             let Some(number) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
                 continue;
             };
-            let Ok(group) = fs::read_to_string(entry.path().join("cgroup")) else { continue };
+            let Some(group) = beginning(&entry.path().join("cgroup")) else { continue };
             if let Some(container) = wanted.iter().find(|container| names(&group, container)) {
                 self.found.entry(container.clone()).or_insert(number);
             }
@@ -53,7 +57,17 @@ impl Processes {
 }
 
 fn is_of(process: &Path, container: &str) -> bool {
-    fs::read_to_string(process.join("cgroup")).is_ok_and(|group| names(&group, container))
+    beginning(&process.join("cgroup")).is_some_and(|group| names(&group, container))
+}
+
+/// Whole lines.
+fn beginning(path: &Path) -> Option<String> {
+    let mut bytes = Vec::new();
+    File::open(path).ok()?.take(MOST).read_to_end(&mut bytes).ok()?;
+    if bytes.len() as u64 == MOST {
+        bytes.truncate(bytes.iter().rposition(|&byte| byte == b'\n')?);
+    }
+    String::from_utf8(bytes).ok()
 }
 
 /// Whether a control group is that of the container, as containerd, CRI-O and Docker call it with either of their drivers:
@@ -67,8 +81,8 @@ fn names(group: &str, container: &str) -> bool {
 }
 
 /// `/proc/PID/net/dev`: two lines of headings, then `NAME: ` and sixteen numbers.
-fn parse(text: &str) -> BTreeMap<String, Statistics> {
-    text.lines().skip(2).filter_map(line).collect()
+fn parse(text: &str, wanted: &BTreeSet<String>) -> BTreeMap<String, Statistics> {
+    text.lines().skip(2).filter_map(line).filter(|(name, _)| wanted.contains(name)).collect()
 }
 
 fn line(line: &str) -> Option<(String, Statistics)> {
@@ -112,7 +126,7 @@ mod tests {
     #[test]
     fn sixteen_numbers_are_a_link() {
         let text = "Inter-|   Receive\n face |bytes\n  net1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\neth0:99\nbad: x\n";
-        let parsed = parse(text);
+        let parsed = parse(text, &["net1".to_owned(), "eth0".to_owned(), "bad".to_owned()].into());
         let expected = Statistics {
             rx_bytes: 1,
             rx_packets: 2,
@@ -124,5 +138,24 @@ mod tests {
             tx_dropped: 12,
         };
         assert_eq!(parsed, BTreeMap::from([("net1".to_owned(), expected)]));
+    }
+    #[test]
+    fn of_a_pod_with_links_without_end_a_mebibyte_is_read_and_its_rails_are_kept() {
+        let base = tempfile::tempdir().unwrap();
+        let own = base.path().join("7");
+        fs::create_dir_all(own.join("net")).unwrap();
+        state::file::replace(&own.join("cgroup"), b"0::/ab12\n").unwrap();
+        let link = |name: &str| format!("{name}: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n");
+        let decoys: String = (0..30_000).map(|number| link(&format!("decoy{number}"))).collect();
+        let text = format!("\n\n{}{decoys}{}", link("net1"), link("net2"));
+        assert!(text.len() as u64 > MOST);
+        state::file::replace(&own.join("net/dev"), text.as_bytes()).unwrap();
+        let rails = ["net1".to_owned(), "net2".to_owned()].into();
+        let wanted = Wanted::from([("ab12".to_owned(), rails)]);
+        let mut processes = Processes::new(base.path());
+        processes.find(&["ab12".to_owned()].into());
+        let seen = processes.read(&wanted);
+        let names: Vec<_> = seen["ab12"].keys().collect();
+        assert_eq!(names, ["net1"]);
     }
 }
