@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, ReadDir};
-use std::io;
+use std::io::{self, Read as _};
 use std::mem;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,8 @@ const OWN: &str = "/proc/self";
 const INODES: std::ops::Range<u64> = 0xf000_0000..0x1_0000_0000;
 /// Descriptors of one process before it is the next one's turn: whoever has millions of them is read last.
 const TURN: usize = 512;
+/// Of a mount table that is not ours: whoever has more is crowded. A mount is some hundred bytes.
+const MOST_OF_TABLE: u64 = 16 << 20;
 
 /// What leads to a namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +67,7 @@ struct Walk<F> {
 pub(crate) fn walk(deadline: Instant, met: impl FnMut(u64, PathBuf, By)) -> io::Result<Missed> {
     let mut walk = Walk { met, deadline, mounts: Vec::new(), missed: Missed::default() };
     let own = walk.threads(Path::new(OWN));
-    walk.mounts(Path::new("/proc/thread-self"), true);
+    walk.mounts(Path::new("/proc/thread-self"), true, u64::MAX);
     let mut processes = vec![own];
     for entry in fs::read_dir("/proc")?.flatten() {
         let path = entry.path();
@@ -113,24 +115,28 @@ impl<F: FnMut(u64, PathBuf, By)> Walk<F> {
     /// Threads of one process may have mounts of their own.
     fn all_mounts(&mut self, process: Process) -> Option<Process> {
         for thread in folder(&process.path.join("task")) {
-            if self.is_over() {
+            if self.is_over() || !self.mounts(&thread, false, MOST_OF_TABLE) {
                 self.crowd(process);
                 return None;
             }
-            self.mounts(&thread, false);
         }
         Some(process)
     }
 
-    fn mounts(&mut self, thread: &Path, own: bool) {
+    /// Whether the table was seen to its end.
+    fn mounts(&mut self, thread: &Path, own: bool, most: u64) -> bool {
         let Some(namespace) = link(&thread.join("ns/mnt")).filter(|name| !self.mounts.contains(name)) else {
-            return;
+            return true;
         };
-        self.mounts.push(namespace);
-        let table = fs::read(thread.join("mountinfo")).unwrap_or_default();
+        let table = beginning(&thread.join("mountinfo"), most);
+        let is_whole = (table.len() as u64) < most;
+        if is_whole {
+            self.mounts.push(namespace);
+        }
         for (inode, point) in table.split(|&byte| byte == b'\n').filter_map(point_of) {
             (self.met)(inode, thread.join("root").join(point), By::Mount { own });
         }
+        is_whole
     }
 
     fn descriptors(&mut self, processes: Vec<Process>) {
@@ -165,6 +171,14 @@ impl<F: FnMut(u64, PathBuf, By)> Walk<F> {
     fn crowd(&mut self, Process { path, inodes }: Process) {
         self.missed.crowded.push(Crowded { process: path.display().to_string(), inodes });
     }
+}
+
+/// So many bytes of a file whose length another process decides; none of what has ended.
+fn beginning(path: &Path, most: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // What was read before an error counts.
+    let _ = fs::File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes));
+    bytes
 }
 
 /// `36 35 0:4 net:[4026532281] /run/netns/a rw ...` (`Documentation/filesystems/proc.rst`): inode, and mount point below its
@@ -246,6 +260,19 @@ mod tests {
         let line = b"36 35 0:4 net:[4026532281] /run/netns/a\\040b rw shared:9 - nsfs nsfs rw";
         assert_eq!(point_of(line), Some((4_026_532_281, "run/netns/a b".into())));
         assert_eq!(point_of(b"35 1 0:29 / / rw - ext4 /dev/vda rw"), None);
+    }
+
+    #[test]
+    fn of_a_mount_table_without_an_end_the_beginning_is_read_and_its_process_is_crowded() {
+        assert_eq!(beginning(Path::new("/dev/zero"), 4096).len(), 4096);
+        let mounts = |most| {
+            let (met, missed) = (|_: u64, _: PathBuf, _: By| (), Missed::default());
+            let mut walk = Walk { met, deadline: Instant::now(), mounts: Vec::new(), missed };
+            let is_whole = walk.mounts(Path::new(OWN), false, most);
+            (is_whole, walk.mounts.len())
+        };
+        assert_eq!(mounts(20), (false, 0), "others in the same namespace are crowded, too");
+        assert_eq!(mounts(MOST_OF_TABLE), (true, 1));
     }
 
     #[test]
