@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 const RDMA: &str = "cni.spidernet.io/rdma-resource-inject";
 
 fn world() -> World {
-    World::new(Policy::default(), Options::of_cluster("default"))
+    let policy = Policy { configs: ["rails".to_owned()].into(), ..Policy::default() };
+    World::new(policy, Options::of_cluster("default"))
 }
 
 fn document(text: &str) -> Value {

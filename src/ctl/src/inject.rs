@@ -25,16 +25,24 @@ pub(crate) struct Inject {
     /// Namespace in which the controller makes the networks of Fabrics
     #[arg(long, value_name = "NAMESPACE", default_value = "default")]
     pub(crate) networks_namespace: String,
+    /// Namespaces whose SpiderMultusConfigs count for pods of all namespaces; those of others count for pods of their own
+    #[arg(long, value_name = "NAMESPACE", value_delimiter = ',', default_values_t = Policy::CONFIGS.map(str::to_owned))]
+    pub(crate) config_namespaces: Vec<String>,
 }
 
 pub(crate) fn run(args: &Inject) -> Result<()> {
     let networks = networks(args)?;
     let namespace = args.namespace.as_deref().map(namespace).transpose()?;
+    let configs = args.config_namespaces.iter().filter(|name| !name.is_empty()).cloned().collect();
+    let policy = Policy { configs, ..Policy::default() };
     let documents = documents(&args.file)?;
     ensure!(documents.iter().any(has_pod), "{} holds no pod", args.file.display());
     for (index, document) in documents.into_iter().enumerate() {
-        let document =
-            if has_pod(&document) { injected(document, namespace.as_ref(), &networks)? } else { document };
+        let document = if has_pod(&document) {
+            injected(document, namespace.as_ref(), &networks, &policy)?
+        } else {
+            document
+        };
         let separator = if index > 0 { "---\n" } else { "" };
         write(&format!("{separator}{}", to_yaml(&document)))?;
     }
@@ -92,7 +100,12 @@ fn has_pod(document: &Value) -> bool {
     place(document).is_some()
 }
 
-fn injected(mut document: Value, namespace: Option<&Namespace>, networks: &Networks) -> Result<Value> {
+fn injected(
+    mut document: Value,
+    namespace: Option<&Namespace>,
+    networks: &Networks,
+    policy: &Policy,
+) -> Result<Value> {
     let metadata = document["metadata"].clone();
     let name = format!(
         "{} {}",
@@ -106,9 +119,7 @@ fn injected(mut document: Value, namespace: Option<&Namespace>, networks: &Netwo
     if pod["metadata"].is_null() {
         pod["metadata"] = serde_json::json!({});
     }
-    match inject::inject(pod, namespace.unwrap_or(&own), networks, &Policy::default())
-        .with_context(|| name.clone())?
-    {
+    match inject::inject(pod, namespace.unwrap_or(&own), networks, policy).with_context(|| name.clone())? {
         Outcome::Untouched(reason) => warn(&format!("{name} stays as it is: {reason}")),
         Outcome::Injected(Injection { pod: new, added, notes, .. }) => {
             *pod = new;

@@ -65,6 +65,30 @@ fn a_word_that_means_nothing_fails_and_says_what_there_is() {
 }
 
 #[test]
+fn configs_of_namespaces_that_are_not_listed_are_nobodys_elsewhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let configs = dir.path().join("configs.yaml");
+    let key = "cni.spidernet.io/network-resource-inject";
+    let config = |namespace: &str| {
+        format!(
+            "kind: SpiderMultusConfig\nmetadata: {{name: a, namespace: {namespace}, annotations: {{{key}: gpu}}}}\nspec: {{cniType: macvlan, macvlan: {{master: [eno1]}}}}\n"
+        )
+    };
+    fs::write(&configs, format!("{}---\n{}", config("tenant"), config("kube-system"))).expect("write");
+    let configs = configs.display().to_string();
+    let pod = format!(
+        "kind: Pod\nmetadata: {{name: one, annotations: {{{key}: gpu}}}}\nspec: {{containers: [{{name: main}}]}}\n"
+    );
+    let networks = |words: &[&str]| {
+        let output = railctl(dir.path(), &pod, &[&["--config", configs.as_str()][..], words].concat());
+        let documents = yaml::documents(&text(&output.stdout)).unwrap();
+        documents[0]["metadata"]["annotations"]["k8s.v1.cni.cncf.io/networks"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(networks(&[]), "kube-system/a");
+    assert_eq!(networks(&["--config-namespaces", "tenant"]), "tenant/a");
+}
+
+#[test]
 fn documents_of_any_shape_are_no_reason_to_panic() {
     let dir = tempfile::tempdir().unwrap();
     for pod in

@@ -54,7 +54,7 @@ pub fn inject(
         return untouched("it is in the network of its node, where the rails are already".to_owned());
     }
     require_shape(pod)?;
-    let attachments = networks.of(&asked)?;
+    let attachments = networks.of(&asked, &namespace.name, policy)?;
     let mut edit = Edit::of(pod);
     let (mut added, notes) = attach(&mut edit, &attachments, namespace)?;
     added.extend(resources::add(&mut edit, &units(&attachments)));

@@ -6,7 +6,7 @@ use crate::asked::Key;
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Refusal {
     /// Nothing has this name.
-    #[error("{} {word:?}: {}", .key.name(), unknown(*.key, .known))]
+    #[error("{} {word:?}: {}", .key.name(), unknown(*.key, .known, .configs))]
     Unknown {
         /// The key of the annotation or label.
         key: Key,
@@ -14,6 +14,8 @@ pub enum Refusal {
         word: String,
         /// What there is.
         known: Vec<String>,
+        /// The namespaces whose configs count for all pods.
+        configs: Vec<String>,
     },
     /// A network that the word stands for cannot be used.
     #[error("{} {word:?}: {problem}", .key.name())]
@@ -46,16 +48,20 @@ impl Refusal {
     }
 }
 
-fn unknown(key: Key, known: &[String]) -> String {
+fn unknown(key: Key, known: &[String], configs: &[String]) -> String {
     let known = match known {
         [] => "there is none".to_owned(),
         known => format!("there are {}", known.join(", ")),
     };
     match key {
         Key::Fabric => format!("there is no Fabric of this name ({known})"),
-        _ => format!(
-            "no SpiderMultusConfig has this annotation ({known}): annotate those whose networks the pod is to have"
-        ),
+        _ => {
+            let own = ["the pod's own"].into_iter().chain(configs.iter().map(String::as_str));
+            let namespaces = own.collect::<Vec<_>>().join(", ");
+            format!(
+                "no SpiderMultusConfig has this annotation ({known}) in the namespaces whose configs count here ({namespaces}): annotate those whose networks the pod is to have"
+            )
+        }
     }
 }
 

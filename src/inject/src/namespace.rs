@@ -42,24 +42,38 @@ impl Namespace {
     }
 }
 
-/// Whose pods may be injected.
+/// Whose pods may be injected, and by whose configs.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Policy {
     /// All others are left alone; with none, all may.
     pub include: BTreeSet<String>,
     /// Left alone in any case.
     pub exclude: BTreeSet<String>,
+    /// Where a `SpiderMultusConfig` counts for pods of all namespaces; elsewhere it counts for those of its own.
+    pub configs: BTreeSet<String>,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { include: BTreeSet::new(), exclude: ["kube-system".to_owned()].into() }
+        Self {
+            include: BTreeSet::new(),
+            exclude: ["kube-system".to_owned()].into(),
+            configs: Self::CONFIGS.map(str::to_owned).into(),
+        }
     }
 }
 
 impl Policy {
+    /// Where Spiderpool's guides put their configs: in namespaces that are the admin's own.
+    pub const CONFIGS: [&str; 2] = ["kube-system", "spiderpool"];
+
     /// Whether pods of this namespace may be injected.
     pub fn allows(&self, namespace: &str) -> bool {
         !self.exclude.contains(namespace) && (self.include.is_empty() || self.include.contains(namespace))
+    }
+
+    /// Whether a config of one namespace counts for pods of another: whoever may write one in his own namespace has no say in those of others.
+    pub(crate) fn counts(&self, config: &str, pod: &str) -> bool {
+        config == pod || self.configs.contains(config)
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::asked::{Asked, Key};
 use crate::error::Refusal;
-use crate::namespace::Namespace;
+use crate::namespace::{Namespace, Policy};
 
 /// Words are listed in errors, but not hundreds of them.
 const LISTED: usize = 10;
@@ -23,6 +23,8 @@ struct Member {
     /// Rails are told by it, in natural order: `eno2` before `eno10`.
     order: String,
     name: String,
+    /// That of its config; a Fabric has none, and counts everywhere.
+    namespace: Option<String>,
     /// Or what is wrong with it.
     attachment: Result<Attachment, String>,
 }
@@ -46,7 +48,12 @@ impl Networks {
         let name = &fabric.metadata.name;
         let members = match fabric::check(fabric) {
             Err(errors) => {
-                vec![Member { order: String::new(), name: name.clone(), attachment: Err(errors.to_string()) }]
+                vec![Member {
+                    order: String::new(),
+                    name: name.clone(),
+                    namespace: None,
+                    attachment: Err(errors.to_string()),
+                }]
             }
             Ok(()) => fabric::attachments(fabric, options).into_iter().map(Member::of_fabric).collect(),
         };
@@ -59,15 +66,29 @@ impl Networks {
         members.filter_map(|member| member.attachment.as_ref().err().map(String::as_str)).collect()
     }
 
-    pub(crate) fn of(&self, asked: &Asked) -> Result<Vec<Attachment>, Refusal> {
-        let words = self.0.get(&asked.key);
-        let Some(members) = words.and_then(|words| words.get(&asked.word)) else {
-            let known = words.into_iter().flat_map(BTreeMap::keys).take(LISTED).cloned().collect();
-            return Err(Refusal::Unknown { key: asked.key, word: asked.word.clone(), known });
+    /// What the word stands for in this namespace.
+    pub(crate) fn of(
+        &self,
+        asked: &Asked,
+        namespace: &str,
+        policy: &Policy,
+    ) -> Result<Vec<Attachment>, Refusal> {
+        let counts = |member: &&Member| {
+            member.namespace.as_deref().is_none_or(|config| policy.counts(config, namespace))
         };
+        let words = || self.0.get(&asked.key).into_iter().flatten();
         let mut seen = BTreeSet::new();
-        let members = members.iter().filter(|member| seen.insert(&member.name));
-        members.map(|member| member.attachment.clone().map_err(|problem| unusable(asked, problem))).collect()
+        let members = self.0.get(&asked.key).and_then(|words| words.get(&asked.word)).into_iter().flatten();
+        let members: Vec<_> = members.filter(counts).filter(|member| seen.insert(&member.name)).collect();
+        if members.is_empty() {
+            let known = words().filter(|(_, members)| members.iter().any(|member| counts(&member)));
+            let known = known.map(|(word, _)| word.clone()).take(LISTED).collect();
+            let configs = policy.configs.iter().cloned().collect();
+            return Err(Refusal::Unknown { key: asked.key, word: asked.word.clone(), known, configs });
+        }
+        let attachment =
+            |member: &Member| member.attachment.clone().map_err(|problem| unusable(asked, problem));
+        members.into_iter().map(attachment).collect()
     }
 }
 
@@ -77,7 +98,12 @@ fn unusable(asked: &Asked, problem: String) -> Refusal {
 
 impl Member {
     fn of_fabric(attachment: Attachment) -> Self {
-        Self { order: String::new(), name: attachment.network.clone(), attachment: Ok(attachment) }
+        Self {
+            order: String::new(),
+            name: attachment.network.clone(),
+            namespace: None,
+            attachment: Ok(attachment),
+        }
     }
 
     fn of_config(document: &Value, metadata: &Namespace, key: Key) -> Self {
@@ -93,7 +119,7 @@ impl Member {
             resources: resource.into_iter().collect(),
             interfaces: 1,
         });
-        Self { order: order(&document["spec"]), name, attachment }
+        Self { order: order(&document["spec"]), name, namespace: Some(namespace.to_owned()), attachment }
     }
 
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {

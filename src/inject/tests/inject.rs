@@ -56,8 +56,13 @@ fn asks() -> Value {
     pod(&json!({ RDMA: "gpu" }))
 }
 
+/// The configs of namespace rails are the admin's.
+fn of_rails() -> Policy {
+    Policy { configs: ["rails".to_owned()].into(), ..Policy::default() }
+}
+
 fn outcome(pod: &Value, networks: &Networks) -> Result<Outcome, Refusal> {
-    inject(pod, &Namespace::named("jobs"), networks, &Policy::default())
+    inject(pod, &Namespace::named("jobs"), networks, &of_rails())
 }
 
 #[track_caller]
@@ -207,7 +212,7 @@ fn a_pods_word_beats_its_namespaces_and_an_empty_one_asks_for_nothing() {
         annotations: [(key.to_owned(), word.to_owned())].into(),
         ..Namespace::named("jobs")
     };
-    let ask = |pod: &Value, namespace: &Namespace| inject(pod, namespace, &rails, &Policy::default());
+    let ask = |pod: &Value, namespace: &Namespace| inject(pod, namespace, &rails, &of_rails());
     let silent = pod(&json!({}));
     assert!(matches!(ask(&silent, &of(RDMA, "gpu")), Ok(Outcome::Injected(_))));
     let label =
@@ -223,7 +228,7 @@ fn who_is_left_alone() {
     let in_namespace = |namespace: &str, policy: &Policy| {
         matches!(inject(&asks(), &Namespace::named(namespace), &rails, policy), Ok(Outcome::Untouched(_)))
     };
-    let only = Policy { include: ["jobs".to_owned()].into(), ..Policy::default() };
+    let only = Policy { include: ["jobs".to_owned()].into(), ..of_rails() };
     assert!(in_namespace("kube-system", &Policy::default()));
     assert!(!in_namespace("jobs", &only) && in_namespace("others", &only));
     let mut of_node = asks();
@@ -239,7 +244,10 @@ fn refusals_name_what_is_wrong_and_the_cure() {
             json!({ "railcni.dev/fabric": "gpu" }),
             "railcni.dev/fabric \"gpu\": there is no Fabric of this name (there is none)",
         ),
-        (json!({ RDMA: "gpus" }), "no SpiderMultusConfig has this annotation (there are gpu)"),
+        (
+            json!({ RDMA: "gpus" }),
+            "no SpiderMultusConfig has this annotation (there are gpu) in the namespaces whose configs count here (the pod's own, rails)",
+        ),
         (json!({ RDMA: "gpu", NETWORKS: "a//b" }), "\"a//b\" is no network: write NAMESPACE/NAME@INTERFACE"),
         (json!({ RDMA: "gpu", NETWORKS: "[{}]" }), "entry 0 has no name; expected a list such as"),
         (json!({ RDMA: "gpu", NETWORKS: "{\"name\":" }), "expected a list such as"),
@@ -274,6 +282,44 @@ fn a_network_that_cannot_be_used_refuses_the_pod_with_its_reason() {
         error.contains("SpiderMultusConfig rails/bad: spec.macvlan.rdmaResourceName is missing"),
         "{error}"
     );
+}
+
+/// Of a tenant's own namespace, with any word he likes.
+fn of_tenant(namespace: &str, name: &str, spec: &str) -> String {
+    format!(
+        "kind: SpiderMultusConfig\nmetadata: {{name: {name}, namespace: {namespace}, annotations: {{{RDMA}: gpu}}}}\nspec: {{{spec}}}\n"
+    )
+}
+
+const MITM: &str = "cniType: custom, customCNI: '{\"cniVersion\":\"1.0.0\",\"name\":\"mitm\",\"plugins\":[{\"type\":\"macvlan\"}]}'";
+
+#[test]
+fn a_config_of_a_tenants_namespace_is_no_network_of_pods_elsewhere() {
+    let mut texts = vec![config("gpu-1", "eno1", RDMA), of_tenant("tenant", "mitm", MITM)];
+    let injection = injected(&asks(), &networks(&texts));
+    assert_eq!(list(&injection.pod), ["rails/gpu-1"]);
+    // Nor does a crowd of them, or a broken one, keep pods elsewhere from theirs.
+    texts.push(of_tenant("tenant", "broken", "cniType: macvlan, macvlan: {master: [a]}"));
+    texts.extend((0..200).map(|number| of_tenant("tenant", &format!("many-{number}"), MITM)));
+    assert_eq!(list(&injected(&asks(), &networks(&texts)).pod), ["rails/gpu-1"]);
+}
+
+#[test]
+fn a_config_counts_for_pods_of_its_own_namespace_and_where_the_admin_lists_it() {
+    let rails = networks(&[of_tenant("jobs", "own", MITM), of_tenant("kube-system", "of-all", MITM)]);
+    let list_of = |policy: &Policy| match inject(&asks(), &Namespace::named("jobs"), &rails, policy) {
+        Ok(Outcome::Injected(injection)) => list(&injection.pod),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(list_of(&Policy::default()), ["jobs/own", "kube-system/of-all"]);
+    assert_eq!(list_of(&Policy { configs: [].into(), ..Policy::default() }), ["jobs/own"]);
+}
+
+#[test]
+fn what_is_said_to_be_there_is_what_counts() {
+    let rails = networks(&[of_tenant("tenant", "mitm", MITM)]);
+    let error = outcome(&asks(), &rails).expect_err("refused").to_string();
+    assert!(error.contains("(there is none) in the namespaces"), "{error}");
 }
 
 #[test]

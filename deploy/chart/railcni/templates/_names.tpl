@@ -126,5 +126,8 @@ policyTypes: [Ingress{{ if .Values.networkPolicy.apiServer }}, Egress{{ end }}]
 {{- with .excludeNamespaces }}
 - {name: RAILD_INJECT_EXCLUDED_NAMESPACES, value: {{ join "," . | quote }}}
 {{- end }}
+{{- with .configNamespaces }}
+- {name: RAILD_INJECT_CONFIG_NAMESPACES, value: {{ join "," . | quote }}}
+{{- end }}
 {{- end }}
 {{- end }}

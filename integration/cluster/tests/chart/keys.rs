@@ -60,6 +60,11 @@ pub(crate) const CHANGED: &[(&str, &str, &str)] = &[
         r#"networks.excludeNamespaces=["c","d"]"#,
         "{name: RAILD_INJECT_EXCLUDED_NAMESPACES, value: \"c,d\"}",
     ),
+    (
+        "networks.configNamespaces",
+        r#"networks.configNamespaces=["e","f"]"#,
+        "{name: RAILD_INJECT_CONFIG_NAMESPACES, value: \"e,f\"}",
+    ),
     ("networks.replicas", "networks.replicas=4", "replicas: 4"),
     ("networks.priorityClassName", r#"networks.priorityClassName="own-two""#, "priorityClassName: own-two"),
     ("networks.tolerations", r#"networks.tolerations=[{"key":"other"}]"#, "- key: other"),

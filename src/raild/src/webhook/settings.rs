@@ -38,6 +38,7 @@ impl Settings {
             text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
         };
         let excluded = format!("kube-system,{namespace}");
+        let configs = format!("{},{namespace}", Policy::CONFIGS.join(","));
         Ok(Self {
             listen: listen.parse().map_err(|_| bad("RAILD_WEBHOOK_LISTEN", &listen, "ADDRESS:PORT"))?,
             url: variable("RAILD_WEBHOOK_URL").map(|url| https(&url)).transpose()?,
@@ -46,6 +47,7 @@ impl Settings {
             policy: Policy {
                 include: list("RAILD_INJECT_NAMESPACES", ""),
                 exclude: list("RAILD_INJECT_EXCLUDED_NAMESPACES", &excluded),
+                configs: list("RAILD_INJECT_CONFIG_NAMESPACES", &configs),
             },
             life: variable("RAILD_CERTIFICATE_SECONDS").map_or(Ok(LIFE), |text| life(&text))?,
             namespace,
@@ -118,5 +120,21 @@ mod tests {
     fn its_own_namespace_is_left_alone() {
         let policy = of(&[("POD_NAMESPACE", "railcni"), ("RAILD_INJECT_NAMESPACES", "a, b")]).unwrap().policy;
         assert!(policy.allows("a") && !policy.allows("c") && !policy.allows("railcni"));
+    }
+
+    #[test]
+    fn configs_of_the_admins_namespaces_alone_count_for_all() {
+        let configs = |variables: &[(&str, &str)]| {
+            of(variables).unwrap().policy.configs.into_iter().collect::<Vec<_>>()
+        };
+        let own = ("POD_NAMESPACE", "railcni");
+        assert_eq!(configs(&[own]), ["kube-system", "railcni", "spiderpool"]);
+        assert_eq!(
+            configs(&[own, ("RAILD_INJECT_CONFIG_NAMESPACES", "rails, fabrics")]),
+            ["fabrics", "rails"]
+        );
+        assert!(configs(&[own, ("RAILD_INJECT_CONFIG_NAMESPACES", "")]).is_empty());
+        // Whose pods are injected does not make a namespace's configs everybody's.
+        assert_eq!(configs(&[own, ("RAILD_INJECT_NAMESPACES", "tenant")]), configs(&[own]));
     }
 }

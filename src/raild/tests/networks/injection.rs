@@ -51,6 +51,7 @@ impl Service {
         command.env("RAILD_WEBHOOK_LISTEN", self.backends[index].to_string());
         command.env("RAILD_WEBHOOK_URL", format!("https://{}", self.address));
         command.env("RAILD_CERTIFICATE_SECONDS", life);
+        command.env("RAILD_INJECT_CONFIG_NAMESPACES", "default");
         Process(command.spawn().unwrap())
     }
 }
