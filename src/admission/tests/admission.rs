@@ -175,6 +175,14 @@ fn one_network_has_one_config_and_keeps_its_name() {
 }
 
 #[test]
+fn a_networks_name_that_would_be_a_path_or_a_list_is_refused() {
+    for name in ["../../../../x?dryRun=All#,kube-system/other@net1", "x,kube-system/other@net9", "a/b"] {
+        let named = config("b", &format!("multus.spidernet.io/cr-name: {name:?}"), MACVLAN);
+        refused(&judge(&create(&named), &world(), &[]), "is no name of an object");
+    }
+}
+
+#[test]
 fn a_fabric_is_refused_with_all_that_is_wrong() {
     let text = include_str!("../../../conf-examples/fabric/macvlan-shared.yaml");
     assert_eq!(judge(&create(&document(text)), &world(), &[]), Answer::allowed());

@@ -52,6 +52,13 @@ pub fn render(document: &Value, pools: &[&Value]) -> Result<Rendered> {
     ensure!(spec.is_object(), "{}: spec is missing", of_document());
     let nad = annotation(CR_NAME).unwrap_or_else(|| name.to_owned());
     let network = annotation(CONFIG_NAME).unwrap_or_else(|| nad.clone());
+    ensure!(
+        is_object_name(&nad),
+        "{}: {nad:?} (annotation {CR_NAME}, else the document's name) is no name of an object: write small letters, digits, `-` and `.`, a letter or digit at both ends, 253 characters at most",
+        of_document()
+    );
+    state::name::id("network", &network)
+        .with_context(|| format!("{}: annotation {CONFIG_NAME}", of_document()))?;
     let version = annotation(CNI_VERSION).unwrap_or_else(|| DEFAULT_VERSION.to_owned());
     let chain = chain::of(spec, pools).with_context(of_document)?;
     if let Some(resource) = chain.resource {
@@ -64,6 +71,15 @@ pub fn render(document: &Value, pools: &[&Value]) -> Result<Rendered> {
         config: json!({ "cniVersion": version, "name": network, "plugins": chain.plugins }),
         warnings: chain.warnings.iter().map(|warning| format!("{}: {warning}", of_document())).collect(),
     })
+}
+
+/// A DNS subdomain of RFC 1123, as the API server takes it. It becomes a part of paths, and of lists in which commas part networks.
+fn is_object_name(name: &str) -> bool {
+    let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let label = |label: &str| {
+        label.starts_with(legal) && label.ends_with(legal) && label.chars().all(|c| legal(c) || c == '-')
+    };
+    name.len() <= 253 && name.split('.').all(label)
 }
 
 /// The name of a document's `NetworkAttachmentDefinition`.

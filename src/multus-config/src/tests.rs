@@ -206,3 +206,41 @@ fn what_cannot_be_meant_is_refused_with_the_reason() {
         assert!(error.starts_with("SpiderMultusConfig rail1: ") && error.contains(reason), "{spec}: {error}");
     }
 }
+
+#[test]
+fn names_in_annotations_are_no_paths_and_no_lists() {
+    let named = |key: &str, name: &str| {
+        let mut document = document(
+            "kind: SpiderMultusConfig\nmetadata: {name: a}\nspec: {cniType: macvlan, macvlan: {master: [a]}}",
+        );
+        document["metadata"]["annotations"] = json!({ key: name });
+        render(&document, &[]).map(|rendered| rendered.name).map_err(|error| format!("{error:#}"))
+    };
+    let long = "a".repeat(254);
+    for bad in [
+        "",
+        ".",
+        "x/../../../victim/network-attachment-definitions/rail1",
+        "x,kube-system/other@net1",
+        "../../../../x?dryRun=All#",
+        "a%2fb",
+        "NOT_POSSIBLE",
+        "-a",
+        "a.-b",
+        "a..b",
+        &long,
+    ] {
+        let error = named("multus.spidernet.io/cr-name", bad).unwrap_err();
+        assert!(
+            error.contains("multus.spidernet.io/cr-name") && error.contains("is no name of an object"),
+            "{error}"
+        );
+    }
+    for good in ["a", "0", "gpu1-net.rail-1", &long[1..]] {
+        assert_eq!(named("multus.spidernet.io/cr-name", good).as_deref(), Ok(good));
+    }
+    for bad in ["", "../x", "a/b", "a,b"] {
+        let error = named("cni.spidernet.io/cniconfig-name", bad).unwrap_err();
+        assert!(error.contains("cni.spidernet.io/cniconfig-name"), "{error}");
+    }
+}

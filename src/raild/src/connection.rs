@@ -1,5 +1,6 @@
 //! The API server: one object, a list, a watch. Objects are decoded into the types of `api`; every answer has a deadline.
 
+mod named;
 mod watch;
 
 use std::cell::Cell;
@@ -66,6 +67,7 @@ impl Connection {
     }
 
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str, name: &str) -> Result<T, Failure> {
+        named::check(path, name)?;
         self.ask(Request::new(path).get(name, &GetParams::default())).await
     }
 
@@ -74,6 +76,7 @@ impl Connection {
         path: &str,
         object: &impl Serialize,
     ) -> Result<T, Failure> {
+        named::check_path(path)?;
         self.ask(Request::new(path).create(&PostParams::default(), bytes(object)?)).await
     }
 
@@ -83,6 +86,7 @@ impl Connection {
         name: &str,
         object: &impl Serialize,
     ) -> Result<T, Failure> {
+        named::check(path, name)?;
         self.ask(Request::new(path).replace(name, &PostParams::default(), bytes(object)?)).await
     }
 
@@ -119,6 +123,7 @@ impl Connection {
         object: &serde_json::Value,
         force: bool,
     ) -> Result<T, Failure> {
+        named::check(path, name)?;
         let params = PatchParams { field_manager: Some(MANAGER.to_owned()), force, ..PatchParams::default() };
         self.ask(Request::new(path).patch(name, &params, &Patch::Apply(object))).await
     }
@@ -154,6 +159,7 @@ impl Connection {
         status: bool,
         change: &Patch<P>,
     ) -> Result<T, Failure> {
+        named::check(path, name)?;
         let request = Request::new(path);
         let params = PatchParams::default();
         self.ask(if status {
