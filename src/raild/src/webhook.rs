@@ -4,6 +4,7 @@
 mod certificate;
 mod keys;
 mod registration;
+mod room;
 mod server;
 mod settings;
 
