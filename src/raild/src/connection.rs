@@ -1,5 +1,7 @@
 //! The API server: one object, a list, a watch. Objects are decoded into the types of `api`; every answer has a deadline.
 
+#[cfg(test)]
+pub(crate) mod fake;
 mod named;
 mod watch;
 
@@ -14,12 +16,13 @@ use kube::core::params::{GetParams, ListParams, Patch, PatchParams, PostParams};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use watch::Form;
 pub(crate) use watch::Seen;
 
 /// How long an answer may take. What comes later may have been done or not.
 const DEADLINE: Duration = Duration::from_secs(5);
-/// Objects of one answer where there may be very many.
-const PAGE: u32 = 500;
+/// Objects of one answer: a tenant may write 256 KiB of annotations on each of his pods.
+const PAGE: u32 = 100;
 /// Whose the fields are that are applied.
 const MANAGER: &str = "railcni";
 
@@ -64,6 +67,12 @@ impl Connection {
             .await
             .map_err(|error| format!("the API server is not configured: {error}"))?;
         Ok(Self { client, newest: Rc::default() })
+    }
+
+    /// Of a test.
+    #[cfg(test)]
+    fn to(client: Client) -> Self {
+        Self { client, newest: Rc::default() }
     }
 
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str, name: &str) -> Result<T, Failure> {
@@ -130,24 +139,51 @@ impl Connection {
 
     /// All objects of a kind as they are now, and the version of the list.
     pub(crate) async fn list<T: DeserializeOwned>(&self, path: &str) -> Result<(Vec<T>, u64), Failure> {
-        let list = self.ask::<List<T>>(Request::new(path).list(&ListParams::default())).await?;
-        Ok((list.items.unwrap_or_default(), list.metadata.resource_version.parse().unwrap_or(0)))
+        let (found, version) = self.pages(path, Form::Whole, &ListParams::default(), Some).await?;
+        Ok((found, version.parse().unwrap_or(0)))
     }
 
-    /// What a function finds in the metadata of all objects of a kind, page by page: what it does not want is not kept.
-    pub(crate) async fn metadata<T>(
+    /// What a function finds in all objects of a kind: what it does not want is not kept.
+    pub(crate) async fn find<T: DeserializeOwned, U>(
         &self,
         path: &str,
-        find: impl Fn(&serde_json::Value) -> Option<T>,
-    ) -> Result<Vec<T>, Failure> {
-        let (mut found, mut page) = (Vec::new(), None);
+        find: impl Fn(T) -> Option<U>,
+    ) -> Result<Vec<U>, Failure> {
+        Ok(self.pages(path, Form::Whole, &ListParams::default(), find).await?.0)
+    }
+
+    /// The same of the metadata of the pods of a node.
+    pub(crate) async fn pods_of<T: DeserializeOwned, U>(
+        &self,
+        node: &str,
+        find: impl Fn(T) -> Option<U>,
+    ) -> Result<Vec<U>, Failure> {
+        named::check("/nodes", node)?;
+        let of_node = ListParams::default().fields(&format!("spec.nodeName={node}"));
+        Ok(self.pages("/api/v1/pods", Form::Metadata, &of_node, find).await?.0)
+    }
+
+    /// Page by page, each with a deadline of its own: the list may be of any length, and what of it is held at once is not.
+    async fn pages<T: DeserializeOwned, U>(
+        &self,
+        path: &str,
+        form: Form,
+        params: &ListParams,
+        find: impl Fn(T) -> Option<U>,
+    ) -> Result<(Vec<U>, String), Failure> {
+        let (mut found, mut params) = (Vec::new(), params.clone());
+        params.limit = Some(PAGE);
         loop {
-            let params = ListParams { limit: Some(PAGE), continue_token: page, ..ListParams::default() };
-            let list = self.ask::<List<serde_json::Value>>(Request::new(path).list_metadata(&params)).await?;
-            found.extend(list.items.iter().flatten().filter_map(&find));
-            page = list.metadata.next.filter(|next| !next.is_empty());
-            if page.is_none() {
-                return Ok(found);
+            let request = Request::new(path);
+            let request = match form {
+                Form::Whole => request.list(&params),
+                Form::Metadata => request.list_metadata(&params),
+            };
+            let list = self.ask::<List<T>>(request).await?;
+            found.extend(list.items.into_iter().flatten().filter_map(&find));
+            params.continue_token = list.metadata.next.filter(|next| !next.is_empty());
+            if params.continue_token.is_none() {
+                return Ok((found, list.metadata.resource_version));
             }
         }
     }
@@ -210,5 +246,46 @@ fn failure(error: &kube::Error) -> Failure {
             Failure::Refused(status.message.clone())
         }
         other => Failure::Unknown(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::fake::Fake;
+    use super::*;
+
+    #[test]
+    fn a_list_is_read_page_by_page_and_what_is_not_wanted_is_not_kept() {
+        super::fake::run(async {
+            let fake = Fake::start(|_, url| {
+                let next = if url.contains("continue=more") { json!(null) } else { json!("more") };
+                let items: Vec<_> =
+                    (0..3).map(|number| json!({ "metadata": { "name": number.to_string() } })).collect();
+                (200, json!({ "metadata": { "resourceVersion": "7", "continue": next }, "items": items }))
+            })
+            .await;
+            let wanted = |object: Value| (object["metadata"]["name"] == "1").then_some(());
+            let found = fake.connection.find("/api/v1/pods", wanted).await.unwrap();
+            assert_eq!(found.len(), 2);
+            let asked = fake.asked();
+            assert_eq!(asked.len(), 2, "{asked:?}");
+            assert!(asked.iter().all(|url| url.contains("limit=100")), "{asked:?}");
+            assert_eq!(fake.connection.list::<Value>("/api/v1/pods").await.unwrap().1, 7);
+        });
+    }
+
+    #[test]
+    fn a_name_that_would_lead_elsewhere_is_never_sent() {
+        super::fake::run(async {
+            let fake = Fake::start(|_, _| (200, json!({}))).await;
+            let elsewhere = "x/../../../victim/network-attachment-definitions/rail1";
+            let path = "/apis/k8s.cni.cncf.io/v1/namespaces/tenant/network-attachment-definitions";
+            let sent = fake.connection.apply::<Value>(path, elsewhere, &json!({}), true).await;
+            assert!(matches!(sent, Err(Failure::Unknown(_))), "{sent:?}");
+            assert!(fake.connection.get::<Value>(path, elsewhere).await.is_err());
+            assert_eq!(fake.asked(), [""; 0]);
+        });
     }
 }

@@ -88,7 +88,7 @@ impl Webhook {
 
     /// All pods with the addresses that they say they have.
     async fn users(&self) -> Result<Vec<User>, String> {
-        let pods = self.connection.metadata("/api/v1/pods", User::of).await;
+        let pods = self.connection.find("/api/v1/pods", |pod: Value| User::of(&pod)).await;
         pods.map_err(|failure| format!("{failure:?}"))
     }
 }

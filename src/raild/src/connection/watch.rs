@@ -7,7 +7,7 @@ use kube::core::params::{ListParams, WatchParams};
 use kube::core::{Request, WatchEvent};
 use serde::de::DeserializeOwned;
 
-use super::{Connection, Failure, List};
+use super::{Connection, Failure};
 
 /// Between two attempts to list.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -18,7 +18,7 @@ const WATCH: u32 = 240;
 
 /// How much of an object is asked for.
 #[derive(Clone, Copy)]
-enum Form {
+pub(super) enum Form {
     Whole,
     Metadata,
 }
@@ -49,7 +49,10 @@ impl Connection {
     }
 
     /// The same of the objects' metadata alone, which of a pod is a tenth.
-    pub(crate) async fn follow_metadata(self, path: String, tell: impl Fn(Seen<serde_json::Value>) -> bool) {
+    pub(crate) async fn follow_metadata<T>(self, path: String, tell: impl Fn(Seen<T>) -> bool)
+    where
+        T: DeserializeOwned + Clone + 'static,
+    {
         self.follow_as(path, None, Form::Metadata, tell).await;
     }
 
@@ -118,19 +121,15 @@ impl Connection {
     {
         let floor = self.newest.get();
         let params = ListParams { field_selector: fields.map(str::to_owned), ..ListParams::default() };
-        let request = match form {
-            Form::Whole => Request::new(path).list(&params),
-            Form::Metadata => Request::new(path).list_metadata(&params),
-        };
-        let list = self.ask::<List<T>>(request).await.map_err(|failure| format!("{failure:?}"))?;
-        let mut version = list.metadata.resource_version;
+        let listed = self.pages(path, form, &params, Some).await;
+        let (objects, mut version) = listed.map_err(|failure| format!("{failure:?}"))?;
         let number = version.parse().unwrap_or(0);
         let put_back = number < floor;
         if put_back {
             self.newest.set(0);
         }
         self.note(number);
-        if !tell(Seen::All(list.items.unwrap_or_default(), number, put_back)) {
+        if !tell(Seen::All(objects, number, put_back)) {
             return Ok(());
         }
         loop {
