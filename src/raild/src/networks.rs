@@ -2,6 +2,7 @@
 //! asked for rails while nobody could inject them. Each pass compares all that is wanted with all that is there, so that it may run
 //! twice, in any order, after any loss of events. What is wanted, the crates `multus-config`, `fabric` and `inject` say.
 
+mod attempts;
 mod fabrics;
 mod pods;
 mod report;
@@ -16,11 +17,13 @@ use api::{Kind, SpiderMultusConfig};
 use fabric::{Options, Slots};
 use serde_json::Value;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::connection::{Connection, Failure, Seen};
 use crate::known::{Known, key, slim};
 use crate::lease::Lease;
 use crate::webhook::Settings;
+use attempts::Attempts;
 use pods::Suspects;
 use report::Report;
 
@@ -44,6 +47,9 @@ struct Networks {
     /// Numbers that were given and may not be seen in pools yet.
     slots: BTreeMap<String, Slots>,
     suspects: Suspects,
+    attempts: Attempts,
+    /// From when `attempts` counts.
+    begun: Instant,
     /// Whether this replica is the one that works.
     ours: Rc<Cell<bool>>,
 }
@@ -92,8 +98,18 @@ fn start(connection: &Connection, settings: &Settings, ours: Rc<Cell<bool>>) {
     tokio::task::spawn_local(connection.clone().follow_metadata("/api/v1/nodes".to_owned(), of_nodes));
     let suspects = Suspects::follow(connection, &known, &changed);
     let connection = connection.clone();
-    let networks =
-        Networks { connection, known, options, definitions, nodes, slots: BTreeMap::new(), suspects, ours };
+    let networks = Networks {
+        connection,
+        known,
+        options,
+        definitions,
+        nodes,
+        slots: BTreeMap::new(),
+        suspects,
+        attempts: Attempts::default(),
+        begun: Instant::now(),
+        ours,
+    };
     tokio::task::spawn_local(networks.run(changed));
 }
 
@@ -120,8 +136,10 @@ impl Networks {
             }
             tokio::time::sleep(BATCH).await;
             if self.ours.get() && self.definitions.borrow().is_some() {
-                self.configs().await;
+                // An admin's come before those of tenants, of which there may be any number.
                 self.fabrics().await;
+                self.configs().await;
+                self.attempts.forget(self.begun.elapsed());
                 self.suspects.judge(&self.connection, &self.known).await;
             }
         }
@@ -131,7 +149,7 @@ impl Networks {
         self.definitions.borrow().as_ref()?.get(&format!("{namespace}/{name}")).cloned()
     }
 
-    async fn configs(&self) {
+    async fn configs(&mut self) {
         let configs: Vec<Value> = self.known.world.borrow().configs.values().cloned().collect();
         for config in configs {
             let metadata = &config["metadata"];
@@ -142,7 +160,7 @@ impl Networks {
             let found = self.definition(namespace, multus_config::network(&config));
             let judged = multus_config::reconcile(&config, found.as_ref());
             let applied = match &judged.apply {
-                Some(wanted) => self.apply(wanted, true).await,
+                Some(wanted) => self.attempt(wanted, found.as_ref(), true).await,
                 None => Ok(()),
             };
             let path = namespaced(&crate::connection::path::<SpiderMultusConfig>(), namespace);
@@ -151,8 +169,19 @@ impl Networks {
                 Ok(()) => Report::new("Rendered", is_good, judged.reason, &judged.message),
                 Err(problem) => Report::new("Rendered", false, "NotApplied", problem),
             };
-            report.tell(&self.connection, &path, SpiderMultusConfig::KIND, &config).await;
+            report.tell(self, &path, SpiderMultusConfig::KIND, &config).await;
         }
+    }
+
+    /// Applies it, unless the same has failed a moment ago.
+    async fn attempt(&mut self, wanted: &Value, found: Option<&Value>, force: bool) -> Result<(), String> {
+        let name = format!("{}/{}", wanted["kind"].as_str().unwrap_or_default(), key(wanted));
+        if let Some(problem) = self.attempts.failed(&name, wanted, found, self.begun.elapsed()) {
+            return Err(problem.to_owned());
+        }
+        let outcome = self.apply(wanted, force).await;
+        self.attempts.note(&name, wanted, found, &outcome, self.begun.elapsed());
+        outcome
     }
 
     /// Server-side; our own definitions by force, for nobody else has a say in them.

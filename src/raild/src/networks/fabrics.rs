@@ -32,7 +32,7 @@ impl Networks {
             };
             let report = Report::new("Applied", reason == "Applied", reason, &message);
             let status = count.map_or_else(|| json!({}), |count| json!({ "nodes": count }));
-            report.with(status).tell(&self.connection, &path::<Fabric>(), Fabric::KIND, &document).await;
+            report.with(status).tell(self, &path::<Fabric>(), Fabric::KIND, &document).await;
         }
     }
 
@@ -61,7 +61,7 @@ impl Networks {
     }
 
     /// Applies what is missing or otherwise; what could not be applied.
-    async fn keep(&self, objects: &[Value]) -> Vec<String> {
+    async fn keep(&mut self, objects: &[Value]) -> Vec<String> {
         let mut problems = Vec::new();
         for wanted in objects {
             let name = wanted["metadata"]["name"].as_str().unwrap_or_default();
@@ -69,8 +69,8 @@ impl Networks {
                 Some(namespace) => self.definition(namespace, name),
                 None => self.known.world.borrow().pools.get(name).cloned(),
             };
-            if found.is_none_or(|found| !is_as_wanted(wanted, &found)) {
-                problems.extend(self.apply(wanted, false).await.err());
+            if found.as_ref().is_none_or(|found| !is_as_wanted(wanted, found)) {
+                problems.extend(self.attempt(wanted, found.as_ref(), false).await.err());
             }
         }
         problems

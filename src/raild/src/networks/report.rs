@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::Networks;
 use crate::connection::{Connection, Failure};
+use crate::known::key;
 
 /// A condition.
 pub(super) struct Report<'a> {
@@ -23,8 +25,8 @@ impl<'a> Report<'a> {
         Self { status, ..self }
     }
 
-    /// Writes what has changed, and nothing else.
-    pub(super) async fn tell(self, connection: &Connection, path: &str, kind: &str, object: &Value) {
+    /// Writes what has changed, and nothing else; nor again at once what was not taken.
+    pub(super) async fn tell(self, networks: &mut Networks, path: &str, kind: &str, object: &Value) {
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
         let before = &object["status"]["conditions"][0];
         let mut condition = json!({
@@ -42,16 +44,25 @@ impl<'a> Report<'a> {
             return;
         }
         let turned = before["status"] != condition["status"];
+        let wanted = json!([condition, self.status]);
         let since = if turned { now().into() } else { before["lastTransitionTime"].clone() };
         condition["lastTransitionTime"] = since;
         let mut status = self.status.clone();
         status["conditions"] = json!([condition]);
-        if let Err(problem) = connection.merge::<Value>(path, name, true, json!({ "status": status })).await {
-            eprintln!("raild: status of {kind} {name}: {problem:?}");
+        let change = json!({ "status": status });
+        let (attempt, now) = (format!("status of {kind} {}", key(object)), networks.begun.elapsed());
+        if networks.attempts.failed(&attempt, &wanted, Some(object), now).is_some() {
+            return;
+        }
+        let written = networks.connection.merge::<Value>(path, name, true, change).await;
+        let outcome = written.map(drop).map_err(|problem| format!("{problem:?}"));
+        networks.attempts.note(&attempt, &wanted, Some(object), &outcome, now);
+        if let Err(problem) = outcome {
+            eprintln!("raild: status of {kind} {name}: {problem}");
             return;
         }
         if !self.is_good && (turned || before["message"] != condition["message"]) {
-            event(connection, object, kind, self.reason, self.message, None).await;
+            event(&networks.connection, object, kind, self.reason, self.message, None).await;
         }
     }
 }
