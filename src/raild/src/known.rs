@@ -9,10 +9,10 @@ use std::time::Duration;
 use admission::World;
 use api::{Fabric, SpiderIPPool, SpiderMultusConfig};
 use serde_json::Value;
-use tokio::sync::{Mutex, watch};
-use tokio::time::Instant;
+use tokio::sync::watch;
 
 use crate::connection::{Connection, Failure, Seen, path};
+use crate::looks::Looks;
 
 /// Lists that are followed.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -32,8 +32,10 @@ pub(crate) struct Known {
     pub(crate) world: Rc<RefCell<World>>,
     missing: Rc<RefCell<BTreeSet<List>>>,
     changed: Rc<watch::Sender<()>>,
-    /// When the last look began.
-    looked: Rc<Mutex<Option<Instant>>>,
+    /// At what pods can name.
+    looks: Rc<Looks<()>>,
+    /// The newest version of each list that the watch has shown.
+    versions: Rc<RefCell<BTreeMap<List, u64>>>,
 }
 
 impl List {
@@ -73,12 +75,13 @@ impl Known {
         known
     }
 
-    fn new(world: World) -> Self {
+    pub(crate) fn new(world: World) -> Self {
         Self {
             world: Rc::new(RefCell::new(world)),
             missing: Rc::new(RefCell::new(List::ALL.into())),
             changed: Rc::default(),
-            looked: Rc::default(),
+            looks: Rc::default(),
+            versions: Rc::default(),
         }
     }
 
@@ -95,18 +98,15 @@ impl Known {
         Changes(self.changed.subscribe())
     }
 
-    /// Asks for what pods can name, as it is now. Whoever comes while somebody looks shares the next look: a crowd of pods with a
-    /// wrong word is no crowd of lists.
+    /// Asks for what pods can name, as it is now. A crowd of pods with a wrong word is no crowd of lists.
     pub(crate) async fn look_again(&self, connection: &Connection) {
-        let came = Instant::now();
-        let mut looked = self.looked.lock().await;
-        if looked.is_some_and(|begun| begun >= came) {
-            return;
-        }
-        *looked = Some(Instant::now());
+        self.looks.look(|| self.look(connection)).await;
+    }
+
+    async fn look(&self, connection: &Connection) {
         for list in [List::Configs, List::Fabrics] {
             match tokio::time::timeout(LOOK, connection.list::<Value>(&list.path())).await {
-                Ok(Ok((objects, version))) => self.take(list, Seen::All(objects, version, false)),
+                Ok(Ok((objects, version))) => self.take_look(list, objects, version),
                 Ok(Err(Failure::Unknown(problem) | Failure::Refused(problem))) => {
                     eprintln!("raild: {}: {problem}", list.path());
                 }
@@ -115,9 +115,17 @@ impl Known {
         }
     }
 
+    /// What a look has found; nothing, if the watch has gone beyond it meanwhile: what is gone by now is not put back.
+    fn take_look(&self, list: List, objects: Vec<Value>, version: u64) {
+        if self.versions.borrow().get(&list).is_none_or(|newest| *newest <= version) {
+            self.take(list, Seen::All(objects, version, false));
+        }
+    }
+
     fn take(&self, list: List, seen: Seen<Value>) {
         let mut world = self.world.borrow_mut();
         let kept = list.of(&mut world);
+        self.note(list, &seen);
         match seen {
             Seen::All(objects, ..) => {
                 *kept = objects.into_iter().map(slim).map(|object| (key(&object), object)).collect();
@@ -133,6 +141,19 @@ impl Known {
         world.changed();
         self.missing.borrow_mut().remove(&list);
         self.changed.send_replace(());
+    }
+
+    fn note(&self, list: List, seen: &Seen<Value>) {
+        let mut versions = self.versions.borrow_mut();
+        let newest = versions.entry(list).or_default();
+        match seen {
+            // It may have gone back in time.
+            Seen::All(_, version, _) => *newest = *version,
+            Seen::One(object) | Seen::Gone(object) => {
+                let version = object["metadata"]["resourceVersion"].as_str().unwrap_or_default();
+                *newest = (*newest).max(version.parse().unwrap_or(0));
+            }
+        }
     }
 }
 
@@ -196,6 +217,27 @@ mod tests {
             assert!(is_told(&mut changes).await, "it came before anybody waited");
             assert!(!is_told(&mut changes).await, "several are one");
         });
+    }
+
+    fn object(name: &str, version: &str) -> Value {
+        serde_json::json!({ "metadata": { "name": name, "resourceVersion": version } })
+    }
+
+    #[test]
+    fn a_look_does_not_put_back_what_the_watch_has_seen_go() {
+        let known = known();
+        let names = || known.world.borrow().configs.keys().cloned().collect::<Vec<_>>();
+        known.take(List::Configs, Seen::All(vec![object("a", "3"), object("b", "5")], 5, false));
+        known.take(List::Configs, Seen::Gone(Box::new(object("b", "7"))));
+        // The answer is of a moment before.
+        known.take_look(List::Configs, vec![object("a", "3"), object("b", "5")], 6);
+        assert_eq!(names(), ["a"]);
+        known.take_look(List::Configs, vec![object("a", "3"), object("c", "8")], 8);
+        assert_eq!(names(), ["a", "c"]);
+        // After a restore all is older.
+        known.take(List::Configs, Seen::All(vec![object("a", "1")], 2, true));
+        known.take_look(List::Configs, vec![object("d", "2")], 3);
+        assert_eq!(names(), ["d"]);
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod grpc;
 mod known;
 mod kubelet;
 mod lease;
+mod looks;
 mod networks;
 mod socket;
 mod webhook;
