@@ -4,17 +4,20 @@ use multus_config::network;
 use serde_json::Value;
 
 use crate::answer::Answer;
+use crate::books::Loss;
 use crate::pool;
 use crate::request::Request;
-use crate::users::User;
 use crate::world::World;
 
-/// Whether an object of our kinds may be as it is to be. `users` are asked for where [`losing`](crate::losing) says that somebody
+/// Nobody writes a longer network, and all of them are kept.
+const LONGEST: usize = 64 << 10;
+
+/// Whether an object of our kinds may be as it is to be. `losses` are asked for where [`losing`](crate::losing) says that somebody
 /// may lose an address.
-pub fn judge(request: &Request, world: &World, users: &[User]) -> Answer {
+pub fn judge(request: &Request, world: &World, losses: &[Loss]) -> Answer {
     match request.kind.kind.as_str() {
         _ if is_same(request) => Answer::allowed(),
-        "SpiderIPPool" => pool::judge(request, world, users),
+        "SpiderIPPool" => pool::judge(request, world, losses),
         _ if request.operation == "DELETE" => Answer::allowed(),
         "SpiderReservedIP" => pool::reserved(&request.object),
         multus_config::KIND => config(request, world),
@@ -40,6 +43,14 @@ fn fabric(object: &Value) -> Answer {
 
 fn config(request: &Request, world: &World) -> Answer {
     let object = &request.object;
+    if object["spec"].to_string().len() + object["metadata"]["annotations"].to_string().len() > LONGEST {
+        let problem = format!("spec and annotations are longer than {} KiB together", LONGEST >> 10);
+        return Answer::refused(format!(
+            "{} {}: {problem}",
+            multus_config::KIND,
+            text(&object["metadata"]["name"])
+        ));
+    }
     if let Some(refusal) = renamed(object, &request.old_object).or_else(|| same_network(request, world)) {
         return Answer::refused(refusal);
     }

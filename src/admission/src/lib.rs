@@ -2,6 +2,7 @@
 //! cluster has is passed in, so that `raild webhook` has nothing to decide.
 
 mod answer;
+mod books;
 mod judge;
 mod pods;
 mod pool;
@@ -10,9 +11,10 @@ mod users;
 mod world;
 
 pub use answer::Answer;
+pub use books::{Books, Loss, asked};
 pub use judge::judge;
 pub use pods::mutate;
-pub use pool::losing;
+pub use pool::{is_as_known, losing};
 pub use request::Request;
 pub use users::User;
 pub use world::World;

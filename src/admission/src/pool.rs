@@ -1,5 +1,6 @@
 //! Pools: in the words of the node's own files, beside the other pools of the cluster, and never from under a pod.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipam::{Catalog, RangeSet};
@@ -7,23 +8,40 @@ use ipnet::IpNet;
 use serde_json::Value;
 
 use crate::answer::Answer;
+use crate::books::Loss;
 use crate::request::Request;
 use crate::users::User;
 use crate::world::World;
 
 /// Pods are named in a refusal, but not hundreds of them.
 const NAMED: usize = 5;
+/// On a pool: its admin means it, and knows that pods may lose their addresses.
+const MEANT: &str = "railcni.dev/take-addresses-in-use";
 
 /// The addresses that the pool would offer no more. Where there are any, [`judge`](crate::judge) wants to know who has them.
 pub fn losing(request: &Request) -> RangeSet {
     let is_pool = request.kind.kind == "SpiderIPPool";
     // Disabled, it gives no new addresses, and takes none away.
+    let last = if request.object.is_null() { &request.old_object } else { &request.object };
+    if last["metadata"]["annotations"][MEANT] == "true" {
+        return RangeSet::default();
+    }
     let offered = |pool: &Value| if is_pool { offered(pool) } else { RangeSet::default() };
     offered(&request.old_object).without(&offered(&request.object))
 }
 
-pub(crate) fn judge(request: &Request, world: &World, users: &[User]) -> Answer {
-    match orphans(request, users) {
+/// Whether the pool, as it was, is the one that the cluster has: whoever can say that may read it, and does not make it up.
+pub fn is_as_known(request: &Request, world: &World) -> bool {
+    let old = &request.old_object;
+    let is_same = |known: &Value| {
+        let uid = known["metadata"]["uid"].as_str().filter(|uid| !uid.is_empty());
+        uid.is_some() && old["metadata"]["uid"].as_str() == uid && old["spec"] == known["spec"]
+    };
+    world.pools.get(name(old)).is_some_and(is_same)
+}
+
+pub(crate) fn judge(request: &Request, world: &World, losses: &[Loss]) -> Answer {
+    match orphans(request, losses) {
         Some(refusal) => Answer::refused(refusal),
         None if request.operation == "DELETE" => Answer::allowed(),
         None => beside_others(&request.object, world),
@@ -40,31 +58,41 @@ fn offered(pool: &Value) -> RangeSet {
     catalog.pools().flat_map(|pool| pool.offered.ranges().to_vec()).collect()
 }
 
-fn orphans(request: &Request, users: &[User]) -> Option<String> {
+fn orphans(request: &Request, losses: &[Loss]) -> Option<String> {
     let losing = losing(request);
     if losing.is_empty() {
         return None;
     }
     let of_pool = User::of_pool(&request.old_object);
-    let holders = users.iter().chain(&of_pool);
-    let mut held: Vec<(IpAddr, &str)> = holders
-        .flat_map(|user| user.addresses.iter().map(|address| (*address, user.pod.as_str())))
-        .filter(|(address, _)| losing.contains(*address))
-        .collect();
-    held.sort_unstable();
-    held.dedup_by_key(|(address, _)| *address);
-    if held.is_empty() {
+    let mut held: BTreeMap<IpAddr, &str> = held(&of_pool, &losing).collect();
+    for loss in losses {
+        held.extend(self::held(&loss.pods, &loss.addresses).filter(|(address, _)| losing.contains(*address)));
+    }
+    let mut named: Vec<_> = held.iter().map(|(address, pod)| format!("{address} of pod {pod}")).collect();
+    for loss in losses {
+        let told = held.keys().filter(|address| loss.addresses.contains(**address)).count();
+        let more = loss.certain.saturating_sub(u64::try_from(told).unwrap_or(u64::MAX));
+        if more > 0 {
+            named.push(format!("{more} in use on node {}", loss.node));
+        }
+    }
+    if named.is_empty() {
         return None;
     }
-    let named: Vec<_> =
-        held.iter().take(NAMED).map(|(address, pod)| format!("{address} of pod {pod}")).collect();
-    let more = held.len().saturating_sub(NAMED);
+    let more = named.len().saturating_sub(NAMED);
+    named.truncate(NAMED);
     let more = if more == 0 { String::new() } else { format!(" and {more} more") };
     Some(format!(
-        "pool {:?} would lose addresses that pods have: {}{more}; set spec.disable: true, so that it gives no new ones, and repeat this when these pods have ended",
+        "pool {:?} would lose addresses that pods have: {}{more}; set spec.disable: true, so that it gives no new ones, and repeat this when these pods have ended; where they may lose them, annotate the pool with {MEANT}: \"true\"",
         name(&request.old_object),
         named.join(", ")
     ))
+}
+
+fn held<'u>(users: &'u [User], of: &RangeSet) -> impl Iterator<Item = (IpAddr, &'u str)> {
+    let all =
+        users.iter().flat_map(|user| user.addresses.iter().map(|address| (*address, user.pod.as_str())));
+    all.filter(|(address, _)| of.contains(*address))
 }
 
 /// Pools share a subnet or do not meet at all, and no address is in two of them: it is enough to look at those that meet this one.
@@ -90,7 +118,7 @@ fn added(mut catalog: Catalog, object: &Value) -> Answer {
     Answer { refusal: refusal.or(unreadable), warnings, ..Answer::default() }
 }
 
-fn name(pool: &Value) -> &str {
+pub(crate) fn name(pool: &Value) -> &str {
     pool["metadata"]["name"].as_str().unwrap_or_default()
 }
 

@@ -1,4 +1,4 @@
-//! Who has which addresses, as the pods themselves say: Multus writes the addresses of all interfaces on each.
+//! Who has which addresses, as the pods themselves say: Multus writes the addresses of all interfaces on each, and so can its owner. What counts, `books` says.
 
 use std::net::IpAddr;
 

@@ -1,6 +1,7 @@
 //! What an API server is answered, question by question.
 
-use admission::{Answer, Request, User, World, judge, losing, mutate};
+use admission::{Answer, Books, Loss, Request, User, World, asked, is_as_known, judge, losing, mutate};
+use api::{PoolUse, RailBlockSpec};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fabric::Options;
@@ -64,6 +65,124 @@ fn user(pod: &str, address: &str) -> User {
         .expect("a user")
 }
 
+/// Pool a: worker-1 may hand out 172.16.0.1-172.16.0.8; and what nodes say that they use of it.
+fn books(nodes: &[(&str, i64)]) -> Books {
+    let mut books = Books::default();
+    books.add_block(&RailBlockSpec {
+        group: "a".to_owned(),
+        count: 128,
+        epoch: 1,
+        pools: vec!["a".to_owned()],
+        subnets: vec!["172.16.0.0/24".to_owned()],
+        rails: vec!["worker-1=1-8".to_owned()],
+        since: "worker-1=1".to_owned(),
+        ..RailBlockSpec::default()
+    });
+    for (node, used) in nodes {
+        books.add_node(node, &[PoolUse { name: "a".to_owned(), used: *used, ..PoolUse::default() }]);
+    }
+    books
+}
+
+/// With what pods of nodes say, as far as they are asked.
+fn losses(books: &Books, request: &Request, pods: &[(&str, &[User])]) -> Vec<Loss> {
+    let mut losses = books.losses(request).expect("books that can be read");
+    let asked = asked(&losses);
+    for loss in &mut losses {
+        let of_node = pods.iter().find(|(node, _)| *node == loss.node && asked.contains(*node));
+        loss.pods = of_node.map(|(_, pods)| pods.to_vec()).unwrap_or_default();
+    }
+    losses
+}
+
+#[test]
+fn a_claim_in_an_annotation_keeps_no_pool_from_being_changed() {
+    let old = pool("a", "172.16.0.0/24", "172.16.0.1-172.16.0.99");
+    let gone = request("DELETE", &Value::Null, &old);
+    let squatter = [user("tenant/squatter", "172.16.0.5"), user("tenant/squatter", "172.16.0.50")];
+    let answer = |nodes: &[(&str, i64)], pods: &[(&str, &[User])]| {
+        judge(&gone, &world(), &losses(&books(nodes), &gone, pods))
+    };
+    // No node has been granted any; the one that was uses none; he is on another; or he claims what no node has.
+    assert_eq!(
+        judge(&gone, &world(), &losses(&Books::default(), &gone, &[("worker-1", &squatter)])),
+        Answer::allowed()
+    );
+    assert_eq!(answer(&[("worker-1", 0)], &[("worker-1", &squatter)]), Answer::allowed());
+    let shrunk = request("UPDATE", &pool("a", "172.16.0.0/24", "172.16.0.1-172.16.0.4"), &old);
+    let of_shrunk = |pods: &[(&str, &[User])]| {
+        judge(&shrunk, &world(), &losses(&books(&[("worker-1", 2)]), &shrunk, pods))
+    };
+    assert_eq!(of_shrunk(&[("worker-2", &squatter)]), Answer::allowed());
+    assert_eq!(of_shrunk(&[("worker-1", &squatter[1..])]), Answer::allowed());
+}
+
+#[test]
+fn what_the_books_say_counts_though_no_pod_says_it() {
+    let old = pool("a", "172.16.0.0/24", "172.16.0.1-172.16.0.99");
+    let gone = request("DELETE", &Value::Null, &old);
+    let answer = judge(&gone, &world(), &losses(&books(&[("worker-1", 3)]), &gone, &[]));
+    refused(&answer, "pool \"a\" would lose addresses that pods have: 3 in use on node worker-1; set");
+    // Six of eight are in use, and five stay: one at least is lost.
+    let shrunk = request("UPDATE", &pool("a", "172.16.0.0/24", "172.16.0.1-172.16.0.5"), &old);
+    let answer = judge(&shrunk, &world(), &losses(&books(&[("worker-1", 6)]), &shrunk, &[]));
+    refused(&answer, "pods have: 1 in use on node worker-1; set");
+    // A node whose agent has not spoken of the pool yet.
+    let mut books = books(&[]);
+    books.add_node("worker-1", &[]);
+    let pods = [user("jobs/one", "172.16.0.5")];
+    refused(
+        &judge(&gone, &world(), &losses(&books, &gone, &[("worker-1", &pods)])),
+        "172.16.0.5 of pod jobs/one",
+    );
+}
+
+#[test]
+fn books_that_cannot_be_read_say_so_of_their_pools_alone() {
+    let mut books = Books::default();
+    books.add_block(&RailBlockSpec { pools: vec!["a".to_owned()], ..RailBlockSpec::default() });
+    let of = |name: &str| {
+        books.losses(&request("DELETE", &Value::Null, &pool(name, "172.16.0.0/24", "172.16.0.1")))
+    };
+    assert!(of("a").is_err() && of("b").is_ok());
+}
+
+#[test]
+fn an_admin_who_means_it_takes_addresses_in_use() {
+    let old = pool("a", "172.16.0.0/24", "172.16.0.1-172.16.0.99");
+    let mut meant = old.clone();
+    meant["metadata"]["annotations"] = json!({ "railcni.dev/take-addresses-in-use": "true" });
+    assert!(losing(&request("DELETE", &Value::Null, &meant)).is_empty());
+    let mut shrunk = pool("a", "172.16.0.0/24", "172.16.0.1");
+    shrunk["metadata"]["annotations"] = meant["metadata"]["annotations"].clone();
+    assert!(losing(&request("UPDATE", &shrunk, &old)).is_empty());
+    assert!(!losing(&request("UPDATE", &pool("a", "172.16.0.0/24", "172.16.0.1"), &meant)).is_empty());
+}
+
+#[test]
+fn a_pool_that_is_made_up_is_none_that_the_cluster_has() {
+    let mut world = world();
+    let mut known = pool("a", "172.16.0.0/24", "172.16.0.1-172.16.0.99");
+    let gone = |pool: &Value| request("DELETE", &Value::Null, pool);
+    assert!(!is_as_known(&gone(&known), &world));
+    world.pools.insert("a".to_owned(), known.clone());
+    assert!(!is_as_known(&gone(&known), &world), "without a UID anybody could name it");
+    known["metadata"]["uid"] = "0b5e".into();
+    world.pools.insert("a".to_owned(), known.clone());
+    assert!(is_as_known(&gone(&known), &world));
+    let mut other = known.clone();
+    other["metadata"]["uid"] = "1".into();
+    assert!(!is_as_known(&gone(&other), &world));
+    known["spec"] = pool("a", "10.0.0.0/8", "10.0.0.0-10.255.255.255")["spec"].clone();
+    assert!(!is_as_known(&gone(&known), &world));
+}
+
+#[test]
+fn a_config_that_is_longer_than_any_network_is_refused() {
+    let long = config("a", &format!("x: {}", "y".repeat(70_000)), MACVLAN);
+    refused(&judge(&create(&long), &world(), &[]), "longer than 64 KiB");
+}
+
 #[test]
 fn a_pod_gets_its_rails_as_a_patch() {
     let mut world = world();
@@ -122,13 +241,19 @@ fn a_pool_is_refused_in_the_words_of_the_files() {
 fn an_edit_that_would_cut_a_pods_address_names_the_pod_and_the_cure() {
     let old = pool("a", "172.16.0.0/24", "172.16.0.1-172.16.0.9");
     let new = pool("a", "172.16.0.0/24", "172.16.0.1-172.16.0.4");
-    let (kept, cut) = (user("jobs/one", "172.16.0.4"), user("jobs/two", "172.16.0.5"));
     let edit = request("UPDATE", &new, &old);
     assert_eq!(ranges(&losing(&edit)), ["172.16.0.5-172.16.0.9"]);
-    assert_eq!(judge(&edit, &world(), std::slice::from_ref(&kept)), Answer::allowed());
-    let answer = judge(&edit, &world(), &[kept, cut.clone()]);
+    let books = books(&[("worker-1", 2)]);
+    let pods = [user("jobs/one", "172.16.0.4"), user("jobs/two", "172.16.0.5")];
+    let answer = judge(&edit, &world(), &losses(&books, &edit, &[("worker-1", &pods)]));
     refused(&answer, "172.16.0.5 of pod jobs/two; set spec.disable: true");
-    refused(&judge(&request("DELETE", &Value::Null, &old), &world(), &[cut]), "172.16.0.5 of pod jobs/two");
+    assert_eq!(
+        judge(&edit, &world(), &losses(&books, &edit, &[("worker-1", &pods[..1])])),
+        Answer::allowed()
+    );
+    let gone = request("DELETE", &Value::Null, &old);
+    let answer = judge(&gone, &world(), &losses(&books, &gone, &[("worker-1", &pods)]));
+    refused(&answer, "172.16.0.4 of pod jobs/one, 172.16.0.5 of pod jobs/two; set spec.disable: true");
     let mut of_spiderpool = old.clone();
     of_spiderpool["status"]["allocatedIPs"] =
         json!({ "172.16.0.6": { "pod": "jobs/three" } }).to_string().into();

@@ -114,7 +114,9 @@ impl Holder {
                 format!("{address}{of_pool} is {interface} of {pod}container {container} on this node{since}")
             }
             (_, Some(node), Some(pod), Some(interface)) => {
-                format!("{address}{of_pool} is {interface} of pod {pod} on node {node}{since}")
+                format!(
+                    "{address}{of_pool} is {interface} of pod {pod} on node {node}, by its network-status{since}"
+                )
             }
             (_, Some(node), ..) => {
                 format!(

@@ -124,6 +124,15 @@ impl Block {
         })
     }
 
+    /// What each node may hand out of a pool here.
+    pub fn of_pool(&self, pool: &str) -> impl Iterator<Item = (&str, RangeSet)> {
+        let rails = self.rails.iter().filter(move |rail| rail.pool == pool);
+        rails.filter_map(|rail| Some((rail, rail.subnet?))).flat_map(move |(rail, subnet)| {
+            let owned = move |places: Mask| addresses(&subnet, self.first, places).collect();
+            rail.owners.iter().map(move |(node, places)| (node.as_str(), owned(*places)))
+        })
+    }
+
     /// The rail of a pool. A pool of the same name and another subnet is another pool.
     pub fn rail_of(&self, pool: &str, subnet: &IpNet) -> Option<usize> {
         self.rails.iter().position(|rail| rail.pool == pool && rail.subnet == Some(*subnet))

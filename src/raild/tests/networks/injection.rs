@@ -169,14 +169,40 @@ fn who_asks_gets_rails_who_does_not_is_untouched_and_what_cannot_be_meant_is_ref
     eventually(WAIT, || kubectl.apply(&pool("two", "172.31.0.9").to_string()).is_err().then_some(()))
         .unwrap();
     refused(&api, &pool("three", "172.31.0.9"), "overlaps 172.31.0.1-172.31.0.9 of pool \"one\"");
-    let status = json!([{ "name": "rail", "ips": ["172.31.0.8"] }]).to_string();
+    // What a pod says of itself keeps no pool as it is; what the books say does.
+    let says = |address: &str| {
+        let status = json!([{ "name": "rail", "ips": [address] }]);
+        format!("k8s.v1.cni.cncf.io/network-status={status}")
+    };
+    kubectl.run(&["annotate", "pod", "asks", &says("172.31.0.9")]).unwrap();
+    kubectl.apply(&pool("one", "172.31.0.1-172.31.0.8").to_string()).unwrap();
+    for book in [
+        json!({
+            "apiVersion": "railcni.dev/v1alpha1", "kind": "RailBlock", "metadata": { "name": "one-0" },
+            "spec": {
+                "group": "one", "first": 0, "count": 128, "epoch": 1, "pools": ["one"], "subnets": ["172.31.0.0/24"],
+                "rails": ["worker-1=8"], "since": "worker-1=1",
+            },
+        }),
+        json!({
+            "apiVersion": "railcni.dev/v1alpha1", "kind": "RailNode", "metadata": { "name": "worker-1" },
+            "spec": { "epoch": 1 },
+        }),
+    ] {
+        kubectl.apply(&book.to_string()).unwrap();
+    }
+    let used = json!({ "status": { "pools": [{ "name": "one", "used": 1 }] } }).to_string();
     kubectl
-        .run(&["annotate", "pod", "asks", &format!("k8s.v1.cni.cncf.io/network-status={status}")])
+        .run(&["patch", "railnode", "worker-1", "--subresource=status", "--type=merge", "-p", &used])
         .unwrap();
+    let mut holder = pod("default", "holder", false);
+    holder["spec"]["nodeName"] = "worker-1".into();
+    kubectl.create(&holder.to_string()).unwrap();
+    kubectl.run(&["annotate", "pod", "holder", &says("172.31.0.8")]).unwrap();
     refused(
         &api,
         &pool("one", "172.31.0.1-172.31.0.7"),
-        "172.31.0.8 of pod default/asks; set spec.disable: true",
+        "172.31.0.8 of pod default/holder; set spec.disable: true",
     );
     let broken = json!({
         "apiVersion": "spiderpool.spidernet.io/v2beta1", "kind": "SpiderMultusConfig",
