@@ -1,10 +1,11 @@
 //! Where Prometheus scrapes: HTTP with one path, if `RAILD_METRICS_LISTEN` says where. Whoever reaches the port may be anybody, and reads
 //! what he would read of the kernel; connections are counted, and have a deadline.
 
+mod places;
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Method, Request, Response, StatusCode, header};
@@ -15,11 +16,12 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use metrics::Family;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+
+use places::{Place, Places};
 
 const LISTEN: &str = "RAILD_METRICS_LISTEN";
-/// Two servers that scrape, and somebody with a browser.
-const CONNECTIONS: usize = 8;
+/// For the first request.
+const FIRST: Duration = Duration::from_secs(5);
 /// Longer than scrapes are apart.
 const IDLE: Duration = Duration::from_secs(120);
 /// Of a connection: who reads nothing of what he has asked for must not keep his place for ever.
@@ -45,9 +47,8 @@ where
     T: Fn() -> F + 'static,
     F: Future<Output = Vec<Family>> + 'static,
 {
-    let (free, tell) = (Arc::new(Semaphore::new(CONNECTIONS)), Rc::new(tell));
+    let (places, tell) = (Rc::new(Places::default()), Rc::new(tell));
     loop {
-        let Ok(place) = free.clone().acquire_owned().await else { return };
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
@@ -57,30 +58,42 @@ where
                 continue;
             }
         };
-        let tell = tell.clone();
-        tokio::task::spawn_local(async move {
-            connection(stream, tell).await;
-            drop(place);
-        });
+        let place = places.enter().await;
+        tokio::task::spawn_local(connection(stream, place, tell.clone()));
     }
 }
 
 /// What goes wrong with a connection is its client's business.
-async fn connection<T, F>(stream: TcpStream, tell: Rc<T>)
+async fn connection<T, F>(stream: TcpStream, place: Place, tell: Rc<T>)
 where
     T: Fn() -> F + 'static,
     F: Future<Output = Vec<Family>> + 'static,
 {
+    let asked = place.requests();
     let service = service_fn(move |request| {
-        let tell = tell.clone();
-        async move { Ok::<_, Infallible>(respond(&request, &*tell).await) }
+        let (busy, tell) = (asked(), tell.clone());
+        async move {
+            let response = respond(&request, &*tell).await;
+            drop(busy);
+            Ok::<_, Infallible>(response)
+        }
     });
     let mut http = http1::Builder::new();
     let served = http
         .timer(TokioTimer::new())
         .header_read_timeout(IDLE)
         .serve_connection(TokioIo::new(stream), service);
-    let _ = tokio::time::timeout(LIFE, served).await;
+    let silent = async {
+        tokio::time::sleep(FIRST).await;
+        if place.has_asked() {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        _ = tokio::time::timeout(LIFE, served) => {}
+        () = silent => {}
+        () = place.ended() => {}
+    }
 }
 
 async fn respond<T, F>(request: &Request<Incoming>, tell: &T) -> Response<Full<Bytes>>
