@@ -15,11 +15,13 @@ use super::certificate::{Keys, Pair, Step};
 use super::registration::Registered;
 use super::settings::Settings;
 use crate::connection::{Connection, Failure};
-use crate::known::Known;
+use crate::known::{Changes, Known};
 
 const SECRET: &str = "raild-webhook";
 /// The most between two looks at the Secret.
 const SELDOM: Duration = Duration::from_secs(30);
+/// Changes come in crowds, and whoever may edit one object makes as many as he likes.
+const BATCH: Duration = Duration::from_secs(1);
 
 /// What new connections are served with; none until there are keys.
 pub(crate) type Serving = Rc<RefCell<Option<TlsAcceptor>>>;
@@ -69,10 +71,21 @@ impl Task {
             if let Err(problem) = self.look().await {
                 eprintln!("raild: webhook: {problem}");
             }
-            // A namespace that begins to ask is to be registered at once.
+            let due = tokio::time::Instant::now() + between;
             tokio::select! {
-                () = tokio::time::sleep(between) => {}
-                () = changes.next() => {}
+                () = tokio::time::sleep_until(due) => {}
+                () = self.asking_changes(&mut changes) => {}
+            }
+        }
+    }
+
+    /// A namespace that begins to ask is to be registered at once; no other change is worth a look.
+    async fn asking_changes(&self, changes: &mut Changes) {
+        loop {
+            changes.next().await;
+            tokio::time::sleep(BATCH).await;
+            if self.registered.is_behind(&self.known.world.borrow()) {
+                return;
             }
         }
     }

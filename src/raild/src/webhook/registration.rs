@@ -1,6 +1,7 @@
 //! What the API server is told of the webhook. Pods fail open, and only those that ask for rails ever come here: pods of others are
 //! neither delayed nor refused, whatever becomes of the webhook. Our own kinds fail closed.
 
+use admission::World;
 use inject::{Key, Policy};
 use serde_json::{Value, json};
 use tokio::time::{Duration, Instant};
@@ -32,6 +33,11 @@ impl Registered {
     /// Whether the API server trusts this one; nobody, it does.
     pub(crate) fn knows(&self, pair: Option<&Pair>) -> bool {
         pair.is_none_or(|pair| self.bundle.contains(&pair.certificate))
+    }
+
+    /// Whether other namespaces ask than it was told.
+    pub(crate) fn is_behind(&self, world: &World) -> bool {
+        self.asking != asking(world.namespaces.values())
     }
 
     /// Tells what has changed.
@@ -181,4 +187,28 @@ fn configuration(kind: &str, webhooks: &[Value]) -> Value {
         "metadata": { "name": NAME },
         "webhooks": webhooks,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use fabric::Options;
+
+    use super::*;
+
+    fn object(name: &str, annotations: &Value) -> (String, Value) {
+        (name.to_owned(), json!({ "metadata": { "name": name, "annotations": annotations } }))
+    }
+
+    #[test]
+    fn a_change_of_a_config_or_of_a_namespace_that_asks_nothing_is_worth_no_look() {
+        let mut world = World::new(Policy::default(), Options::of_cluster("default"));
+        let mut registered = Registered::default();
+        world.configs.extend([object("tenant/a", &json!({ Key::Rdma.name(): "gpu" }))]);
+        world.namespaces.extend([object("tenant", &json!({ "tick": "1" }))]);
+        assert!(!registered.is_behind(&world));
+        world.namespaces.extend([object("jobs", &json!({ Key::Rdma.name(): "gpu" }))]);
+        assert!(registered.is_behind(&world));
+        registered.asking = vec!["jobs".to_owned()];
+        assert!(!registered.is_behind(&world));
+    }
 }
