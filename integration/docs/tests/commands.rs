@@ -149,12 +149,18 @@ fn a_line_is_like_another() {
     }
 }
 
+fn made_up(blocks: Vec<Block>) -> Page {
+    let mut page = Page::default();
+    (page.path, page.blocks) = (Path::new("made-up.md").to_owned(), blocks);
+    page
+}
+
 /// A block that fails fails the page.
 #[test]
 #[should_panic(expected = "the last block fails")]
 fn a_command_that_fails_is_seen() {
     let block = Block { kind: Kind::Run, text: "railctl show no-such-pod\n".to_owned() };
-    run(&Page { path: Path::new("made-up.md").to_owned(), blocks: vec![block], ..Page::default() });
+    run(&made_up(vec![block]));
 }
 
 #[test]
@@ -162,5 +168,5 @@ fn a_command_that_fails_is_seen() {
 fn an_output_that_differs_is_seen() {
     let block = |kind, text: &str| Block { kind, text: text.to_owned() };
     let blocks = vec![block(Kind::Run, "echo one\n"), block(Kind::Output, "two\n")];
-    run(&Page { path: Path::new("made-up.md").to_owned(), blocks, ..Page::default() });
+    run(&made_up(blocks));
 }

@@ -36,6 +36,7 @@ fn patience() -> Duration {
 
 /// The arguments that `cargo test -- ...` may bring.
 #[derive(Debug, Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(about = "Runs the guest tests in virtual machines")]
 pub struct Options {
     /// Only tests whose name contains one of these

@@ -47,7 +47,7 @@ impl Lost {
         }
         tracing::warn!("leases are lost: {}", lost.what());
         if is_new {
-            let lines: String = lost.seen.iter().map(|(ip, _)| format!("{ip}\n")).collect();
+            let lines = lost.seen.iter().map(|(ip, _)| ip.to_string()).collect::<Vec<_>>().join("\n") + "\n";
             let made = dirs.state.create(&["ipam"]).and_then(|_| file::replace(&mark, lines.as_bytes()));
             made.map_err(|error| failure::of_state(&error))?;
         }

@@ -2,6 +2,7 @@
 //! links that come from the host, and for no more addresses than these plugins give.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::net::IpAddr;
 
 use cni::Error;
@@ -71,8 +72,8 @@ fn look(host: &NetNs) -> Result<Believed, Errno> {
     marked.truncate(MOST_MARKS);
     let mut links = BTreeMap::new();
     for &(_, index) in &marked {
-        if !links.contains_key(&index) {
-            links.insert(index, present::link(index)?);
+        if let Entry::Vacant(place) = links.entry(index) {
+            place.insert(present::link(index)?);
         }
     }
     // The kernel gives the host a number here when it shows the first link on one of the host's.
@@ -118,7 +119,7 @@ mod tests {
 
     fn link(kind: &str, parent: Option<u32>, parent_netnsid: Option<i32>, bus: &str) -> LinkFacts {
         let (kind, bus, device) = (kind.into(), bus.into(), b"0000:3b:02.1".to_vec());
-        LinkFacts { kind, parent, parent_netnsid, bus, device }
+        LinkFacts { kind, parent, parent_netnsid, device, bus }
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub(crate) struct Demo {
     #[arg(long, value_name = "NUMBER")]
     #[expect(clippy::option_option, reason = "clap's form of an option whose value is optional")]
     pub(crate) remove: Option<Option<u32>>,
-    /// Directory of the plugins [default: the one that holds railctl, or else CNI_PATH, /opt/cni/bin]
+    /// Directory of the plugins [default: the one that holds railctl, or else `CNI_PATH`, /opt/cni/bin]
     #[arg(long, value_name = "DIR")]
     pub(crate) bin_dir: Option<PathBuf>,
 }

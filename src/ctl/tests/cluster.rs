@@ -114,7 +114,8 @@ fn who_names_node_pod_and_interface() {
     let cluster = Cluster::new(&answers);
     let (out, err) = said(&cluster.railctl(&["who", "172.16.1.5"]));
     assert_eq!(
-        out, "172.16.1.5 of pool shared is net1 of pod ai/train-0 on node two, by its network-status, since 2026-01-02T03:04:05Z\n",
+        out,
+        "172.16.1.5 of pool shared is net1 of pod ai/train-0 on node two, by its network-status, since 2026-01-02T03:04:05Z\n",
         "{err}"
     );
     assert!(cluster.asked().contains("spec.nodeName=two"));

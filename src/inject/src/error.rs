@@ -53,16 +53,14 @@ fn unknown(key: Key, known: &[String], configs: &[String]) -> String {
         [] => "there is none".to_owned(),
         known => format!("there are {}", known.join(", ")),
     };
-    match key {
-        Key::Fabric => format!("there is no Fabric of this name ({known})"),
-        _ => {
-            let own = ["the pod's own"].into_iter().chain(configs.iter().map(String::as_str));
-            let namespaces = own.collect::<Vec<_>>().join(", ");
-            format!(
-                "no SpiderMultusConfig has this annotation ({known}) in the namespaces whose configs count here ({namespaces}): annotate those whose networks the pod is to have"
-            )
-        }
+    if key == Key::Fabric {
+        return format!("there is no Fabric of this name ({known})");
     }
+    let own = ["the pod's own"].into_iter().chain(configs.iter().map(String::as_str));
+    let namespaces = own.collect::<Vec<_>>().join(", ");
+    format!(
+        "no SpiderMultusConfig has this annotation ({known}) in the namespaces whose configs count here ({namespaces}): annotate those whose networks the pod is to have"
+    )
 }
 
 /// The beginning of a text that may be of any length.

@@ -1,5 +1,5 @@
 //! A JSON value as block YAML. Every string that could be read as something else is quoted as in JSON, which YAML contains; one of
-//! several lines, such as the config in a NetworkAttachmentDefinition, is a literal block, for people to read and copy.
+//! several lines, such as the config in a `NetworkAttachmentDefinition`, is a literal block, for people to read and copy.
 
 use std::fmt::Write as _;
 

@@ -96,14 +96,14 @@ impl Log {
     pub(super) fn new(sink: Sink, level: LevelFilter, tokens: String) -> Self {
         Self { sink, level, tokens, written: Mutex::default() }
     }
+}
 
-    fn line(&self, level: Level, said: &str) -> String {
-        let mut line = format!("time=\"{}\"", clock::rfc3339(SystemTime::now()));
-        push(&mut line, "level", &level_name(level));
-        line.push_str(said);
-        line.push('\n');
-        line
-    }
+fn line_of(level: Level, said: &str) -> String {
+    let mut line = format!("time=\"{}\"", clock::rfc3339(SystemTime::now()));
+    push(&mut line, "level", &level_name(level));
+    line.push_str(said);
+    line.push('\n');
+    line
 }
 
 /// What each line says about the call.
@@ -149,7 +149,7 @@ impl Subscriber for Log {
         said.push_str(&self.tokens);
         said.push_str(&fields.others);
         let level = *event.metadata().level();
-        let line = self.line(level, &said);
+        let line = line_of(level, &said);
         // Held while it is written, so that the order is that in which it was decided.
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         match written.fate(level == Level::WARN, &said, line.len()) {
@@ -158,7 +158,7 @@ impl Subscriber for Log {
                 let mut said = String::new();
                 push(&mut said, "msg", &format!("one call logs {MOST} bytes at most: the rest is left out"));
                 said.push_str(&self.tokens);
-                self.sink.write(&self.line(Level::WARN, &said));
+                self.sink.write(&line_of(Level::WARN, &said));
             }
             Fate::Dropped => (),
         }

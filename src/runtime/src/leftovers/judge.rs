@@ -175,6 +175,7 @@ mod tests {
         let none = || Vec::new();
         let mut attachment = Attachment {
             key,
+            interfaces: vec!["net1".to_owned()],
             netns: None,
             created: 0,
             plugins: none(),

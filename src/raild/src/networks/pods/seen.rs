@@ -88,7 +88,8 @@ impl Pods {
                 let before = std::mem::take(&mut self.judged);
                 let uids: BTreeMap<_, _> = pods.iter().map(named).collect();
                 self.judged = before.into_iter().filter(|(name, uid)| uids.get(name) == Some(uid)).collect();
-                pods.iter().map(|pod| self.add(pod, &namespace)).fold(false, |any, new| any || new)
+                // Each of them is added, whatever the first ones are.
+                pods.iter().filter(|pod| self.add(pod, &namespace)).count() > 0
             }
             Seen::One(pod) => self.add(&pod, &namespace),
             Seen::Gone(pod) => {
