@@ -179,7 +179,7 @@ fn status_tells_whether_an_add_would_be_served_and_leaves_no_trace() {
         node.add(container, &using(&["rail"]));
     }
     let (code, message) = node.run("STATUS", "", &using(&["rail"])).error();
-    let exhausted = "no address is left in pool \"rail\" (10.0.0.0/24); `railctl gc` shows ";
+    let exhausted = "no address is left in pool \"rail\" (10.0.0.0/24); `railctl gc --dry-run` shows ";
     assert!(code == 50 && message.starts_with(exhausted), "{message}");
     node.del("b", &using(&["rail"]));
     assert!(node.run("STATUS", "", &using(&["rail"])).ok);

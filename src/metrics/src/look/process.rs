@@ -62,7 +62,8 @@ fn is_of(process: &Path, container: &str) -> bool {
 
 /// Whole lines.
 fn beginning(path: &Path) -> Option<String> {
-    let mut bytes = Vec::new();
+    // Room from the beginning: a file of /proc tells no size, and reading it in growing pieces takes twice the calls.
+    let mut bytes = Vec::with_capacity(4096);
     File::open(path).ok()?.take(MOST).read_to_end(&mut bytes).ok()?;
     if bytes.len() as u64 == MOST {
         bytes.truncate(bytes.iter().rposition(|&byte| byte == b'\n')?);
