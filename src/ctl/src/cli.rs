@@ -4,11 +4,12 @@
     reason = "doc comments are the help text here, which people read without backticks"
 )]
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use runtime::{Object, Pairs};
 
@@ -20,6 +21,29 @@ pub(crate) struct Cli {
     pub(crate) manner: Manner,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cli {
+    /// From the words of a command line. Clap counts those between two options, and nobody those of all.
+    pub(crate) fn read<W: Into<OsString> + Clone>(
+        words: impl IntoIterator<Item = W>,
+    ) -> Result<Self, clap::Error> {
+        let cli = Self::try_parse_from(words)?;
+        let (verb, pod) = match &cli.command {
+            Command::Attach(attach) => ("attach", &attach.pod),
+            Command::Detach(detach) => ("detach", &detach.pod),
+            Command::Check(check) => ("check", &check.pod),
+            _ => return Ok(cli),
+        };
+        if pod.words.len() > 1 {
+            return Ok(cli);
+        }
+        let mut all = Self::command();
+        all.build();
+        let told = format!("{verb} takes networks and at last a network namespace: <NETWORK>... <NETNS>");
+        let command = all.find_subcommand(verb).cloned();
+        Err(command.unwrap_or(all).error(ErrorKind::TooFewValues, told))
+    }
 }
 
 static BUILD: LazyLock<String> = LazyLock::new(version::text);
@@ -133,8 +157,8 @@ pub(crate) struct Directories(pub(crate) Vec<PathBuf>);
 pub(crate) struct Pod {
     /// Networks, then the pod: names of networks in the config directory, or files (conflist, conf, NetworkAttachmentDefinition,
     /// SpiderMultusConfig); at last a network namespace, as a path or a name as `ip netns` has it
-    // One list, so that options may stand between its words.
-    #[arg(required = true, num_args = 2.., value_names = ["NETWORK", "NETNS"])]
+    // One list, so that options may stand between its words; how many there are, only all of them together say.
+    #[arg(required = true, num_args = 1.., value_names = ["NETWORK", "NETNS"])]
     words: Vec<String>,
     /// Interface name, one for each network in their order [default: net1, net2, ...]
     #[arg(short, long = "ifname", value_name = "IFNAME", env = "CNI_IFNAME", value_delimiter = ',')]

@@ -27,13 +27,13 @@ mod who;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{CommandFactory as _, Parser as _};
+use clap::CommandFactory as _;
 use cli::{Cli, Command};
 use nix::unistd::Uid;
 use output::{BAD, styled};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
     output::set(cli.manner);
     match run(cli.command) {
         Ok(code) => code,

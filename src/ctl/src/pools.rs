@@ -249,8 +249,9 @@ mod tests {
             rest: 0,
         };
         let mut catalog = Catalog::default();
-        let pool = "{kind: SpiderIPPool, metadata: {name: rail}, spec: {subnet: 10.0.0.0/24, ips: [10.0.0.2-10.0.0.4]}}";
-        catalog.add_text("a file", pool);
+        let pool = "apiVersion: spiderpool.spidernet.io/v2beta1\nkind: SpiderIPPool\nmetadata: {name: rail}\n\
+                    spec: {subnet: 10.0.0.0/24, ips: [10.0.0.2-10.0.0.4]}\n";
+        catalog.add_text("pools.yaml", pool);
         let catalog = catalog.complete();
         let leases = [
             lease("rail", "10.0.0.2"),

@@ -233,7 +233,7 @@ mod tests {
             let fake = Fake::start(cluster).await;
             let webhook = webhook(&fake);
             let mut larger = pool("0b5e");
-            larger["spec"]["ips"] = json!(["10.0.0.0-10.255.255.255"]);
+            larger["spec"]["ips"] = json!(["10.0.0.1-10.0.0.250"]);
             for made_up in [pool("guessed"), larger] {
                 let answer = webhook.answer(registration::OBJECTS, &deletion(&made_up)).await.unwrap();
                 assert!(message(&answer).contains("has not seen the pool as it is now"), "{answer}");

@@ -68,9 +68,19 @@ fn from_file(path: &Path) -> Result<Vec<Network>> {
         _ if is_kubernetes(&text) => documents::networks(&text),
         _ => Network::parse(text.as_bytes()).map(|network| vec![network]),
     };
-    let mut networks = parsed.with_context(|| path.display().to_string())?;
+    let mut networks = parsed.with_context(|| called(path))?;
     networks.iter_mut().try_for_each(|network| network.add_folder(path))?;
     Ok(networks)
+}
+
+/// The file of an error: a page or a script was hardly meant.
+fn called(path: &Path) -> String {
+    match path.extension().and_then(OsStr::to_str) {
+        Some(end) if !EXTENSIONS.contains(&end) => {
+            format!("{} (files of networks end in .{})", path.display(), EXTENSIONS.join(", ."))
+        }
+        _ => path.display().to_string(),
+    }
 }
 
 /// What a file holds that was named by hand or found in a folder.

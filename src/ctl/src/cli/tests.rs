@@ -1,10 +1,8 @@
-use clap::CommandFactory;
-
 use super::*;
 use crate::demo::Demo;
 
 fn parse(line: &str) -> Result<Command, clap::Error> {
-    Cli::try_parse_from(line.split(' ')).map(|cli| cli.command)
+    Cli::read(line.split(' ')).map(|cli| cli.command)
 }
 
 fn pod(line: &str) -> Pod {
