@@ -11,7 +11,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, anyhow};
 use clap::Parser;
@@ -59,6 +59,9 @@ pub struct Options {
     /// Guests that run side by side; default: one more than CPUs, four at most
     #[arg(long, env = "RAILCNI_VM_GUESTS")]
     pub guests: Option<usize>,
+    /// When to hand out no more tests, in seconds since 1970: what is left then is counted, and said
+    #[arg(long, env = "RAILCNI_VM_UNTIL")]
+    pub until: Option<u64>,
     /// Without effect: a guest runs one test at a time
     #[arg(long, hide = true)]
     pub test_threads: Option<String>,
@@ -91,7 +94,11 @@ pub fn run(options: &Options, out: &mut (dyn Write + Send)) -> Result<bool> {
     let mut passed = true;
     for suite in &options.kernel {
         let image = prepare(*suite).context("prepare the VM lab")?;
-        passed &= run_on(&image, &selected, left, options.guests.unwrap_or_else(default_guests), out)?;
+        let means = Means {
+            guests: options.guests.unwrap_or_else(default_guests),
+            until: options.until.map(|seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)),
+        };
+        passed &= run_on(&image, &selected, left, means, out)?;
     }
     Ok(passed)
 }
@@ -104,22 +111,33 @@ pub fn prepare(suite: Suite) -> Result<Image> {
     Ok(image)
 }
 
-/// Runs `tests`, and not those that are `left`, in so many guests at once; true when everything passed.
+/// What a run may use.
+#[derive(Debug, Clone, Copy)]
+pub struct Means {
+    /// Guests side by side.
+    pub guests: usize,
+    /// No test begins after it.
+    pub until: Option<SystemTime>,
+}
+
+/// Runs `tests`, and not those that are `left`; true when everything passed that has run.
 pub fn run_on(
     image: &Image,
     tests: &[Test],
     left: Left,
-    guests: usize,
+    means: Means,
     out: &mut (dyn Write + Send),
 ) -> Result<bool> {
-    let queue = Queue::of(&CONFIGURATIONS, tests, select::is_full());
+    let queue = Queue::of(&CONFIGURATIONS, tests, select::is_full(), means.until);
     let report = Mutex::new(Report::start(out, &image.describe()?, tests, left)?);
     let shared = Guests { image, queue: &queue, report: &report };
     thread::scope(|scope| {
-        let guests: Vec<_> = (0..guests).map(|_| scope.spawn(|| shared.work())).collect();
+        let guests: Vec<_> = (0..means.guests).map(|_| scope.spawn(|| shared.work())).collect();
         guests.into_iter().try_for_each(|guest| guest.join().map_err(|_| anyhow!("a thread panicked"))?)
     })?;
-    report.into_inner().unwrap_or_else(PoisonError::into_inner).finish()
+    let mut report = report.into_inner().unwrap_or_else(PoisonError::into_inner);
+    report.too_late(queue.left());
+    report.finish()
 }
 
 /// One for each CPU, and one more for the time in which they wait; more than four would be short of work.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use vm::harness::Left;
+use vm::harness::{Left, Means};
 use vm::wire::{Action, Device, Event, Link, Rails, Test};
 use vm::{Boot, Image, Machine, Suite};
 
@@ -148,7 +148,9 @@ fn a_test_that_panics_the_kernel_fails_alone_with_the_consoles_end() {
     ];
     let image = Image::prepare(Suite::Release).expect("prepare");
     let mut said = Vec::new();
-    let passed = vm::harness::run_on(&image, &tests, Left::default(), 1, &mut said).expect("run them");
+    let passed =
+        vm::harness::run_on(&image, &tests, Left::default(), Means { guests: 1, until: None }, &mut said)
+            .expect("run them");
     let said = String::from_utf8(said).expect("text");
     for part in [
         "test plain::panics ... FAILED",
@@ -171,7 +173,7 @@ fn a_second_run_needs_no_network() {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml");
     let mut command = Command::new("unshare");
     command.arg("--net").arg(cargo).args(["test", "--locked", "--workspace", "--manifest-path", manifest]);
-    command.args(["--test", "vm"]);
+    command.args(["--test", "vm"]).env_remove("RAILCNI_VM_UNTIL");
     let output = command.args(["--", "eth::attributes::eight_pfs"]).output().expect("run unshare");
     let said = String::from_utf8_lossy(&output.stdout);
     let stderr = String::from_utf8_lossy(&output.stderr);

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use crate::harness::Configuration;
 use crate::wire::Test;
@@ -19,6 +20,7 @@ const LONG: [&str; 2] = ["::matrices::", "::power_loss::"];
 pub(crate) struct Queue {
     lanes: Mutex<Vec<Lane>>,
     worth_a_boot: usize,
+    until: Option<SystemTime>,
 }
 
 #[derive(Debug)]
@@ -30,7 +32,12 @@ struct Lane {
 
 impl Queue {
     /// All of `tests`, for a bounded run or a full one; the longest are first, so that no guest is left alone with one at the end.
-    pub(crate) fn of(configurations: &[Configuration], tests: &[Test], full: bool) -> Self {
+    pub(crate) fn of(
+        configurations: &[Configuration],
+        tests: &[Test],
+        full: bool,
+        until: Option<SystemTime>,
+    ) -> Self {
         let owned = |configuration: &Configuration| {
             let own = || tests.iter().filter(|test| configuration.owns(test)).cloned();
             let is_long = |test: &Test| LONG.iter().any(|part| test.shown.contains(part));
@@ -42,11 +49,14 @@ impl Queue {
             guests: 0,
         };
         let worth_a_boot = if full { WORTH_A_BOOT_IN_FULL } else { WORTH_A_BOOT };
-        Self { lanes: Mutex::new(configurations.iter().map(lane).collect()), worth_a_boot }
+        Self { lanes: Mutex::new(configurations.iter().map(lane).collect()), worth_a_boot, until }
     }
 
     /// The configuration that needs a guest most; nothing when those that run are enough. Ends with [`Queue::leave`].
     pub(crate) fn join(&self) -> Option<Configuration> {
+        if self.is_over() {
+            return None;
+        }
         let mut lanes = self.lanes();
         let needs =
             |lane: &&mut Lane| lane.tests.len() >= if lane.guests == 0 { 1 } else { self.worth_a_boot };
@@ -63,7 +73,17 @@ impl Queue {
 
     /// The next test for a guest.
     pub(crate) fn next(&self, configuration: Configuration) -> Option<Test> {
-        self.with(configuration, |lane| lane.tests.pop_front())
+        if self.is_over() { None } else { self.with(configuration, |lane| lane.tests.pop_front()) }
+    }
+
+    /// The number of those that nobody has been handed.
+    pub(crate) fn left(&self) -> usize {
+        self.lanes().iter().map(|lane| lane.tests.len()).sum()
+    }
+
+    /// Whether no test may begin any more.
+    fn is_over(&self) -> bool {
+        self.until.is_some_and(|until| SystemTime::now() >= until)
     }
 
     /// A test that has not begun goes to the next guest.
@@ -89,6 +109,8 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::harness::CONFIGURATIONS;
 
@@ -113,7 +135,7 @@ mod tests {
     #[test]
     fn the_longest_is_first_and_a_second_guest_helps_where_that_is_worth_a_boot() {
         let all: Vec<_> = tests("ib", 3).chain(tests("eth", 40)).chain(tests("igb", 2)).collect();
-        let queue = Queue::of(&CONFIGURATIONS, &all, false);
+        let queue = Queue::of(&CONFIGURATIONS, &all, false, None);
         assert_eq!((joined(&queue), joined(&queue)), (Some("eth"), Some("eth")));
         assert_eq!((joined(&queue), joined(&queue)), (Some("eth"), Some("eth")));
         for _ in 0..=(40 - WORTH_A_BOOT) {
@@ -123,17 +145,29 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_handed_out_after_the_time_and_what_is_left_is_counted() {
+        let all: Vec<_> = tests("eth", 3).collect();
+        let queue = |until| Queue::of(&CONFIGURATIONS, &all, false, Some(until));
+        let (over, later) = (queue(SystemTime::now()), queue(SystemTime::now() + Duration::from_secs(600)));
+        assert!(over.join().is_none() && over.next(CONFIGURATIONS[0]).is_none());
+        assert_eq!(over.left(), 3);
+        let eth = later.join().expect("a configuration");
+        assert!(later.next(eth).is_some());
+        assert_eq!(later.left(), 2);
+    }
+
+    #[test]
     fn matrices_come_first() {
         let [short, mut long] = [1, 1].map(|count| tests("eth", count).next().expect("a test"));
         long.shown = "eth::matrices::long".into();
-        let queue = Queue::of(&CONFIGURATIONS, &[short.clone(), long.clone()], false);
+        let queue = Queue::of(&CONFIGURATIONS, &[short.clone(), long.clone()], false, None);
         let eth = queue.join().expect("a configuration");
         assert_eq!([queue.next(eth), queue.next(eth)], [Some(long), Some(short)]);
     }
 
     #[test]
     fn every_test_is_handed_out_once_and_again_only_when_put_back() {
-        let queue = Queue::of(&CONFIGURATIONS, &tests("many", 2).collect::<Vec<_>>(), false);
+        let queue = Queue::of(&CONFIGURATIONS, &tests("many", 2).collect::<Vec<_>>(), false, None);
         let many = queue.join().expect("a configuration");
         let first = queue.next(many).expect("a test");
         queue.put_back(many, first.clone());

@@ -16,6 +16,7 @@ pub(crate) struct Report<'a> {
     passed: usize,
     not_run: Vec<String>,
     left: Left,
+    too_late: usize,
     start: Instant,
     costs: Costs,
 }
@@ -30,7 +31,7 @@ impl<'a> Report<'a> {
         let count = selected.len();
         writeln!(out, "\nrunning {count} test{} ({machine})", if count == 1 { "" } else { "s" })?;
         let (failures, costs, start) = (Vec::new(), Costs::default(), Instant::now());
-        Ok(Self { out, failures, passed: 0, not_run: Vec::new(), left, start, costs })
+        Ok(Self { out, failures, passed: 0, not_run: Vec::new(), left, too_late: 0, start, costs })
     }
 
     pub(crate) fn finished(&mut self, shown: &str, failure: Option<String>, time: Duration) -> Result<()> {
@@ -72,6 +73,11 @@ impl<'a> Report<'a> {
         self.verdict(&shown, failure, time)
     }
 
+    /// So many tests were handed to nobody: the time was over.
+    pub(crate) fn too_late(&mut self, count: usize) {
+        self.too_late = count;
+    }
+
     /// Prints the failures and the closing line; true without failures.
     pub(crate) fn finish(self) -> Result<bool> {
         let good = self.failures.is_empty() && self.not_run.is_empty();
@@ -94,6 +100,14 @@ impl<'a> Report<'a> {
         if ignored > 0 {
             writeln!(self.out, "\n{ignored} tests of minutes were not run: `make vm-test` has them")?;
         }
+        let late = self.too_late;
+        if late > 0 {
+            writeln!(
+                self.out,
+                "\nVM LAB CUT SHORT: {late} tests were not run, as the time for them was over (RAILCNI_VM_UNTIL): `make vm-test` has them"
+            )?;
+        }
+        let ignored = ignored + late;
         let time = self.start.elapsed().as_secs_f32();
         writeln!(
             self.out,
@@ -121,6 +135,17 @@ mod tests {
         assert!(text.contains("---- eth::bad ----\nbecause"), "{text}");
         assert!(text.contains("\nfailures:\n    eth::bad\n    eth::later\n"), "{text}");
         assert!(text.contains("test result: FAILED. 1 passed; 2 failed;"), "{text}");
+    }
+
+    #[test]
+    fn tests_that_came_too_late_are_said_and_counted_as_ignored() {
+        let mut out = Vec::new();
+        let mut report = Report::start(&mut out, "a machine", &[], Left::default()).expect("start");
+        report.too_late(7);
+        assert!(report.finish().expect("finish"));
+        let text = String::from_utf8(out).expect("text");
+        assert!(text.contains("VM LAB CUT SHORT: 7 tests were not run"), "{text}");
+        assert!(text.contains("test result: ok. 0 passed; 0 failed; 7 ignored"), "{text}");
     }
 
     #[test]
