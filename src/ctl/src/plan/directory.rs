@@ -99,7 +99,7 @@ fn others(directory: &Path, files: &[(String, Vec<Value>)]) -> Result<Vec<String
         ensure!(
             is_ours,
             "{} was not written by `railctl plan`, whose file has this name: move it, or write the plan into another directory; \
-             nothing was changed",
+             nothing was changed (an earlier plan has no first line that says so: remove its files)",
             path.display()
         );
     }
