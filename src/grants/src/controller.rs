@@ -36,9 +36,8 @@ pub struct Controller {
     listed: BTreeSet<List>,
     /// resourceVersion of each block and node.
     versions: BTreeMap<About, String>,
-    /// The newest version seen, and what it was when the connection was last lost.
+    /// The newest version seen.
     newest: u64,
-    floor: u64,
     labels: BTreeMap<String, BTreeMap<String, String>>,
     refused: Vec<(String, String)>,
     /// Blocks that cannot be read: their addresses stay where they are.
@@ -54,6 +53,13 @@ pub struct Controller {
     gives: BTreeMap<String, BTreeMap<String, u64>>,
     unmet: BTreeMap<String, u64>,
     doubt: Option<Doubt>,
+    /// After a restore only answers to our own questions count: a backup that was made while nodes were asked has answers of then.
+    afresh: bool,
+    /// While there is doubt: our last question to each node, by the uid of its object and the epoch.
+    asked: BTreeMap<String, Expected>,
+    /// While there is doubt: nodes whose objects were deleted, or put back to a time before they were made. Their agents make
+    /// others, and then they are asked, too.
+    awaited: BTreeSet<String>,
 }
 
 impl Controller {
@@ -92,7 +98,7 @@ impl Controller {
     pub fn waits_for(&self) -> Option<Vec<&str>> {
         let silent = |(_, node): &(&String, &Node)| !node.has_confirmed();
         let names = self.here().filter(silent).map(|(name, _)| name.as_str());
-        self.doubt.map(|_| names.collect())
+        self.doubt.map(|_| names.chain(self.without_object()).collect())
     }
 
     /// Takes notice.
@@ -113,7 +119,7 @@ impl Controller {
                 self.all_due();
             }
             Event::Nodes(nodes, version) => {
-                self.note_list(version);
+                self.newest = self.newest.max(version);
                 self.world.nodes.clear();
                 self.versions.retain(|about, _| !matches!(about, About::Node(_)));
                 for node in &nodes {
@@ -122,7 +128,7 @@ impl Controller {
                 self.listed.insert(List::Nodes);
             }
             Event::Blocks(blocks, version) => {
-                self.note_list(version);
+                self.newest = self.newest.max(version);
                 self.world.blocks.clear();
                 self.unreadable.clear();
                 self.versions.retain(|about, _| !matches!(about, About::Block(_)));
@@ -136,12 +142,11 @@ impl Controller {
             Event::NodeDeleted(name, version) => self.drop_node(&name, version),
             Event::Block(block) => self.block(&block, false),
             Event::BlockDeleted(name) => self.drop_block(&name),
-            Event::PutBack => self.put_back(0),
-            Event::Disconnected => {
-                self.listed.remove(&List::Nodes);
-                self.listed.remove(&List::Blocks);
-                self.floor = self.floor.max(self.newest);
-                self.stale.clear();
+            Event::PutBack => {
+                (self.doubt, self.afresh) = (Some(Doubt::Asking), self.rules.answers_are_new);
+                self.asked.clear();
+                self.awaited.extend(self.world.nodes.keys().cloned());
+                self.newest = 0;
             }
         }
     }
@@ -222,7 +227,8 @@ impl Controller {
         let nothing = BTreeMap::new();
         for name in std::mem::take(&mut self.due) {
             let Some(node) = self.world.nodes.get(&name) else { continue };
-            if node.spec.confirm && !node.has_confirmed() {
+            // Nobody waits for the answer of a node that is gone: its spec is emptied, and then its addresses are free.
+            if node.spec.confirm && !node.has_confirmed() && !self.world.gone.contains(&name) {
                 continue;
             }
             let give = self.gives.get(&name).unwrap_or(&nothing);
@@ -235,6 +241,14 @@ impl Controller {
 
     fn here(&self) -> impl Iterator<Item = (&String, &Node)> {
         self.world.nodes.iter().filter(|(name, _)| !self.world.gone.contains(*name))
+    }
+
+    /// Those of `awaited` that have none yet, and are not gone.
+    fn without_object(&self) -> impl Iterator<Item = &str> {
+        let is_away =
+            |name: &&String| !self.world.nodes.contains_key(*name) && !self.world.gone.contains(*name);
+        let awaited = self.rules.deleted_are_awaited.then_some(&self.awaited);
+        awaited.into_iter().flatten().filter(is_away).map(String::as_str)
     }
 
     fn all_due(&mut self) {

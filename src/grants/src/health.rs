@@ -12,15 +12,42 @@ const ONE_IN: i64 = 10;
 /// As many nodes are named as fit on a line.
 const NAMED: usize = 5;
 
-/// Conditions of a pool, without the time of their last change, in a fixed order. `refused` is why nothing is granted of it, `unmet`
-/// how many addresses are wanted that no node can spare.
-pub fn conditions(world: &World, pool: &str, refused: Option<&str>, unmet: u64) -> Vec<Condition> {
+/// Why nothing is granted of a pool.
+#[derive(Clone, Copy, Debug)]
+pub enum Hindrance<'a> {
+    /// It is not valid, and this is why.
+    Refused(&'a str),
+    /// The nodes are asked what they hold, after a restore or a deleted block; these have not answered.
+    Asking(&'a [&'a str]),
+}
+
+/// Conditions of a pool, without the time of their last change, in a fixed order. `unmet` is how many addresses are wanted that no
+/// node can spare.
+pub fn conditions(world: &World, pool: &str, hindrance: Option<Hindrance<'_>>, unmet: u64) -> Vec<Condition> {
     let figures = world.pools.get(pool).map(|offer| world.figures(pool, offer)).unwrap_or_default();
-    let granting = match refused {
+    let granting = match hindrance {
         None => condition("Granting", true, "Valid", String::new()),
-        Some(why) => condition("Granting", false, "Refused", why.to_owned()),
+        Some(Hindrance::Refused(why)) => condition("Granting", false, "Refused", why.to_owned()),
+        Some(Hindrance::Asking(nodes)) => condition("Granting", false, "AskingNodes", asking(nodes)),
     };
     vec![granting, exhausted(world, pool, unmet), nearly_full(figures)]
+}
+
+fn asking(nodes: &[&str]) -> String {
+    let begin = "the API server was put back to an older state, or a RailBlock was deleted: nothing is granted before all nodes have \
+                 said what they hold";
+    if nodes.is_empty() {
+        return format!("{begin}; all have, and the blocks are being put right");
+    }
+    let named = nodes.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+    let more = match nodes.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(", and {more} nodes more"),
+    };
+    format!(
+        "{begin}; these have not: {named}{more}. See whether raild agent runs there; of a node that will never come back, \
+         `railctl release node NAME` gives its addresses to others"
+    )
 }
 
 fn exhausted(world: &World, pool: &str, unmet: u64) -> Condition {

@@ -29,7 +29,7 @@ mod world;
 pub use block::{Block, owners_of, ranges_of, ranges_text};
 pub use controller::{Answer, Controller, Event, Expected, Request};
 pub use figures::Figures;
-pub use health::{changed, conditions};
+pub use health::{Hindrance, changed, conditions};
 pub use mask::{BLOCK, Mask};
 pub use others::{By, Taken, of_spiderpool, of_whereabouts, reserve};
 pub use plan::{Plan, Policy, Rules, plan};

@@ -29,19 +29,34 @@ impl Default for Policy {
 }
 
 /// Rules of the protocol. In service all of them hold; tests break one at a time, to see that the auditor notices.
+#[expect(clippy::struct_excessive_bools, reason = "each is a rule that a test breaks")]
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
     /// What a node has given up counts only if it was said after the node last got an address of the block.
     pub returns_since_grant: bool,
-    /// An address enters a spec only from a block that is newer than the spec for this node.
+    /// An address enters a spec only from a block that is newer than the spec for this node; where a spec lacks what a block has for
+    /// the node, the block is written first.
     pub additions_are_newer: bool,
     /// A node that has seen more than the API server knows is asked before anything is granted.
     pub doubt_is_cleared: bool,
+    /// After a restore, answers that the backup has count for nothing: it was made while nodes were asked.
+    pub answers_are_new: bool,
+    /// A node whose object is deleted, or was put back to a time before it was made, is waited for.
+    pub deleted_are_awaited: bool,
+    /// A question names all pools: a node without a memory knows no other.
+    pub questions_name_pools: bool,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { returns_since_grant: true, additions_are_newer: true, doubt_is_cleared: true }
+        Self {
+            returns_since_grant: true,
+            additions_are_newer: true,
+            doubt_is_cleared: true,
+            answers_are_new: true,
+            deleted_are_awaited: true,
+            questions_name_pools: true,
+        }
     }
 }
 
@@ -64,7 +79,9 @@ pub fn plan(world: &World, policy: &Policy, rules: Rules) -> Plan {
         rules.doubt_is_cleared && world.nodes.values().any(|node| node.is_in_doubt() || node.spec.confirm);
     let mut unmet = BTreeMap::new();
     if !doubt {
-        ledger.renew();
+        if rules.additions_are_newer {
+            ledger.renew();
+        }
         for (name, offer) in &world.pools {
             let missing = ledger.grant(name, offer, policy);
             if missing > 0 {
@@ -102,7 +119,8 @@ impl<'w> Ledger<'w> {
             let Block { rails, since, .. } = block;
             let is_over = |node: &String| {
                 let since = since.get(node).copied().unwrap_or(0);
-                let emptied = |node: &Node| node.spec.epoch >= since && node.has_nothing();
+                let emptied =
+                    |node: &Node| node.spec.epoch >= since.max(node.status.epoch) && node.has_nothing();
                 world.gone.contains(node) && world.nodes.get(node).is_none_or(emptied)
             };
             for rail in rails {

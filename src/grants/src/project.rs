@@ -25,6 +25,8 @@ pub fn project(
     let (pools, since) = if is_gone { nothing(world, name) } else { pools(world, name, node, give, rules) };
     // A grant that came to nothing still bars what the node says before it has seen a newer epoch.
     let is_told = same(&pools, &node.spec.pools) && since <= node.spec.epoch;
+    // A node that is gone and has seen more than the API server knows would not obey, should it come back.
+    let is_told = is_told && !(is_gone && node.status.epoch > node.spec.epoch);
     let waits = node.status.waits && node.status.epoch >= node.spec.epoch;
     if is_told && !node.spec.confirm && !waits {
         return None;
@@ -42,10 +44,21 @@ fn nothing(world: &World, name: &str) -> (Vec<NodePool>, i64) {
     (Vec::new(), blocks.map(|block| block.since(name)).max().unwrap_or(0))
 }
 
-/// The question what a node holds: nothing of what it has been told changes.
-pub(crate) fn question(node: &Node) -> RailNodeSpec {
+/// The question what a node holds: nothing of what it has been told changes. It names every pool with its subnet, as a node that
+/// has lost its memory knows the addresses that its pods have, and not which pool they are of.
+pub(crate) fn question(world: &World, node: &Node, rules: Rules) -> RailNodeSpec {
     let epoch = node.spec.epoch.max(node.status.epoch) + JUMP;
-    RailNodeSpec { epoch, confirm: true, pools: node.spec.pools.clone() }
+    let mut pools = node.spec.pools.clone();
+    for (name, offer) in world.pools.iter().filter(|_| rules.questions_name_pools) {
+        if pools.iter().all(|pool| pool.name != *name) {
+            pools.push(NodePool {
+                name: name.clone(),
+                subnet: offer.subnet.to_string(),
+                ..NodePool::default()
+            });
+        }
+    }
+    RailNodeSpec { epoch, confirm: true, pools }
 }
 
 /// All pools that the node may have, and those of which it has something; and the newest epoch of what is in them.

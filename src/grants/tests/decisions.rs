@@ -8,7 +8,7 @@ use api::{
     LabelSelector, Metadata, PoolUse, RailNodeSpec, RailNodeStatus, SpiderIPPool, SpiderIPPoolSpec,
     SpiderIPPoolStatus,
 };
-use grants::{FABRIC, Node, Policy, RAIL, Recall, Rules, World, offers, plan, project};
+use grants::{FABRIC, Hindrance, Node, Policy, RAIL, Recall, Rules, World, offers, plan, project};
 
 fn pool(name: &str, subnet: &str, ips: &str, rail: Option<u32>) -> SpiderIPPool {
     let mut metadata = Metadata { name: name.to_owned(), ..Metadata::default() };
@@ -245,10 +245,24 @@ fn who_waits_for_what_nobody_can_spare_is_named_and_it_is_news_once() {
 #[test]
 fn a_pool_that_is_refused_says_why_in_its_status() {
     let world = World::default();
-    let conditions = grants::conditions(&world, "p", Some("pool \"p\": spec.ips[0] is wrong"), 0);
+    let conditions =
+        grants::conditions(&world, "p", Some(Hindrance::Refused("pool \"p\": spec.ips[0] is wrong")), 0);
     assert_eq!((conditions[0].status.as_str(), conditions[0].reason.as_str()), ("False", "Refused"));
     assert!(conditions[0].message.contains("spec.ips[0]"));
     assert_eq!(grants::changed(conditions, &[], "now").1.len(), 1);
+}
+
+#[test]
+fn who_has_not_said_what_he_holds_after_a_restore_is_named() {
+    let of = |nodes: &[&str]| {
+        let mut conditions = grants::conditions(&World::default(), "p", Some(Hindrance::Asking(nodes)), 0);
+        let granting = conditions.remove(0);
+        assert_eq!((granting.status.as_str(), granting.reason.as_str()), ("False", "AskingNodes"));
+        granting.message
+    };
+    assert!(of(&["a", "b"]).contains("these have not: a, b. See"), "{}", of(&["a", "b"]));
+    assert!(of(&["a", "b", "c", "d", "e", "f", "g"]).contains("a, b, c, d, e, and 2 nodes more"));
+    assert!(of(&[]).ends_with("the blocks are being put right"));
 }
 
 #[test]

@@ -32,6 +32,8 @@ pub(crate) struct Connection {
     client: Client,
     /// The newest version that anybody has seen through it.
     newest: Rc<Cell<u64>>,
+    /// How often a list has shown that the API server was put back to an older state.
+    put_back: Rc<Cell<u64>>,
 }
 
 /// How a request ended that was not answered with an object.
@@ -66,13 +68,13 @@ impl Connection {
         let client = Client::try_default()
             .await
             .map_err(|error| format!("the API server is not configured: {error}"))?;
-        Ok(Self { client, newest: Rc::default() })
+        Ok(Self { client, newest: Rc::default(), put_back: Rc::default() })
     }
 
     /// Of a test.
     #[cfg(test)]
     fn to(client: Client) -> Self {
-        Self { client, newest: Rc::default() }
+        Self { client, newest: Rc::default(), put_back: Rc::default() }
     }
 
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str, name: &str) -> Result<T, Failure> {

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use api::{Metadata, Object, RailBlock, RailNode, SpiderIPPool, SpiderReservedIP};
-use grants::{Answer, Controller, Event, Policy, Request, Rules};
+use grants::{Answer, Controller, Event, Hindrance, Policy, Request, Rules};
 use metrics::Pool;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
@@ -56,6 +56,7 @@ pub(crate) async fn run() -> Result<(), String> {
         connection,
         tell,
         controller: Controller::new(Policy::default(), Rules::default()),
+        times_put_back: 0,
         cluster: Cluster::default(),
         started: Instant::now(),
         statuses: Statuses::default(),
@@ -82,6 +83,8 @@ struct Shell {
     connection: Connection,
     tell: UnboundedSender<Input>,
     controller: Controller,
+    /// As far as the controller knows.
+    times_put_back: u64,
     cluster: Cluster,
     started: Instant,
     statuses: Statuses,
@@ -118,6 +121,7 @@ impl Shell {
     }
 
     fn take(&mut self, input: Input) {
+        self.look_whether_put_back();
         match input {
             Input::Pools(seen) => {
                 keep(&mut self.cluster.pools, seen);
@@ -152,6 +156,19 @@ impl Shell {
         self.connection.note(self.controller.newest());
     }
 
+    /// Whichever list has shown it: that of pools may be the first.
+    fn look_whether_put_back(&mut self) {
+        let times = self.connection.times_put_back();
+        if times != self.times_put_back {
+            self.times_put_back = times;
+            eprintln!(
+                "raild: the API server shows an older state than before: asking all nodes what they hold, and granting nothing before \
+                 they have answered"
+            );
+            self.controller.see(Event::PutBack);
+        }
+    }
+
     fn see<S, T>(
         &mut self,
         seen: Seen<Object<S, T>>,
@@ -160,15 +177,7 @@ impl Shell {
         gone: fn(Metadata) -> Event,
     ) {
         match seen {
-            Seen::All(objects, version, put_back) => {
-                if put_back {
-                    eprintln!(
-                        "raild: the API server shows an older state than before: asking all nodes what they hold"
-                    );
-                    self.controller.see(Event::PutBack);
-                }
-                self.controller.see(all(objects, version));
-            }
+            Seen::All(objects, version) => self.controller.see(all(objects, version)),
             Seen::One(object) => self.controller.see(one(object)),
             Seen::Gone(object) => self.controller.see(gone(object.metadata)),
         }
@@ -201,10 +210,13 @@ impl Shell {
         let Some(pools) = &self.cluster.pools else { return };
         let world = self.controller.world();
         let mut told = BTreeMap::new();
+        let asking = self.controller.waits_for();
         for (name, pool) in pools {
             let refused = self.controller.refused().iter().find(|(refused, _)| refused == name);
             let unmet = self.controller.unmet().get(name).copied().unwrap_or(0);
-            let conditions = grants::conditions(world, name, refused.map(|(_, why)| why.as_str()), unmet);
+            let hindrance =
+                refused.map(|(_, why)| Hindrance::Refused(why)).or(asking.as_deref().map(Hindrance::Asking));
+            let conditions = grants::conditions(world, name, hindrance, unmet);
             let figures = world.pools.get(name).map(|offer| world.figures(name, offer)).unwrap_or_default();
             let grants::Figures { total, granted, used, free } = figures;
             let of_pool = Pool { total, granted, used, free, unmet, conditions: conditions.clone() };

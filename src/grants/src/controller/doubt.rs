@@ -2,7 +2,7 @@
 //! nothing before they have answered.
 
 use super::Controller;
-use super::message::Request;
+use super::message::{Expected, Request};
 use crate::world::Node;
 
 /// The nodes are asked what they hold, since the API server knows less than they do.
@@ -20,32 +20,54 @@ impl Controller {
         if !self.rules.doubt_is_cleared {
             return None;
         }
-        let knows_more = |node: &Node| node.status.epoch > node.spec.epoch;
         if self.doubt.is_none() && self.here().any(|(_, node)| knows_more(node) || node.spec.confirm) {
             self.doubt = Some(Doubt::Asking);
         }
-        let unasked = |node: &Node| !node.spec.confirm || knows_more(node);
-        let asked = match self.doubt? {
+        let asked: Vec<Request> = match self.doubt? {
             Doubt::Finishing if self.here().all(|(_, node)| !node.spec.confirm) => {
                 self.doubt = None;
                 return None;
             }
-            Doubt::Finishing => {
-                let silent = self.here().filter(|(_, node)| knows_more(node));
-                silent.map(|(name, node)| Request::ask(name, node)).collect::<Vec<_>>()
-            }
-            Doubt::Asking => {
-                let unasked = self.here().filter(|(_, node)| unasked(node));
-                unasked.map(|(name, node)| Request::ask(name, node)).collect()
-            }
+            Doubt::Finishing => self.ask(|_, node| knows_more(node)),
+            Doubt::Asking => self.ask(|name, node| self.is_to_be_asked(name, node)),
         };
+        for question in &asked {
+            if let Request::PatchNode(name, Expected { uid, .. }, spec) = question {
+                self.asked.insert(name.clone(), Expected { uid: uid.clone(), epoch: spec.epoch });
+            }
+        }
         if asked.is_empty() && self.doubt == Some(Doubt::Asking) {
-            if !self.here().all(|(_, node)| node.has_confirmed()) {
+            if !self.have_all_answered() {
                 return Some(Vec::new());
             }
-            self.doubt = Some(Doubt::Finishing);
+            (self.doubt, self.afresh) = (Some(Doubt::Finishing), false);
+            (self.asked, self.awaited) = Default::default();
             self.all_due();
         }
         (!asked.is_empty()).then_some(asked)
     }
+
+    fn ask(&self, whom: impl Fn(&str, &Node) -> bool) -> Vec<Request> {
+        let asked = self.here().filter(|(name, node)| whom(name, node));
+        asked.map(|(name, node)| Request::ask(&self.world, self.rules, name, node)).collect()
+    }
+
+    fn is_to_be_asked(&self, name: &str, node: &Node) -> bool {
+        let is_asked =
+            !self.afresh || self.asked_since(name, node).is_some_and(|asked| node.spec.epoch >= asked);
+        !node.spec.confirm || knows_more(node) || !is_asked
+    }
+
+    fn have_all_answered(&self) -> bool {
+        self.without_object().next().is_none() && self.here().all(|(_, node)| node.has_confirmed())
+    }
+
+    /// With which epoch this object of the node was asked.
+    fn asked_since(&self, name: &str, node: &Node) -> Option<i64> {
+        self.asked.get(name).filter(|asked| asked.uid == node.uid).map(|asked| asked.epoch)
+    }
+}
+
+fn knows_more(node: &Node) -> bool {
+    node.status.epoch > node.spec.epoch
 }

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use api::{RailBlock, RailBlockSpec, RailNode, RailNodeSpec, SpiderIPPool, SpiderReservedIP};
 
+use crate::plan::Rules;
 use crate::project::question;
-use crate::world::Node;
+use crate::world::{Node, World};
 
 /// What has been seen. Lists come first; what else was seen before them counts for nothing.
 #[derive(Clone, Debug)]
@@ -26,9 +27,8 @@ pub enum Event {
     Block(Box<RailBlock>),
     /// A block is gone.
     BlockDeleted(String),
-    /// The connection is lost: lists will follow.
-    Disconnected,
-    /// The API server shows an older state than it has shown before.
+    /// The API server shows an older state than it has shown before: a list at a version below `Controller::newest` when it was
+    /// asked for. Lists of nodes and blocks follow.
     PutBack,
 }
 
@@ -79,8 +79,8 @@ pub(super) enum About {
 }
 
 impl Request {
-    pub(super) fn ask(name: &str, node: &Node) -> Self {
-        Self::PatchNode(name.to_owned(), node.expected(), question(node))
+    pub(super) fn ask(world: &World, rules: Rules, name: &str, node: &Node) -> Self {
+        Self::PatchNode(name.to_owned(), node.expected(), question(world, node, rules))
     }
 
     pub(super) fn about(&self) -> About {

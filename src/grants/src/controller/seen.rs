@@ -8,19 +8,6 @@ use crate::block::Block;
 use crate::world::Node;
 
 impl Controller {
-    /// An API server that has gone back in time was put back to an older state.
-    pub(super) fn note_list(&mut self, version: u64) {
-        if version < self.floor {
-            self.put_back(version);
-        }
-        self.newest = self.newest.max(version);
-    }
-
-    pub(super) fn put_back(&mut self, version: u64) {
-        self.doubt = Some(Doubt::Asking);
-        (self.newest, self.floor) = (version, 0);
-    }
-
     fn is_news(&mut self, about: &About, version: Option<&String>, read: bool) -> bool {
         let (known, version) = (number(self.versions.get(about)), number(version));
         self.newest = self.newest.max(version);
@@ -67,6 +54,9 @@ impl Controller {
         if number(self.versions.get(&about)) <= version {
             self.versions.remove(&about);
             self.world.nodes.remove(name);
+            if self.doubt.is_some() {
+                self.awaited.insert(name.to_owned());
+            }
         }
     }
 

@@ -57,7 +57,7 @@ fn everything_comes_back(mut run: Run) {
             "seed {seed}: of {offered} addresses of {pool} not all can be had; {}",
             state(&run)
         );
-        assert_eq!(run.given_up, given_up, "seed {seed}");
+        assert_eq!(run.given_up, given_up, "seed {seed}: {} of {pool} at {}", run.now, state(&run));
     }
 }
 
@@ -90,6 +90,31 @@ fn blocks_are_deleted_by_force() {
         let run = through(Story::new(seed, 20_000, Faults { deleted: 2_000, ..Faults::NONE }));
         no_duplicates(&run);
         everything_comes_back(run);
+    }
+}
+
+#[test]
+fn a_node_that_is_lost_before_it_answers_after_a_restore_holds_up_nobody_for_ever() {
+    let mut dead = 0;
+    for seed in 0..8 {
+        let run = through(Story::new(seed, 20_000, Faults { restore: 1_000, dead: 20, ..Faults::NONE }));
+        no_duplicates(&run);
+        dead += run.dead;
+        everything_comes_back(run);
+    }
+    assert!(dead > 8, "only {dead} nodes were lost while they were asked");
+}
+
+/// Restores that meet one another, and backups that were made while nodes were asked.
+const RESTORED: Faults = Faults { restore: 1_500, dead: 40, ..Faults::MANY };
+
+#[test]
+fn restored_again_and_again() {
+    for seed in 200..220 {
+        let run = through(Story::new(seed, 20_000, RESTORED));
+        no_duplicates(&run);
+        // Two that ask at the same time come to an end, but not within the patience of a pod: one of them has the lease.
+        everything_comes_back(through(Story { controllers: 1, ..run.story }));
     }
 }
 
@@ -170,7 +195,10 @@ fn broken_a_life_without_memory_begins_where_the_api_stands() {
 
 #[test]
 fn broken_an_object_made_again_begins_anywhere() {
-    the_auditor_notices(|story| story.agent.objects_begin_later = false);
+    the_auditor_notices(|story| {
+        story.agent.objects_begin_later = false;
+        (story.faults.unnamed, story.faults.agent) = (400, 300);
+    });
 }
 
 #[test]
@@ -178,6 +206,30 @@ fn broken_nobody_asked_after_a_restore() {
     the_auditor_notices(|story| {
         story.rules.doubt_is_cleared = false;
         story.faults.restore = 500;
+    });
+}
+
+#[test]
+fn broken_answers_of_a_backup_count() {
+    the_auditor_notices(|story| {
+        story.rules.answers_are_new = false;
+        story.faults = RESTORED;
+    });
+}
+
+#[test]
+fn broken_nobody_waits_for_a_deleted_node() {
+    the_auditor_notices(|story| {
+        story.rules.deleted_are_awaited = false;
+        story.faults = RESTORED;
+    });
+}
+
+#[test]
+fn broken_questions_without_pools() {
+    the_auditor_notices(|story| {
+        story.rules.questions_name_pools = false;
+        story.faults = RESTORED;
     });
 }
 

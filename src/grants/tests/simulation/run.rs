@@ -28,7 +28,7 @@ pub(crate) enum Happening {
     See(usize, u64, Event),
     Poll(usize),
     Hear(usize, u64, Word),
-    Heard(usize, String, bool, Option<Box<RailNode>>),
+    Heard(usize, u64, String, bool, Option<Box<RailNode>>),
     Refused(usize, String),
     Show(usize, u64, Box<RailNode>, bool),
     Vanish(usize, u64),
@@ -52,8 +52,8 @@ pub(crate) struct Client {
     pub(crate) listed: (bool, bool),
     pub(crate) up: bool,
     pub(crate) paused_until: u64,
-    /// When the last event of each watch was or will be seen, nodes and blocks.
-    pub(crate) last_event: [u64; 2],
+    /// When the last event of each watch was or will be seen: nodes, blocks, pools, and the cluster's Nodes.
+    pub(crate) last_event: [u64; 4],
 }
 
 pub(crate) struct Run {
@@ -72,6 +72,8 @@ pub(crate) struct Run {
     pub(crate) restoring: bool,
     pub(crate) clients: Vec<Client>,
     pub(crate) nodes: Vec<NodeModel>,
+    /// How many are lost for ever.
+    pub(crate) dead: u64,
     connections: Vec<u64>,
     joined: Vec<bool>,
     pub(crate) gone: std::collections::BTreeSet<String>,
@@ -121,6 +123,7 @@ impl Run {
             away_until: 0,
             restoring: false,
             clients: (0..story.controllers).map(|_| Client::default()).collect(),
+            dead: 0,
             connections: vec![0; nodes.len()],
             joined: vec![false; nodes.len()],
             nodes,
@@ -201,12 +204,22 @@ impl Run {
             }
             Happening::Poll(controller) => self.poll(controller),
             Happening::Hear(node, era, word) => self.hear(node, era, &word),
-            Happening::Heard(node, life, join, object) => self.heard(node, &life, join, object),
+            Happening::Heard(node, era, life, join, object) => {
+                // What an API server has answered comes before the lists of the one that was put back.
+                let object = object.filter(|_| era == self.era);
+                self.heard(node, &life, join, object);
+            }
             Happening::Refused(node, life) => self.refused(node, &life),
             Happening::Show(node, connection, object, again) => {
                 if self.connections[node] == connection {
                     self.nodes[node].show(&object, again);
                     self.look(node);
+                    // A watch that has gone back comes to the present again.
+                    let now = self.server.nodes.get(&self.nodes[node].name).filter(|_| again).cloned();
+                    if let Some(now) = now {
+                        let delay = self.rng.between(1, self.story.faults.late);
+                        self.at(delay, Happening::Show(node, connection, Box::new(now), false));
+                    }
                 }
             }
             Happening::Vanish(node, connection) => {

@@ -26,6 +26,8 @@ pub(crate) struct Faults {
     pub(crate) reboot: u64,
     /// A node goes down, is taken out of the cluster, and comes back.
     pub(crate) gone: u64,
+    /// While a restored API server asks the nodes what they hold, one is lost for ever.
+    pub(crate) dead: u64,
     /// The API server is away for a while.
     pub(crate) away: u64,
     /// The API server is put back to its last backup.
@@ -53,6 +55,7 @@ impl Faults {
         agent: 0,
         reboot: 0,
         gone: 0,
+        dead: 0,
         away: 0,
         restore: 0,
         edit: 0,
@@ -71,6 +74,7 @@ impl Faults {
         agent: 3_000,
         reboot: 8_000,
         gone: 15_000,
+        dead: 100,
         away: 15_000,
         restore: 25_000,
         edit: 10_000,

@@ -26,8 +26,8 @@ pub(super) enum Form {
 /// What a watch shows.
 #[derive(Clone, Debug)]
 pub(crate) enum Seen<T> {
-    /// All of them, at a version; and whether the API server has gone back in time.
-    All(Vec<T>, u64, bool),
+    /// All of them, at a version.
+    All(Vec<T>, u64),
     /// One has changed.
     One(Box<T>),
     /// One is gone.
@@ -38,6 +38,20 @@ impl Connection {
     /// Remembers the newest version that was seen.
     pub(crate) fn note(&self, version: u64) {
         self.newest.set(self.newest.get().max(version));
+    }
+
+    /// How often the API server has gone back in time, as far as lists of any kind have shown it.
+    pub(crate) fn times_put_back(&self) -> u64 {
+        self.put_back.get()
+    }
+
+    /// A list at a version, and what was the newest when it was asked for: an API server that shows less was put back.
+    fn compare(&self, version: u64, floor: u64) {
+        if version < floor {
+            self.put_back.set(self.put_back.get() + 1);
+            self.newest.set(0);
+        }
+        self.note(version);
     }
 
     /// Lists and watches for ever, and tells what it sees until nobody listens any more.
@@ -64,7 +78,7 @@ impl Connection {
         let mut said = String::new();
         loop {
             let problem = match self.list::<T>(&path).await {
-                Err(Failure::Missing) if !tell(Seen::All(Vec::new(), 0, false)) => return,
+                Err(Failure::Missing) if !tell(Seen::All(Vec::new(), 0)) => return,
                 Err(Failure::Missing) => {
                     tokio::time::sleep(UNSERVED).await;
                     continue;
@@ -124,12 +138,8 @@ impl Connection {
         let listed = self.pages(path, form, &params, Some).await;
         let (objects, mut version) = listed.map_err(|failure| format!("{failure:?}"))?;
         let number = version.parse().unwrap_or(0);
-        let put_back = number < floor;
-        if put_back {
-            self.newest.set(0);
-        }
-        self.note(number);
-        if !tell(Seen::All(objects, number, put_back)) {
+        self.compare(number, floor);
+        if !tell(Seen::All(objects, number)) {
             return Ok(());
         }
         loop {
@@ -175,5 +185,29 @@ impl<'de, T: DeserializeOwned> serde::Deserialize<'de> for Event<T> {
         let version = value["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
         let object = serde_json::from_value(value).map_err(serde::de::Error::custom)?;
         Ok(Self { object, version })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::fake::{Fake, run};
+
+    #[test]
+    fn a_list_that_shows_less_than_was_known_when_it_was_asked_for_goes_back_in_time_once() {
+        run(async {
+            let fake = Fake::start(|_, _| (200, json!({}))).await;
+            let connection = fake.connection.clone();
+            connection.note(10);
+            connection.compare(12, 10);
+            // What other watches have shown meanwhile says nothing of a list that was under way.
+            connection.compare(11, 10);
+            assert_eq!(connection.times_put_back(), 0);
+            connection.compare(5, 12);
+            assert_eq!(connection.times_put_back(), 1);
+            connection.compare(6, 5);
+            assert_eq!(connection.times_put_back(), 1, "the older state is what counts now");
+        });
     }
 }

@@ -62,7 +62,8 @@ impl Shell {
         let Some(nodes) = &self.cluster.nodes else { return };
         let world = self.controller.world();
         let owners = world.blocks.values().flat_map(|block| block.since.keys());
-        let granted = owners.chain(world.nodes.keys()).cloned().collect();
+        let awaited = self.controller.waits_for().unwrap_or_default().into_iter().map(str::to_owned);
+        let granted = owners.chain(world.nodes.keys()).cloned().chain(awaited).collect();
         let now = self.started.elapsed();
         let gone = self.cluster.missing.judge(&granted, &self.cluster.released, nodes, now);
         let labels = nodes.iter().map(|(name, node)| (name.clone(), node.metadata.labels.clone())).collect();

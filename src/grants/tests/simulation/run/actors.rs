@@ -19,7 +19,7 @@ impl Run {
             life,
             connection: before.connection,
             up: true,
-            last_event: [self.now; 2],
+            last_event: [self.now; 4],
             ..Client::default()
         };
         self.connect(controller);
@@ -29,7 +29,6 @@ impl Run {
         let client = &mut self.clients[controller];
         client.connection += 1;
         client.listed = (false, false);
-        client.controller.see(Event::Disconnected);
         let connection = client.connection;
         for nodes in [true, false] {
             let delay = self.rng.between(1, self.story.faults.slow);
@@ -41,16 +40,21 @@ impl Run {
     }
 
     pub(super) fn tell_pools(&mut self, controller: usize) {
-        let delay = self.rng.between(1, self.story.faults.late);
         let event = Event::Pools(self.pools.clone(), Vec::new());
-        let connection = self.clients[controller].connection;
-        self.at(delay, Happening::See(controller, connection, event));
+        self.tell(controller, 2, event);
     }
 
     pub(super) fn tell_cluster(&mut self, controller: usize) {
-        let delay = self.rng.between(1, self.story.faults.late);
         let event = Event::Cluster(<_>::default(), self.gone.clone());
-        let connection = self.clients[controller].connection;
+        self.tell(controller, 3, event);
+    }
+
+    /// Late, but in order.
+    fn tell(&mut self, controller: usize, watch: usize, event: Event) {
+        let delay = self.rng.between(1, self.story.faults.late);
+        let client = &mut self.clients[controller];
+        client.last_event[watch] = client.last_event[watch].max(self.now + delay);
+        let (connection, delay) = (client.connection, client.last_event[watch] - self.now);
         self.at(delay, Happening::See(controller, connection, event));
     }
 
@@ -69,6 +73,9 @@ impl Run {
         };
         let delay = self.rng.between(1, self.story.faults.slow);
         let client = &mut self.clients[controller];
+        if version < client.controller.newest() {
+            client.controller.see(Event::PutBack);
+        }
         if nodes {
             client.listed.0 = true;
         } else {
@@ -174,7 +181,7 @@ impl Run {
             Word::Join { life, .. } => (life.clone(), true),
             Word::Say { status, .. } => (status.life.clone(), false),
         };
-        let unheard = Happening::Heard(node, life.clone(), join, None);
+        let unheard = Happening::Heard(node, era, life.clone(), join, None);
         if self.is_away() || era != self.era || self.rng.once_in(self.story.faults.lost) {
             return self.at(UNANSWERED, unheard);
         }
@@ -194,7 +201,7 @@ impl Run {
         let heard = if self.rng.once_in(self.story.faults.lost) {
             (UNANSWERED, unheard)
         } else {
-            (delay, Happening::Heard(node, life, join, Some(Box::new(object))))
+            (delay, Happening::Heard(node, era, life, join, Some(Box::new(object))))
         };
         self.at(heard.0, heard.1);
     }

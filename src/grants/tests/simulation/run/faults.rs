@@ -8,8 +8,10 @@ impl Run {
     pub(super) fn faults(&mut self) {
         let faults = self.story.faults;
         if self.restoring {
-            self.restoring =
-                self.clients.iter().any(|client| !client.up || client.controller.waits_for().is_some());
+            let is_at_it = |client: &Client| {
+                !client.up || client.listed != (true, true) || client.controller.waits_for().is_some()
+            };
+            self.restoring = self.clients.iter().any(is_at_it);
         }
         let node = usize::try_from(self.rng.below(self.nodes.len() as u64)).unwrap();
         let controller = usize::try_from(self.rng.below(self.clients.len() as u64)).unwrap();
@@ -23,7 +25,8 @@ impl Run {
             self.at(delay, Happening::Poll(controller));
         }
         if self.rng.once_in(faults.stalled) {
-            let watch = usize::from(self.rng.once_in(2));
+            // A node counts as gone after a minute of absence: longer than a watch stands still.
+            let watch = usize::try_from(self.rng.below(3)).unwrap();
             self.clients[controller].last_event[watch] = self.now + self.rng.between(500, 10_000);
         }
         if self.rng.once_in(faults.away) {
@@ -50,6 +53,9 @@ impl Run {
             let back = self.rng.between(500, 6_000);
             self.at(200 + back, Happening::Gone(node, false));
         }
+        if self.restoring && self.rng.once_in(faults.dead) {
+            self.lose_for_ever(node);
+        }
         if self.rng.once_in(faults.deleted) {
             self.delete_block();
         }
@@ -58,6 +64,16 @@ impl Run {
         }
         if self.rng.once_in(faults.restore) {
             self.restore();
+        }
+    }
+
+    /// It burns down before it has said what it holds, and never comes back. One stays whatever happens, for the end of the story.
+    fn lose_for_ever(&mut self, node: usize) {
+        let stays = usize::try_from(self.story.seed % self.story.nodes).unwrap();
+        if node != stays && self.nodes[node].up && self.dead < self.story.nodes / 2 {
+            self.dead += 1;
+            self.power_off(node);
+            self.at(200, Happening::Gone(node, true));
         }
     }
 
