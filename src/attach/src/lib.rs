@@ -21,7 +21,7 @@ pub mod wait;
 pub use attachment::{Adding, Attachments, Found, Prepared, Undo, despite_disk, identity, key_of};
 pub use dns::merge_dns;
 pub use error::{Coded, Error, Failure};
-pub use owner::other_owner;
+pub use owner::{containers_of_several, other_owner};
 pub use pod::{Pod, require_free};
 pub use undo_context::{UndoContext, living};
 pub use verdict::{differences, not_available, verdict};

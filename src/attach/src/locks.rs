@@ -27,8 +27,28 @@ impl LockFile {
 }
 
 /// Each file once and in the order of their names, whoever asks: two attachments never wait for each other.
-pub fn acquire_all(mut files: Vec<LockFile>) -> Result<Vec<Lock>, Error> {
+pub fn acquire_all(files: Vec<LockFile>) -> Result<Vec<Lock>, Error> {
+    once_each(files).iter().map(LockFile::acquire).collect()
+}
+
+/// A file that is wanted both ways is locked exclusively: two locks of one process would wait for each other.
+fn once_each(mut files: Vec<LockFile>) -> Vec<LockFile> {
     files.sort_unstable();
-    files.dedup();
-    files.iter().map(LockFile::acquire).collect()
+    files.dedup_by(|later, first| later.path == first.path);
+    files
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_locked_once_and_exclusively_if_anybody_wants_it_so() {
+        let file = |path: &str, shared, seconds| {
+            let patience = Duration::from_secs(seconds);
+            LockFile { path: path.into(), shared, patience }
+        };
+        let files = vec![file("/b", true, 1), file("/a", true, 2), file("/b", false, 3), file("/a", true, 2)];
+        assert_eq!(once_each(files), [file("/a", true, 2), file("/b", false, 3)]);
+    }
 }

@@ -1,5 +1,7 @@
 //! Whose an interface is, where its name is all that there is to go by.
 
+use std::collections::HashSet;
+
 use netns::NetNs;
 use serde_json::Value;
 use state::{AttachmentKey, Dirs, Record};
@@ -35,6 +37,12 @@ pub(crate) fn other_owner_by(
         record.netns.as_ref().is_some_and(|netns| is(pod, netns)) && has_interface(record, ifname)
     });
     Ok(owner.map(|record| record.key))
+}
+
+/// Containers that have, or are about to have, several interfaces of the network on one record: its key names the first only.
+pub fn containers_of_several(dirs: &Dirs, network: &str) -> Result<HashSet<String>, Error> {
+    let records = state::record::names(dirs, network)?.into_iter();
+    Ok(records.filter(|(plugin, _)| plugin == OF_SEVERAL).map(|(_, key)| key.container_id).collect())
 }
 
 /// The plugin whose attachments have several interfaces.

@@ -41,7 +41,7 @@ impl<T: Undo> Adding<T> {
         self.update()
     }
 
-    /// Keeps in mind what helps the undo and is not needed for it; written at the end.
+    /// Changes the record in memory only; the next [`persist`](Self::persist) or [`attached`](Self::attached) writes it.
     pub fn set(&mut self, change: impl FnOnce(&mut T)) {
         change(&mut self.record.undo.undo);
     }

@@ -2,6 +2,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use cni::ValidAttachments;
+use serde::de::IgnoredAny;
 use state::record::{Damage, Entry, Loaded};
 use state::{AttachmentKey, Record};
 
@@ -57,27 +58,53 @@ impl Attachments {
         Ok(self.records.keys(network)?)
     }
 
-    /// False for one that somebody is at.
-    fn collect_one<T: Undo>(&self, key: &AttachmentKey) -> Result<bool, Error> {
+    /// For a GC by the caches of the plugins that ours replace: calls `act` unless the attachment has a whole record, or an ADD
+    /// or a DEL of it is under way. An ADD writes its cache too, and GC may find that before the list of valid attachments has it.
+    /// Whether `act` was called.
+    pub fn unless_recorded(
+        &self,
+        key: &AttachmentKey,
+        act: impl FnOnce() -> Result<(), Error>,
+    ) -> Result<bool, Error> {
+        self.unless_under_way(key, || match self.records.load::<Body<IgnoredAny>>(key)? {
+            Loaded::Present(_) => Ok(false),
+            _ => act().map(|()| true),
+        })
+    }
+
+    /// Acts under the attachment's lock. False where somebody else has that.
+    fn unless_under_way(
+        &self,
+        key: &AttachmentKey,
+        act: impl FnOnce() -> Result<bool, Error>,
+    ) -> Result<bool, Error> {
         let _lock = match self.lock_within(key, Duration::ZERO) {
             Err(error) if error.code() == cni::code::TRY_AGAIN => return Ok(false),
             lock => lock?,
         };
-        // As it is now that nobody changes it.
+        act()
+    }
+
+    /// False for one that somebody is at.
+    fn collect_one<T: Undo>(&self, key: &AttachmentKey) -> Result<bool, Error> {
+        self.unless_under_way(key, || self.collect_locked::<T>(key).map(|()| true))
+    }
+
+    /// As it is now that nobody changes it.
+    fn collect_locked<T: Undo>(&self, key: &AttachmentKey) -> Result<(), Error> {
         match self.records.load::<Body<T>>(key)? {
             Loaded::Present(record) => {
                 let mut context = UndoContext::of(record.netns.as_ref(), None)?;
-                self.release(key, &record.undo.undo, &mut context)?;
+                self.release(key, &record.undo.undo, &mut context)
             }
             // Nothing of it is in the kernel, or another file has it whole.
-            Loaded::Void(_) | Loaded::Absent | Loaded::Damaged(Damage::Unfinished) => self.forget(key)?,
+            Loaded::Void(_) | Loaded::Absent | Loaded::Damaged(Damage::Unfinished) => self.forget(key),
             Loaded::Damaged(damage @ Damage::Version(_)) => {
-                return Err(Failure::OtherVersion { key: key.clone(), damage }.into());
+                Err(Failure::OtherVersion { key: key.clone(), damage }.into())
             }
             // Which namespace it was about, nobody knows any more, and the link may be up in it. While there is a record, the IPAM
             // keeps the addresses.
-            Loaded::Damaged(damage) => return Err(Failure::Damaged { key: key.clone(), damage }.into()),
+            Loaded::Damaged(damage) => Err(Failure::Damaged { key: key.clone(), damage }.into()),
         }
-        Ok(true)
     }
 }

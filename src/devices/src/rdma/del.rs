@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use attach::{Attachments, Error, Found, Pod, Undo, UndoContext, key_of};
+use attach::{Attachments, Error, Found, Pod, Undo, UndoContext, containers_of_several, key_of};
 use cni::{Request, ValidAttachments};
 use state::{AttachmentKey, Dirs};
 
@@ -64,14 +64,19 @@ pub fn find_unrecorded(
 pub fn gc(request: &Request, valid: &ValidAttachments) -> Result<(), cni::Error> {
     let dirs = Dirs::from_env().map_err(Error::from)?;
     let network = &request.config.name;
-    let (released, mut errors) = Attachments::open(&dirs, NAME)?.collect::<RdmaUndo>(network, valid)?;
+    let attachments = Attachments::open(&dirs, NAME)?;
+    let (released, mut errors) = attachments.collect::<RdmaUndo>(network, valid)?;
     for key in &released {
         tracing::info!(attachment = %key, "released: not among the valid attachments");
     }
-    for key in rdma_cni::keys(&dirs, network)? {
-        if !valid.contains(&key.container_id, &key.ifname) {
-            errors.extend(collect_cache(&dirs, &key).err());
+    let keys = rdma_cni::keys(&dirs, network)?;
+    // After the names of the caches: an ADD writes its record before its cache.
+    let of_rail = containers_of_several(&dirs, network)?;
+    for key in keys {
+        if valid.contains(&key.container_id, &key.ifname) || of_rail.contains(&key.container_id) {
+            continue;
         }
+        errors.extend(attachments.unless_recorded(&key, || collect_cache(&dirs, &key)).err());
     }
     Error::join(errors).map_or(Ok(()), |error| Err(error.into()))
 }

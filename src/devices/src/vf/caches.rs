@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use attach::{Error, Undo, UndoContext};
+use attach::{Attachments, Error, Undo, UndoContext, containers_of_several};
 use cni::{Request, ValidAttachments};
 use state::{AttachmentKey, BootId, Dirs, file};
 
@@ -67,20 +67,28 @@ pub fn find_unrecorded(
 pub(super) fn collect(
     kind: VfKind,
     dirs: &Dirs,
+    attachments: &Attachments,
     network: &str,
     valid: &ValidAttachments,
 ) -> Result<Vec<Error>, Error> {
     let mut errors = Vec::new();
-    for name in names(&kind.holders(dirs).folder()?) {
+    let names = names(&kind.holders(dirs).folder()?);
+    // After the names of the caches: an ADD writes its record before its cache.
+    let of_rail = containers_of_several(dirs, network)?;
+    for name in names {
         let Some(cache) = of_name(kind, dirs, &name)? else { continue };
         if cache.network() != network || is_valid(&name, valid) {
             continue;
         }
         let Some(key) = key_of(cache.as_ref(), &name) else { continue };
-        match collect_one(kind, dirs, &key, cache.as_ref()) {
-            Ok(()) => {
+        if of_rail.contains(&key.container_id) {
+            continue;
+        }
+        match attachments.unless_recorded(&key, || collect_one(kind, dirs, &key)) {
+            Ok(true) => {
                 tracing::info!(attachment = %key, "released: its cache is not among the valid attachments");
             }
+            Ok(false) => tracing::info!(attachment = %key, "left alone: it has a record, or is under way"),
             Err(failed) => errors.push(failed),
         }
     }
@@ -88,13 +96,10 @@ pub(super) fn collect(
 }
 
 /// The pod is whoever has the VF, as long as no other attachment of it came later.
-fn collect_one(
-    kind: VfKind,
-    dirs: &Dirs,
-    key: &AttachmentKey,
-    cache: &dyn UpstreamCache,
-) -> Result<(), Error> {
+fn collect_one(kind: VfKind, dirs: &Dirs, key: &AttachmentKey) -> Result<(), Error> {
     let holders = kind.holders(dirs);
+    // As it is now that nobody changes it.
+    let Some(cache) = of_name(kind, dirs, &kind.special().upstream().cache(key))? else { return Ok(()) };
     let Ok(id) = Id::parse(cache.device()) else { return holders.forget_cache(key) };
     if let Some(since) = holders.superseded(&id, key)? {
         tracing::info!(attachment = %key, since, "its device is another pod's by now");

@@ -8,7 +8,8 @@ use state::{AttachmentKey, Dirs};
 
 use super::{VfKind, VfUndo, caches, find_unrecorded};
 
-/// DEL of a VF, by its record or else the upstream plugin's cache. The IPAM's DEL always runs, after the interface has gone.
+/// DEL of a VF, by its record or else the upstream plugin's cache. The IPAM's DEL comes last, and only once the interface is gone: until
+/// then its addresses stay taken.
 pub fn del(request: &Request, kind: VfKind) -> Result<(), cni::Error> {
     let dirs = Dirs::from_env().map_err(Error::from)?;
     let attachments = Attachments::open(&dirs, kind.plugin())?;
@@ -49,6 +50,8 @@ pub fn gc(request: &Request, kind: VfKind, valid: &ValidAttachments) -> Result<(
     for key in &released {
         tracing::info!(attachment = %key, "released: not among the valid attachments");
     }
-    errors.extend(caches::collect(kind, &dirs, network, valid).unwrap_or_else(|error| vec![error]));
+    errors.extend(
+        caches::collect(kind, &dirs, &attachments, network, valid).unwrap_or_else(|error| vec![error]),
+    );
     lease::collect(request, &attachments, errors)
 }

@@ -1,6 +1,7 @@
 //! `sriov` and `rdma` on the emulated HCA, as a runtime drives them.
 
 mod attach;
+mod beside_gc;
 pub(crate) mod call;
 mod chain;
 mod check;

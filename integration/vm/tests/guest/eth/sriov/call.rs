@@ -109,6 +109,13 @@ impl Call {
         self.injected("write", "signal=SIGKILL", nth)
     }
 
+    /// Held for seconds as it opens `path`; `log` is written by then.
+    pub(crate) fn held_at(mut self, path: &str, log: &str) -> Self {
+        let hold = ["--trace=open,openat", "--inject=open,openat:delay_enter=5000000", "-P", path];
+        self.wrapper = ["strace", "-qq", "-o", log].into_iter().chain(hold).map(Into::into).collect();
+        self
+    }
+
     /// Each message to the kernel takes so long that others may act between it and the next.
     pub(crate) fn slowly(self) -> Self {
         self.injected("sendto,sendmsg", "delay_exit=100000", "1+")

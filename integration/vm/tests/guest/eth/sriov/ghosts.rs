@@ -217,7 +217,7 @@ fn a_claim_of_an_rdma_device_whose_pod_the_peer_has_detached_counts_for_nothing(
 }
 
 /// As it is in the pod.
-fn sriov_result(vf: &Vf, pod: &Pod) -> Value {
+pub(super) fn sriov_result(vf: &Vf, pod: &Pod) -> Value {
     let interface = json!({ "name": "net1", "sandbox": pod.path(), "pciID": vf.bdf() });
     json!({ "cniVersion": "1.1.0", "interfaces": [interface] })
 }
