@@ -26,7 +26,7 @@ struct Keys {
     ib_kubernetes: bool,
     #[serde(rename = "vfioPciMode")]
     vfio_pci_mode: bool,
-    // Read by attach.
+    // Read by `addresses`; here so that it is no unknown key.
     #[serde(rename = "detection")]
     _detection: IgnoredAny,
     #[serde(rename = "acceptRA")]

@@ -19,7 +19,7 @@ struct Keys {
     pkey: Option<String>,
     mode: Option<String>,
     umcast: Option<bool>,
-    // Read by attach.
+    // Read by `addresses`; here so that it is no unknown key.
     #[serde(rename = "detection")]
     _detection: IgnoredAny,
     #[serde(rename = "acceptRA")]

@@ -19,7 +19,7 @@ struct Keys {
     mtu: Option<i64>,
     link_in_container: bool,
     require_master_up: bool,
-    // Read by attach.
+    // Read by `addresses`; here so that it is no unknown key.
     #[serde(rename = "detection")]
     _detection: IgnoredAny,
     #[serde(rename = "acceptRA")]

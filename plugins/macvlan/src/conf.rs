@@ -22,7 +22,7 @@ struct Keys {
     link_in_container: bool,
     bcqueuelen: Option<u32>,
     require_master_up: bool,
-    // Read by attach.
+    // Read by `addresses`; here so that it is no unknown key.
     #[serde(rename = "detection")]
     _detection: IgnoredAny,
     #[serde(rename = "acceptRA")]

@@ -26,7 +26,7 @@ struct Keys {
     trust: Option<String>,
     link_state: Option<String>,
     mtu: Option<i64>,
-    // Read by attach.
+    // Read by `addresses`; here so that it is no unknown key.
     #[serde(rename = "detection")]
     _detection: IgnoredAny,
     #[serde(rename = "acceptRA")]

@@ -59,7 +59,7 @@ impl Build<'_> {
         advertisements::set(&self.pod, &[(&link, self.accept_ra)])?;
         let mut result = self.addresses()?;
         // Before it has them: the pod may take it away meanwhile.
-        adding.set(|undo| undo.given(result.ips.iter().map(|ip| ip.address.addr())));
+        adding.persist(|undo| undo.given(result.ips.iter().map(|ip| ip.address.addr())))?;
         result.interfaces = vec![interface(&link, self.request)];
         if addresses::has_ipv6(&result) {
             adding.wake_lo(&self.pod)?;
