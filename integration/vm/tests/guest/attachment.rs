@@ -59,6 +59,28 @@ impl Attachment {
         self.calls.iter().rev().filter_map(|call| call.try_run("DEL").err()).collect()
     }
 
+    /// CHECK, which answers whatever it finds.
+    #[track_caller]
+    pub(crate) fn try_check(&self) {
+        self.calls.iter().for_each(|call| drop(call.try_run("CHECK")));
+    }
+
+    /// ADD, CHECK and DEL, as far as they come; the errors of DEL.
+    #[track_caller]
+    pub(crate) fn live(&mut self) -> Vec<Value> {
+        if self.try_add().is_ok() {
+            self.try_check();
+        }
+        self.try_del()
+    }
+
+    /// The errors of a GC by a runtime that has only `net1` of `container`.
+    #[track_caller]
+    pub(crate) fn try_gc(&self, container: &str) -> Vec<Value> {
+        let valid = json!({ "cni.dev/valid-attachments": [{ "containerID": container, "ifname": "net1" }] });
+        self.calls.iter().rev().filter_map(|call| call.clone().with(&valid).try_run("GC").err()).collect()
+    }
+
     /// As another interface of the pod.
     pub(crate) fn ifname(self, name: &str) -> Self {
         Self { calls: self.calls.into_iter().map(|call| call.ifname(name)).collect() }

@@ -6,6 +6,7 @@ mod conformance;
 mod counters;
 mod doctor;
 mod host;
+mod hostile_pod;
 mod knobs;
 mod links;
 mod matrices;

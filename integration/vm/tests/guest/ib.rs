@@ -5,6 +5,7 @@ mod conformance;
 mod detection;
 mod eight;
 mod examples;
+mod hostile_pod;
 mod ib_sriov;
 mod identity;
 mod lock;

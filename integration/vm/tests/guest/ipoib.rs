@@ -6,6 +6,7 @@ mod conformance;
 mod detection;
 mod examples;
 mod fabric;
+mod hostile_pod;
 mod identity;
 mod matrices;
 mod rail;
@@ -54,7 +55,7 @@ fn address(last: u8) -> Value {
 
 /// What an attachment could have changed on the host: links, records, leases.
 #[track_caller]
-fn host() -> (Vec<String>, Vec<String>) {
+pub(crate) fn host() -> (Vec<String>, Vec<String>) {
     let links: Value = serde_json::from_str(&ip("-j link")).expect("JSON");
     let names = links.as_array().expect("links").iter();
     let mut links: Vec<_> = names.map(|link| link["ifname"].as_str().expect("a name").to_owned()).collect();

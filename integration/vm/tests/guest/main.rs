@@ -3,6 +3,7 @@
 mod attachment;
 mod conformance;
 mod eth;
+mod hostile_pod;
 mod ib;
 mod identity;
 mod igb;

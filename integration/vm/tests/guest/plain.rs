@@ -3,6 +3,7 @@
 mod detection;
 mod engines;
 mod examples;
+mod hostile_pod;
 mod ifacer;
 mod ipvlan;
 mod matrices;

@@ -32,12 +32,15 @@ fn alone(world: &World, pod: &Pod) -> Chain {
     Chain::default().first(world.plugin("sriov").netns(pod.path()), config())
 }
 
-/// After a plugin that is not killed: its link stays where it is.
+/// After a plugin that is not killed: its link stays where it is. The device information file is where a leftover is seen.
 fn rdma(world: &World, pod: &Pod) -> Chain {
-    let vf = vf(4, 1);
+    let (vf, folder) = (vf(4, 1), &world.dirs().peer);
+    let allowed = format!("paths: {{ CNIDeviceInfoFile: ['{}'] }}\n", folder.display());
+    state::file::replace(&world.dirs().config.join("node.yaml"), allowed.as_bytes()).expect("node.yaml");
     let config = json!({
         "cniVersion": "1.1.0", "name": "rail5", "type": "rdma", "deviceID": vf.bdf(), "rdmaDeviceName": "rail",
         "prevResult": { "cniVersion": "1.1.0", "interfaces": [{ "name": "net1", "sandbox": pod.path() }] },
+        "runtimeConfig": { "CNIDeviceInfoFile": folder.join("devinfo/rail5.json") },
     });
     Chain::default().first(world.plugin("rdma").netns(pod.path()), config)
 }

@@ -10,7 +10,7 @@ mod eight_rails;
 mod examples;
 mod ghosts;
 mod held;
-mod identity;
+pub(crate) mod identity;
 mod knobs;
 mod leavings;
 mod neighbours;

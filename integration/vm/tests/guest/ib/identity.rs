@@ -9,7 +9,8 @@ use crate::eth::sriov::state::{State, assert_no_file};
 use crate::eth::sriov::upgrade::write;
 use crate::identity::{identity, inside};
 
-const WAYS: [Way; 3] = [("ib-sriov", alone), ("ib-sriov with its RDMA device", isolated), ("rail", by_rail)];
+pub(crate) const WAYS: [Way; 3] =
+    [("ib-sriov", alone), ("ib-sriov with its RDMA device", isolated), ("rail", by_rail)];
 
 fn settings(vf: &Vf) -> Value {
     json!({ "guid": format!("11:22:33:44:55:66:ee:{:02x}", vf.index()), "link_state": "enable" })

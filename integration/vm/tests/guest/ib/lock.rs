@@ -45,6 +45,18 @@ fn a_process_that_was_terminated_holds_nobody_up() {
     assert_eq!(state(&vfs), before);
 }
 
+/// What lies in the way is named as what it is: a directory.
+#[test]
+fn a_directory_of_the_lock_that_cannot_be_made_is_named() {
+    let (vfs, pod) = ([vf(6, 1)], Pod::new());
+    let before = state(&vfs);
+    File::create("/var/run/cni").expect("a file in the place of the directory");
+    let said = ib_sriov(&vfs[0], &pod).fails("ADD");
+    assert!(said.contains("create directory /var/run/cni/ib-sriov"), "{said}");
+    assert!(!said.contains("sysctl"), "{said}");
+    assert_eq!(state(&vfs), before);
+}
+
 /// The peer's process that hangs in its IPAM holds the one lock of the node.
 #[test]
 fn a_lock_that_is_not_given_up_is_named_after_a_minute() {

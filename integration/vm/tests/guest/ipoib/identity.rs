@@ -10,10 +10,10 @@ use super::{host, ipoib, parent};
 use crate::attachment::address;
 use crate::eth::sriov::call::Call;
 
-const WAYS: [&str; 2] = ["ipoib", "rail"];
+pub(crate) const WAYS: [&str; 2] = ["ipoib", "rail"];
 
 /// With an address of a pool of few, which are given in their order.
-fn call(way: &str, master: &str, pod: &Pod, container: &str) -> Call {
+pub(crate) fn call(way: &str, master: &str, pod: &Pod, container: &str) -> Call {
     let range = json!({ "subnet": "10.67.0.0/24", "rangeStart": "10.67.0.10", "rangeEnd": "10.67.0.13" });
     let more = json!({ "ipam": { "type": "rail-ipam", "ranges": [[range]] } });
     let call = ipoib(master, pod, &more).container(container);

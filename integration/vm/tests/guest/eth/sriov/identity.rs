@@ -11,7 +11,7 @@ use super::upgrade::{attached_by_the_peer, write};
 use crate::attachment::{Attachment, Way, plugin};
 use crate::identity::{identity, inside};
 
-const WAYS: [Way; 3] = [("sriov", alone), ("sriov, rdma", chained), ("rail", by_rail)];
+pub(crate) const WAYS: [Way; 3] = [("sriov", alone), ("sriov, rdma", chained), ("rail", by_rail)];
 
 fn settings() -> Value {
     json!({ "vlan": 50, "mac": "02:00:5e:10:00:11" })

@@ -1,0 +1,21 @@
+//! A pod that owns its namespace, with an `IPoIB` child.
+
+use vm::lab::Pod;
+
+use super::identity::{WAYS, call};
+use super::{host, parent};
+use crate::attachment::Attachment;
+use crate::hostile_pod::{Attach, harms_nobody, ipam};
+
+#[test]
+fn what_a_pod_does_to_its_child_harms_nobody() {
+    let master = parent(0);
+    let of = |way: &'static str| -> Attach<'_> {
+        let master = &master;
+        let attach = move |number: usize, pod: &Pod, container: &str| Attachment {
+            calls: vec![call(way, master, pod, container).with(&ipam(number))],
+        };
+        (way, Box::new(attach))
+    };
+    harms_nobody(&WAYS.map(of), &|| format!("{:#?}", host()));
+}
