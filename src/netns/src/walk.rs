@@ -6,7 +6,7 @@ use std::io::{self, Read as _};
 use std::mem;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::libc;
 
@@ -16,6 +16,12 @@ const OWN: &str = "/proc/self";
 const INODES: std::ops::Range<u64> = 0xf000_0000..0x1_0000_0000;
 /// Descriptors of one process before it is the next one's turn: whoever has millions of them is read last.
 const TURN: usize = 512;
+/// For the threads of the whole node: half a million. Without them nothing is known of a process at all.
+const THREADS: Duration = Duration::from_secs(20);
+/// Threads of each process that are seen whatever it takes.
+const FIRST_THREADS: usize = 16;
+/// In place of where a thread is that there was no time for: no namespace has that inode.
+const UNSEEN: u64 = 0;
 /// Of a mount table that is not ours: whoever has more is crowded. A mount is some hundred bytes.
 const MOST_OF_TABLE: u64 = 16 << 20;
 
@@ -38,15 +44,15 @@ pub(crate) enum By {
 pub(crate) struct Missed {
     /// Processes that let nobody look.
     pub(crate) closed: Vec<String>,
-    /// Processes whose mounts or descriptors were too many for the time that there was.
+    /// Processes whose threads, mounts or descriptors were too many for the time that there was.
     pub(crate) crowded: Vec<Crowded>,
 }
 
-/// A process of which only the threads were seen.
+/// A process of which only threads were seen.
 #[derive(Debug)]
 pub(crate) struct Crowded {
     pub(crate) process: String,
-    /// Where its threads are.
+    /// Where its threads are; of no namespace where one was not seen.
     pub(crate) inodes: Vec<u64>,
 }
 
@@ -58,14 +64,24 @@ struct Process {
 
 struct Walk<F> {
     met: F,
+    threads_until: Instant,
     deadline: Instant,
     mounts: Vec<String>,
     missed: Missed,
 }
 
-/// Tells `met` of each inode and way. Threads are seen whatever it takes, and our own mounts; all else until the deadline.
+/// Tells `met` of each inode and way. Threads have a time of their own, our own mounts are seen whatever it takes; all else until
+/// the deadline.
 pub(crate) fn walk(deadline: Instant, met: impl FnMut(u64, PathBuf, By)) -> io::Result<Missed> {
-    let mut walk = Walk { met, deadline, mounts: Vec::new(), missed: Missed::default() };
+    walk_with(Instant::now() + THREADS, deadline, met)
+}
+
+fn walk_with(
+    threads_until: Instant,
+    deadline: Instant,
+    met: impl FnMut(u64, PathBuf, By),
+) -> io::Result<Missed> {
+    let mut walk = Walk { met, threads_until, deadline, mounts: Vec::new(), missed: Missed::default() };
     let own = walk.threads(Path::new(OWN));
     walk.mounts(Path::new("/proc/thread-self"), true, u64::MAX);
     let mut processes = vec![own];
@@ -100,7 +116,11 @@ impl<F: FnMut(u64, PathBuf, By)> Walk<F> {
 
     fn threads(&mut self, process: &Path) -> Process {
         let mut inodes = Vec::new();
-        for thread in folder(&process.join("task")) {
+        for (number, thread) in folder(&process.join("task")).enumerate() {
+            if number >= FIRST_THREADS && Instant::now() >= self.threads_until {
+                inodes.push(UNSEEN);
+                break;
+            }
             let way = thread.join("ns/net");
             if let Some(inode) = inode(&way) {
                 inodes.push(inode);
@@ -114,6 +134,10 @@ impl<F: FnMut(u64, PathBuf, By)> Walk<F> {
 
     /// Threads of one process may have mounts of their own.
     fn all_mounts(&mut self, process: Process) -> Option<Process> {
+        if process.inodes.contains(&UNSEEN) {
+            self.crowd(process);
+            return None;
+        }
         for thread in folder(&process.path.join("task")) {
             if self.is_over() || !self.mounts(&thread, false, MOST_OF_TABLE) {
                 self.crowd(process);
@@ -238,68 +262,4 @@ fn is_number(path: &Path) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::fd::AsRawFd;
-
-    use super::*;
-    use crate::NetNs;
-
-    #[test]
-    fn a_descriptor_tells_its_namespace_and_an_ordinary_file_none() {
-        let held = crate::tests::fresh();
-        let file = tempfile::NamedTempFile::new().unwrap();
-        assert_eq!(descriptor(Path::new(OWN), Path::new("/proc/self/fd/0/none")), None);
-        let fd =
-            |file: &dyn std::os::fd::AsRawFd| PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
-        assert_eq!(descriptor(Path::new(OWN), &fd(&held.fd())), Some(held.id().ino));
-        assert_eq!(descriptor(Path::new(OWN), &fd(file.as_file())), None, "an ordinary file");
-    }
-
-    #[test]
-    fn mounts_of_namespaces_are_told_by_their_root() {
-        let line = b"36 35 0:4 net:[4026532281] /run/netns/a\\040b rw shared:9 - nsfs nsfs rw";
-        assert_eq!(point_of(line), Some((4_026_532_281, "run/netns/a b".into())));
-        assert_eq!(point_of(b"35 1 0:29 / / rw - ext4 /dev/vda rw"), None);
-    }
-
-    #[test]
-    fn of_a_mount_table_without_an_end_the_beginning_is_read_and_its_process_is_crowded() {
-        assert_eq!(beginning(Path::new("/dev/zero"), 4096).len(), 4096);
-        let mounts = |most| {
-            let (met, missed) = (|_: u64, _: PathBuf, _: By| (), Missed::default());
-            let mut walk = Walk { met, deadline: Instant::now(), mounts: Vec::new(), missed };
-            let is_whole = walk.mounts(Path::new(OWN), false, most);
-            (is_whole, walk.mounts.len())
-        };
-        assert_eq!(mounts(20), (false, 0), "others in the same namespace are crowded, too");
-        assert_eq!(mounts(MOST_OF_TABLE), (true, 1));
-    }
-
-    #[test]
-    fn who_has_more_descriptors_than_there_is_time_for_hides_nobody_elses_and_is_named() {
-        let here = NetNs::current().unwrap().id();
-        let own = format!("/proc/{}", std::process::id());
-        let mut by_thread = false;
-        let missed = walk(Instant::now(), |inode, _, by| {
-            assert_ne!(by, By::Descriptor, "there was no time for descriptors");
-            by_thread |= by == By::Thread && inode == here.ino;
-        });
-        assert!(by_thread, "threads are seen all the same");
-        let crowded = missed.unwrap().crowded;
-        let of_own = crowded.iter().find(|crowded| crowded.process == own).unwrap();
-        assert!(!of_own.inodes.is_empty());
-    }
-
-    #[test]
-    fn all_descriptors_are_read_where_there_is_time_whatever_their_number() {
-        let held = crate::tests::fresh();
-        let many: Vec<_> = (0..TURN).map(|_| fs::File::open("/dev/null").unwrap()).collect();
-        let last = fs::File::open(format!("/proc/self/fd/{}", held.fd().as_raw_fd())).unwrap();
-        let (way, mut found) = (format!("/fd/{}", last.as_raw_fd()), false);
-        let deadline = Instant::now() + std::time::Duration::from_secs(60);
-        let is_it =
-            |inode, path: PathBuf| inode == held.id().ino && path.display().to_string().ends_with(&way);
-        walk(deadline, |inode, path, _| found |= is_it(inode, path)).unwrap();
-        assert!(found, "beyond {} others", many.len());
-    }
-}
+mod tests;

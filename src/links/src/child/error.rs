@@ -22,7 +22,7 @@ pub enum Error {
     )]
     Unlisted { ifname: String, netns: Id },
     #[error(
-        "{ifname} is not in the pod any more, and {process} has more mounts or open files than can be gone through, which may keep a namespace with it: the addresses stay taken; end that process, and repeat DEL"
+        "{ifname} is not in the pod any more, and {process} has more threads, mounts or open files than can be gone through, which may keep a namespace with it: the addresses stay taken; end that process, and repeat DEL"
     )]
     Crowded { ifname: String, process: String },
 }

@@ -133,7 +133,7 @@ pub(super) fn judge(attachment: &Attachment, witnesses: &Witnesses) -> Verdict {
 fn gone(path: &Path, crowded: Option<&str>) -> Verdict {
     let Some(process) = crowded else { return Verdict::Leftover(Reason::NamespaceGone(path.to_owned())) };
     Verdict::Unclear(format!(
-        "its network namespace, {} at ADD, has no path any more, and {process} may hold it: its files are too many to go through",
+        "its network namespace, {} at ADD, has no path any more, and {process} may hold it: its threads or files are too many to go through",
         path.display()
     ))
 }
