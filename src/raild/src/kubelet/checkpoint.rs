@@ -1,5 +1,5 @@
 //! kubelet's own memory of devices, the one place that says which UID has one: a name may be another pod's by now. It is kubelet's
-//! business how it looks: what cannot be read says nothing.
+//! business how it looks: what is no such memory says nothing, and one that cannot be read is told.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -8,9 +8,6 @@ use serde::Deserialize;
 
 /// Whose each device is by it: UIDs by resource and device.
 pub(super) type Owners = HashMap<(String, String), String>;
-
-/// A node's is a few kB.
-const LONGEST: u64 = 16 << 20;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -36,10 +33,22 @@ struct Entry {
 }
 
 pub(super) fn owners(directory: &Path) -> Owners {
+    read(directory).unwrap_or_else(|error| {
+        eprintln!("raild: {error}; pods are told apart by their names alone");
+        Owners::new()
+    })
+}
+
+/// A node's is a few kB: no more is read of it than of any other file. It is kubelet's, so nobody is told to move it.
+fn read(directory: &Path) -> Result<Owners, String> {
     let path = directory.join("device-plugins/kubelet_internal_checkpoint");
-    let is_short = std::fs::metadata(&path).is_ok_and(|meta| meta.is_file() && meta.len() <= LONGEST);
-    let bytes = is_short.then(|| std::fs::read(&path).ok()).flatten();
-    bytes.map(|bytes| parse(&bytes)).unwrap_or_default()
+    match state::file::read_linked(&path) {
+        Ok(bytes) => Ok(bytes.map(|bytes| parse(&bytes)).unwrap_or_default()),
+        Err(state::Error::TooLong { limit, .. }) => {
+            Err(format!("kubelet's {} is longer than {} MiB", path.display(), limit >> 20))
+        }
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 fn parse(bytes: &[u8]) -> Owners {
@@ -68,10 +77,21 @@ mod tests {
         for other in [&b""[..], b"{}", br#"{"Data":{}}"#, br#"{"Data":{"PodDeviceEntries":null}}"#, b"\xff"] {
             assert!(parse(other).is_empty());
         }
-        assert!(owners_of_nothing().is_empty());
+        assert!(read(Path::new("/nonexistent")).unwrap().is_empty());
     }
 
-    fn owners_of_nothing() -> Owners {
-        owners(Path::new("/nonexistent"))
+    #[test]
+    fn one_that_cannot_be_read_whole_is_told() {
+        let base = tempfile::tempdir().unwrap();
+        let folder = base.path().join("device-plugins");
+        let path = folder.join("kubelet_internal_checkpoint");
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::File::create(&path).unwrap().set_len(1 << 40).unwrap();
+        let refused = || read(base.path()).unwrap_err();
+        assert!(refused().contains("is longer than"), "{}", refused());
+        std::fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+        assert!(refused().contains("regular file"), "{}", refused());
+        assert!(owners(base.path()).is_empty(), "and the name has to do");
     }
 }
