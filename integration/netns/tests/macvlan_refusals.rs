@@ -239,6 +239,8 @@ fn an_ipam_that_fails_or_prints_garbage() {
     let typed = "[ $CNI_COMMAND = DEL ] || { echo '{\"code\":123,\"msg\":\"pool is empty\"}'; exit 1; }";
     refused(123, &["pool is empty"], with(typed), add);
     refused(999, &["odd-ipam", "boom"], with("[ $CNI_COMMAND = DEL ] || { echo boom >&2; exit 3; }"), add);
+    let endless = "[ $CNI_COMMAND = DEL ] || exec cat /dev/zero";
+    refused(6, &["odd-ipam", "printed more than 4 MiB"], with(endless), add);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! `railctl gc --dry-run` and `--apply`: each reason by which a leftover is told, and that nothing else is touched.
 
+#[path = "reconcile/paths.rs"]
+mod paths;
 #[path = "reconcile/runtime.rs"]
 mod runtime;
 
