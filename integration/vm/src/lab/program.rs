@@ -37,10 +37,11 @@ pub fn run(words: &[&str]) -> String {
 /// The guest's own; the machine may have none.
 pub(crate) const MODPROBE: &str = "/lab/modprobe";
 
-/// Loads a module of the kernel, with what it needs.
+/// Loads a module of the kernel, with what it needs and the parameters after its name.
 #[track_caller]
-pub fn modprobe(name: &str) {
-    run(&[MODPROBE, name]);
+pub fn modprobe(line: &str) {
+    let words: Vec<_> = [MODPROBE].into_iter().chain(line.split_whitespace()).collect();
+    run(&words);
 }
 
 /// Runs `ip` with the words of `line`.

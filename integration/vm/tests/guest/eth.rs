@@ -14,3 +14,4 @@ mod rdma;
 pub(crate) mod sriov;
 mod teardown;
 mod traffic;
+mod whole_function;

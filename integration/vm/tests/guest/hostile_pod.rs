@@ -1,12 +1,13 @@
 //! A pod that owns its namespace, against all that only a guest can attach: VFs, `IPoIB` children, and links that build machines
-//! lack. In a bounded run the ways to attach, and the ways out, take turns at the deeds.
+//! lack. The deeds are dealt out to several tests, for a guest takes seconds for each; in a bounded run one way to attach has a share
+//! of them, and the ways out take turns.
 
 use std::time::Duration;
 
 use netns_tests::hostile_pod::{DEEDS, Deed, Nested, while_pod_acts};
 use serde_json::{Value, json};
 use testkit::{Snapshot, Space, World, assert_same, eventually, in_part};
-use vm::lab::{Pod, run, vf};
+use vm::lab::{Pod, Vf, ip, modprobe, run, vf};
 
 use crate::attachment::{Attachment, Way};
 use crate::eth::sriov::call::pod;
@@ -49,9 +50,40 @@ pub(crate) fn ipam(number: usize) -> Value {
     json!({ "ipam": { "type": "rail-ipam", "ranges": [[range]] } })
 }
 
-/// The same for each of the `ways` to attach a VF.
+/// So many tests do all of the deeds.
+pub(crate) const SHARES: usize = 6;
+
+/// The tests of one boot: `$harms_nobody` does a share, one of `0..SHARES`.
+macro_rules! shares {
+    ($harms_nobody:expr) => {
+        $crate::hostile_pod::shares! { @one [] $harms_nobody; the_first_share_harms_nobody 0 }
+        $crate::hostile_pod::shares! { @rare $harms_nobody;
+            the_second_share_harms_nobody 1
+            the_third_share_harms_nobody 2
+            the_fourth_share_harms_nobody 3
+            the_fifth_share_harms_nobody 4
+            the_sixth_share_harms_nobody 5
+        }
+    };
+    (@rare $harms_nobody:expr; $($name:ident $share:literal)*) => {
+        $($crate::hostile_pod::shares! {
+            @one [#[ignore = "a minute in a guest with the others: make vm-test"]] $harms_nobody; $name $share
+        })*
+    };
+    (@one [$(#[$attribute:meta])*] $harms_nobody:expr; $name:ident $share:literal) => {
+        #[test]
+        $(#[$attribute])*
+        fn $name() {
+            $harms_nobody($share);
+        }
+    };
+}
+
+pub(crate) use shares;
+
+/// A share of the deeds, for the `ways` to attach a VF.
 #[track_caller]
-pub(crate) fn harms_nobody_by_a_vf(ways: &[Way]) {
+pub(crate) fn harms_nobody_by_a_vf(share: usize, ways: &[Way]) {
     let vfs = [ACTS, BESIDE, ASKS].map(|number| vf(6, number));
     let of = |(name, way): &Way| -> Attach<'_> {
         let (way, vfs) = (*way, &vfs);
@@ -63,28 +95,42 @@ pub(crate) fn harms_nobody_by_a_vf(ways: &[Way]) {
         (*name, Box::new(attach))
     };
     let ways: Vec<_> = ways.iter().map(of).collect();
-    harms_nobody(&ways, &|| format!("{:#?}", State::of(&vfs[ACTS])));
+    harms_nobody(share, &ways, &|| once_up(&vfs[ACTS]));
+}
+
+/// A VF that is down, after it has been up: what a link on it made it listen to, the kernel takes back only then
+/// (`__dev_set_rx_mode`), and whoever uses it next brings it up.
+#[track_caller]
+fn once_up(vf: &Vf) -> String {
+    let name = vf.ifname();
+    ip(&format!("link set dev {name} up"));
+    ip(&format!("link set dev {name} down"));
+    format!("{:#?}", State::of(vf))
 }
 
 /// Whatever the pod does, each verb comes to its end; DEL succeeds, or it says why not and keeps the address. Then all that
 /// `device` says of its device, the host and the pod beside are as before, and the next pod finds nothing of it.
 #[track_caller]
-pub(crate) fn harms_nobody(ways: &[Attach<'_>], device: &dyn Fn() -> String) {
+pub(crate) fn harms_nobody(share: usize, ways: &[Attach<'_>], device: &dyn Fn() -> String) {
+    // By itself it would come with a `bond0` of the host's, as soon as a pod makes a bond.
+    modprobe("bonding max_bonds=0");
     let world = World::of_guest();
+    let turns = turns(share);
     for (at, way) in ways.iter().enumerate() {
-        Scene { world: &world, way, device }.acts(&turns(at, ways.len()));
+        if !in_part() || at == share % ways.len() {
+            Scene { world: &world, way, device }.acts(&turns);
+        }
     }
 }
 
-/// What is done to the way `at` of so many.
-fn turns(at: usize, of: usize) -> Vec<(&'static Deed, WayOut)> {
-    let all = DEEDS.iter().enumerate().flat_map(|(turn, deed)| {
-        WAYS_OUT.into_iter().enumerate().map(move |(out, way_out)| (turn, deed, out, way_out))
-    });
-    let has_its_turn = |turn: usize, out: usize| turn % of == at && turn / of % WAYS_OUT.len() == out;
-    all.filter(|(turn, _, out, _)| !in_part() || has_its_turn(*turn, *out))
-        .map(|(_, deed, _, way_out)| (deed, way_out))
-        .collect()
+/// What is done in that share, and how the pod is taken away then.
+fn turns(share: usize) -> Vec<(&'static Deed, WayOut)> {
+    let deeds = DEEDS.iter().skip(share).step_by(SHARES).enumerate();
+    let ways_out = |turn: usize| match in_part() {
+        true => vec![WAYS_OUT[(turn + share) % WAYS_OUT.len()]],
+        false => WAYS_OUT.to_vec(),
+    };
+    deeds.flat_map(|(turn, deed)| ways_out(turn).into_iter().map(move |way_out| (deed, way_out))).collect()
 }
 
 struct Scene<'a> {
@@ -151,7 +197,7 @@ impl Scene<'_> {
         let ends = [WayOut::Del, WayOut::Death].contains(&way_out);
         let failed = if ends { first.try_del() } else { failed };
         if failed.is_empty() {
-            let shown = pod.iter().map(|pod| pod.ip("addr")).chain([nested.space.ip(&["addr"]).to_string()]);
+            let shown = pod.iter().map(|pod| pod.ip("addr")).chain(reachable(&nested.space));
             let answers: Vec<_> = shown.filter(|shown| shown.contains(ADDRESS)).collect();
             assert!(answers.is_empty(), "{what}: it is released, and answers yet: {answers:?}");
         } else {
@@ -179,6 +225,13 @@ impl Scene<'_> {
         assert!(given.is_err(), "{what}: the address is given away by {failed:?}: {given:?}");
         other.del();
     }
+}
+
+/// The addresses of a namespace that somebody may reach: an address of `lo` answers nobody where there is no other link.
+fn reachable(space: &Space) -> Option<String> {
+    let addresses = space.ip(&["addr"]);
+    let links = addresses.as_array().map_or(0, Vec::len);
+    (links > 1).then(|| addresses.to_string())
 }
 
 /// `net1` as a pod has it, and what hangs on it.

@@ -14,6 +14,7 @@ mod rail;
 mod rebind;
 mod upgrade;
 mod userspace;
+mod whole_function;
 
 use std::fs;
 use std::time::Duration;

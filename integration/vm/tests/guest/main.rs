@@ -11,3 +11,4 @@ mod ipoib;
 mod many;
 mod plain;
 mod subject;
+mod whole_function;

@@ -1,9 +1,11 @@
 //! A pod that owns its namespace, with a VF.
 
 use super::sriov::identity::WAYS;
-use crate::hostile_pod::harms_nobody_by_a_vf;
+use crate::hostile_pod::{harms_nobody_by_a_vf, shares};
 
-#[test]
-fn what_a_pod_does_to_its_vf_harms_nobody() {
-    harms_nobody_by_a_vf(&WAYS);
+shares! { by_a_vf }
+
+#[track_caller]
+fn by_a_vf(share: usize) {
+    harms_nobody_by_a_vf(share, &WAYS);
 }

@@ -5,10 +5,12 @@ use vm::lab::Pod;
 use super::identity::{WAYS, call};
 use super::{host, parent};
 use crate::attachment::Attachment;
-use crate::hostile_pod::{Attach, harms_nobody, ipam};
+use crate::hostile_pod::{Attach, harms_nobody, ipam, shares};
 
-#[test]
-fn what_a_pod_does_to_its_child_harms_nobody() {
+shares! { by_a_child }
+
+#[track_caller]
+fn by_a_child(share: usize) {
     let master = parent(0);
     let of = |way: &'static str| -> Attach<'_> {
         let master = &master;
@@ -17,5 +19,5 @@ fn what_a_pod_does_to_its_child_harms_nobody() {
         };
         (way, Box::new(attach))
     };
-    harms_nobody(&WAYS.map(of), &|| format!("{:#?}", host()));
+    harms_nobody(share, &WAYS.map(of), &|| format!("{:#?}", host()));
 }

@@ -5,7 +5,7 @@ use vm::lab::{Pod, ip};
 
 use crate::attachment::Attachment;
 use crate::eth::sriov::call::{Call, call};
-use crate::hostile_pod::{harms_nobody, ipam};
+use crate::hostile_pod::{Attach, harms_nobody, ipam, shares};
 use crate::ipoib::host;
 
 fn plugin(name: &str, pod: &Pod, container: &str, more: &Value) -> Call {
@@ -26,12 +26,13 @@ fn on_a_vlan(number: usize, pod: &Pod, container: &str) -> Attachment {
     Attachment { calls: vec![made, plugin("macvlan", pod, container, &master).with(&ipam(number))] }
 }
 
-#[test]
-fn what_a_pod_does_to_its_links_harms_nobody() {
+shares! { by_links }
+
+#[track_caller]
+fn by_links(share: usize) {
     ip("link add rail1 type veth peer name port1");
     ip("link set port1 up");
     ip("link set rail1 up");
-    harms_nobody(&[("ipvlan", Box::new(ipvlan)), ("ifacer, macvlan", Box::new(on_a_vlan))], &|| {
-        format!("{:#?}", host())
-    });
+    let ways: [Attach<'_>; 2] = [("ipvlan", Box::new(ipvlan)), ("ifacer, macvlan", Box::new(on_a_vlan))];
+    harms_nobody(share, &ways, &|| format!("{:#?}", host()));
 }

@@ -231,3 +231,24 @@ fn killed_at_any_message_to_the_kernel_del_leaves_nothing() {
         assert!(!pod.has_link("net1"), "{point}");
     }
 }
+
+/// As a macvlan does: nodes bring their rails up late.
+#[test]
+fn a_link_on_a_master_that_is_down_waits_for_it_and_says_so() {
+    let world = World::new();
+    let (rail, pod) = (world.rail(1), world.bare_pod("a"));
+    world.host().ip_do("link set rail1 down");
+    let conf = config(&chained("172.16.1.10/24"));
+    let outcome = ipvlan(&world, &pod).add(&conf);
+    assert!(outcome.stderr.contains("rail1") && outcome.stderr.contains("is down"), "{outcome}");
+    let mut check = conf.clone();
+    check["prevResult"] = outcome.success();
+    ipvlan(&world, &pod).check(&check).success();
+    let status = ipvlan(&world, &pod).status(&config(&json!({}))).error();
+    assert_eq!(status.code, 50, "{status:?}");
+    world.host().ip_do("link set rail1 up");
+    world.switch().settle(&rail.port);
+    pod.assert_ping(&Ping::to(rail.gateway4()));
+    ipvlan(&world, &pod).del(&conf).success();
+    assert!(!pod.has_link("net1"));
+}
