@@ -8,6 +8,11 @@ mount -t tmpfs -o mode=755 tmpfs "$base"
 # /etc is the machine's with changes of the node's own above it; the rest of what a node writes is empty.
 mkdir "$base/etc" "$base/work"
 mount -t overlay -o "lowerdir=/etc,upperdir=$base/etc,workdir=$base/work" overlay /etc
+# So is /dev, in which kubelet makes what a pod mounts and the machine lacks, as /dev/infiniband.
+mkdir "$base/dev" "$base/work-of-dev"
+mount -t overlay -o "lowerdir=/dev,upperdir=$base/dev,workdir=$base/work-of-dev" overlay /dev
+mount -t devpts -o newinstance,mode=620,ptmxmode=666 devpts /dev/pts
+mount -t tmpfs -o mode=1777 tmpfs /dev/shm
 mkdir -p /etc/cni /etc/railcni /etc/kubernetes/manifests
 for dir in /etc/cni /etc/railcni /opt /var/lib /var/log; do
     mount -t tmpfs -o mode=755 tmpfs "$dir"

@@ -5,5 +5,3 @@ while [ $tries -lt 50 ] && [ -n "$(find /sys/fs/cgroup -type d -path "*/$1*" -pr
     tries=$((tries + 1))
     sleep 0.1
 done
-# The agent's manifest has kubelet make it where there is no RDMA device; /dev is the machine's.
-rmdir /dev/infiniband 2>/dev/null || true
