@@ -1,6 +1,7 @@
 //! Pods with rails in a real cluster: two nodes with kubelet, containerd and Multus, driven by kubectl.
 //!
-//! One cluster for all tests of this binary, one test at a time: they kill its programs and count what is left on its nodes.
+//! One cluster for all tests of this binary, one test at a time: they kill its programs and count what is left on its nodes. After a
+//! test that panicked there is a new one.
 
 #![expect(clippy::unwrap_used, reason = "the functions between the tests are tests too")]
 
@@ -14,20 +15,20 @@ mod life;
 mod others;
 mod pods;
 mod rails;
+mod renewed;
 mod shared;
 mod verdict;
 mod workloads;
 
 use cluster::Cluster;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use renewed::{Mine, Renewed};
 
 /// The cluster, for the calling test alone.
-fn cluster() -> MutexGuard<'static, Cluster> {
-    static CLUSTER: OnceLock<Mutex<Cluster>> = OnceLock::new();
-    let cluster = CLUSTER.get_or_init(|| {
+fn cluster() -> Mine<'static, Cluster> {
+    static CLUSTER: Renewed<Cluster> = Renewed::by(|| {
         let cluster = Cluster::start(2).unwrap();
         cluster.install_suite().unwrap();
-        Mutex::new(cluster)
+        cluster
     });
-    cluster.lock().unwrap_or_else(PoisonError::into_inner)
+    CLUSTER.get()
 }
