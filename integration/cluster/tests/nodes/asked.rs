@@ -1,12 +1,10 @@
 //! What pods ask for by annotations, and who may ask for what.
 
 use crate::cluster;
-use crate::pods::{delete_all, node, pod, sleeper, start};
+use crate::pods::{await_event, delete_all, node, pod, sleeper, start};
 use crate::verdict::await_clean;
 use cluster::{Cluster, RAILS_NAMESPACE, network};
 use serde_json::{Value, json};
-use std::time::Duration;
-use testkit::{eventually, pause};
 
 /// A network of the first rail whose pods may ask for addresses and a MAC.
 fn offer(cluster: &Cluster) {
@@ -57,14 +55,9 @@ fn a_pod_of_another_namespace_gets_no_network_of_this_one() {
     let mut stranger = sleeper("stranger", "node1", "rails/gpu1-macvlan");
     stranger["metadata"]["namespace"] = "default".into();
     cluster.kubectl().create(&stranger.to_string()).unwrap();
-    let refused = eventually(Duration::from_secs(60), || {
-        pause(Duration::from_millis(200));
-        let events = cluster.kubectl().get(&["events"]).ok()?;
-        let mut messages = events["items"].as_array()?.iter().filter_map(|event| event["message"].as_str());
-        messages.find(|message| message.contains("namespace isolation")).map(str::to_owned)
-    });
+    let refused = await_event(&cluster, "default", "stranger", "namespace isolation");
     cluster.kubectl().run(&["delete", "pod", "stranger", "--force", "--grace-period=0"]).unwrap();
-    assert!(refused.is_some(), "nobody refused it");
+    refused.unwrap();
     await_clean(&cluster).unwrap();
 }
 

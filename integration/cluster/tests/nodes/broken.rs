@@ -1,9 +1,9 @@
 //! Plugins that are broken on purpose: each has to be found, or the other tests prove nothing.
 
 use crate::cluster;
-use crate::pods::{delete_all, node, sleeper, start};
+use crate::pods::{await_event, await_ready, delete_all, node, sleeper, start};
 use crate::verdict::{await_clean, await_clean_within, check_distinct, check_pod};
-use cluster::{Cluster, Node};
+use cluster::{Cluster, Node, RAILS_NAMESPACE};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
@@ -84,5 +84,22 @@ fn a_deletion_that_leaks_is_found() {
     assert_eq!(program, "/usr/local/bin/railctl");
     node.output(Command::new(binary("railctl")).args(args).env_clear().env("PATH", "/usr/bin:/usr/sbin"))
         .unwrap();
+    await_clean(&cluster).unwrap();
+}
+
+#[test]
+fn half_a_copy_of_a_plugin_is_found() {
+    let cluster = cluster();
+    let node = node(&cluster, "node1");
+    let whole = fs::read(binary("rail")).unwrap();
+    node.put("opt/cni/bin/rail", &whole[..whole.len() / 2]).unwrap();
+    cluster.kubectl().create(&sleeper("half", "node1", "gpu-rails").to_string()).unwrap();
+    let found = await_event(&cluster, RAILS_NAMESPACE, "half", "error adding container to network");
+    node.install(&binary("rail")).unwrap();
+    found.unwrap();
+    // kubelet tries again, and what half a plugin could not delete is deleted.
+    await_ready(&cluster, &["half"]).unwrap();
+    check_pod(&cluster, node, "half").unwrap();
+    delete_all(&cluster, &[]).unwrap();
     await_clean(&cluster).unwrap();
 }

@@ -5,14 +5,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
-use std::time::Duration;
 
 use crate::cluster;
-use crate::pods::{node, pod};
+use crate::pods::{await_event, node, pod};
 use crate::verdict::await_clean;
 use cluster::{Cluster, Node, RAILS, nic};
 use serde_json::Value;
-use testkit::{binary, eventually, pause};
+use testkit::binary;
 
 const PRINTED_RULES: &str = include_str!("../guides/printed-rules.txt");
 const PRINTED_MAIN: &str = include_str!("../guides/printed-main.txt");
@@ -191,21 +190,6 @@ fn the_macvlan_guide_with_the_subnets_that_it_prints_gives_what_it_prints() {
     check_macvlan(&cluster, &narrow, str::to_owned);
 }
 
-/// Why kubelet could not start this pod, when somebody says `reason`.
-fn await_refusal(cluster: &Cluster, namespace: &str, pod: &str, reason: &str) {
-    let kubectl = cluster.kubectl();
-    let mut last = String::new();
-    let said = eventually(Duration::from_secs(60), || {
-        pause(Duration::from_millis(200));
-        let field = format!("involvedObject.name={pod}");
-        last = kubectl
-            .run(&["-n", namespace, "get", "events", "--field-selector", &field, "-o", "json"])
-            .ok()?;
-        last.contains(reason).then_some(())
-    });
-    assert!(said.is_some(), "nobody said {reason:?} of {pod}: {last}");
-}
-
 #[test]
 fn the_sriov_guides_as_pasted_are_refused_where_a_pod_has_no_vf() {
     let cluster = cluster();
@@ -225,7 +209,7 @@ fn the_sriov_guides_as_pasted_are_refused_where_a_pod_has_no_vf() {
         apply(&cluster, &guide(file));
         let name = format!("refused-{number}");
         cluster.kubectl().create(&pod_in(namespace, &name, network).to_string()).unwrap();
-        await_refusal(&cluster, namespace, &name, "deviceID is missing: the PCI address of a VF");
+        await_event(&cluster, namespace, &name, "deviceID is missing: the PCI address of a VF").unwrap();
         let delete = ["-n", namespace, "delete", "pod", &name, "--force", "--grace-period=0"];
         cluster.kubectl().run(&delete).unwrap();
     }

@@ -12,6 +12,7 @@ mod fabric;
 mod guides;
 mod install;
 mod life;
+mod order;
 mod others;
 mod pods;
 mod rails;

@@ -77,6 +77,21 @@ pub(crate) fn await_ready(cluster: &Cluster, names: &[&str]) -> Result<()> {
     bail!("not all of {names:?} are ready after {LIMIT:?}:\n{events}")
 }
 
+/// Waits until an event of this pod says `reason`; all that it says.
+pub(crate) fn await_event(cluster: &Cluster, namespace: &str, pod: &str, reason: &str) -> Result<String> {
+    let kubectl = cluster.kubectl();
+    let field = format!("involvedObject.name={pod}");
+    let mut last = String::new();
+    let said = eventually(Duration::from_secs(60), || {
+        pause(Duration::from_millis(200));
+        let events = kubectl.get(&["-n", namespace, "events", "--field-selector", &field]).ok()?;
+        let messages = events["items"].as_array()?.iter().filter_map(|event| event["message"].as_str());
+        last = messages.collect::<Vec<_>>().join("\n");
+        last.contains(reason).then(|| last.clone())
+    });
+    said.with_context(|| format!("no event of {pod} says {reason:?}: {last}"))
+}
+
 /// All pods of the namespace.
 pub(crate) fn list(cluster: &Cluster) -> Result<Vec<Value>> {
     let list = cluster.kubectl().get(&["-n", RAILS_NAMESPACE, "pods"])?;
