@@ -3,15 +3,18 @@
 
 #![expect(clippy::unwrap_used, reason = "the functions between the tests are tests too")]
 
-use std::fs;
+mod machine;
+
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use machine::{Machine, Process, alive, descendants, held, own_namespaces};
 use tempfile::TempDir;
-use testkit::{binary, eventually};
+use testkit::{binary, eventually, pause};
 
 /// The last sandbox of a pod takes a moment to go.
 const GONE: Duration = Duration::from_secs(60);
@@ -23,7 +26,17 @@ kubectl wait --for=condition=Ready node --all --timeout=120s
 kubectl -n rails run one --image=railcni.test/busybox:1 --image-pull-policy=Never --annotations=k8s.v1.cni.cncf.io/networks=gpu-rails -- sleep 86400
 kubectl -n rails wait --for=condition=Ready pod/one --timeout=120s
 kubectl -n rails exec one -- /bin/busybox ip -o -4 addr
+echo all is up
 ";
+
+/// Runs a program where mounts are shared with nobody, and writes the mounts before and after it below `$0`.
+const WITNESS: &str = r#"
+mount --make-rprivate / && mount --make-rshared / || exit
+cat /proc/self/mounts >"$0/before"
+"$@"
+status=$?
+cat /proc/self/mounts >"$0/after"
+exit $status"#;
 
 /// One cluster at a time: each takes what the machine has.
 fn alone() -> MutexGuard<'static, ()> {
@@ -51,54 +64,37 @@ fn waiting_shell(runs: &Path) -> (Child, Vec<Process>, String) {
     (shell, were, name)
 }
 
-/// A process: its id is used again, together with its start it is not.
-type Process = (u32, String);
-
-/// All processes, with their parents.
-fn processes() -> Vec<(Process, u32)> {
-    let entries = fs::read_dir("/proc").unwrap().flatten();
-    let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    let process = |id: u32| {
-        let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-        // After the name, which may hold anything: state, parent, and 18 further on the start.
-        let fields: Vec<_> = stat.rsplit_once(") ")?.1.split(' ').collect();
-        Some(((id, fields[19].to_owned()), fields[1].parse().ok()?))
-    };
-    ids.filter_map(process).collect()
-}
-
-/// All that a process started, and what those started.
-fn descendants(of: u32) -> Vec<Process> {
-    let all = processes();
-    let mut found: Vec<Process> = Vec::new();
-    let mut parents = vec![of];
-    while let Some(parent) = parents.pop() {
-        let children = all.iter().filter(|(_, of)| *of == parent).map(|(process, _)| process.clone());
-        let children: Vec<_> = children.collect();
-        parents.extend(children.iter().map(|(id, _)| *id));
-        found.extend(children);
-    }
-    found
+/// The only run there is.
+fn name_of_run(runs: &Path) -> String {
+    let mut names =
+        fs::read_dir(runs).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.find(|name| name != ".lock").unwrap()
 }
 
 /// None of these processes, no cgroup and no directory of the run.
 #[track_caller]
 fn assert_gone(runs: &Path, were: &[Process], name: &str) {
-    let left = || {
-        let alive: Vec<_> = processes().into_iter().filter(|(process, _)| were.contains(process)).collect();
+    await_nothing(|| {
         let mut find = Command::new("find");
         find.args(["/sys/fs/cgroup", "-type", "d", "-name"]).arg(format!("{name}*"));
         let cgroups = String::from_utf8(find.output().unwrap().stdout).unwrap();
-        let dirs: Vec<_> = fs::read_dir(runs).unwrap().flatten().map(|entry| entry.file_name()).collect();
-        let dirs: Vec<_> = dirs.into_iter().filter(|dir| dir != ".lock").collect();
-        format!("{alive:?}{cgroups}{dirs:?}")
-    };
-    let mut last = String::new();
-    let gone = eventually(GONE, || {
-        last = left();
-        (last == "[][]").then_some(())
+        let dirs = fs::read_dir(runs).unwrap().flatten().map(|entry| entry.path().display().to_string());
+        let dirs = dirs.filter(|dir| !dir.ends_with("/.lock"));
+        let alive = alive(were).into_iter().map(|(id, _)| format!("process {id}"));
+        alive.chain(cgroups.lines().map(str::to_owned)).chain(dirs).collect()
     });
-    assert!(gone.is_some(), "left: {last}");
+}
+
+/// Waits until nothing is left.
+#[track_caller]
+fn await_nothing(left: impl Fn() -> Vec<String>) {
+    let mut last = Vec::new();
+    let gone = eventually(GONE, || {
+        pause(Duration::from_millis(100));
+        last = left();
+        last.is_empty().then_some(())
+    });
+    assert!(gone.is_some(), "left: {last:#?}");
 }
 
 fn down(runs: &Path) {
@@ -106,29 +102,56 @@ fn down(runs: &Path) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// A shell as [`cluster`] opens it, below the witness of mounts, with a directory for temporary files and one for what was said.
+fn watched_shell(runs: &Path, dir: &Path) -> Child {
+    fs::create_dir(dir.join("tmp")).unwrap();
+    let shell = cluster(runs, &["shell"]);
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", WITNESS]).arg(dir).arg(shell.get_program()).args(shell.get_args());
+    command.envs(shell.get_envs().filter_map(|(key, value)| Some((key, value?))));
+    command.env("TMPDIR", dir.join("tmp")).stdin(Stdio::piped()).stdout(Stdio::piped());
+    command.stderr(File::create(dir.join("said")).unwrap()).spawn().unwrap()
+}
+
 #[test]
-fn who_opens_a_shell_finds_two_nodes_and_rails_and_leaves_nothing() {
+fn who_opens_a_shell_finds_two_nodes_and_rails_and_leaves_the_machine_as_it_was() {
     let _alone = alone();
-    let runs = TempDir::new().unwrap();
-    let mut command = cluster(runs.path(), &["shell"]);
-    let mut shell =
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    shell.stdin.take().unwrap().write_all(COMMANDS.as_bytes()).unwrap();
-    let id = shell.id();
-    let output = shell.wait_with_output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let (out, err) = (text(&output.stdout), text(&output.stderr));
-    assert!(output.status.success(), "{out}{err}");
+    let (runs, dir) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let before = Machine::now();
+    let mut shell = watched_shell(runs.path(), dir.path());
+    let mut input = shell.stdin.take().unwrap();
+    input.write_all(COMMANDS.as_bytes()).unwrap();
+    let mut lines = BufReader::new(shell.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut up = false;
+    let before_up = |line: &String| {
+        up = line == "all is up";
+        !up
+    };
+    let out: Vec<_> = lines.by_ref().take_while(before_up).collect();
+    let were = descendants(shell.id());
+    let seen = up.then(|| (own_namespaces(&were), name_of_run(runs.path())));
+    drop(input);
+    let status = shell.wait().unwrap();
+    let said = fs::read_to_string(dir.path().join("said")).unwrap();
+    let seen = seen.filter(|_| status.success());
+    let (namespaces, name) = seen.unwrap_or_else(|| panic!("{status}: {out:#?}{said}"));
+
     for node in ["node1", "node2"] {
-        assert!(out.contains(&format!("node/{node} condition met")), "{out}{err}");
+        assert!(out.contains(&format!("node/{node} condition met")), "{out:#?}{said}");
     }
     for rail in 1..=8 {
-        let line = |line: &&str| {
+        let line = |line: &&String| {
             line.contains(&format!(" net{rail} ")) && line.contains(&format!("172.16.{}.", 10 + rail))
         };
-        assert_eq!(out.lines().filter(line).count(), 1, "rail {rail}: {out}{err}");
+        assert_eq!(out.iter().filter(line).count(), 1, "rail {rail}: {out:#?}{said}");
     }
-    assert_gone(runs.path(), &[], &format!("cluster-{id}-"));
+    assert_gone(runs.path(), &were, &name);
+    assert!(namespaces.len() > 10, "two nodes have more namespaces than {namespaces:?}");
+    await_nothing(|| held(&namespaces));
+    await_nothing(|| before.changes());
+    let mounts = |when: &str| fs::read_to_string(dir.path().join(when)).unwrap();
+    assert_eq!(mounts("after"), mounts("before"));
+    assert_eq!(fs::read_dir(dir.path().join("tmp")).unwrap().count(), 0, "temporary files");
 }
 
 #[test]
