@@ -22,7 +22,7 @@ VM ?= 1
 AGAIN ?= 0
 CARGO ?= cargo
 
-.PHONY: release publish keep-version images test-arm64 build demo fuzz t test torture lint bench counts install setup vm-test vm-matrix vm-shell vm-bench cluster-test cluster-shell cluster-down cluster-bench image fresh-test clean help
+.PHONY: release publish keep-version images test-arm64 build demo fuzz t test torture lint bench counts install setup vm-test vm-matrix vm-shell vm-bench cluster-test cluster-versions cluster-shell cluster-down cluster-bench image fresh-test clean help
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / - /'
@@ -92,6 +92,10 @@ cluster-test: build ## only the tests that run in a real cluster on this machine
 	@scripts/setup test
 	@scripts/as-root $(CARGO) run -q --locked -p cluster -- build
 	@RAILCNI_BIN_DIR=$(abspath $(DIST)) scripts/as-root $(CARGO) test -p cluster
+
+cluster-versions: build ## a part of these tests on Kubernetes 1.34 with Debian's containerd, which make test leaves out
+	@scripts/setup test
+	@RAILCNI_BIN_DIR=$(abspath $(DIST)) CARGO=$(CARGO) scripts/as-root scripts/cluster-versions
 
 cluster-shell: build ## a shell with kubectl for two nodes with eight rails each; they end with it
 	@scripts/setup test

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use cluster::addresses::writes;
-use cluster::{BUSYBOX, Cluster, Kubectl, Node, RAILS, RAILS_NAMESPACE};
+use cluster::{BUSYBOX, Cluster, Kubectl, Node, RAILS, RAILS_NAMESPACE, Versions};
 use serde_json::{Value, json};
 use testkit::{eventually, pause};
 
@@ -47,7 +47,7 @@ struct Figures {
 
 /// Prints the table, of so many pods one by one and so many at once. All are on node1.
 pub(crate) fn run(rounds: usize, crowd: usize) -> Result<()> {
-    let cluster = Cluster::start(2)?;
+    let cluster = Cluster::start(Versions::Newest, 2)?;
     cluster.install_suite()?;
     peers::install(&cluster)?;
     time_multus(&cluster.nodes()[0])?;

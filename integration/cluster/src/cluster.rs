@@ -19,6 +19,7 @@ use crate::programs::Programs;
 use crate::run::Run;
 use crate::server::Server;
 use crate::users::User;
+use crate::versions::Versions;
 
 const READY: Duration = Duration::from_secs(180);
 /// What gives pods their eth0, from Debian's containernetworking-plugins.
@@ -39,9 +40,9 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts one with so many nodes; all are ready when it returns.
-    pub fn start(nodes: u8) -> Result<Self> {
-        let programs = Programs::of_cluster()?;
+    /// Starts one of these versions with so many nodes; all are ready when it returns.
+    pub fn start(versions: Versions, nodes: u8) -> Result<Self> {
+        let programs = Programs::of_cluster(versions)?;
         let run = Run::create("cluster")?;
         let fabric = Fabric::create(run.path())?;
         let kubelets: Vec<_> = (1..=nodes).map(kubelet).collect();

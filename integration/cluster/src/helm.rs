@@ -6,7 +6,8 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::command::output;
-use crate::programs::{KUBERNETES, Programs};
+use crate::programs::Programs;
+use crate::versions::Versions;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 /// The chart, below the repository.
@@ -63,7 +64,7 @@ impl Helm {
     /// `helm template` of the chart in kube-system.
     pub fn template(&self, args: &[&str]) -> Result<String> {
         let chart = chart().display().to_string();
-        let version = ["--kube-version", KUBERNETES];
+        let version = ["--kube-version", Versions::default().kubernetes()];
         self.run(&[&["template", "railcni", &chart, "-n", "kube-system"], &version[..], args].concat())
     }
 }

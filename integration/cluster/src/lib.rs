@@ -8,6 +8,7 @@ mod api;
 mod certificates;
 mod cluster;
 mod command;
+mod debian;
 mod fabric;
 mod file;
 mod helm;
@@ -21,6 +22,7 @@ mod server;
 mod settings;
 mod suite;
 mod users;
+mod versions;
 mod world;
 
 pub use api::{Api, Saved};
@@ -31,11 +33,16 @@ pub use images::{BUSYBOX, suite_image};
 pub use kubectl::Kubectl;
 pub use node::Node;
 pub use suite::{RAILS_NAMESPACE, network, plugins};
+pub use versions::Versions;
 pub use world::{Place, World};
 
-/// Builds the programs of the tests, if they are not in the cache.
-pub fn build() -> anyhow::Result<()> {
-    programs::Programs::of_tests().map(drop)
+/// Builds the programs of the tests, or of a cluster of other versions, if they are not in the cache.
+pub fn build(versions: Versions) -> anyhow::Result<()> {
+    let programs = match versions {
+        Versions::Newest => programs::Programs::of_tests(),
+        Versions::Oldest => programs::Programs::of_cluster(versions),
+    };
+    programs.map(drop)
 }
 
 /// The kinds of whereabouts, as its version 0.9 has them.

@@ -10,7 +10,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
-use cluster::Cluster;
+use cluster::{Cluster, Versions};
 
 #[derive(Parser)]
 #[command(about = "A real Kubernetes in namespaces of this machine")]
@@ -21,7 +21,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Build the cluster's programs, if they are not in the cache
+    /// Build the cluster's programs, if they are not in the cache: those of the tests, or with
+    /// RAILCNI_CLUSTER_VERSIONS=oldest those of a cluster of other versions
     Build,
     /// Write the files of deploy/ that the chart renders
     Manifests,
@@ -68,7 +69,7 @@ fn main() -> ExitCode {
 
 fn run(verb: &Verb) -> Result<()> {
     match verb {
-        Verb::Build => cluster::build(),
+        Verb::Build => cluster::build(Versions::asked()?),
         Verb::Manifests => manifests(),
         Verb::Shell { nodes } => shell(*nodes),
         Verb::Down => cluster::down(),
@@ -86,7 +87,7 @@ fn manifests() -> Result<()> {
 }
 
 fn shell(nodes: u8) -> Result<()> {
-    let cluster = Cluster::start(nodes)?;
+    let cluster = Cluster::start(Versions::asked()?, nodes)?;
     cluster.answer_to_down()?;
     cluster.install_suite()?;
     let (network, environment) = cluster.shell();

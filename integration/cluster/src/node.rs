@@ -25,6 +25,8 @@ use crate::users::User;
 const BEGIN: &str = include_str!("node/begin.sh");
 const END: &str = include_str!("node/end.sh");
 const SOCKET: &str = "run/containerd/containerd.sock";
+/// What containerd tells runc of each container, of pods' sandboxes too.
+const SANDBOXES: &str = "run/containerd/io.containerd.runtime.v2.task/k8s.io";
 /// containerd is there in half a second on a machine with nothing else to do.
 const STARTED: Duration = Duration::from_secs(60);
 
@@ -116,8 +118,21 @@ impl Node {
         output(command.arg(format!("--net={}", netns.display())).arg(program).args(args))
     }
 
-    /// The network namespace of a pod, as containerd gave it to its CNI plugin.
+    /// The network namespace of a pod, as containerd had its sandbox made in it.
     pub fn netns_of_pod(&self, namespace: &str, pod: &str) -> Result<PathBuf> {
+        let sandbox = self.sandbox_of_pod(namespace, pod)?;
+        let spec = self.path(SANDBOXES).join(sandbox).join("config.json");
+        let spec = fs::read(&spec).with_context(|| format!("read {}", spec.display()))?;
+        let spec: Value = serde_json::from_slice(&spec).context("parse the spec of a sandbox")?;
+        let mut namespaces = spec["linux"]["namespaces"].as_array().into_iter().flatten();
+        let network = namespaces.find(|one| one["type"] == "network");
+        let netns = network.and_then(|one| one["path"].as_str()).context("a sandbox without a network")?;
+        // /var/run is a link to /run, of whoever follows it.
+        Ok(self.path(netns.strip_prefix("/var").unwrap_or(netns)))
+    }
+
+    /// The ID of a pod's sandbox, by the cached result of its eth0.
+    fn sandbox_of_pod(&self, namespace: &str, pod: &str) -> Result<String> {
         let results = fs::read_dir(self.path("var/lib/cni/results")).context("no pod was attached yet")?;
         let caches = results.flatten().filter_map(|entry| fs::read(entry.path()).ok());
         let mut caches = caches.filter_map(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
@@ -129,9 +144,7 @@ impl Node {
             cache["ifName"] == "eth0" && arg("K8S_POD_NAMESPACE", namespace) && arg("K8S_POD_NAME", pod)
         };
         let cache = caches.find(of_pod).with_context(|| format!("no {namespace}/{pod} on {}", self.name))?;
-        let netns = cache["netns"].as_str().context("a cached result without netns")?;
-        // /var/run is a link to /run, of whoever follows it.
-        Ok(self.path(netns.strip_prefix("/var").unwrap_or(netns)))
+        Ok(cache["containerId"].as_str().context("a cached result without a container")?.to_owned())
     }
 
     /// The names of the network namespaces of its pods.
@@ -147,7 +160,10 @@ impl Node {
     /// What gives pods their eth0, when containerd has been restarted: the node's bridge, or a network config.
     pub fn set_default_network(&self, default: Option<&Value>) -> Result<()> {
         let default = default.cloned().unwrap_or_else(|| settings::bridge(&self.pod_subnet()));
-        self.put("etc/cni/net.d/00-multus.conf", settings::multus(&default).to_string())
+        self.put(
+            "etc/cni/net.d/00-multus.conf",
+            settings::multus(self.programs.versions(), &default).to_string(),
+        )
     }
 
     /// Kills containerd and starts it again: it has read all configs when this returns.
@@ -158,7 +174,7 @@ impl Node {
 
     /// Starts containerd; its socket listens when this returns.
     pub fn start_containerd(&mut self) -> Result<()> {
-        self.put("etc/containerd.toml", settings::CONTAINERD)?;
+        self.put("etc/containerd.toml", settings::containerd(self.programs.versions()))?;
         let mut command = Command::new(self.programs.path("containerd"));
         command.args(["--config", "/etc/containerd.toml"]).env("PATH", self.search_path());
         let mut server = Server::start(&self.keeper, "containerd", &mut command, &self.logs)?;
@@ -209,7 +225,8 @@ impl Node {
         fs::copy(tar, &inside).with_context(|| format!("copy {}", tar.display()))?;
         let mut ctr = Command::new(self.programs.path("ctr"));
         ctr.args(["--address", "/run/containerd/containerd.sock", "-n", "k8s.io", "images", "import"]);
-        self.output(ctr.args(["--local", "/run/image.tar"])).context("import an image")?;
+        ctr.args(settings::import(self.programs.versions())).arg("/run/image.tar");
+        self.output(&mut ctr).context("import an image")?;
         fs::remove_file(inside).context("remove the copy of an image")
     }
 

@@ -2,7 +2,23 @@
 
 use serde_json::{Value, json};
 
-pub(crate) const CONTAINERD: &str = include_str!("node/containerd.toml");
+use crate::versions::Versions;
+
+/// containerd's config, which has another form since its second major version.
+pub(crate) fn containerd(versions: Versions) -> &'static str {
+    match versions {
+        Versions::Newest => include_str!("node/containerd.toml"),
+        Versions::Oldest => include_str!("node/containerd-1.toml"),
+    }
+}
+
+/// What `ctr images import` has to be told to read the file itself, as that of Debian 12 always does.
+pub(crate) fn import(versions: Versions) -> &'static [&'static str] {
+    match versions {
+        Versions::Newest => &["--local"],
+        Versions::Oldest => &[],
+    }
+}
 
 /// kubelet's config: YAML, and so may be JSON.
 pub(crate) fn kubelet(cgroup: &str) -> Value {
@@ -40,9 +56,11 @@ pub(crate) fn kubelet(cgroup: &str) -> Value {
 }
 
 /// The only network config that containerd sees: Multus, with what gives a pod its eth0.
-pub(crate) fn multus(default: &Value) -> Value {
+pub(crate) fn multus(versions: Versions, default: &Value) -> Value {
+    // containerd 1 knows no STATUS and no GC, and refuses a version of CNI that has them.
+    let version = if versions == Versions::Newest { "1.1.0" } else { "1.0.0" };
     json!({
-        "cniVersion": "1.1.0",
+        "cniVersion": version,
         "name": "multus",
         "type": "multus",
         "kubeconfig": "/etc/cni/net.d/multus.kubeconfig",

@@ -19,15 +19,16 @@ mod rails;
 mod renewed;
 mod shared;
 mod verdict;
+mod versions;
 mod workloads;
 
-use cluster::Cluster;
+use cluster::{Cluster, Versions};
 use renewed::{Mine, Renewed};
 
 /// The cluster, for the calling test alone.
 fn cluster() -> Mine<'static, Cluster> {
     static CLUSTER: Renewed<Cluster> = Renewed::by(|| {
-        let cluster = Cluster::start(2).unwrap();
+        let cluster = Cluster::start(Versions::asked().unwrap(), 2).unwrap();
         cluster.install_suite().unwrap();
         cluster
     });
