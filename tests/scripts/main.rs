@@ -1,4 +1,4 @@
-//! The scripts that decide whether a run of the tests has passed.
+//! The scripts that decide whether a run of the tests has passed, and those that install.
 
 #![expect(clippy::unwrap_used, reason = "a test that fails says where")]
 
@@ -71,4 +71,31 @@ fn a_program_that_died_without_naming_a_test_fails_the_run() {
     assert!(!good && said.contains("-p three --lib"), "{said}");
     let (said, good) = again(9, "error: could not compile `one`\n", PASSES);
     assert!(!good && !said.contains("asked"), "{said}");
+}
+
+#[test]
+fn units_are_installed_for_the_place_of_railctl() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let to = tempfile::tempdir().unwrap();
+    let mut install = Command::new(root.join("scripts/install-units"));
+    install.arg(root.join("deploy/systemd")).arg(to.path().join("system")).arg("/opt/rail/bin");
+    assert!(install.status().unwrap().success());
+    let unit = |name: &str| std::fs::read_to_string(to.path().join("system").join(name)).unwrap();
+    assert!(unit("railcni-gc.service").contains("\nExecStart=/opt/rail/bin/railctl gc --apply\n"));
+    assert!(unit("railcni-gc.timer").contains("\nOnUnitActiveSec=15min\n"));
+    assert_eq!(std::fs::read_dir(to.path().join("system")).unwrap().count(), 2, "nothing half written");
+}
+
+/// They are run by hand: whoever renames a test hears of it here.
+#[test]
+fn the_tests_of_the_older_versions_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let script = std::fs::read_to_string(root.join("scripts/cluster-versions")).unwrap();
+    let list = script.split_once("tests=(").unwrap().1.split_once(')').unwrap().0;
+    for name in list.split_whitespace() {
+        let (module, test) = name.split_once("::").unwrap();
+        let file = root.join(format!("integration/cluster/tests/nodes/{module}.rs"));
+        let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(text.contains(&format!("#[test]\nfn {test}")), "{name} is not in {}", file.display());
+    }
 }
