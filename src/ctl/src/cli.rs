@@ -10,8 +10,10 @@ use std::sync::LazyLock;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
-use clap_complete::Shell;
+use clap_complete::{ArgValueCompleter, Shell};
 use runtime::{Object, Pairs};
+
+use crate::complete;
 
 /// Attach pods to rails, look at what they have, and try it all without hardware.
 #[derive(Debug, Parser)]
@@ -65,12 +67,12 @@ pub(crate) struct Manner {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Attach a network namespace to networks (ADD)
-    // clap's own usage has the dots behind the pod.
-    #[command(visible_alias = "add", override_usage = "railctl attach [OPTIONS] <NETWORK>... <NETNS>")]
+    /// Attach a network namespace to networks (ADD); `add` is the same
+    // clap's own usage has the dots behind the pod. A visible alias would be offered in place of the name.
+    #[command(alias = "add", override_usage = "railctl attach [OPTIONS] <NETWORK>... <NETNS>")]
     Attach(crate::verbs::Attach),
-    /// Take a network namespace off networks (DEL)
-    #[command(visible_alias = "del", override_usage = "railctl detach [OPTIONS] <NETWORK>... <NETNS>")]
+    /// Take a network namespace off networks (DEL); `del` is the same
+    #[command(alias = "del", override_usage = "railctl detach [OPTIONS] <NETWORK>... <NETNS>")]
     Detach(crate::verbs::Detach),
     /// Compare attachments with what was made at attach (CHECK)
     #[command(override_usage = "railctl check [OPTIONS] <NETWORK>... <NETNS>")]
@@ -128,7 +130,6 @@ pub(crate) enum Command {
         output: Format,
     },
     /// Write the manual pages of all commands
-    #[command(hide = true)]
     Man {
         /// Where to
         directory: PathBuf,
@@ -138,11 +139,14 @@ pub(crate) enum Command {
 /// Where plugins are unless `CNI_PATH` says so.
 pub(crate) const CNI_PATH: &str = "/opt/cni/bin";
 
+/// Where configs are unless `NETCONFPATH` says so.
+pub(crate) const CONF_DIR: &str = "/etc/cni/net.d";
+
 /// Where configs and plugins are.
 #[derive(Args, Debug)]
 pub(crate) struct Places {
     /// Directory of network configs
-    #[arg(long, value_name = "DIR", env = "NETCONFPATH", default_value = "/etc/cni/net.d")]
+    #[arg(long, value_name = "DIR", env = "NETCONFPATH", default_value = CONF_DIR)]
     pub(crate) conf_dir: PathBuf,
     /// Directories of plugins, separated by colons
     #[arg(long, value_name = "DIRS", env = "CNI_PATH", default_value = CNI_PATH, value_parser = of_text)]
@@ -156,9 +160,9 @@ pub(crate) struct Directories(pub(crate) Vec<PathBuf>);
 #[derive(Args, Debug)]
 pub(crate) struct Pod {
     /// Networks, then the pod: names of networks in the config directory, or files (conflist, conf, NetworkAttachmentDefinition,
-    /// SpiderMultusConfig); at last a network namespace, as a path or a name as `ip netns` has it
+    /// SpiderMultusConfig); at last a network namespace, as a path or a name as `ip netns` has it, or a pod of Kubernetes, as namespace/name
     // One list, so that options may stand between its words; how many there are, only all of them together say.
-    #[arg(required = true, num_args = 1.., value_names = ["NETWORK", "NETNS"])]
+    #[arg(required = true, num_args = 1.., value_names = ["NETWORK", "NETNS"], add = ArgValueCompleter::new(complete::networks_and_pods))]
     words: Vec<String>,
     /// Interface name, one for each network in their order [default: net1, net2, ...]
     #[arg(short, long = "ifname", value_name = "IFNAME", env = "CNI_IFNAME", value_delimiter = ',')]

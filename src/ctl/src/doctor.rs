@@ -10,13 +10,14 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
+use clap_complete::ArgValueCompleter;
 use host::doctor::{self, Check, Finding, Level, Sight, Whose, nccl};
 use host::{Host, Settings};
 use serde::Serialize;
 use state::{Dirs, file};
 
 use crate::cli::Format;
-use crate::{host as settings, output};
+use crate::{complete, host as settings, output};
 
 const WARNED: u8 = 2;
 const FAILED: u8 = 3;
@@ -25,10 +26,10 @@ const NONE: u8 = 4;
 #[derive(Args, Debug)]
 pub(crate) struct Doctor {
     /// A pod in place of the node: namespace/name, a network namespace (path or name), or a container ID
-    #[arg(value_name = "NETNS")]
+    #[arg(value_name = "POD", add = ArgValueCompleter::new(complete::pods))]
     netns: Option<String>,
-    /// The same
-    #[arg(long, value_name = "NS/NAME", conflicts_with = "netns")]
+    /// The same, as it was written at first
+    #[arg(long, value_name = "NS/NAME", conflicts_with = "netns", hide = true)]
     pod: Option<String>,
     /// How the node is to be: the file of `railctl host` [default: host.yaml in /etc/railcni, if it is there]
     #[arg(long, value_name = "FILE")]

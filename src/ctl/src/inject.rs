@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use clap::Args;
+use clap::{Args, ValueEnum};
+use clap_complete::ArgValueCompleter;
 use inject::{Injection, Namespace, Networks, Outcome, Policy};
 use runtime::network;
 use serde_json::Value;
 
+use crate::complete;
 use crate::output::{to_yaml, warn, write};
 
 #[derive(Args, Debug)]
@@ -23,11 +25,24 @@ pub(crate) struct Inject {
     #[arg(long = "config", value_name = "FILE")]
     pub(crate) configs: Vec<PathBuf>,
     /// Namespace in which the controller makes the networks of Fabrics
-    #[arg(long, value_name = "NAMESPACE", default_value = "default")]
+    #[arg(long, value_name = "NAMESPACE", default_value = "default", add = ArgValueCompleter::new(complete::namespaces))]
     pub(crate) networks_namespace: String,
     /// Namespaces whose SpiderMultusConfigs count for pods of all namespaces; those of others count for pods of their own
     #[arg(long, value_name = "NAMESPACE", value_delimiter = ',', default_values_t = Policy::CONFIGS.map(str::to_owned))]
     pub(crate) config_namespaces: Vec<String>,
+    /// How the objects are printed
+    #[arg(short, long, value_enum, default_value_t = PrintAs::Yaml)]
+    pub(crate) output: PrintAs,
+}
+
+/// Forms of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[expect(clippy::doc_markdown, reason = "the help text, which people read without backticks")]
+pub(crate) enum PrintAs {
+    /// YAML, with --- between objects
+    Yaml,
+    /// JSON, one object after the other
+    Json,
 }
 
 pub(crate) fn run(args: &Inject) -> Result<()> {
@@ -43,8 +58,11 @@ pub(crate) fn run(args: &Inject) -> Result<()> {
         } else {
             document
         };
-        let separator = if index > 0 { "---\n" } else { "" };
-        write(&format!("{separator}{}", to_yaml(&document)))?;
+        match args.output {
+            PrintAs::Yaml if index > 0 => write(&format!("---\n{}", to_yaml(&document))),
+            PrintAs::Yaml => write(&to_yaml(&document)),
+            PrintAs::Json => write(&format!("{document:#}\n")),
+        }?;
     }
     Ok(())
 }

@@ -22,10 +22,21 @@ pub(crate) fn list<T: serde::de::DeserializeOwned>(arguments: &[&str]) -> Result
     items.with_context(|| format!("kubectl get {}: objects of another version", arguments.join(" ")))
 }
 
+/// The names of all objects of a kind, for somebody who is typing and waits.
+pub(crate) fn names(kind: &str) -> Result<Vec<String>> {
+    let text = text_within("2s", &["get", kind, "--output=name"], None)?;
+    // Each line is KIND/NAME.
+    Ok(text.lines().filter_map(|line| Some(line.split_once('/')?.1.to_owned())).collect())
+}
+
 /// What it prints.
 pub(crate) fn text(arguments: &[&str], input: Option<&str>) -> Result<String> {
+    text_within("60s", arguments, input)
+}
+
+fn text_within(limit: &str, arguments: &[&str], input: Option<&str>) -> Result<String> {
     let mut command = Command::new("kubectl");
-    command.args(arguments).arg("--request-timeout=60s");
+    command.args(arguments).arg(format!("--request-timeout={limit}"));
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().context("run kubectl, which must be in PATH")?;
     let mut stdin = child.stdin.take().context("kubectl's stdin")?;

@@ -2,6 +2,7 @@
 
 mod build;
 mod cli;
+mod complete;
 mod demo;
 mod doctor;
 mod explain;
@@ -22,17 +23,18 @@ mod release;
 mod render;
 mod show;
 mod verbs;
+mod watch;
 mod who;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::CommandFactory as _;
 use cli::{Cli, Command};
 use nix::unistd::Uid;
 use output::{BAD, styled};
 
 fn main() -> ExitCode {
+    complete::answer();
     let cli = Cli::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
     output::set(cli.manner);
     match run(cli.command) {
@@ -97,11 +99,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Host(command) => host::run(&command),
         Command::Map(args) => map::run(&args),
         Command::Demo(args) => demo::run(&args),
-        Command::Completion { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "railctl", &mut script);
-            Ok(std::io::Write::write_all(&mut std::io::stdout(), &script)?)
-        }
+        Command::Completion { shell } => complete::script(shell),
         Command::Version { output } => build::run(output),
         Command::Man { directory } => man::run(&directory),
     }?;

@@ -10,10 +10,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, ValueEnum as _};
+use clap_complete::ArgValueCompleter;
 use fabric::{Lack, Networks, Node, Options, Place, Row, Slots};
 use serde_json::{Value, json};
 
 use crate::cli::Format;
+use crate::complete;
 use crate::output::{self, Table, line, warn};
 
 pub(crate) const HELP: &str = "\
@@ -34,7 +36,7 @@ pub(crate) struct Plan {
     #[arg(short = 'o', long = "output-dir", value_name = "DIR", conflicts_with_all = ["explain", "check"], value_parser = directory)]
     pub(crate) directory: Option<PathBuf>,
     /// Namespace of networks and of the operator's objects
-    #[arg(short, long, default_value = "default")]
+    #[arg(short, long, default_value = "default", add = ArgValueCompleter::new(complete::namespaces))]
     pub(crate) namespace: String,
     /// One network for all rails (child links), in place of one per rail
     #[arg(long)]
@@ -51,7 +53,7 @@ pub(crate) struct Plan {
     /// Compare with what is in the cluster, by kubectl, and say each difference
     #[arg(long)]
     pub(crate) check: bool,
-    /// How the rails are printed
+    /// How the rails are printed, and what --explain and --check say
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(crate) output: Format,
 }
@@ -86,8 +88,8 @@ pub(crate) fn run(args: &Plan) -> Result<()> {
     })?;
     plan.notes.iter().for_each(|note| warn(note));
     match (&args.explain, args.check, &args.directory) {
-        (Some(word), ..) => explain(&plan, word),
-        (_, true, _) => check(&plan, &options(args)),
+        (Some(word), ..) => explain(&plan, word, args.output),
+        (_, true, _) => check(&plan, args),
         (.., Some(directory)) => directory::write(directory, &plan, &options(args)),
         _ => show(&plan, args),
     }
@@ -162,11 +164,14 @@ fn show(plan: &fabric::Plan, args: &Plan) -> Result<()> {
 }
 
 /// An address: whose; a node: what it has.
-fn explain(plan: &fabric::Plan, word: &str) -> Result<()> {
+fn explain(plan: &fabric::Plan, word: &str, format: Format) -> Result<()> {
     if let Ok(address) = word.parse::<IpAddr>() {
         let place = plan
             .place(address)
             .with_context(|| format!("{address} is in no subnet of fabric {:?}", plan.name))?;
+        if !format.is_table() {
+            return output::print(&[value(&place)], format);
+        }
         return line(&format!("{address} is {}", described(&place)));
     }
     let places = plan.slices_of(word).with_context(|| {
@@ -175,7 +180,17 @@ fn explain(plan: &fabric::Plan, word: &str) -> Result<()> {
             plan.name
         )
     })?;
+    if !format.is_table() {
+        return output::print(&places.iter().map(value).collect::<Vec<_>>(), format);
+    }
     places.iter().try_for_each(|place| line(&described(place)))
+}
+
+fn value(place: &Place<'_>) -> Value {
+    json!({
+        "fabric": place.name, "rail": place.rail, "node": place.node, "subnet": place.slice.subnet,
+        "gateway": place.slice.gateway,
+    })
 }
 
 fn described(place: &Place<'_>) -> String {
@@ -184,15 +199,21 @@ fn described(place: &Place<'_>) -> String {
     format!("{} (rail {}) of {node}: {}{gateway}", place.name, place.rail, place.slice.subnet)
 }
 
-fn check(plan: &fabric::Plan, options: &Options) -> Result<()> {
-    let wanted: Vec<Value> = plan.objects(options).into_iter().flat_map(|(_, objects)| objects).collect();
+fn check(plan: &fabric::Plan, args: &Plan) -> Result<()> {
+    let wanted: Vec<Value> =
+        plan.objects(&options(args)).into_iter().flat_map(|(_, objects)| objects).collect();
     let wanted: Vec<Value> = wanted.into_iter().filter(|object| object["kind"] != "DaemonSet").collect();
     let differences = fabric::differences(&wanted, &cluster::objects(&wanted)?);
-    differences.iter().try_for_each(|difference| line(difference))?;
+    let is_read = args.output.is_table();
+    if is_read {
+        differences.iter().try_for_each(|difference| line(difference))?;
+    } else {
+        output::print(&json!({ "objects": wanted.len(), "differences": differences }), args.output)?;
+    }
     ensure!(
         differences.is_empty(),
         "the cluster differs from the plan in {} places: apply it, or change the fabric",
         differences.len()
     );
-    line(&format!("all {} objects are as planned", wanted.len()))
+    if is_read { line(&format!("all {} objects are as planned", wanted.len())) } else { Ok(()) }
 }

@@ -1,7 +1,6 @@
 //! `railctl pools`: how much of each address pool is used. Takes no lock and writes nothing.
 
 mod cluster;
-mod watch;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -14,6 +13,7 @@ use state::Dirs;
 
 use crate::cli::Format;
 use crate::output::{self, FAINT, Table, WARN, styled};
+use crate::watch;
 
 #[derive(Args, Debug)]
 pub(crate) struct Pools {

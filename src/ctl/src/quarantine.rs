@@ -47,7 +47,7 @@ pub(crate) fn run(args: &Quarantine) -> Result<()> {
     }
     let quarantined = list(&dirs)?;
     match args.output {
-        Format::Table | Format::Wide => table(&quarantined),
+        Format::Table | Format::Wide => table(&quarantined, args.output == Format::Wide),
         format => output::print(&quarantined, format),
     }
 }
@@ -70,14 +70,17 @@ fn list(dirs: &Dirs) -> Result<Vec<Quarantined>> {
     Ok(found.into_iter().map(quarantined).collect())
 }
 
-fn table(quarantined: &[Quarantined]) -> Result<()> {
+fn table(quarantined: &[Quarantined], is_wide: bool) -> Result<()> {
     if quarantined.is_empty() {
         return output::line(&styled(FAINT, "no address is quarantined"));
     }
-    let mut table = Table::new(&["ADDRESS", "POOL", "ENDS IN"]);
-    for Quarantined { address, pool, seconds_left, .. } in quarantined {
+    let headings = ["ADDRESS", "POOL", "ENDS IN", "UNTIL"];
+    let columns = if is_wide { 4 } else { 3 };
+    let mut table = Table::new(&headings[..columns]);
+    for Quarantined { address, pool, seconds_left, until } in quarantined {
         let pool = pool.as_deref().unwrap_or(NOT_OF_POOLS_D);
-        table.row([address.to_string(), pool.to_owned(), format!("{seconds_left} s")]);
+        let cells = [address.to_string(), pool.to_owned(), format!("{seconds_left} s"), until.clone()];
+        table.row(cells.into_iter().take(columns));
     }
     output::text(&table.render())
 }

@@ -2,10 +2,10 @@
 
 use anyhow::{Result, ensure};
 use clap::{Args, Subcommand};
+use clap_complete::ArgValueCompleter;
 use serde_json::Value;
 
-use crate::kubectl;
-use crate::output;
+use crate::{complete, kubectl, output};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Release {
@@ -16,6 +16,7 @@ pub(crate) enum Release {
 #[derive(Args, Debug)]
 pub(crate) struct ReleaseNode {
     /// Its name in Kubernetes
+    #[arg(add = ArgValueCompleter::new(complete::rail_nodes))]
     pub(crate) name: String,
     /// Even if Kubernetes holds it to be Ready: it must be off, or its pods' addresses are given twice
     #[arg(long)]

@@ -3,11 +3,12 @@
 mod live;
 mod print;
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
+use clap_complete::ArgValueCompleter;
 use cni::log::rfc3339_of;
 use netlink::Rtnetlink;
 use netns::{Living, NetNs};
@@ -19,22 +20,25 @@ use serde::Serialize;
 use state::Dirs;
 
 use crate::cli::Format;
-use crate::output;
 use crate::pod::netns_path;
+use crate::{complete, output, watch};
 use live::{Interface, Routing};
 
 #[derive(Args, Debug)]
 pub(crate) struct Show {
-    /// Only this pod: a network namespace (path or name) or a container ID
-    #[arg(value_name = "NETNS|CONTAINER")]
+    /// Only this pod: namespace/name, a network namespace (path or name), or a container ID
+    #[arg(value_name = "POD", add = ArgValueCompleter::new(complete::pods))]
     pub(crate) pod: Option<String>,
+    /// Again whenever something changes, until it is interrupted
+    #[arg(short, long)]
+    pub(crate) watch: bool,
     /// How it is printed
     #[arg(short, long, value_enum, default_value_t = Format::Table)]
     pub(crate) output: Format,
 }
 
 /// One pod with its attachments.
-#[derive(Debug, Serialize)]
+#[derive(Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Pod {
     /// `namespace/name` in Kubernetes, where its runtime has cached it.
@@ -51,7 +55,7 @@ pub(crate) struct Pod {
 }
 
 /// One attachment; without `interface` the link of this name is not there.
-#[derive(Debug, Serialize)]
+#[derive(Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Shown {
     network: String,
@@ -72,7 +76,7 @@ pub(crate) struct Shown {
 }
 
 /// A link that an attachment has by its record; without more than the name it is not there.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Named {
     ifname: String,
     #[serde(flatten)]
@@ -81,21 +85,26 @@ pub(crate) struct Named {
 
 pub(crate) fn run(args: &Show) -> Result<()> {
     let dirs = Dirs::from_env()?;
-    let (attachments, names) = (records::attachments(&dirs)?, names(&dirs));
-    let chosen = choose(attachments, args.pod.as_deref(), &names)?;
+    let view = print::View { in_full: args.pod.is_some(), is_wide: args.output == Format::Wide };
+    watch::follow(
+        args.watch,
+        || look(&dirs, args.pod.as_deref()),
+        |pods| {
+            if args.output.is_table() { print::pods(pods, view) } else { output::print(pods, args.output) }
+        },
+    )
+}
+
+fn look(dirs: &Dirs, pod: Option<&str>) -> Result<Vec<Pod>> {
+    let (attachments, names) = (records::attachments(dirs)?, names(dirs));
+    let chosen = choose(attachments, pod, &names)?;
     let living = Living::look().context("look for network namespaces in /proc")?;
     let pods = by_pod(chosen).into_values().map(|attachments| show(&attachments, &living));
     let mut pods = pods.collect::<Result<Vec<_>>>()?;
     for pod in &mut pods {
         pod.name = names.get(&pod.container_id).cloned();
     }
-    match args.output {
-        Format::Table | Format::Wide => {
-            let view = print::View { in_full: args.pod.is_some(), is_wide: args.output == Format::Wide };
-            print::pods(&pods, view)
-        }
-        format => output::print(&pods, format),
-    }
+    Ok(pods)
 }
 
 /// The network namespace of what people call a pod: a path or name, `namespace/name`, or a container ID.
@@ -113,6 +122,21 @@ pub(crate) fn netns_of(pod: &str) -> Result<NetNs> {
 fn names(dirs: &Dirs) -> Names {
     let cached = Cache::of_runtime(dirs).list().unwrap_or_default();
     cached.into_iter().filter_map(|entry| Some((entry.container_id.clone(), entry.pod()?))).collect()
+}
+
+/// What Kubernetes calls the pods that have a network on this node.
+pub(crate) fn pod_names(dirs: &Dirs) -> BTreeSet<String> {
+    names(dirs).into_values().collect()
+}
+
+/// Container ID and network namespace of the pod that Kubernetes calls `namespace/name`; of several that had the name, one that is
+/// alive.
+pub(crate) fn sandbox(dirs: &Dirs, pod: &str) -> Option<(String, PathBuf)> {
+    let cached = Cache::of_runtime(dirs).list().unwrap_or_default();
+    let called = cached.into_iter().filter(|entry| entry.pod().as_deref() == Some(pod));
+    let sandboxes: Vec<_> = called.map(|entry| (entry.container_id, PathBuf::from(entry.netns))).collect();
+    let alive = sandboxes.iter().find(|(_, netns)| NetNs::open(netns).is_ok());
+    alive.or(sandboxes.last()).cloned()
 }
 
 /// What Kubernetes calls the pod of a container ID.

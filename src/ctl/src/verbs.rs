@@ -9,6 +9,7 @@ mod wishes;
 use anyhow::{Result, ensure};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _};
+use clap_complete::ArgValueCompleter;
 use netns::NetNs;
 use runtime::{Driver, Keep, Network, RuntimeConf};
 use serde_json::json;
@@ -16,8 +17,7 @@ use state::Dirs;
 
 use crate::cli::{Cli, Format, Places, Pod};
 use crate::output::{self, Table};
-use crate::pod::netns_path;
-use crate::reconcile;
+use crate::{complete, reconcile};
 use calls::Call;
 use outcome::Became::{Done, Skipped};
 use outcome::Outcomes;
@@ -64,7 +64,7 @@ pub(crate) struct Check {
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Gc {
     /// Names of networks in the config directory, or files
-    #[arg(value_name = "NETWORK")]
+    #[arg(value_name = "NETWORK", add = ArgValueCompleter::new(complete::networks))]
     networks: Vec<String>,
     /// Release every attachment of the networks, in use or not
     #[arg(long, conflicts_with_all = ["dry_run", "apply"])]
@@ -91,7 +91,7 @@ pub(crate) struct Gc {
 #[derive(Args, Debug)]
 pub(crate) struct Status {
     /// Names of networks in the config directory, or files
-    #[arg(required = true, value_name = "NETWORK")]
+    #[arg(required = true, value_name = "NETWORK", add = ArgValueCompleter::new(complete::networks))]
     networks: Vec<String>,
     /// How the outcomes are printed
     #[arg(short, long, value_enum, default_value_t = Format::Table)]
@@ -176,7 +176,7 @@ pub(crate) fn check(check: &Check) -> Result<()> {
 
 /// A name that was mistyped looks like a pod that is gone.
 fn warn_without_namespace(args: &Pod) -> Result<()> {
-    let netns = netns_path(args.netns())?;
+    let (_, netns) = calls::sandbox(args)?;
     if let Err(error) = NetNs::open(&netns) {
         output::warn(&format!("no pod is at {}: {error}", netns.display()));
     }

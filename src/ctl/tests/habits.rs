@@ -253,5 +253,115 @@ fn every_command_has_a_manual_page() {
     assert!(page("railctl.8").contains("railctl\\-attach(8)"));
     assert!(page("railctl-attach.8").contains("\\-\\-dry\\-run"));
     assert!(page("railctl-node-init.8").contains("\\-\\-root"));
-    assert!(!pages.path().join("railctl-man.8").exists());
+    assert!(page("railctl.8").contains("railctl\\-man(8)"));
+}
+
+/// One that its runtime has attached, as libcni keeps it.
+fn cached(fake: &Fake, network: &str, pod: &str) {
+    let (namespace, name) = pod.split_once('/').unwrap();
+    let config = json!({ "cniVersion": "1.1.0", "name": network, "plugins": [{ "type": "a" }] }).to_string();
+    std::fs::create_dir_all(fake.path("peers/results")).unwrap();
+    let entry = json!({
+        "kind": "cniCacheV1", "containerId": "sandbox", "config": base64(&config), "ifName": "net7",
+        "networkName": network, "netns": NETNS, "result": fake::result("1.1.0", 1),
+        "cniArgs": [["K8S_POD_NAMESPACE", namespace], ["K8S_POD_NAME", name]],
+    });
+    fake.write(&format!("peers/results/{network}-sandbox-net7"), &entry.to_string());
+}
+
+fn base64(text: &str) -> String {
+    let output =
+        Command::new("sh").args(["-c", &format!("printf %s '{text}' | base64 -w 0")]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn on_node(fake: &Fake, args: &[&str]) -> Command {
+    let mut command = fake.command(std::path::Path::new(env!("CARGO_BIN_EXE_railctl")));
+    command.args(args).env("RAILCNI_PEER_DIR", fake.path("peers"));
+    command
+}
+
+#[test]
+fn a_pod_is_called_as_kubernetes_calls_it() {
+    let fake = Fake::new();
+    cached(&fake, "rail1", "rails/train-0");
+    // The config is that of the attach: Multus has it from the API server, and no file does.
+    let checked = on_node(&fake, &["check", "rail1", "rails/train-0"]).output().unwrap();
+    assert_eq!(succeeds(&checked), "✓ rail1 (net7) is as it was made\n");
+    let calls = fake.take_calls();
+    let [call] = &calls[..] else { panic!("{calls:?}") };
+    assert!(
+        call.env.contains(&"CNI_CONTAINERID=sandbox".to_owned())
+            && call.env.contains(&"CNI_IFNAME=net7".to_owned())
+    );
+    assert_eq!(call.stdin["prevResult"]["ips"][0]["address"], "10.0.0.1/24");
+    let unknown = on_node(&fake, &["check", "rail1", "rails/train-1"]).output().unwrap();
+    assert!(fails(&unknown).contains("no pod is at"), "{}", said(&unknown));
+}
+
+#[test]
+fn a_shell_is_offered_networks_and_pods() {
+    let fake = Fake::new();
+    fake.network("rail1", "1.1.0", &["a"]);
+    fake.network("rail2", "1.1.0", &["a"]);
+    cached(&fake, "rail1", "rails/train-0");
+    let railctl = std::path::Path::new(env!("CARGO_BIN_EXE_railctl"));
+    let path = format!("{}:{}", railctl.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let offered = |words: &[&str]| {
+        let (line, last) = (words.join(" "), words.len() - 1);
+        let script = format!(
+            "source <(railctl completion bash); COMP_WORDS=({line} ''); COMP_CWORD={}; COMP_TYPE=9\n\
+             _clap_complete_railctl railctl '' {}; printf '%s\n' \"${{COMPREPLY[@]}}\"",
+            last + 1,
+            words[last],
+        );
+        let mut command = fake.command(std::path::Path::new("bash"));
+        command.args(["-c", &script]).env("PATH", &path).env("RAILCNI_PEER_DIR", fake.path("peers"));
+        succeeds(&command.output().unwrap()).lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let has = |words: &[&str], name: &str| offered(words).iter().any(|one| one == name);
+    let networks = offered(&["railctl", "attach"]);
+    assert!(networks.contains(&"rail1".into()) && networks.contains(&"rail2".into()), "{networks:?}");
+    assert!(!has(&["railctl", "explain"], "rails/train-0"), "that is no network");
+    assert!(
+        has(&["railctl", "check", "rail1"], "rails/train-0"),
+        "{:?}",
+        offered(&["railctl", "check", "rail1"])
+    );
+    assert!(has(&["railctl", "show"], "rails/train-0"));
+    assert!(has(&["railctl"], "attach") && has(&["railctl", "explain"], "rail2"));
+}
+
+#[test]
+fn a_chain_is_explained_with_what_this_machine_has_of_it() {
+    let fake = Fake::new();
+    fake.write(
+        "net.d/chain.conflist",
+        r#"{"cniVersion":"1.1.0","name":"chain","plugins":[{"type":"macvlan","master":"no-such-nic"},{"type":"coordinator"}]}"#,
+    );
+    let text = succeeds(&fake.railctl(&["explain", "chain"]));
+    for line in [
+        "1. macvlan\n",
+        "2. coordinator\n",
+        "on this machine, now\n  net1: an ADD would fail: master \"no-such-nic\"",
+    ] {
+        assert!(text.contains(line), "{line:?} is not in\n{text}");
+    }
+    let told = json(&succeeds(&fake.railctl(&["explain", "chain", "-o", "json"])));
+    assert_eq!((&told[0]["network"], &told[0]["steps"][0]["title"]), (&json!("chain"), &json!("1. macvlan")));
+}
+
+/// As long as anybody reads.
+#[test]
+fn show_goes_on_until_nobody_reads() {
+    use std::io::{BufRead as _, BufReader};
+    let fake = Fake::new();
+    let mut child =
+        on_node(&fake, &["show", "--watch"]).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "no attachment is on record");
+    assert!(child.try_wait().unwrap().is_none(), "it ended though it is to watch");
+    drop(lines);
+    let ended = testkit::eventually(std::time::Duration::from_secs(30), || child.try_wait().unwrap());
+    assert!(ended.expect("it ends").success());
 }

@@ -42,6 +42,8 @@ pub struct Driver {
     pub(crate) path: Vec<PathBuf>,
     /// Results of ADD.
     pub cache: Cache,
+    /// Those of the node's container runtime, for attachments that it has made: read only.
+    pub of_runtime: Cache,
     /// Variables that the plugins get beside our own environment.
     pub env: Vec<(String, OsString)>,
     /// Takes what a plugin logged, and whether it failed.
@@ -51,7 +53,7 @@ pub struct Driver {
 impl Driver {
     /// A driver that looks for plugins in `path`, and keeps its cache below the state directory.
     pub fn new(path: Vec<PathBuf>, dirs: &Dirs, log: fn(&str, bool)) -> Self {
-        Self { path, cache: Cache::new(dirs), env: Vec::new(), log }
+        Self { path, cache: Cache::new(dirs), of_runtime: Cache::of_runtime(dirs), env: Vec::new(), log }
     }
 
     /// ADD of every plugin in order; the last result. After a failure every plugin gets a DEL, as runtimes do it; unless one of
@@ -109,7 +111,7 @@ impl Driver {
         if network.list.disable_check {
             return Ok(false);
         }
-        let cached = self.cache.load(network.name(), runtime)?;
+        let cached = self.cached(network.name(), runtime)?;
         let result = cached.map(|entry| cached_result(&entry.result, network)).transpose()?;
         let added = Injection { prev_result: result.as_ref(), ..injection(runtime) };
         for plugin in &network.list.plugins {
@@ -122,7 +124,7 @@ impl Driver {
     /// the cache for the next try.
     pub fn del(&self, network: &Network, runtime: &RuntimeConf) -> Result<()> {
         // A damaged cache must not hold a container back: a plugin has to do without anyway.
-        let cached = self.cache.load(network.name(), runtime).ok().flatten();
+        let cached = self.cached(network.name(), runtime).ok().flatten();
         let result = cached.and_then(|entry| cached_result(&entry.result, network).ok());
         let result = result.filter(|_| network.version() >= Version::V0_4_0);
         let added = Injection { prev_result: result.as_ref(), ..injection(runtime) };
@@ -144,9 +146,17 @@ impl Driver {
         Ok(true)
     }
 
+    /// What is remembered of an ADD: ours, or the runtime's.
+    fn cached(&self, name: &str, runtime: &RuntimeConf) -> Result<Option<Entry>> {
+        match self.cache.load(name, runtime)? {
+            Some(entry) => Ok(Some(entry)),
+            None => self.of_runtime.load(name, runtime),
+        }
+    }
+
     /// The network as it was when this attachment was made, for one whose config is gone.
     pub fn remembered(&self, name: &str, runtime: &RuntimeConf) -> Result<Option<Network>> {
-        let Some(entry) = self.cache.load(name, runtime)? else { return Ok(None) };
+        let Some(entry) = self.cached(name, runtime)? else { return Ok(None) };
         Network::parse(&entry.config()?).map(Some).context("read the network from the cache")
     }
 }

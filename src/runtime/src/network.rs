@@ -61,6 +61,16 @@ fn by_name(name: &str, folder: &Path) -> Result<Network> {
     bail!("no network {name:?} is configured in {} ({count} config files): see --conf-dir", folder.display())
 }
 
+/// The names of all networks of `folder`, as far as its files can be read.
+pub fn names(folder: &Path) -> Vec<String> {
+    let files = files(folder, &["conflist", "conf", "json"]).unwrap_or_default();
+    let networks = files.iter().filter_map(|path| from_file(path).ok()).flatten();
+    let mut names: Vec<_> = networks.map(|network| network.name().to_owned()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
 fn from_file(path: &Path) -> Result<Vec<Network>> {
     let text = text(path)?;
     let parsed = match path.extension().and_then(OsStr::to_str) {

@@ -13,7 +13,7 @@ const MAIN: u32 = 254;
 const DEFAULT: u32 = 253;
 
 /// A link of the pod.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Interface {
     pub(crate) kind: String,
@@ -33,7 +33,7 @@ pub(crate) struct Interface {
 }
 
 /// Rules and routes as ip(8) words them.
-#[derive(Debug, Serialize)]
+#[derive(Debug, PartialEq, Serialize)]
 pub(crate) struct Routing {
     pub(crate) rules: Vec<String>,
     /// By table, `main` last.

@@ -1,12 +1,16 @@
 //! What the command line asks for, network by network.
 
+use std::path::{Path, PathBuf};
+
 use anyhow::{Result, bail};
 use runtime::{Driver, Network, RuntimeConf, network};
+use state::Dirs;
 
 use super::memory;
 use crate::cli::{self, Places};
 use crate::output::warn;
 use crate::pod::{container_id, netns_path};
+use crate::show;
 
 /// One network for one interface of the pod.
 pub(super) struct Call {
@@ -70,11 +74,23 @@ pub(super) fn with_memory(args: &cli::Pod, driver: &Driver) -> Result<Vec<Call>>
     calls.collect()
 }
 
+/// The network namespace of the pod; and its container ID, where it is one that Kubernetes calls `namespace/name`.
+pub(super) fn sandbox(args: &cli::Pod) -> Result<(Option<String>, PathBuf)> {
+    let word = args.netns();
+    let may_be_a_name = word.split('/').count() == 2 && !Path::new(word).exists();
+    let named = if may_be_a_name { show::sandbox(&Dirs::from_env()?, word) } else { None };
+    match named {
+        Some((container_id, netns)) => Ok((Some(container_id), netns)),
+        None => Ok((None, netns_path(word)?)),
+    }
+}
+
 /// What all calls for a pod have in common.
 fn runtime(args: &cli::Pod) -> Result<RuntimeConf> {
-    let netns = netns_path(args.netns())?;
+    let (known, netns) = sandbox(args)?;
+    let container_id = args.container_id.clone().or(known).unwrap_or_else(|| container_id(&netns));
     Ok(RuntimeConf {
-        container_id: args.container_id.clone().unwrap_or_else(|| container_id(&netns)),
+        container_id,
         netns: netns.display().to_string(),
         ifname: String::new(),
         args: args.args.clone().unwrap_or_default(),

@@ -13,9 +13,11 @@ use state::{AttachmentKey, Dirs};
 
 use crate::pod::NAMED;
 
-/// The interfaces that a container has from a network, by our cache and by the records of the plugins.
+/// The interfaces that a container has from a network, by our cache, by the runtime's and by the records of the plugins.
 pub(super) fn ifnames(driver: &Driver, network: &str, container_id: &str) -> Result<Vec<String>> {
     let mut names = driver.cache.ifnames(network, container_id)?;
+    // The runtime's own is nobody's to trust in when it cannot be read: then the records have to do.
+    names.extend(driver.of_runtime.ifnames(network, container_id).unwrap_or_default());
     let is_of = |attachment: &Attachment| {
         (attachment.key.network.as_str(), attachment.key.container_id.as_str()) == (network, container_id)
     };

@@ -1,4 +1,4 @@
-//! The same table again whenever it changes.
+//! `-w`: the same table again whenever it changes.
 
 use std::io::stdout;
 use std::os::fd::AsFd as _;
@@ -13,7 +13,7 @@ use crate::output;
 const EVERY: u16 = 2_000;
 
 /// Looks once, or for as long as anybody reads. A look that fails later than the first is said, and is not the end.
-pub(super) fn follow<T: PartialEq>(
+pub(crate) fn follow<T: PartialEq>(
     watch: bool,
     look: impl Fn() -> Result<T>,
     show: impl Fn(&T) -> Result<()>,
