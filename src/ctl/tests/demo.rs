@@ -75,6 +75,35 @@ fn eight_rails_come_up_are_proved_and_go() {
     assert!(traces().is_empty(), "{:?}", traces());
 }
 
+/// What the demo says in its own words: times differ from run to run, and what `ip` prints from version to version.
+fn words(printed: &str) -> Vec<String> {
+    const UNITS: [&str; 4] = ["ms", "s", "ms,", "s,"];
+    let is_time = |word: &str| word.starts_with(|c: char| c.is_ascii_digit());
+    let line = |line: &str| {
+        let all: Vec<&str> = line.split_whitespace().collect();
+        let is_kept = |at: &usize| {
+            let unit = |at: usize| all.get(at).is_some_and(|word| UNITS.contains(word));
+            !(unit(*at) || is_time(all[*at]) && unit(at + 1))
+        };
+        (0..all.len()).filter(is_kept).map(|at| all[at]).collect::<Vec<_>>().join(" ")
+    };
+    let own = |block: &str| match block.trim_start().starts_with("pod$ ip ") {
+        true => block.lines().take(1).map(line).collect::<Vec<_>>(),
+        false => block.lines().map(line).collect(),
+    };
+    printed.split("\n\n").flat_map(own).collect()
+}
+
+/// `docs/demo.svg` is drawn from it. To write it anew: `railctl demo >docs/demo.txt && cargo run -p xtask`.
+#[test]
+fn the_picture_in_the_docs_is_of_what_the_demo_prints() {
+    let _world = World::new();
+    let said = text(&demo(&plugins(), &[]), true);
+    let kept = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/demo.txt")).unwrap();
+    assert_eq!(words(&kept), words(&said));
+    assert!(kept.lines().all(|line| line.chars().count() <= 100), "the picture has 100 columns");
+}
+
 #[test]
 fn what_is_kept_can_be_looked_at_and_removed() {
     let _world = World::new();
