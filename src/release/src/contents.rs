@@ -61,7 +61,7 @@ impl Built {
             man: texts(&made.join("man"))?,
             completions: texts(&made.join("completions"))?,
             units: texts(&root.join("deploy/systemd"))?,
-            docs: ["CHANGELOG.md", "LICENSE", "README.md", "SECURITY.md"]
+            docs: ["CHANGELOG.md", "LICENSE", "README.md", "README.zh.md", "SECURITY.md"]
                 .iter()
                 .map(|name| text(root, name))
                 .collect::<Result<_>>()?,

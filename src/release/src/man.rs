@@ -8,9 +8,10 @@ pub fn page(plugin: &str, release: &str, readme: &str) -> Result<String> {
     let paragraph = body.trim_start().lines().next().context("a README of a title alone")?;
     let about = paragraph.split(". ").next().unwrap_or(paragraph).trim_end_matches('.');
     let mut page = format!(
-        ".TH RAILCNI-{} 8 \"\" \"railcni {release}\" \"CNI plugins\"\n.SH NAME\nrailcni-{plugin} \\- {}\n.SH DESCRIPTION\n",
+        ".TH RAILCNI-{} 8 \"\" \"railcni {release}\" \"CNI plugins\"\n.SH NAME\nrailcni-{plugin} \\- {}\n{}.SH DESCRIPTION\n",
         plugin.to_uppercase(),
-        inline(about)
+        inline(about),
+        synopsis(plugin)
     );
     anyhow::ensure!(title.starts_with("# "), "it does not begin with a heading");
     let mut block = Block::Text;
@@ -21,6 +22,19 @@ pub fn page(plugin: &str, release: &str, readme: &str) -> Result<String> {
         ".SH SEE ALSO\n.BR railctl (8),\n.UR https://www.cni.dev/docs/spec/\nthe specification of CNI\n.UE\n",
     );
     Ok(page)
+}
+
+/// How a runtime calls it, how a person does, and where it stands in the config of a network.
+fn synopsis(plugin: &str) -> String {
+    let program = escaped(&format!("/opt/cni/bin/{plugin}"));
+    let config = escaped(&match plugin {
+        "rail-ipam" => format!("\"ipam\": {{\"type\": \"{plugin}\", KEY: VALUE, ...}}"),
+        _ => format!("{{\"type\": \"{plugin}\", KEY: VALUE, ...}}"),
+    });
+    format!(
+        ".SH SYNOPSIS\n\\fBCNI_COMMAND=\\fR\\fIADD\\fR|\\fIDEL\\fR|\\fICHECK\\fR|\\fIGC\\fR|\\fISTATUS\\fR|\\fIVERSION\\fR \\&... \\fB{program}\\fR <\\fICONFIG\\fR\n\
+         .br\n\\fB{program}\\fR [\\fB\\-\\-version\\fR]\n.PP\n{config}\n"
+    )
 }
 
 /// What a line is part of.
@@ -122,7 +136,8 @@ mod tests {
         let page = page("mac", "0.1.0", README).unwrap();
         for part in [
             ".TH RAILCNI-MAC 8",
-            "railcni-mac \\- A link, in \\fBpod\\fR\n",
+            "railcni-mac \\- A link, in \\fBpod\\fR\n.SH SYNOPSIS\n",
+            "\\fB/opt/cni/bin/mac\\fR [\\fB\\-\\-version\\fR]\n.PP\n{\"type\": \"mac\", KEY: VALUE, ...}\n",
             ".TP\n\\fBmode\\fR\n\\fBa|b\\fR, see x\n",
             ".EX\n\\&.{\"a\\eb\": 1}\n.EE\n",
             ".SH LIMITS\n",
