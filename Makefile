@@ -14,15 +14,17 @@ DIST ?= dist$(if $(filter-out $(HOST),$(TARGET)),/$(ARCH))
 # Those of the image and of a release.
 TARGETS ?= x86_64-unknown-linux-musl aarch64-unknown-linux-musl
 CNI_BIN_DIR ?= /opt/cni/bin
-SBIN_DIR ?= /usr/local/bin
-UNIT_DIR ?= /usr/local/lib/systemd/system
+PREFIX ?= /usr/local
+SBIN_DIR ?= $(PREFIX)/bin
+UNIT_DIR ?= $(PREFIX)/lib/systemd/system
+SHARE_DIR ?= $(PREFIX)/share
 # VM=0 leaves out the VM lab; the run then says so at its end.
 VM ?= 1
 # AGAIN=N: up to N tests that failed run once more, by themselves; those that pass then are named at the end.
 AGAIN ?= 0
 CARGO ?= cargo
 
-.PHONY: release publish keep-version images test-arm64 build demo fuzz t test torture lint bench counts install setup vm-test vm-matrix vm-shell vm-bench cluster-test cluster-versions cluster-shell cluster-down cluster-bench image fresh-test clean help
+.PHONY: release publish keep-version images test-arm64 build demo fuzz t test torture lint bench counts install uninstall setup vm-test vm-matrix vm-shell vm-bench cluster-test cluster-versions cluster-shell cluster-down cluster-bench image fresh-test clean help
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / - /'
@@ -129,10 +131,14 @@ publish: ## hand out dist/release on the forge: make publish TAG=v0.1.0
 for-%:
 	@$(MAKE) --no-print-directory build TARGET=$* DIST=dist/$(call arch,$*)
 
-install: build ## into $(DESTDIR)$(CNI_BIN_DIR); every file replaced atomically
+install: build ## plugins into $(DESTDIR)$(CNI_BIN_DIR); railctl, units, manual pages and completions below $(DESTDIR)$(PREFIX)
 	@scripts/install $(DIST) "$(DESTDIR)$(CNI_BIN_DIR)" $(PLUGINS)
 	@scripts/install $(DIST) "$(DESTDIR)$(SBIN_DIR)" railctl
 	@scripts/install-units deploy/systemd "$(DESTDIR)$(UNIT_DIR)" $(SBIN_DIR)
+	@CARGO=$(CARGO) scripts/install-manual $(DIST) "$(DESTDIR)$(SHARE_DIR)"
+
+uninstall: ## what make install put there, unless attachments of pods are on record
+	@scripts/uninstall "$(DESTDIR)" "$(CNI_BIN_DIR)" "$(SBIN_DIR)" "$(UNIT_DIR)" "$(SHARE_DIR)" $(PLUGINS)
 
 fresh-test: ## the README's two commands on fresh roots of Debian 12 and 13 (SUITES=trixie: on one), 10 GB each
 	@scripts/fresh-test $(SUITES)

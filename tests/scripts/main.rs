@@ -27,6 +27,101 @@ fn again(most: u32, log: &str, cargo: &str) -> (String, bool) {
     (String::from_utf8(output.stdout).unwrap(), output.status.success())
 }
 
+/// What the forge runs is what anybody runs.
+#[test]
+fn workflows_call_make_and_nothing_else() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.github/workflows");
+    let mut steps = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        for line in text.lines().filter_map(|line| line.trim_start_matches([' ', '-']).strip_prefix("run:")) {
+            assert!(line.starts_with(" make "), "run:{line}");
+            steps += 1;
+        }
+    }
+    assert!(steps >= 4, "{steps} steps");
+}
+
+/// A script of the repository, with the words of a command line.
+fn script(name: &str, args: &[&str]) -> Command {
+    let mut command = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts").join(name));
+    command.args(args);
+    command
+}
+
+fn executable(path: &Path, text: &str) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    state::file::replace(path, text.as_bytes()).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+fn files(folder: &Path) -> Vec<String> {
+    let mut command = Command::new("find");
+    let found = command.args([".", "-type", "f"]).current_dir(folder).output().unwrap().stdout;
+    let mut files: Vec<_> = String::from_utf8(found).unwrap().lines().map(str::to_owned).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn what_is_installed_is_uninstalled_and_anothers_plugin_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("root");
+    let railctl = "#!/bin/sh\ncase $1 in man) : >$2/railctl.8; : >$2/railctl-show.8 ;; completion) echo for $2 ;; esac\n";
+    executable(&folder.path().join("dist/railctl"), railctl);
+    executable(&folder.path().join("cargo"), "#!/bin/sh\nfor last; do :; done\n: >$last/railcni-macvlan.8\n");
+    let share = root.join("usr/share");
+    let mut install = script("install-manual", &[]);
+    install.arg(folder.path().join("dist")).arg(&share).env("CARGO", folder.path().join("cargo"));
+    assert!(install.status().unwrap().success());
+    let expected = [
+        "./bash-completion/completions/railctl",
+        "./fish/vendor_completions.d/railctl.fish",
+        "./man/man8/railcni-macvlan.8",
+        "./man/man8/railctl-show.8",
+        "./man/man8/railctl.8",
+        "./zsh/site-functions/_railctl",
+    ];
+    assert_eq!(files(&share), expected);
+    assert_eq!(std::fs::read_to_string(share.join("zsh/site-functions/_railctl")).unwrap(), "for zsh\n");
+
+    executable(&root.join("opt/cni/bin/macvlan"), "railcni macvlan: a child link\n");
+    executable(&root.join("opt/cni/bin/ipvlan"), "CNI ipvlan plugin v1.5\n");
+    executable(&root.join("usr/bin/railctl"), railctl);
+    executable(&root.join("usr/lib/systemd/system/railcni-gc.timer"), "[Timer]\n");
+    let root = root.to_str().unwrap();
+    let places = [
+        root,
+        "/opt/cni/bin",
+        "/usr/bin",
+        "/usr/lib/systemd/system",
+        "/usr/share",
+        "macvlan",
+        "ipvlan",
+        "rail",
+    ];
+    let output = script("uninstall", &places).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && said.contains("/opt/cni/bin/ipvlan is not railcni's, and stays"),
+        "{said}"
+    );
+    assert_eq!(files(Path::new(root)), ["./opt/cni/bin/ipvlan"]);
+}
+
+#[test]
+fn nothing_is_uninstalled_while_attachments_are_on_record() {
+    let state = tempfile::tempdir().unwrap();
+    let bin = state.path().join("bin");
+    executable(&bin.join("macvlan"), "railcni macvlan: a child link\n");
+    executable(&state.path().join("attachments/macvlan/one"), "{}");
+    let folders = [bin.to_str().unwrap(); 4];
+    let mut command = script("uninstall", &[&[""], &folders[..], &["macvlan"]].concat());
+    let output = command.env("RAILCNI_STATE_DIR", state.path()).output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stderr).contains("attachments of pods are on record"));
+    assert!(!output.status.success() && bin.join("macvlan").exists());
+}
+
 const PASSES: &str = "echo 'test result: ok. 1 passed; 0 failed'";
 
 #[test]
