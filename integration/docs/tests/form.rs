@@ -57,6 +57,39 @@ fn every_link_to_a_heading_finds_it() {
     assert_none(&pages.iter().flat_map(dead).collect::<Vec<_>>());
 }
 
+/// Those that the plugins' own tables explain.
+#[test]
+fn the_reference_names_every_key_of_every_plugin() {
+    let reference = Page::read(Path::new("docs/reference.md")).codes;
+    let (mut faults, mut found) = (Vec::new(), 0);
+    for plugin in top().join("plugins").read_dir().into_iter().flatten().flatten() {
+        let readme = std::fs::read_to_string(plugin.path().join("README.md")).unwrap_or_default();
+        for key in keys(&readme) {
+            found += 1;
+            let own = key.strip_prefix("runtimeConfig.").unwrap_or(&key);
+            if !reference.iter().any(|code| code == own) {
+                faults.push(format!("docs/reference.md has no `{own}` of {}", plugin.file_name().display()));
+            }
+        }
+    }
+    assert!(found > 50, "only {found} keys in the tables of plugins");
+    assert_none(&faults);
+}
+
+/// The words in backticks in the first column of tables of keys.
+fn keys(readme: &str) -> Vec<String> {
+    let mut keys = Vec::new();
+    let mut is_of_keys = false;
+    for line in readme.lines() {
+        is_of_keys = line.starts_with("| key |") || is_of_keys && line.starts_with('|');
+        let first = line.trim_start_matches('|').split('|').next().unwrap_or_default();
+        if is_of_keys {
+            keys.extend(first.split('`').skip(1).step_by(2).map(str::to_owned));
+        }
+    }
+    keys
+}
+
 fn other_pages() -> Vec<Page> {
     let plugins = top().join("plugins").read_dir().into_iter().flatten().flatten();
     let mut paths: Vec<PathBuf> =
