@@ -37,7 +37,6 @@ pub(crate) struct Inject {
 
 /// Forms of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[expect(clippy::doc_markdown, reason = "the help text, which people read without backticks")]
 pub(crate) enum PrintAs {
     /// YAML, with --- between objects
     Yaml,

@@ -87,9 +87,9 @@ fn words(printed: &str) -> Vec<String> {
         };
         (0..all.len()).filter(is_kept).map(|at| all[at]).collect::<Vec<_>>().join(" ")
     };
-    let own = |block: &str| match block.trim_start().starts_with("pod$ ip ") {
-        true => block.lines().take(1).map(line).collect::<Vec<_>>(),
-        false => block.lines().map(line).collect(),
+    let own = |block: &str| {
+        let shown = if block.trim_start().starts_with("pod$ ip ") { 1 } else { usize::MAX };
+        block.lines().take(shown).map(line).collect::<Vec<_>>()
     };
     printed.split("\n\n").flat_map(own).collect()
 }

@@ -1,4 +1,5 @@
 //! railctl behaves as its users expect of kubectl and ip: formats, exit codes, one error, nothing done on a dry run.
+#![allow(clippy::unwrap_used, reason = "a test that cannot do its work panics")]
 
 mod fake;
 
