@@ -24,10 +24,10 @@ VM ?= 1
 AGAIN ?= 0
 CARGO ?= cargo
 
-.PHONY: release publish keep-version images test-arm64 build demo fuzz t test torture lint bench counts install uninstall setup vm-test vm-matrix vm-shell vm-bench cluster-test cluster-versions cluster-shell cluster-down cluster-bench image fresh-test clean help
+.PHONY: release publish keep-version images test-arm64 test-arm64-vm build demo fuzz t test torture lint bench counts install uninstall setup vm-test vm-matrix vm-shell vm-bench cluster-test cluster-versions cluster-shell cluster-down cluster-bench image fresh-test clean help
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / - /'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / - /'
 
 setup: ## install what building and testing need and this machine lacks
 	@scripts/setup
@@ -52,6 +52,10 @@ test-arm64: ## only the tests of the build for Arm, under an emulator of its ins
 	@scripts/setup test
 	@CARGO=$(CARGO) scripts/test-arm64
 
+test-arm64-vm: ## the demo on an Arm kernel, under an emulator of the whole machine
+	@scripts/setup test
+	@CARGO=$(CARGO) scripts/as-root scripts/test-arm64-vm
+
 torture: build ## the matrices in full, power loss, crowds: three quarters of an hour on 2 CPUs (RAILCNI_TORTURE=all for every failure in the VM lab, too)
 	@scripts/setup test
 	@DIST=$(abspath $(DIST)) CARGO=$(CARGO) VM=$(VM) scripts/as-root scripts/torture
@@ -67,6 +71,7 @@ lint: ## formatting, clippy as errors, licences and advisories
 vm-test: build ## only the tests that run in the VM lab, and those that take minutes there and are left out of make test
 	@scripts/setup test
 	@RAILCNI_BIN_DIR=$(abspath $(DIST)) scripts/as-root $(CARGO) test --workspace --test vm -- --include-ignored
+	@CARGO=$(CARGO) scripts/as-root scripts/test-arm64-vm
 
 vm-matrix: build ## the VM lab on the release's kernel and on the backported one
 	@scripts/setup test
