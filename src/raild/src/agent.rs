@@ -172,8 +172,8 @@ impl Shell {
                 return Err(format!("another agent speaks for node {}: only one may run", self.node));
             }
             Input::Said(Err(failure)) => {
-                eprintln!("raild: status of node {}: {failure:?}", self.node);
-                self.trouble = Some(format!("{failure:?}"));
+                eprintln!("raild: status of node {}: {failure}", self.node);
+                self.trouble = Some(failure.to_string());
                 self.agent.unheard();
             }
             Input::Node(Seen::One(_)) | Input::Said(Ok(_)) => (),

@@ -6,6 +6,7 @@ mod named;
 mod watch;
 
 use std::cell::Cell;
+use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -34,6 +35,8 @@ pub(crate) struct Connection {
     newest: Rc<Cell<u64>>,
     /// How often a list has shown that the API server was put back to an older state.
     put_back: Rc<Cell<u64>>,
+    /// How long a watch may say nothing.
+    silence: Duration,
 }
 
 /// How a request ended that was not answered with an object.
@@ -45,6 +48,16 @@ pub(crate) enum Failure {
     Missing,
     /// It may have been done or not.
     Unknown(String),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(why) => write!(f, "refused: {why}"),
+            Self::Missing => f.write_str("there is none"),
+            Self::Unknown(why) => f.write_str(why),
+        }
+    }
 }
 
 #[derive(serde::Deserialize)]
@@ -68,13 +81,11 @@ impl Connection {
         let client = Client::try_default()
             .await
             .map_err(|error| format!("the API server is not configured: {error}"))?;
-        Ok(Self { client, newest: Rc::default(), put_back: Rc::default() })
+        Ok(Self::to(client))
     }
 
-    /// Of a test.
-    #[cfg(test)]
     fn to(client: Client) -> Self {
-        Self { client, newest: Rc::default(), put_back: Rc::default() }
+        Self { client, newest: Rc::default(), put_back: Rc::default(), silence: watch::SILENCE }
     }
 
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str, name: &str) -> Result<T, Failure> {
@@ -242,17 +253,26 @@ fn bytes(object: &impl Serialize) -> Result<Vec<u8>, Failure> {
 
 /// 404 is missing; 409 and, for the test of a patch, 422 are refused. All else may have been done.
 fn failure(error: &kube::Error) -> Failure {
-    match error {
-        kube::Error::Api(status) if status.code == 404 => Failure::Missing,
-        kube::Error::Api(status) if matches!(status.code, 409 | 422) => {
-            Failure::Refused(status.message.clone())
-        }
-        other => Failure::Unknown(other.to_string()),
+    let kube::Error::Api(status) = error else { return Failure::Unknown(error.to_string()) };
+    let said = if status.message.is_empty() { &status.reason } else { &status.message };
+    match status.code {
+        404 => Failure::Missing,
+        409 | 422 => Failure::Refused(said.clone()),
+        401 => Failure::Unknown(format!(
+            "{said} (401): the token has ended, or is another cluster's; a new one is read within a minute"
+        )),
+        // The API server's words name user, verb and resource: the rule.
+        403 => Failure::Unknown(format!(
+            "{said} (403): deploy/raild and the chart have the rule, apply them again"
+        )),
+        code => Failure::Unknown(format!("{said} ({code})")),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use serde_json::{Value, json};
 
     use super::fake::Fake;
@@ -289,5 +309,38 @@ mod tests {
             assert!(fake.connection.get::<Value>(path, elsewhere).await.is_err());
             assert_eq!(fake.asked(), [""; 0]);
         });
+    }
+
+    /// What may have been done is never taken for refused: the controller reads it again.
+    #[test]
+    fn what_an_api_server_says_is_told_apart() {
+        let ended = |code: u16| {
+            let told = Rc::new(RefCell::new(None));
+            let heard = told.clone();
+            super::fake::run(async move {
+                let status = move |_: &str, _: &str| {
+                    (
+                        code,
+                        json!({"kind": "Status", "status": "Failure", "code": code, "message": "it says why"}),
+                    )
+                };
+                let fake = Fake::start(status).await;
+                let created = fake.connection.create::<Value>("/api/v1/nodes", &json!({})).await;
+                *heard.borrow_mut() = Some(created.unwrap_err());
+            });
+            told.take().unwrap()
+        };
+        assert_eq!(ended(404), Failure::Missing);
+        for code in [409, 422] {
+            assert_eq!(ended(code), Failure::Refused("it says why".to_owned()));
+        }
+        for (code, cure) in
+            [(401, "the token has ended"), (403, "have the rule"), (429, ""), (500, ""), (504, "")]
+        {
+            let Failure::Unknown(said) = ended(code) else {
+                panic!("{code} is no answer that says what was done")
+            };
+            assert!(said.starts_with(&format!("it says why ({code})")) && said.contains(cure), "{said}");
+        }
     }
 }

@@ -44,7 +44,7 @@ pub(crate) fn about<T: Kind>(object: &Metadata, said: &Said<'_>) -> Value {
 pub(crate) async fn tell(connection: &Connection, of: &str, events: Vec<Value>) {
     for event in events {
         if let Err(problem) = connection.create::<Value>(EVENTS, &event).await {
-            eprintln!("raild: event of {of}: {problem:?}");
+            eprintln!("raild: event of {of}: {problem}");
         }
     }
 }

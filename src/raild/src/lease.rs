@@ -103,7 +103,7 @@ impl Lease {
         let Some((seen, _)) = self.seen.as_ref().filter(|_| self.ours) else { return };
         let object = self.object(Some(seen), "");
         if let Err(problem) = connection.replace::<Value>(&self.path, self.name, &object).await {
-            eprintln!("raild: lease {} is not given up: {problem:?}", self.name);
+            eprintln!("raild: lease {} is not given up: {problem}", self.name);
         }
     }
 }

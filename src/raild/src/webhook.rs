@@ -138,7 +138,7 @@ impl Webhook {
         let asked = asked(&losses);
         for loss in losses.iter_mut().filter(|loss| asked.contains(&loss.node)) {
             let pods = self.connection.pods_of(&loss.node, |pod: Value| User::of(&pod)).await;
-            loss.pods = pods.map_err(|failure| format!("pods of node {}: {failure:?}", loss.node))?;
+            loss.pods = pods.map_err(|failure| format!("pods of node {}: {failure}", loss.node))?;
         }
         Ok(losses)
     }
@@ -152,12 +152,12 @@ fn refused(body: &[u8], problem: &str) -> Result<Answered, String> {
 async fn read_books(connection: &Connection) -> Result<Rc<Books>, String> {
     let mut books = Books::default();
     let blocks = connection.find(&path::<RailBlock>(), |block: RailBlock| Some(block.spec)).await;
-    for block in served(blocks).map_err(|failure| format!("RailBlocks: {failure:?}"))? {
+    for block in served(blocks).map_err(|failure| format!("RailBlocks: {failure}"))? {
         books.add_block(&block);
     }
     let used = |node: RailNode| Some((node.metadata.name, node.status.unwrap_or_default().pools));
     let nodes = connection.find(&path::<RailNode>(), used).await;
-    for (node, pools) in served(nodes).map_err(|failure| format!("RailNodes: {failure:?}"))? {
+    for (node, pools) in served(nodes).map_err(|failure| format!("RailNodes: {failure}"))? {
         books.add_node(&node, &pools);
     }
     Ok(Rc::new(books))

@@ -20,7 +20,7 @@ impl Shell {
             let joined = loop {
                 match join(&connection, &node, &life, epoch).await {
                     Ok(joined) => break joined,
-                    Err(failure) => eprintln!("raild: railnode {node}: {failure:?}; trying again"),
+                    Err(failure) => eprintln!("raild: railnode {node}: {failure}; trying again"),
                 }
                 tokio::time::sleep(PAUSE).await;
             };

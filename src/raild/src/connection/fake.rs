@@ -44,16 +44,21 @@ impl Fake {
                 );
             }
         });
-        let mut config = Config::new(format!("http://{address}").parse().unwrap());
-        // Nobody has roots for it, and there is no TLS.
-        config.accept_invalid_certs = true;
-        Self { connection: Connection::to(Client::try_from(config).unwrap()), asked }
+        Self { connection: connect(&address.to_string()), asked }
     }
 
     /// All that was asked, in order.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.borrow().clone()
     }
+}
+
+/// To whoever serves there, without TLS.
+pub(crate) fn connect(address: &str) -> Connection {
+    let mut config = Config::new(format!("http://{address}").parse().unwrap());
+    // Nobody has roots for it.
+    config.accept_invalid_certs = true;
+    Connection::to(Client::try_from(config).unwrap())
 }
 
 /// As `main` runs all of it.

@@ -15,6 +15,9 @@ const PAUSE: Duration = Duration::from_millis(500);
 const UNSERVED: Duration = Duration::from_secs(20);
 /// How long a watch lasts before it starts again, in seconds: shorter than what lies between would cut.
 const WATCH: u32 = 240;
+/// How long a watch may say nothing. An API server that has nothing to tell sends a bookmark every minute; one whose machine is gone,
+/// or a firewall that has forgotten the connection, closes nothing, and nobody would ever hear of it.
+pub(super) const SILENCE: Duration = Duration::from_secs(150);
 
 /// How much of an object is asked for.
 #[derive(Clone, Copy)]
@@ -83,7 +86,7 @@ impl Connection {
                     tokio::time::sleep(UNSERVED).await;
                     continue;
                 }
-                Err(failure) => format!("{failure:?}"),
+                Err(failure) => failure.to_string(),
                 Ok(_) => match self.follow_once(&path, None, Form::Whole, &tell).await {
                     Ok(()) => return,
                     Err(problem) => problem,
@@ -136,7 +139,7 @@ impl Connection {
         let floor = self.newest.get();
         let params = ListParams { field_selector: fields.map(str::to_owned), ..ListParams::default() };
         let listed = self.pages(path, form, &params, Some).await;
-        let (objects, mut version) = listed.map_err(|failure| format!("{failure:?}"))?;
+        let (objects, mut version) = listed.map_err(|failure| failure.to_string())?;
         let number = version.parse().unwrap_or(0);
         self.compare(number, floor);
         if !tell(Seen::All(objects, number)) {
@@ -150,10 +153,9 @@ impl Connection {
                 Form::Metadata => Request::new(path).watch_metadata(&params, &version),
             };
             let request = request.map_err(|error| error.to_string())?;
-            let events =
-                self.client.request_events::<Event<T>>(request).await.map_err(|error| error.to_string())?;
+            let events = within(self.silence, self.client.request_events::<Event<T>>(request)).await?;
             let mut events = events.boxed_local();
-            while let Some(event) = events.try_next().await.map_err(|error| error.to_string())? {
+            while let Some(event) = within(self.silence, events.try_next()).await? {
                 let (seen, newer) = match event {
                     WatchEvent::Added(event) | WatchEvent::Modified(event) => {
                         (Some(Seen::One(Box::new(event.object))), event.version)
@@ -169,6 +171,14 @@ impl Connection {
                 }
             }
         }
+    }
+}
+
+/// The end of a connection that nobody has closed is that nothing comes any more.
+async fn within<T>(limit: Duration, next: impl Future<Output = Result<T, kube::Error>>) -> Result<T, String> {
+    match tokio::time::timeout(limit, next).await {
+        Ok(next) => next.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("the watch said nothing for {} s", limit.as_secs())),
     }
 }
 
@@ -190,9 +200,15 @@ impl<'de, T: DeserializeOwned> serde::Deserialize<'de> for Event<T> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use std::cell::Cell;
+    use std::rc::Rc;
 
-    use super::super::fake::{Fake, run};
+    use serde_json::{Value, json};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::super::fake::{self, Fake, run};
+    use super::*;
 
     #[test]
     fn a_list_that_shows_less_than_was_known_when_it_was_asked_for_goes_back_in_time_once() {
@@ -208,6 +224,50 @@ mod tests {
             assert_eq!(connection.times_put_back(), 1);
             connection.compare(6, 5);
             assert_eq!(connection.times_put_back(), 1, "the older state is what counts now");
+        });
+    }
+
+    /// Lists as often as it is asked; a watch begins, and then nothing comes of it, not even an end.
+    async fn answer(mut stream: TcpStream) {
+        let mut asked = Vec::new();
+        while !asked.ends_with(b"\r\n\r\n") {
+            if stream.read_buf(&mut asked).await.unwrap_or(0) == 0 {
+                return;
+            }
+        }
+        if String::from_utf8_lossy(&asked).contains("watch=true") {
+            let head =
+                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+            stream.write_all(head.as_bytes()).await.unwrap();
+            return std::future::pending().await;
+        }
+        let list = r#"{"metadata": {"resourceVersion": "7"}, "items": []}"#;
+        let length = list.len();
+        let text = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{list}");
+        stream.write_all(text.as_bytes()).await.unwrap();
+    }
+
+    #[test]
+    fn a_watch_that_hangs_is_begun_again_by_a_list() {
+        fake::run(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            tokio::task::spawn_local(async move {
+                while let Ok((stream, _)) = listener.accept().await {
+                    tokio::task::spawn_local(answer(stream));
+                }
+            });
+            let connection =
+                Connection { silence: Duration::from_millis(200), ..fake::connect(&address.to_string()) };
+            let lists = Rc::new(Cell::new(0));
+            let seen = lists.clone();
+            let told = move |_: Seen<Value>| {
+                seen.set(seen.get() + 1);
+                seen.get() < 2
+            };
+            let followed = connection.follow("/api/v1/nodes".to_owned(), None, told);
+            tokio::time::timeout(Duration::from_secs(30), followed).await.expect("it is listed again");
+            assert_eq!(lists.get(), 2);
         });
     }
 }

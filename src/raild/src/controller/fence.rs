@@ -32,7 +32,7 @@ async fn kind<K: Kind>(connection: &Connection, fields: &[&str]) -> Result<(), S
     let name = format!("{}.{}", K::PLURAL, K::GROUP);
     let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
     let crd: Value = connection.get(path, &name).await.map_err(|failure| {
-        format!("CRD {name} cannot be read ({failure:?}): apply deploy/crds, and allow `get` on it")
+        format!("CRD {name} cannot be read ({failure}): apply deploy/crds, and allow `get` on it")
     })?;
     let missing = missing::<K>(&crd, fields);
     if missing.is_empty() {

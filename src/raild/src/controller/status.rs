@@ -76,7 +76,7 @@ async fn write(connection: Connection, name: String, status: SpiderIPPoolStatus,
     }});
     let written = connection.merge::<SpiderIPPool>(&path::<SpiderIPPool>(), &name, true, change).await;
     if let Err(problem) = written {
-        eprintln!("raild: status of pool {name}: {problem:?}");
+        eprintln!("raild: status of pool {name}: {problem}");
     }
     event::tell(&connection, &format!("pool {name}"), events).await;
 }

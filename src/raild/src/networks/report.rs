@@ -55,7 +55,7 @@ impl<'a> Report<'a> {
             return;
         }
         let written = networks.connection.merge::<Value>(path, name, true, change).await;
-        let outcome = written.map(drop).map_err(|problem| format!("{problem:?}"));
+        let outcome = written.map(drop).map_err(|problem| problem.to_string());
         networks.attempts.note(&attempt, &wanted, Some(object), &outcome, now);
         if let Err(problem) = outcome {
             eprintln!("raild: status of {kind} {name}: {problem}");
@@ -98,7 +98,7 @@ pub(super) async fn event(
     match connection.create::<Value>(&path, &event).await {
         // It has been told already.
         Ok(_) | Err(Failure::Refused(_)) => {}
-        Err(problem) => eprintln!("raild: event of {kind} {own}: {problem:?}"),
+        Err(problem) => eprintln!("raild: event of {kind} {own}: {problem}"),
     }
 }
 

@@ -95,7 +95,7 @@ impl Task {
         let found = match self.connection.get::<Value>(&path, SECRET).await {
             Ok(found) => Some(found),
             Err(Failure::Missing) => None,
-            Err(failure) => return Err(format!("Secret {SECRET}: {failure:?}")),
+            Err(failure) => return Err(format!("Secret {SECRET}: {failure}")),
         };
         let keys = found.as_ref().and_then(|found| Keys::of_data(&found["data"]));
         let announced = self.registered.knows(keys.as_ref().and_then(|keys| keys.next.as_ref()));
@@ -137,7 +137,7 @@ impl Task {
         match written {
             Ok(_) => Ok(true),
             Err(Failure::Refused(_)) => Ok(false),
-            Err(failure) => Err(format!("Secret {SECRET}: {failure:?}")),
+            Err(failure) => Err(format!("Secret {SECRET}: {failure}")),
         }
     }
 

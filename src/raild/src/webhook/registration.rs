@@ -60,7 +60,7 @@ impl Registered {
         ] {
             let path = format!("{GROUP}/{plural}");
             let told = connection.apply::<Value>(&path, NAME, &object, true).await;
-            told.map_err(|failure| format!("{plural} {NAME}: {failure:?}"))?;
+            told.map_err(|failure| format!("{plural} {NAME}: {failure}"))?;
         }
         *self = Self { bundle: bundle.to_owned(), asking, told: Some(Instant::now()) };
         Ok(())
