@@ -13,7 +13,9 @@ pub(crate) fn of(error: ipam::Error) -> Error {
         ipam::Error::Exhausted { .. } => Error::new(EXHAUSTED, text),
         // What is missing comes back with the next pod that ends, anywhere in the cluster.
         ipam::Error::Spent { .. } | ipam::Error::NotGranted { .. } => Error::try_again(text),
-        ipam::Error::Taken { .. } | ipam::Error::Present { .. } => Error::new(TAKEN, text),
+        ipam::Error::Taken { .. } | ipam::Error::Present { .. } | ipam::Error::Kept { .. } => {
+            Error::new(TAKEN, text)
+        }
         ipam::Error::Store(error) => of_store(&error),
         _ => Error::invalid_config(text),
     }

@@ -222,10 +222,24 @@ impl<'a> Turn<'_, 'a> {
             return Err(Error::Taken { ip, holder: None });
         }
         if !self.leases.is_leased(ip)? {
-            return Ok(wanted);
+            return self.unless_kept(wanted);
         }
         let holder = self.leases.all()?.into_iter().find(|lease| lease.ip == ip);
         Err(Error::Taken { ip, holder: holder.map(Box::new) })
+    }
+
+    /// Whoever writes a pod's annotations asks for any address: not for one that is sent to a pod of somebody else's, as soon as that
+    /// is there again.
+    fn unless_kept(&self, wanted: Grant<'a>) -> Result<Grant<'a>, Error> {
+        let Grant { pool, ip } = wanted;
+        let keeper = if pool.sticky { self.leases.kept_for(ip)? } else { None };
+        let namespace = |owner: &str| owner.split('/').next().map(str::to_owned);
+        match keeper {
+            Some(keeper) if namespace(&keeper) != self.request.owner.and_then(namespace) => {
+                Err(Error::Kept { ip, pool: pool.name.clone() })
+            }
+            _ => Ok(wanted),
+        }
     }
 
     fn sticky_binding(&self, pools: &[&'a Pool]) -> Result<Option<Grant<'a>>, Error> {

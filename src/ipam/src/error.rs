@@ -60,6 +60,9 @@ pub enum Error {
     /// The requested address is in the pool's subnet, but not to be handed out.
     #[error("requested address {ip} is {why} of pool {pool:?}")]
     NotOffered { ip: IpAddr, why: &'static str, pool: String },
+    /// The requested address is one that a pod of another namespace is to have again.
+    #[error("requested address {ip} of pool {pool:?} is kept for a pod of another namespace")]
+    Kept { ip: IpAddr, pool: String },
     /// The requested address is in use.
     #[error("requested address {ip} is taken{}", held_by(.holder.as_deref()))]
     Taken { ip: IpAddr, holder: Option<Box<Lease>> },

@@ -93,6 +93,10 @@ impl Leases for Model {
         Ok(self.sticky_binding(owner, pool)? == Some(ip))
     }
 
+    fn kept_for(&self, ip: IpAddr) -> Result<Option<String>, StoreError> {
+        Ok(self.bindings.get(&ip).map(|(owner, _)| owner.clone()))
+    }
+
     fn quarantined(&self, now: u64) -> Result<RangeSet, StoreError> {
         Ok(self.quarantines(now)?.into_iter().map(|(ip, _)| Range::one(ip)).collect())
     }

@@ -59,6 +59,9 @@ pub trait Leases {
     /// Whether the owner has a sticky binding to this address of the pool, and a recent one.
     fn is_noted(&self, owner: &str, pool: &str, ip: IpAddr, now: u64) -> Result<bool, StoreError>;
 
+    /// The owner of a sticky pool who had this address last, and would like to have it again.
+    fn kept_for(&self, ip: IpAddr) -> Result<Option<String>, StoreError>;
+
     /// The addresses that nobody gets at this time.
     fn quarantined(&self, now: u64) -> Result<RangeSet, StoreError>;
 

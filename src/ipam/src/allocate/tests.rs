@@ -275,3 +275,21 @@ fn a_sticky_pool_gives_the_owner_its_address_again() {
     world.del("e");
     assert_eq!(world.ask("f", &[], Some("job/w-0/net1")).unwrap(), ["10.0.0.2"]);
 }
+
+#[test]
+fn an_address_that_is_kept_for_one_namespace_is_not_had_by_another_that_names_it() {
+    let mut world =
+        World::new("{name: rail, subnet: 10.0.0.0/24, ips: [10.0.0.2-10.0.0.9], sticky: true, rest: 0}");
+    assert_eq!(world.ask("a", &[], Some("db/w-0/net1")).unwrap(), ["10.0.0.2"]);
+    world.del("a");
+    for thief in [Some("other/w-0/net1"), Some("d/w-0/net1"), None] {
+        let error = world.ask("b", &["10.0.0.2"], thief).unwrap_err().to_string();
+        assert_eq!(
+            error, "requested address 10.0.0.2 of pool \"rail\" is kept for a pod of another namespace",
+            "{thief:?}"
+        );
+    }
+    assert_eq!(world.ask("b", &["10.0.0.3"], Some("other/w-0/net1")).unwrap(), ["10.0.0.3"]);
+    // A pod of a Deployment has another name each time, and its namespace's word.
+    assert_eq!(world.ask("c", &["10.0.0.2"], Some("db/w-1/net1")).unwrap(), ["10.0.0.2"]);
+}

@@ -64,6 +64,16 @@ pub(super) fn of(book: &Book, owner: &str, pool: &str) -> Result<Vec<Lease>, Sto
     }
 }
 
+/// Who had an address; nobody where that is damaged.
+pub(super) fn at(book: &Book, ip: IpAddr) -> Result<Option<String>, StoreError> {
+    let found = match book.all() {
+        Err(error) if error.is_damage() => Vec::new(),
+        found => found?,
+    };
+    let last = found.into_iter().filter(|mark| mark.ip == ip).max_by_key(|mark| mark.since);
+    Ok(last.map(|mark| mark.key.container_id))
+}
+
 fn key(owner: &str, pool: &str) -> AttachmentKey {
     AttachmentKey { network: pool.to_owned(), container_id: owner.to_owned(), ifname: String::new() }
 }

@@ -97,6 +97,10 @@ impl Leases for Snapshot<'_> {
         Ok(marks.iter().any(|mark| mark.ip == ip && !owners::is_stale(mark.since, now)))
     }
 
+    fn kept_for(&self, ip: IpAddr) -> Result<Option<String>, StoreError> {
+        owners::at(self.owners()?, ip)
+    }
+
     fn quarantined(&self, now: u64) -> Result<RangeSet, StoreError> {
         Ok(self.quarantine()?.at(now).map(|(ip, _)| Range::one(ip)).collect())
     }
