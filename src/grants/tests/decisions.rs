@@ -128,6 +128,50 @@ fn a_64_is_granted_without_being_enumerated() {
 }
 
 #[test]
+fn pools_of_one_address_and_of_as_many_as_a_16_has_are_granted_to_the_last() {
+    let one = pool("one", "10.0.0.0/24", "10.0.0.9", None);
+    let many = pool("many", "10.1.0.0/16", "10.1.0.1-10.1.255.254", None);
+    let wishes: &[(&str, i64)] = &[("one", 1), ("many", 40_000)];
+    let mut world = world(&[one, many], &[("a", wishes), ("b", &[("one", 1), ("many", 25_534)])]);
+    assert_eq!(granted(&mut world, exact()), BTreeMap::from([("one".to_owned(), 1)]));
+    assert_eq!(ranges(&world, "a", "one"), "10.0.0.9");
+    let (a, b) = (addresses(&world, "a", "many"), addresses(&world, "b", "many"));
+    assert_eq!((a.len(), b.len()), (40_000, 25_534));
+    assert!(a.is_disjoint(&b));
+    assert_eq!(world.blocks.len(), 512 + 1);
+}
+
+#[test]
+fn of_a_pool_that_is_deleted_or_moved_nobody_gets_what_a_node_still_has() {
+    let mut world =
+        world(&[pool("p", "10.0.0.0/24", "10.0.0.1-10.0.0.4", None)], &[("a", &[("p", 2)]), ("b", &[])]);
+    granted(&mut world, exact());
+    // The same addresses by another name: what a has is not free before it has come back.
+    let again = pool("q", "10.0.0.0/24", "10.0.0.1-10.0.0.4", None);
+    world.pools = offers(&[again], &[]).0;
+    let wish = PoolUse { name: "q".to_owned(), need: 4, ..PoolUse::default() };
+    let status = RailNodeStatus { pools: vec![wish], ..RailNodeStatus::default() };
+    world.nodes.insert("b".to_owned(), Node::new(BTreeMap::new(), RailNodeSpec::default(), status));
+    assert_eq!(granted(&mut world, exact()), BTreeMap::from([("q".to_owned(), 2)]));
+    assert_eq!(ranges(&world, "b", "q"), "10.0.0.3-10.0.0.4");
+    let spec = project(&world, "a", &BTreeMap::new(), Rules::default()).unwrap();
+    let own = spec.pools.iter().find(|pool| pool.name == "p").unwrap();
+    assert_eq!((own.ranges.as_str(), own.drain.as_str()), ("", "10.0.0.1-10.0.0.2"));
+}
+
+#[test]
+fn a_pool_of_the_wrong_family_is_refused_and_says_why() {
+    let mut wrong = pool("p", "10.0.0.0/24", "10.0.0.1-10.0.0.4", None);
+    wrong.spec.ip_version = Some(6);
+    let mut mixed = pool("q", "10.1.0.0/24", "fd00::1-fd00::9", None);
+    mixed.spec.ip_version = Some(4);
+    let (offers, refused) = offers(&[wrong, mixed], &[]);
+    assert!(offers.is_empty());
+    let says = |name: &str, field: &str| refused.iter().any(|(own, why)| own == name && why.contains(field));
+    assert!(says("p", "as ipVersion says") && says("q", "spec.ips"), "{refused:?}");
+}
+
+#[test]
 fn a_pool_of_one_node_goes_to_it_whole_and_to_nobody_else() {
     let mut own = pool("p", "10.0.0.0/24", "10.0.0.1-10.0.0.30", None);
     own.spec.node_name = vec!["a".to_owned()];

@@ -181,8 +181,11 @@ fn piece(places: Mask, left: u32, run: u32) -> Mask {
     aligned(places, run).unwrap_or(places).lowest(left)
 }
 
-/// The first whole run.
+/// The first whole run. Where runs are single addresses, all of them: one by one they would come out the same, a look at every block for each.
 fn aligned(places: Mask, run: u32) -> Option<Mask> {
+    if run == 1 {
+        return (!places.is_empty()).then_some(places);
+    }
     let runs = (0..BLOCK / run).map(|index| Mask::range(index * run, (index + 1) * run - 1));
     runs.into_iter().find(|whole| whole.without(places).is_empty())
 }
