@@ -3,11 +3,13 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
 use cluster::Api;
-use ipam::{Granted, JournalStore, RangeSet, Store as _};
+use ipam::{Granted, JournalStore, Lease, RangeSet, Store as _};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 use state::Dirs;
 use testkit::eventually;
@@ -18,6 +20,15 @@ pub(crate) struct Process(Child);
 impl Process {
     pub(crate) fn start(command: &mut Command) -> Self {
         Self(command.spawn().unwrap())
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.0.id().try_into().unwrap()), signal).unwrap();
+    }
+
+    /// How it ended by itself; nothing while it runs.
+    pub(crate) fn end(&mut self) -> Option<ExitStatus> {
+        self.0.try_wait().unwrap()
     }
 }
 
@@ -32,7 +43,7 @@ impl Drop for Process {
 pub(crate) struct Node {
     pub(crate) dirs: Dirs,
     base: PathBuf,
-    name: String,
+    pub(crate) name: String,
     agent: Option<Process>,
     /// Of the agent, beside its directories.
     more: Vec<(String, PathBuf)>,
@@ -71,9 +82,14 @@ impl Node {
         let base = api.dir().join(name);
         let mut node = Self { dirs: Dirs::under(&base), base, name: name.to_owned(), agent: None, more };
         node.agent = Some(Process::start(node.at_home(&mut agent)));
-        let granted = || Granted::read(&node.dirs).unwrap().filter(|granted| !granted.pools.is_empty());
-        eventually(Duration::from_secs(60), granted).expect("the node knows the pool");
+        node.knows_the_pool();
         node
+    }
+
+    /// Waits until its plugins may.
+    pub(crate) fn knows_the_pool(&self) {
+        let granted = || Granted::read(&self.dirs).unwrap().filter(|granted| !granted.pools.is_empty());
+        eventually(Duration::from_secs(180), granted).expect("the node knows the pool");
     }
 
     pub(crate) fn start_agent(&mut self, api: &Api) {
@@ -83,6 +99,29 @@ impl Node {
 
     pub(crate) fn kill_agent(&mut self) {
         self.agent = None;
+    }
+
+    /// To its agent: SIGSTOP, say.
+    pub(crate) fn signal(&self, signal: Signal) {
+        self.agent.as_ref().unwrap().signal(signal);
+    }
+
+    /// The machine is installed anew: nothing of it is left but its name.
+    pub(crate) fn wipe(&mut self) {
+        self.agent = None;
+        std::fs::remove_dir_all(&self.base).unwrap();
+    }
+
+    /// Its name in Kubernetes is another one from now on.
+    pub(crate) fn rename(&mut self, name: &str) {
+        name.clone_into(&mut self.name);
+    }
+
+    /// Another agent for this node, with these directories.
+    pub(crate) fn second_agent(&self, api: &Api, log: &Path) -> Process {
+        let mut agent = raild(api, "agent");
+        agent.stderr(std::fs::File::options().create(true).append(true).open(log).unwrap());
+        Process::start(self.at_home(&mut agent))
     }
 
     /// With the directories and the name of this node.
@@ -160,10 +199,27 @@ impl Node {
         assert!(ended.iter().all(Result::is_ok), "{ended:?}");
     }
 
+    /// What its pods have.
+    pub(crate) fn leases(&self) -> Vec<Lease> {
+        leases(&self.dirs)
+    }
+
     pub(crate) fn release_all(&self) {
         let store = JournalStore::new(&self.dirs, Duration::from_secs(10)).unwrap();
         store.update(&mut |leases| Ok(leases.all()?.iter().map(|lease| lease.release(0)).collect())).unwrap();
     }
+}
+
+/// What the pods of a node have.
+pub(crate) fn leases(dirs: &Dirs) -> Vec<Lease> {
+    let store = JournalStore::new(dirs, Duration::from_secs(10)).unwrap();
+    let mut all = Vec::new();
+    let look = &mut |leases: &dyn ipam::Leases| {
+        all = leases.all()?;
+        Ok(())
+    };
+    store.view(look).unwrap();
+    all
 }
 
 fn ended(output: &Output) -> Ended {
@@ -188,6 +244,23 @@ pub(crate) fn api_server(addresses: u8) -> Api {
     api
 }
 
+/// Nodes `node-0` and so on with these kubeconfigs, each with an agent that knows the pool.
+pub(crate) fn nodes(api: &Api, kubeconfigs: &[PathBuf]) -> Vec<Node> {
+    let names = (0..kubeconfigs.len()).map(|number| format!("node-{number}")).collect::<Vec<_>>();
+    api.kubectl().apply(&names.iter().map(|name| node_object(name)).collect::<String>()).unwrap();
+    std::thread::scope(|scope| {
+        let both = names.iter().zip(kubeconfigs);
+        let started = both.map(|(name, config)| scope.spawn(move || Node::start_as(api, name, config)));
+        let started = started.collect::<Vec<_>>();
+        started.into_iter().map(|node| node.join().unwrap()).collect()
+    })
+}
+
+/// Of which nothing is cut or faulty.
+pub(crate) fn well(api: &Api, count: usize) -> Vec<PathBuf> {
+    vec![api.kubeconfig(); count]
+}
+
 pub(crate) fn raild(api: &Api, mode: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_raild"));
     command.arg(mode).env("KUBECONFIG", api.kubeconfig());
@@ -198,6 +271,6 @@ fn crds() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/crds")
 }
 
-fn node_object(name: &str) -> String {
+pub(crate) fn node_object(name: &str) -> String {
     format!("apiVersion: v1\nkind: Node\nmetadata: {{name: {name}}}\n---\n")
 }
