@@ -42,11 +42,18 @@ impl Shell {
     /// Changes the status; events are told when it is done.
     pub(super) fn write(&self, operations: Value, events: Vec<Value>) {
         let (connection, tell, node) = (self.connection.clone(), self.tell.clone(), self.node.clone());
+        let life = self.agent.life().to_owned();
         tokio::task::spawn_local(async move {
-            let said = connection
+            let patched = connection
                 .patch::<RailNode>(&path::<RailNode>(), &node, true, operations)
                 .await
                 .map(Box::new);
+            let said = match patched {
+                Err(Failure::Refused(why)) if !is_over(&connection, &node, &life).await => {
+                    Err(Failure::Unknown(why))
+                }
+                patched => patched,
+            };
             let is_done = said.is_ok();
             if matches!(said, Err(Failure::Unknown(_))) {
                 // It is said again, but not as fast as an API server that is down refuses it.
@@ -58,6 +65,12 @@ impl Shell {
             }
         });
     }
+}
+
+/// Whether another life speaks for the node. A refusal alone does not say so: a busy API server has conflicts of its own.
+async fn is_over(connection: &Connection, name: &str, life: &str) -> bool {
+    let found = connection.get::<RailNode>(&path::<RailNode>(), name).await;
+    found.is_ok_and(|node| node.status.is_some_and(|status| status.life != life))
 }
 
 /// Makes the node's object where there is none, with this epoch.
