@@ -70,7 +70,8 @@ impl Shell {
 /// Whether another life speaks for the node. A refusal alone does not say so: a busy API server has conflicts of its own.
 async fn is_over(connection: &Connection, name: &str, life: &str) -> bool {
     let found = connection.get::<RailNode>(&path::<RailNode>(), name).await;
-    found.is_ok_and(|node| node.status.is_some_and(|status| status.life != life))
+    let is_anothers = |told: &str| !told.is_empty() && told != life;
+    found.is_ok_and(|node| node.status.is_some_and(|status| is_anothers(&status.life)))
 }
 
 /// Makes the node's object where there is none, with this epoch.
