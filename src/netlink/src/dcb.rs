@@ -6,7 +6,7 @@ mod tests;
 use netlink_packet_core::NLA_F_NESTED;
 use nix::errno::Errno;
 
-use crate::attr::{Attribute, Attributes, u16_at};
+use crate::attr::{Attribute, Attributes, u16_at, u64_at};
 use crate::body::{self, Body};
 use crate::error::{Error, Refusal};
 use crate::handle::Rtnetlink;
@@ -40,6 +40,8 @@ const PFC: usize = PFC_COUNTERS + 2 * 8 * 8;
 pub struct Dcb {
     /// Priority flow control; `None` where the driver has none.
     pub pfc: Option<Pfc>,
+    /// Pause frames since the driver began; of all priorities zero where it does not count them.
+    pub frames: PfcFrames,
     /// The DSCP map. A driver such as mlx5 trusts DSCPs while it has an entry.
     pub dscp: Vec<DscpPriority>,
     /// `DCB_CAP_DCBX_*`
@@ -57,6 +59,15 @@ pub struct Pfc {
     pub mbc: u8,
     /// Allowance for what is under way, in bits.
     pub delay: u16,
+}
+
+/// Pause frames of priority flow control, by priority.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PfcFrames {
+    /// Sent: this host stops the network.
+    pub sent: [u64; 8],
+    /// Received: the network stops this host.
+    pub received: [u64; 8],
 }
 
 /// One entry of the DSCP map.
@@ -157,6 +168,17 @@ impl Pfc {
     }
 }
 
+impl PfcFrames {
+    /// `requests` and `indications` of `struct ieee_pfc`.
+    fn read(attribute: Attribute<'_>) -> Option<Self> {
+        let mut frames = Self::default();
+        for (place, frames) in frames.sent.iter_mut().chain(&mut frames.received).enumerate() {
+            *frames = u64_at(attribute.value, PFC_COUNTERS + 8 * place)?;
+        }
+        Some(frames)
+    }
+}
+
 impl DscpPriority {
     /// `struct dcb_app`
     fn bytes(self) -> [u8; 4] {
@@ -187,7 +209,10 @@ pub(crate) fn decode(message: &Message<'_>) -> Option<Dcb> {
 fn ieee(dcb: &mut Dcb, ieee: Attribute<'_>) {
     for attribute in ieee.nested() {
         match attribute.kind {
-            IEEE_PFC => dcb.pfc = Pfc::read(attribute),
+            IEEE_PFC => {
+                dcb.pfc = Pfc::read(attribute);
+                dcb.frames = PfcFrames::read(attribute).unwrap_or_default();
+            }
             IEEE_APP_TABLE => dcb.dscp = attribute.nested().filter_map(DscpPriority::read).collect(),
             _ => {}
         }

@@ -20,6 +20,7 @@ pub fn read(bytes: &[u8]) -> usize {
             rdma::device(&message).is_some(),
             rdma::port(&message).is_some(),
             rdma::netns_mode(&message).is_some(),
+            rdma::resources(&message).is_some(),
         ]
     });
     understood.filter(|made| *made).count()

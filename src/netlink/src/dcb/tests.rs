@@ -45,6 +45,25 @@ fn an_answer_has_flow_control_and_the_dscp_map() {
     assert!(!dcb.is_managed_by_firmware());
 }
 
+/// Sixteen counters behind the settings: a driver of another kernel may have fewer, and then they mean nothing.
+#[test]
+fn an_answer_has_the_pause_frames_of_each_priority() {
+    let answer = |length: usize| {
+        let mut bytes = Pfc { capability: 8, ..Pfc::default() }.bytes();
+        for (place, counter) in bytes[PFC_COUNTERS..].chunks_mut(8).enumerate() {
+            counter.copy_from_slice(&(place as u64 + 100).to_ne_bytes());
+        }
+        let message = answered(RTM_GETDCB, IEEE_GET, |body| {
+            body::nest(body, ATTR_IEEE, |ieee| body::put(ieee, IEEE_PFC, &bytes[..length]));
+        });
+        first_of(&message, decode).expect("an answer")
+    };
+    let frames = answer(PFC).frames;
+    assert_eq!((frames.sent[5], frames.received[5]), (105, 113));
+    assert_eq!(answer(PFC - 1).frames, PfcFrames::default());
+    assert!(answer(PFC - 1).pfc.is_some());
+}
+
 #[test]
 fn what_the_driver_refused_is_in_an_answer_that_the_kernel_acknowledges() {
     let message = answered(RTM_SETDCB, IEEE_SET, |body| body::put(body, ATTR_IEEE, &[234]));

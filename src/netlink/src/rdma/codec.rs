@@ -2,7 +2,7 @@ use std::fmt::{self, Display};
 
 use netlink_packet_core::DefaultNla;
 
-use crate::attr::{Attribute, Attributes};
+use crate::attr::{Attribute, Attributes, u64_at};
 use crate::hwaddr::Guid;
 use crate::message::{Message, Request};
 
@@ -15,6 +15,7 @@ pub(super) const SET: u16 = 2;
 pub(super) const PORT_GET: u16 = 5;
 pub(super) const SYS_GET: u16 = 6;
 pub(super) const SYS_SET: u16 = 7;
+pub(super) const RES_GET: u16 = 9;
 
 // enum rdma_nldev_attr
 const DEV_INDEX: u16 = 1;
@@ -25,6 +26,9 @@ const NODE_GUID: u16 = 6;
 const SYS_IMAGE_GUID: u16 = 7;
 const PORT_STATE: u16 = 12;
 const PORT_PHYS_STATE: u16 = 13;
+const RES_SUMMARY: u16 = 15;
+const RES_SUMMARY_ENTRY_NAME: u16 = 17;
+const RES_SUMMARY_ENTRY_CURR: u16 = 18;
 const NDEV_INDEX: u16 = 50;
 const NDEV_NAME: u16 = 51;
 pub(super) const NETNS_MODE: u16 = 66;
@@ -65,6 +69,15 @@ pub struct RdmaPort {
     pub link: Option<u32>,
     /// Name of that link.
     pub link_name: Option<String>,
+}
+
+/// How many objects of a device are in use, by whomever.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RdmaResources {
+    /// Name of the device.
+    pub device: String,
+    /// By what the kernel calls them: `qp`, `cq`, `mr`, `pd`, `cm_id`, `ctx`.
+    pub counts: Vec<(String, u64)>,
 }
 
 /// Who sees which RDMA devices.
@@ -140,6 +153,19 @@ pub(crate) fn port(message: &Message<'_>) -> Option<RdmaPort> {
         phys_state: field(PORT_PHYS_STATE).and_then(Attribute::u8).unwrap_or_default(),
         link: field(NDEV_INDEX).and_then(Attribute::u32),
         link_name: field(NDEV_NAME).map(Attribute::string),
+    })
+}
+
+pub(crate) fn resources(message: &Message<'_>) -> Option<RdmaResources> {
+    let attributes = answer(message, RES_GET)?;
+    let field = |kind| attributes.clone().find(|attribute| attribute.kind == kind);
+    let count = |entry: Attribute<'_>| {
+        let field = |kind| entry.nested().find(|attribute| attribute.kind == kind);
+        Some((field(RES_SUMMARY_ENTRY_NAME)?.string(), u64_at(field(RES_SUMMARY_ENTRY_CURR)?.value, 0)?))
+    };
+    Some(RdmaResources {
+        device: field(DEV_NAME)?.string(),
+        counts: field(RES_SUMMARY)?.nested().filter_map(count).collect(),
     })
 }
 

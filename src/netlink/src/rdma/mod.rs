@@ -11,8 +11,8 @@ use netlink_sys::protocols::NETLINK_RDMA;
 use netns::NetNs;
 use nix::errno::Errno;
 
-pub use codec::{NetnsMode, RdmaDevice, RdmaPort};
-pub(crate) use codec::{device, netns_mode, port};
+pub use codec::{NetnsMode, RdmaDevice, RdmaPort, RdmaResources};
+pub(crate) use codec::{device, netns_mode, port, resources};
 
 use crate::error::Error;
 use crate::message::Request;
@@ -71,6 +71,12 @@ impl Rdma {
         let object = format_args!("of device {device}");
         let request = codec::request("list RDMA ports", object, codec::PORT_GET, &[codec::index(device)]);
         self.socket.dump(&request, codec::port)
+    }
+
+    /// What of each device of this namespace is in use.
+    pub fn resources(&mut self) -> Result<Vec<RdmaResources>, Error> {
+        let request = codec::request("count what is in use of", "RDMA devices", codec::RES_GET, &[]);
+        self.socket.dump(&request, codec::resources)
     }
 
     /// Whether namespaces have devices of their own.

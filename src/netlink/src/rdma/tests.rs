@@ -28,6 +28,13 @@ const PORT: &str =
     000005000d00050000000800320007000000090033006e65743100000000";
 const MODE: &str = "18000000061400006a96036b4d0000000500420001000000";
 
+/// As `fill_res_info` of the kernel builds it: no capture, for `rdma resource show` needs a device.
+const RESOURCES: &str =
+    "bc00000009140200010000004d00000008000100020000000b0002006d6c78355f32000098000f80180010800700110070640000
+    0c00120003000000000000001800108007001100637100000c00120002000000000000001800108007001100717000000c001200
+    01000000000000001c0010800a001100636d5f69640000000c001200000000000000000018001080070011006d7200000c001200
+    11000000000000001800108008001100637478000c0012000400000000000000";
+
 /// Type and attributes; `rdma` adds flags that mean nothing to NLDEV.
 fn said(message: &[u8]) -> (u16, Vec<u8>) {
     (u16_at(message, 4).unwrap(), message[HEADER..].to_vec())
@@ -82,6 +89,15 @@ fn bytes_become_the_port() {
         link_name: Some("net1".into()),
     };
     assert_eq!(first(PORT, port), Some(expected));
+}
+
+/// `mlx5_2: pd 3 cq 2 qp 1 cm_id 0 mr 17 ctx 4`
+#[test]
+fn bytes_become_what_is_in_use() {
+    let counts = [("pd", 3), ("cq", 2), ("qp", 1), ("cm_id", 0), ("mr", 17), ("ctx", 4)];
+    let counts = counts.map(|(name, count)| (name.to_owned(), count)).to_vec();
+    assert_eq!(first(RESOURCES, resources), Some(RdmaResources { device: "mlx5_2".into(), counts }));
+    assert_eq!(first(PORT, resources), None);
 }
 
 /// `netns shared copy-on-fork off`

@@ -22,7 +22,7 @@ fn netdev(name: &str, mtu: u32, addresses: &[&str]) -> Netdev {
     let dcb = Dcb {
         pfc: Some(Pfc { enabled: 1 << 5, ..Pfc::default() }),
         dscp: vec![DscpPriority { dscp: 40, priority: 5 }, DscpPriority { dscp: 48, priority: 6 }],
-        dcbx: None,
+        ..Dcb::default()
     };
     let addresses = addresses.iter().map(|net| net.parse().unwrap()).collect();
     Netdev { name: name.into(), mtu, up: true, addresses, dcb: Some(dcb) }
