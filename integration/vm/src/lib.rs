@@ -14,9 +14,11 @@ mod kernel;
 pub mod lab;
 mod lab_image;
 mod machine;
+mod promtool;
 mod qemu;
 pub mod wire;
 
 pub use apt::Suite;
 pub use lab_image::Image;
 pub use machine::{Boot, Failure, Machine};
+pub use promtool::promtool;

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use netlink::{Rtnetlink, Statistics};
+use netlink::{PfcFrames, Rdma, RdmaResources, Rtnetlink, Statistics};
 use runtime::Cache;
 use runtime::suite::{self, Part};
 use state::{Dirs, record};
@@ -41,8 +41,17 @@ pub struct Eyes {
     processes: Processes,
     traced: Tried,
     places: BTreeMap<String, Place>,
-    ports: Option<(Instant, Vec<Port>)>,
-    problems: usize,
+    firmware: Option<Firmware>,
+    problems: Vec<String>,
+}
+
+/// What a driver may ask its firmware for, and when it was asked.
+#[derive(Clone, Debug)]
+struct Firmware {
+    at: Instant,
+    ports: Vec<Port>,
+    resources: Vec<RdmaResources>,
+    pauses: BTreeMap<String, PfcFrames>,
 }
 
 /// Which NIC a device is on: its index and name, and which of its VFs.
@@ -82,15 +91,15 @@ impl Eyes {
             processes: Processes::new(proc),
             traced: Tried::default(),
             places: BTreeMap::new(),
-            ports: None,
-            problems: 0,
+            firmware: None,
+            problems: Vec::new(),
         }
     }
 
     /// All that can be seen now. What cannot be read is counted, and hides nothing else.
     pub fn look(&mut self) -> Sight {
         let begun = Instant::now();
-        self.problems = 0;
+        self.problems.clear();
         let mut sight = Sight { rails: self.rails(), ..Sight::default() };
         let containers: BTreeSet<String> = sight.rails.iter().map(|rail| rail.container.clone()).collect();
         sight.pods = self.names(&containers, begun);
@@ -98,24 +107,25 @@ impl Eyes {
         if !sight.rails.is_empty() {
             (sight.links, sight.devices) = self.kernel(&sight).unwrap_or_else(|error| self.failed(&error));
         }
-        let own: BTreeSet<&str> = sight.rails.iter().filter_map(|rail| rail.rdma.as_deref()).collect();
-        sight.ports = self.ports(&own, begun);
-        (sight.problems, sight.seconds) = (self.problems, begun.elapsed().as_secs_f64());
+        let Firmware { at, ports, resources, pauses } = self.firmware(&sight, begun);
+        (sight.ports, sight.resources, sight.pauses, sight.firmware_at) =
+            (ports, resources, pauses, Some(at));
+        (sight.problems, sight.seconds) = (self.problems.clone(), begun.elapsed().as_secs_f64());
         sight
     }
 
-    /// Said once in the log of whoever looks, too: what a number hides nobody finds.
+    /// Told to whoever looks: what a number hides nobody finds.
     fn failed<T: Default>(&mut self, error: &dyn std::fmt::Display) -> T {
-        eprintln!("metrics: {error}");
-        self.problems += 1;
+        self.problems.push(error.to_string());
         T::default()
     }
 
     fn rails(&mut self) -> Vec<rails::Rail> {
         let links: Vec<&str> = suite::plugins(&[Part::Link, Part::Chained]).collect();
-        let mut skipped = 0;
-        let records = record::whole(&self.dirs, |plugin, _| links.contains(&plugin), |_| skipped += 1);
-        self.problems += skipped;
+        let mut skipped = Vec::new();
+        let skip = |error: state::Error| skipped.push(error.to_string());
+        let records = record::whole(&self.dirs, |plugin, _| links.contains(&plugin), skip);
+        self.problems.append(&mut skipped);
         records.map_or_else(|error| self.failed(&error), |records| rails::rails(&records))
     }
 
@@ -185,16 +195,54 @@ impl Eyes {
         Ok((links, devices))
     }
 
-    fn ports(&mut self, own: &BTreeSet<&str>, now: Instant) -> Vec<Port> {
-        if let Some((at, ports)) = &self.ports
-            && now.duration_since(*at) < FIRMWARE
+    fn firmware(&mut self, sight: &Sight, now: Instant) -> Firmware {
+        if let Some(known) = &self.firmware
+            && now.duration_since(known.at) < FIRMWARE
         {
-            return ports.clone();
+            return known.clone();
         }
-        let ports = infiniband::ports(&self.sys, own);
-        self.ports = Some((now, ports.clone()));
-        ports
+        let own: BTreeSet<&str> = sight.rails.iter().filter_map(|rail| rail.rdma.as_deref()).collect();
+        let ports = infiniband::ports(&self.sys, &own);
+        let resources = resources(&ports).unwrap_or_else(|error| self.failed(&error));
+        let nics: BTreeSet<&String> = sight.rails.iter().filter_map(|rail| sight.nic(rail)).collect();
+        let pauses = pauses(&nics).unwrap_or_else(|error| self.failed(&error));
+        let seen = Firmware { at: now, ports, resources, pauses };
+        self.firmware = Some(seen.clone());
+        seen
     }
+}
+
+/// Of the devices whose ports are told.
+fn resources(ports: &[Port]) -> Result<Vec<RdmaResources>, netlink::Error> {
+    if ports.is_empty() {
+        return Ok(Vec::new());
+    }
+    let counted = match Rdma::open().and_then(|mut rdma| rdma.resources()) {
+        // Devices that are files of another machine, or a kernel before 4.17.
+        Err(error) if error.is_unsupported() => Vec::new(),
+        counted => counted?,
+    };
+    let is_told = |of_device: &RdmaResources| ports.iter().any(|port| port.device == of_device.device);
+    Ok(counted.into_iter().filter(is_told).collect())
+}
+
+/// Of the NICs that have priority flow control.
+fn pauses(nics: &BTreeSet<&String>) -> Result<BTreeMap<String, PfcFrames>, netlink::Error> {
+    let mut pauses = BTreeMap::new();
+    if nics.is_empty() {
+        return Ok(pauses);
+    }
+    let mut route = Rtnetlink::open()?;
+    for nic in nics {
+        // One that has gone since has no pauses.
+        match route.dcb(nic) {
+            Err(error) if error.is_gone() => {}
+            dcb => {
+                pauses.extend(dcb?.filter(|dcb| dcb.pfc.is_some()).map(|dcb| ((*nic).clone(), dcb.frames)))
+            }
+        }
+    }
+    Ok(pauses)
 }
 
 fn without<T>(wanted: &BTreeSet<String>, found: &BTreeMap<String, T>) -> BTreeSet<String> {

@@ -1,8 +1,9 @@
 //! A node: what was seen of it, and what is told of that.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
-use netlink::Statistics;
+use netlink::{PfcFrames, RdmaResources, Statistics};
 
 use crate::family::{Families, Family, Kind, Labels, Value};
 use crate::infiniband::COUNTERS;
@@ -26,8 +27,14 @@ pub struct Sight {
     pub devices: BTreeMap<String, Counters>,
     /// Ports of RDMA devices that the host namespace shows.
     pub ports: Vec<Port>,
-    /// What could not be read.
-    pub problems: usize,
+    /// What of those devices is in use.
+    pub resources: Vec<RdmaResources>,
+    /// Pause frames of the NICs that rails are on, where they have priority flow control.
+    pub pauses: BTreeMap<String, PfcFrames>,
+    /// When ports, resources and pauses were read: less often than the rest.
+    pub firmware_at: Option<Instant>,
+    /// What could not be read, a sentence each.
+    pub problems: Vec<String>,
     /// How long it took.
     pub seconds: f64,
 }
@@ -60,7 +67,9 @@ pub fn node(sight: &Sight) -> Vec<Family> {
     interfaces(&mut families, sight, &rails);
     vfs(&mut families, sight, &rails);
     nics(&mut families, sight, &rails);
+    pauses(&mut families, sight);
     ports(&mut families, sight, &rails);
+    resources(&mut families, sight, &rails);
     own(&mut families, sight, &rails);
     families.done()
 }
@@ -79,16 +88,12 @@ fn pod<'s>(sight: &'s Sight, container: &'s str) -> (&'s str, &'s str) {
 
 fn labels(sight: &Sight, rail: &Rail) -> Labels {
     let (namespace, pod) = pod(sight, &rail.container);
-    let device = match &rail.link {
-        Link::Child(index) => index.and_then(|index| sight.links.get(&index)).map(|(name, _)| name),
-        Link::Device(device) => sight.devices.get(device).map(|counters| &counters.nic),
-    };
     vec![
         ("namespace", namespace.to_owned()),
         ("pod", pod.to_owned()),
         ("interface", rail.interface.clone()),
         ("network", rail.network.clone()),
-        ("device", device.cloned().unwrap_or_default()),
+        ("device", sight.nic(rail).cloned().unwrap_or_default()),
     ]
 }
 
@@ -151,17 +156,19 @@ fn vfs(families: &mut Families, sight: &Sight, rails: &[&Rail]) {
     told(families, "vf", "by the pod's VF, as its PF counts", &counters);
 }
 
-/// The NICs that rails are on, once each: what all pods and the node itself have on them.
-fn nics(families: &mut Families, sight: &Sight, rails: &[&Rail]) {
-    let mut names = BTreeSet::new();
-    for rail in rails {
+impl Sight {
+    /// The NIC that a rail is on.
+    pub fn nic(&self, rail: &Rail) -> Option<&String> {
         match &rail.link {
-            Link::Child(index) => {
-                names.extend(index.and_then(|index| sight.links.get(&index)).map(|(name, _)| name));
-            }
-            Link::Device(device) => names.extend(sight.devices.get(device).map(|counters| &counters.nic)),
+            Link::Child(index) => index.and_then(|index| self.links.get(&index)).map(|(name, _)| name),
+            Link::Device(device) => self.devices.get(device).map(|counters| &counters.nic),
         }
     }
+}
+
+/// The NICs that rails are on, once each: what all pods and the node itself have on them.
+fn nics(families: &mut Families, sight: &Sight, rails: &[&Rail]) {
+    let names: BTreeSet<&String> = rails.iter().filter_map(|rail| sight.nic(rail)).collect();
     let of = |(name, statistics): &(String, Statistics)| {
         names.contains(name).then(|| (vec![("device", name.clone())], *statistics))
     };
@@ -169,20 +176,64 @@ fn nics(families: &mut Families, sight: &Sight, rails: &[&Rail]) {
     told(families, "device", "by a NIC that rails of pods are on", &counters);
 }
 
-/// Of a device that is one pod's, with the pod; of a NIC's own, without.
+type Direction = fn(&PfcFrames) -> &[u64; 8];
+
+fn pauses(families: &mut Families, sight: &Sight) {
+    let directions: [(&str, &str, Direction); 2] = [
+        (
+            "receive",
+            "Pause frames of priority flow control that a NIC received: the network stops this host",
+            |frames| &frames.received,
+        ),
+        (
+            "transmit",
+            "Pause frames of priority flow control that a NIC sent: this host stops the network",
+            |frames| &frames.sent,
+        ),
+    ];
+    for (name, help, read) in directions {
+        let place = families.declare(&format!("railcni_device_{name}_pfc_frames"), Kind::Counter, help);
+        for (nic, frames) in &sight.pauses {
+            for (priority, count) in read(frames).iter().enumerate() {
+                let labels = vec![("device", nic.clone()), ("priority", priority.to_string())];
+                families.add(place, labels, Value::Whole(*count));
+            }
+        }
+    }
+}
+
+/// The labels of an RDMA device that is one pod's have the pod; those of a NIC's own do not.
+fn owned(sight: &Sight, rails: &[&Rail], device: &str) -> Labels {
+    let owner = rails.iter().find(|rail| rail.rdma.as_deref() == Some(device));
+    let mut labels: Labels = owner.map_or_else(
+        || ["namespace", "pod", "interface", "network"].map(|name| (name, String::new())).to_vec(),
+        |rail| labels(sight, rail).into_iter().filter(|(name, _)| *name != "device").collect(),
+    );
+    labels.push(("device", device.to_owned()));
+    labels
+}
+
 fn ports(families: &mut Families, sight: &Sight, rails: &[&Rail]) {
-    let owner: BTreeMap<&str, &&Rail> =
-        rails.iter().rev().filter_map(|rail| Some((rail.rdma.as_deref()?, rail))).collect();
+    let owned: Vec<Labels> = sight.ports.iter().map(|port| owned(sight, rails, &port.device)).collect();
     for (file, name, scale, help) in COUNTERS {
         let place = families.declare(&format!("railcni_infiniband_{name}"), Kind::Counter, help);
-        for port in &sight.ports {
+        for (port, labels) in sight.ports.iter().zip(&owned) {
             let Some(value) = port.counters.get(file) else { continue };
-            let mut labels: Labels = owner.get(port.device.as_str()).map_or_else(
-                || ["namespace", "pod", "interface", "network"].map(|name| (name, String::new())).to_vec(),
-                |rail| labels(sight, rail).into_iter().filter(|(name, _)| *name != "device").collect(),
-            );
-            labels.extend([("device", port.device.clone()), ("port", port.number.to_string())]);
+            let labels = labels.iter().cloned().chain([("port", port.number.to_string())]).collect();
             families.add(place, labels, Value::Whole(value.wrapping_mul(scale)));
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a device has fewer objects than a mantissa has bits")]
+fn resources(families: &mut Families, sight: &Sight, rails: &[&Rail]) {
+    let help = "Objects of an RDMA device in use, by the kernel's names: qp, cq, mr, pd, cm_id, ctx";
+    let place = families.declare("railcni_infiniband_resources", Kind::Gauge, help);
+    for of_device in &sight.resources {
+        let labels = owned(sight, rails, &of_device.device);
+        for (kind, count) in &of_device.counts {
+            let labels = labels.iter().cloned().chain([("type", kind.clone())]).collect();
+            families.add(place, labels, Value::Real(*count as f64));
         }
     }
 }
@@ -201,6 +252,6 @@ fn own(families: &mut Families, sight: &Sight, rails: &[&Rail]) {
     let help = "Rails of pods whose counters cannot be seen from the host";
     families.gauge("railcni_rails_without_counters", help, Vec::new(), dark as f64);
     let help = "What the last scrape could not read";
-    families.gauge("railcni_scrape_problems", help, Vec::new(), sight.problems as f64);
+    families.gauge("railcni_scrape_problems", help, Vec::new(), sight.problems.len() as f64);
     families.gauge("railcni_scrape_seconds", "How long the last scrape read", Vec::new(), sight.seconds);
 }

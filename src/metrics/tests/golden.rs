@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use host::doctor::{Check, Finding, Level};
 use metrics::{Agent, Condition, Controller, Counters, Link, NodePool, Pool, Port, Rail, Sight, text};
-use netlink::Statistics;
+use netlink::{PfcFrames, RdmaResources, Statistics};
 
 /// Eight different numbers.
 fn statistics(from: u64) -> Statistics {
@@ -40,6 +40,9 @@ fn sight() -> Sight {
     let files = include_str!("../src/infiniband.rs").split('"').filter(|word| word.contains("counters/"));
     let counters: BTreeMap<String, u64> = files.map(str::to_owned).zip(1..).collect();
     let port = |device: &str| Port { device: device.to_owned(), number: 1, counters: counters.clone() };
+    let counts = [("qp", 12), ("mr", 340), ("cq", 6)].map(|(name, count)| (name.to_owned(), count)).to_vec();
+    let resources = vec![RdmaResources { device: "mlx5_2".to_owned(), counts }];
+    let pauses = PfcFrames { sent: [0, 0, 0, 0, 0, 7, 0, 0], received: [0, 0, 0, 0, 0, 9, 0, 0] };
     Sight {
         rails: vec![rail("c1", "net1", Link::Child(Some(4)), None), rail("c2", "net2", vf, Some("mlx5_2"))],
         pods: BTreeMap::from([("c1".to_owned(), "ml/train-0".to_owned())]),
@@ -54,7 +57,10 @@ fn sight() -> Sight {
         ]),
         devices: BTreeMap::from([("0000:1a:00.2".to_owned(), device)]),
         ports: vec![port("mlx5_0"), port("mlx5_2")],
-        problems: 0,
+        resources,
+        pauses: BTreeMap::from([("ens1".to_owned(), pauses)]),
+        firmware_at: None,
+        problems: vec!["a record".to_owned()],
         seconds: 0.25,
     }
 }

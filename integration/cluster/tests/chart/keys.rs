@@ -92,6 +92,22 @@ pub(crate) const CHANGED: &[(&str, &str, &str)] = &[
         r#"metrics={"enabled":true,"serviceMonitor":{"enabled":true,"labels":{"release":"own"}}}"#,
         "release: own",
     ),
+    (
+        "metrics.dashboards.enabled",
+        r#"metrics={"enabled":true,"dashboards":{"enabled":true}}"#,
+        "name: railcni-dashboard-fabric",
+    ),
+    (
+        "metrics.dashboards.labels",
+        r#"metrics={"enabled":true,"dashboards":{"enabled":true,"labels":{"boards":"own"}}}"#,
+        "boards: own",
+    ),
+    ("metrics.rules.enabled", r#"metrics={"enabled":true,"rules":{"enabled":true}}"#, "kind: PrometheusRule"),
+    (
+        "metrics.rules.labels",
+        r#"metrics={"enabled":true,"rules":{"enabled":true,"labels":{"release":"own"}}}"#,
+        "release: own",
+    ),
     ("remove", "remove=true", "name: railcni-remove"),
 ];
 
@@ -184,4 +200,9 @@ fn a_wrong_value_is_refused_and_its_key_named() {
     }
     let error = helm().template(&["--set", "metrics.serviceMonitor.enabled=true"]).unwrap_err().to_string();
     assert!(error.contains("metrics.serviceMonitor.enabled needs metrics.enabled"), "{error}");
+    for part in ["dashboards", "rules"] {
+        let error =
+            helm().template(&["--set", &format!("metrics.{part}.enabled=true")]).unwrap_err().to_string();
+        assert!(error.contains(&format!("metrics.{part}.enabled needs metrics.enabled")), "{error}");
+    }
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "the functions between the tests are tests too")]
 
 mod keys;
+mod monitoring;
 mod server;
 
 use std::collections::BTreeMap;

@@ -74,7 +74,7 @@ fn a_pod_is_found_by_its_sandbox_in_the_cache_and_in_proc() {
     assert_eq!(sight.interfaces.keys().collect::<Vec<_>>(), ["c1"]);
     assert_eq!(sight.interfaces["c1"]["net1"].rx_bytes, 7);
     assert_eq!(sight.links[&1].0, "lo");
-    assert_eq!(sight.problems, 0);
+    assert!(sight.problems.is_empty(), "{:?}", sight.problems);
 }
 
 /// A number that another process has got by now says nothing of the pod.
@@ -130,7 +130,8 @@ fn a_record_that_cannot_be_read_hides_no_other() {
     let node = Node::new();
     node.attach("c1", "net1", "macvlan", &macvlan());
     node.put("state/attachments/gpu/c2,macvlan,net1", "{\n00000000\n");
-    assert_eq!(node.eyes().look().rails.len(), 1);
+    let sight = node.eyes().look();
+    assert_eq!((sight.rails.len(), sight.problems.len()), (1, 1), "{:?}", sight.problems);
 }
 
 /// Read calls of the calling thread.

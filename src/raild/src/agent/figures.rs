@@ -44,6 +44,9 @@ impl Figures {
         // The plugins' requests are not to wait until hundreds of files are read.
         let look = move || eyes.lock().unwrap_or_else(PoisonError::into_inner).look();
         let sight = tokio::task::spawn_blocking(look).await.unwrap_or_default();
+        for problem in &sight.problems {
+            eprintln!("metrics: {problem}");
+        }
         [metrics::node(&sight), metrics::agent(&self.0.borrow())].concat()
     }
 
