@@ -38,6 +38,9 @@ pub struct FabricSpec {
     /// The partition of an `InfiniBand` fabric, `"0x8001"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pkey: Option<String>,
+    /// Whether its nodes have the taint `railcni.dev/not-ready` until their agents find them ready.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub taint_until_ready: bool,
     /// In their order: the first is rail 1.
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 64)))]
     pub rails: Vec<Rail>,

@@ -6,11 +6,12 @@ mod figures;
 mod others;
 mod request;
 mod status;
+mod taints;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use api::{Metadata, Object, RailBlock, RailNode, SpiderIPPool, SpiderReservedIP};
+use api::{Fabric, Metadata, Object, RailBlock, RailNode, SpiderIPPool, SpiderReservedIP};
 use grants::{Answer, Controller, Event, Hindrance, Policy, Request, Rules};
 use metrics::Pool;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -23,6 +24,7 @@ use crate::lease::Lease;
 use figures::Figures;
 use request::execute;
 use status::Statuses;
+use taints::Taints;
 
 /// Changes that come within this time are met in one pass.
 const BATCH: Duration = Duration::from_millis(20);
@@ -36,6 +38,7 @@ enum Input {
     Nodes(Seen<NodeObject>),
     RailNodes(Seen<RailNode>),
     Blocks(Seen<RailBlock>),
+    Fabrics(Seen<Fabric>),
     Answered(Box<Request>, Answer),
 }
 
@@ -52,6 +55,7 @@ pub(crate) async fn run() -> Result<(), String> {
     follow(&connection, "/api/v1/nodes".to_owned(), &tell, Input::Nodes);
     follow(&connection, path::<RailNode>(), &tell, Input::RailNodes);
     follow(&connection, path::<RailBlock>(), &tell, Input::Blocks);
+    follow(&connection, path::<Fabric>(), &tell, Input::Fabrics);
     let shell = Shell {
         connection,
         tell,
@@ -62,6 +66,7 @@ pub(crate) async fn run() -> Result<(), String> {
         statuses: Statuses::default(),
         lease: Lease::new("raild-controller"),
         figures,
+        taints: Taints::default(),
     };
     shell.run(hear).await
 }
@@ -90,6 +95,7 @@ struct Shell {
     statuses: Statuses,
     lease: Lease,
     figures: Figures,
+    taints: Taints,
 }
 
 impl Shell {
@@ -143,6 +149,7 @@ impl Shell {
             Input::RailNodes(seen) => {
                 self.note_released(&seen);
                 self.figures.see(&seen);
+                self.taints.see_nodes(&seen);
                 let event = |all, version| Event::Nodes(all, version);
                 let gone = |node: Metadata| Event::NodeDeleted(node.name.clone(), number(&node));
                 self.see(seen, event, Event::Node, gone);
@@ -151,6 +158,7 @@ impl Shell {
                 let event = |all, version| Event::Blocks(all, version);
                 self.see(seen, event, Event::Block, |block| Event::BlockDeleted(block.name));
             }
+            Input::Fabrics(seen) => self.taints.see_fabrics(seen),
             Input::Answered(request, answer) => self.controller.answered(&request, answer),
         }
         self.connection.note(self.controller.newest());
@@ -203,6 +211,7 @@ impl Shell {
         }
         if self.statuses.is_due() {
             self.tell_statuses();
+            self.taints.tell(&self.connection, self.cluster.nodes.as_ref());
         }
     }
 

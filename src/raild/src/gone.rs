@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 /// How long a node must have been gone.
 const GRACE: Duration = Duration::from_secs(60);
@@ -17,19 +18,14 @@ pub(crate) const RELEASED: &str = "railcni.dev/released";
 #[serde(default)]
 pub(crate) struct NodeObject {
     pub(crate) metadata: api::Metadata,
-    spec: NodeSpec,
+    pub(crate) spec: NodeSpec,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-struct NodeSpec {
-    taints: Vec<Taint>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct Taint {
-    key: String,
+pub(crate) struct NodeSpec {
+    /// Whole: who changes one writes all of them.
+    pub(crate) taints: Vec<Value>,
 }
 
 /// Since when each node has been missing, by this controller's own clock.
@@ -45,7 +41,7 @@ impl Missing {
         nodes: &BTreeMap<String, NodeObject>,
         now: Duration,
     ) -> BTreeSet<String> {
-        let is_off = |node: &NodeObject| node.spec.taints.iter().any(|taint| taint.key == OUT_OF_SERVICE);
+        let is_off = |node: &NodeObject| node.spec.taints.iter().any(|taint| taint["key"] == OUT_OF_SERVICE);
         let missing = |name: &&String| nodes.get(*name).is_none_or(is_off);
         let missing = granted.iter().filter(missing).cloned().collect::<BTreeSet<_>>();
         self.0.retain(|name, _| missing.contains(name));

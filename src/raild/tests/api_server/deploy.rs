@@ -13,13 +13,13 @@ fn manifests() -> PathBuf {
 }
 
 /// A token as a pod of the `DaemonSet` or of the `Deployment` gets one; that of an agent has its node in it.
-fn token(api: &Api, account: &str, node: Option<&str>) -> String {
+pub(crate) fn token(api: &Api, account: &str, node: Option<&str>) -> String {
     let mut args = vec!["-n", "kube-system", "create", "token", account];
     args.extend(node.iter().flat_map(|node| ["--bound-object-kind", "Node", "--bound-object-name", node]));
     api.kubectl().run(&args).unwrap().trim().to_owned()
 }
 
-fn kubeconfig(api: &Api, name: &str, token: &str) -> PathBuf {
+pub(crate) fn kubeconfig(api: &Api, name: &str, token: &str) -> PathBuf {
     let text = std::fs::read_to_string(api.kubeconfig()).unwrap();
     let mut config: Value = serde_json::from_str(&text).unwrap();
     config["users"][0]["user"]["token"] = token.into();
@@ -39,7 +39,7 @@ fn refused(api: &Api, token: &str, args: &[&str]) -> String {
     objection(api, token, args).unwrap_or_else(|| panic!("{args:?} was done"))
 }
 
-fn apply(api: &Api) {
+pub(crate) fn apply(api: &Api) {
     api.kubectl().run(&["apply", "-f", &manifests().display().to_string()]).unwrap();
 }
 
@@ -152,7 +152,46 @@ fn the_controller_reads_no_secret_and_no_pod_and_writes_no_pool() {
         &["patch", "spiderippool", "shared", "--type=merge", "-p", r#"{"spec":{"disable":true}}"#],
         &["delete", "railblock", "shared-0"],
         &["-n", "kube-system", "get", "lease", "another"],
+        &["patch", "node", "one", "--subresource=status", "--type=merge", "-p", r#"{"status":{}}"#],
+        &["get", "node", "one"],
     ] {
         assert!(refused(&api, &token, args).contains("Forbidden"), "{args:?}");
+    }
+}
+
+#[test]
+fn of_a_node_the_controller_changes_one_taint_and_nothing_else() {
+    let api = api_server(4);
+    apply(&api);
+    let token = token(&api, "railcni-controller", None);
+    // For kubectl, which reads what it patches.
+    api.kubectl().run(&["create", "clusterrole", "reader", "--verb=get", "--resource=nodes"]).unwrap();
+    let account = "--serviceaccount=kube-system:railcni-controller";
+    api.kubectl().run(&["create", "clusterrolebinding", "reader", "--clusterrole=reader", account]).unwrap();
+    let patch = |kind: &str, patch: &str| {
+        objection(&api, &token, &["patch", "node", "one", "--type", kind, "--dry-run=server", "-p", patch])
+    };
+    // The API server itself has put one on a Node whose kubelet has said nothing.
+    let add =
+        |taint: &str| patch("json", &format!(r#"[{{"op":"add","path":"/spec/taints/-","value":{taint}}}]"#));
+    // It takes a policy up a moment after it has stored it.
+    let denied = testkit::eventually(std::time::Duration::from_secs(60), || {
+        add(r#"{"key":"a","effect":"NoSchedule"}"#)?.contains("may change no taint").then_some(())
+    });
+    denied.expect("a taint of others is none of its business");
+    let ours = r#"{"key":"railcni.dev/not-ready","value":"raild","effect":"NoSchedule"}"#;
+    assert_eq!(add(ours), None);
+    let said = add(&ours.replace("NoSchedule", "NoExecute")).expect("it evicts nobody");
+    assert!(said.contains("NoSchedule only"), "{said}");
+    let said = patch("merge", r#"{"spec":{"taints":[]}}"#).expect("it takes nobody's taint off");
+    assert!(said.contains("may change no taint"), "{said}");
+    for change in [
+        r#"{"metadata":{"labels":{"a":"b"}}}"#,
+        r#"{"metadata":{"annotations":{"a":"b"}}}"#,
+        r#"{"metadata":{"finalizers":["a/b"]}}"#,
+        r#"{"spec":{"unschedulable":true}}"#,
+    ] {
+        let said = patch("merge", change).unwrap_or_else(|| panic!("{change} was done"));
+        assert!(said.contains("may change nothing of a Node"), "{change}: {said}");
     }
 }

@@ -12,3 +12,4 @@ mod others;
 mod pods;
 mod readiness;
 mod stories;
+mod taints;

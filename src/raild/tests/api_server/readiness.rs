@@ -16,7 +16,7 @@ use crate::node::{Node, Process, api_server, raild};
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// An RDMA device as files, of which nothing is wrong but its state.
-fn tree(root: &Path, state: &str) {
+pub(crate) fn tree(root: &Path, state: &str) {
     let (device, verbs) = (root.join("sys/class/infiniband/mlx5_0"), root.join("dev/infiniband"));
     std::fs::create_dir_all(device.join("ports/1")).unwrap();
     std::fs::create_dir_all(&verbs).unwrap();
