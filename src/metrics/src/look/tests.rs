@@ -130,6 +130,7 @@ fn a_record_that_cannot_be_read_hides_no_other() {
     let node = Node::new();
     node.attach("c1", "net1", "macvlan", &macvlan());
     node.put("state/attachments/gpu/c2,macvlan,net1", "{\n00000000\n");
+    node.put("state/attachments/none", "no directory");
     let sight = node.eyes().look();
     assert_eq!((sight.rails.len(), sight.problems.len()), (1, 1), "{:?}", sight.problems);
 }
