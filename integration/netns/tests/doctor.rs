@@ -4,10 +4,15 @@
 #![expect(clippy::disallowed_methods, reason = "nobody reads a test's own file while it is written")]
 
 use std::fs;
-use std::process::{Command, Output};
+use std::io::{BufRead as _, BufReader};
+use std::os::fd::AsRawFd as _;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
+use nix::ifaddrs::getifaddrs;
+use nix::sys::socket::{AddressFamily, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, sendto, socket};
 use serde_json::Value;
-use testkit::{World, assert_same, binary};
+use testkit::{Space, World, assert_same, binary, eventually};
 
 fn doctor(world: &World, args: &[&str]) -> (Option<i32>, String, String) {
     let mut command = Command::new(binary("railctl"));
@@ -113,4 +118,109 @@ fn a_pod_that_nobody_knows_is_refused() {
     let (code, _, said) = doctor(&world, &["--pod", "ml/worker-0"]);
     assert_eq!(code, Some(1));
     assert!(said.contains("nothing is on record for \"ml/worker-0\""), "{said}");
+}
+
+fn findings(printed: &str, check: &str) -> Vec<Value> {
+    let report: Value = serde_json::from_str(printed).unwrap_or_else(|error| panic!("{error}: {printed}"));
+    let all = report["findings"].as_array().unwrap().iter();
+    all.filter(|finding| finding["check"] == check).cloned().collect()
+}
+
+#[test]
+fn a_rail_asks_its_gateway_and_whom_it_is_told() {
+    let world = World::new();
+    world.rail(1);
+    let root = with_device(&world);
+    world.host().ip_do(
+        "address add 172.16.1.10/24 dev rail1\nroute add default via 172.16.1.254 dev rail1 table 151",
+    );
+    let (code, printed, said) =
+        doctor(&world, &["--root", &root, "-o", "json", "--ping", "--peers", "172.16.1.77"]);
+    assert_eq!(code, Some(3), "{said}");
+    let pings = findings(&printed, "ping");
+    assert_eq!(pings[0]["subject"], "rail1 172.16.1.10 to 172.16.1.254", "{printed}");
+    assert_eq!(pings[0]["level"], "good", "{printed}");
+    assert!(pings[0]["value"].as_str().unwrap().ends_with(" ms"), "{printed}");
+    assert_eq!((&pings[1]["level"], &pings[1]["value"]), (&"error".into(), &"no answer within 3 s".into()));
+    assert!(findings(&doctor(&world, &["--root", &root, "-o", "json"]).1, "ping").is_empty(), "unless asked");
+}
+
+/// An LLDP frame of the switch of that name.
+fn lldp(name: &str) -> Vec<u8> {
+    let mut frame = vec![0x01, 0x80, 0xc2, 0, 0, 0x0e, 2, 0, 0, 0, 0, 9, 0x88, 0xcc];
+    for (kind, value) in
+        [(1_u8, &b"\x04\x02\0\0\0\0\x09"[..]), (2, b"\x05Ethernet1/3"), (3, &[0, 120]), (5, name.as_bytes())]
+    {
+        frame.extend([kind << 1, u8::try_from(value.len()).unwrap()]);
+        frame.extend(value);
+    }
+    frame.extend([0, 0]);
+    frame
+}
+
+fn send(from: &Space, ifname: &str, frame: &[u8]) {
+    from.run(|| {
+        let link = getifaddrs().unwrap().filter(|entry| entry.interface_name == ifname);
+        let address: LinkAddr =
+            link.filter_map(|entry| entry.address?.as_link_addr().copied()).next().unwrap();
+        let socket =
+            socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::EthAll)
+                .unwrap();
+        sendto(socket.as_raw_fd(), frame, &address, MsgFlags::empty()).unwrap();
+    });
+}
+
+fn takes_lldp(world: &World, nic: &str) -> bool {
+    let output = world.host().exec(&["bridge", "fdb", "show", "dev", nic]);
+    String::from_utf8(output.stdout).unwrap().contains("01:80:c2:00:00:0e")
+}
+
+#[test]
+fn rails_in_each_others_switch_are_named_and_nothing_is_left_of_the_ear() {
+    let world = World::new();
+    let rails = [world.rail(1), world.rail(2)];
+    let root = with_device(&world);
+    let file = "nics: [{name: rail1, leaf: leaf1}, {name: rail2, leaf: leaf2}]";
+    fs::write(world.dirs().config.join("host.yaml"), file).unwrap();
+    let before = world.snapshot();
+    let mut command = Command::new(binary("railctl"));
+    command.args(["doctor", "--root", &root, "-o", "json", "--leaf"]).envs(world.dirs().env());
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let listens = || (takes_lldp(&world, "rail1") && takes_lldp(&world, "rail2")).then_some(());
+    eventually(Duration::from_secs(20), listens).expect("both NICs take LLDP in");
+    // What is no word of a switch is passed over.
+    send(world.switch(), &rails[0].port, &lldp("leaf9")[..30]);
+    let ended = eventually(Duration::from_secs(30), || {
+        send(world.switch(), &rails[0].port, &lldp("leaf2"));
+        send(world.switch(), &rails[1].port, &lldp("leaf1"));
+        child.try_wait().unwrap()
+    });
+    assert_eq!(ended.and_then(|status| status.code()), Some(3));
+    let printed = std::io::read_to_string(child.stdout.take().unwrap()).unwrap();
+    let leaves = findings(&printed, "leaf");
+    assert_eq!(leaves[0]["value"], "leaf2, port Ethernet1/3", "{printed}");
+    assert_eq!(leaves[0]["wanted"], "leaf1, as the file says");
+    assert_eq!(leaves[0]["cure"], "swap the cables of rail1 and rail2: each is in the other's switch");
+    assert_eq!(leaves[1]["level"], "error", "{printed}");
+    assert!(!takes_lldp(&world, "rail1") && !takes_lldp(&world, "rail2"));
+    assert_same(&before, &world.snapshot());
+}
+
+#[test]
+fn a_watch_prints_again_what_has_changed() {
+    let world = World::new();
+    world.rail(1);
+    let root = with_device(&world);
+    // A look comes every 15 seconds: one that says nothing new for a minute is ended.
+    let mut command = Command::new("timeout");
+    command.arg("60").arg(binary("railctl"));
+    command.args(["doctor", "--root", &root, "--watch"]).env("NO_COLOR", "1").envs(world.dirs().env());
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    lines.by_ref().find(|line| line.contains("✓ mtu")).expect("the first report");
+    world.host().ip_do("link set rail1 mtu 1500");
+    lines.by_ref().find(|line| line.contains("! mtu")).expect("the second");
+    drop(lines);
+    let ended = eventually(Duration::from_secs(60), || child.try_wait().unwrap());
+    assert!(ended.is_some_and(|status| status.code() == Some(3)), "{ended:?}: as the last report says");
 }

@@ -1,16 +1,17 @@
-//! What a scrape says of a node's rails, with `ip -s` as witness.
+//! What a scrape and `railctl top` say of a node's rails, with `ip -s` as witness.
 
 #![expect(clippy::unwrap_used, reason = "the functions between the tests are tests too")]
 
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
-use std::time::Duration;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use metrics::look::Eyes;
 use metrics::{node, text};
 use serde_json::{Value, json};
-use testkit::{Ping, Pod, Space, World, eventually};
+use testkit::{Ping, Pod, Space, World, binary, eventually};
 
 /// The process of a pod's sandbox; ends with the test.
 struct Sandbox(Child);
@@ -134,4 +135,82 @@ fn a_scrape_agrees_with_ip_about_every_counter() {
     let after = text(node(&eyes.look())).unwrap();
     assert_eq!(told(&after, "rail", &labels("net1", "gpu1", "rail1")), None, "{after}");
     assert!(told(&after, "rail", &labels("net2", "gpu2", "rail2")).is_some(), "{after}");
+}
+
+fn top(world: &World, args: &[&str]) -> (bool, String, String) {
+    let root = world.dirs().scratch.display().to_string();
+    let mut command = Command::new(binary("railctl"));
+    command
+        .args(["top", "--root", &root, "--every", "1"])
+        .args(args)
+        .env("NO_COLOR", "1")
+        .envs(world.dirs().env());
+    let output = command.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.success(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn top_shows_the_rail_that_carries_something() {
+    let world = World::new();
+    let (one, two) = (world.rail(1), world.rail(2));
+    let pod = world.pod("a");
+    let (done, printed, said) = top(&world, &["--once"]);
+    assert_eq!((done, &*printed), (true, "no rail of a pod is on record here\n"), "{said}");
+    let proc: PathBuf = world.dirs().scratch.join("proc");
+    let _sandbox = sandbox(&world, &proc, &pod, "ab12");
+    named(&world, "ab12", "train-0");
+    for (rail, ifname) in [(&one, "net1"), (&two, "net2")] {
+        let address = rail.address4(10);
+        let range = json!({"subnet": rail.subnet4(), "rangeStart": address, "rangeEnd": address});
+        let call = world.plugin("macvlan").netns(pod.path()).container("ab12").ifname(ifname);
+        call.add(&config(rail.number, &json!({"type": "rail-ipam", "ranges": [[range]]}))).success();
+    }
+    let gateway = one.gateway4().to_string();
+    let ping = ["-q", "-i", "0.01", "-s", "1000", "-I", "net1", &gateway];
+    let traffic = pod.run(|| Command::new("ping").args(ping).stdout(Stdio::null()).spawn().unwrap());
+    let _traffic = Sandbox(traffic);
+    let (before, begun) = (witness(&pod, "net1"), Instant::now());
+    let (done, printed, said) = top(&world, &["--once", "-o", "json", "--pod", "ml/train-0"]);
+    let (after, seconds) = (witness(&pod, "net1"), begun.elapsed().as_secs_f64());
+    assert!(done, "{said}");
+    let rows: Value = serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{error}: {printed}"));
+    assert_eq!((&rows[0]["interface"], &rows[0]["device"]), (&json!("net1"), &json!("rail1")), "{printed}");
+    assert_eq!(
+        (&rows[1]["interface"], &rows[1]["countedBy"]),
+        (&json!("net2"), &json!("interface")),
+        "{printed}"
+    );
+    let packets = rows[0]["rate"]["transmitPackets"].as_f64().unwrap();
+    let idle = rows[1]["rate"]["transmitPackets"].as_f64().unwrap();
+    // What the second of the look carried is some of what was sent around it.
+    let sent = f64::from(u32::try_from(after[5] - before[5]).unwrap());
+    assert!(packets > 10.0 && packets <= sent, "{packets} of {sent} in {seconds} s");
+    assert!(idle < packets / 4.0, "{printed}");
+    assert!(rows[0]["rate"]["receiveBytes"].as_f64().unwrap() > 1000.0 * packets / 2.0, "{printed}");
+    let (_, printed, _) = top(&world, &["--once"]);
+    let lines: Vec<&str> = printed.lines().collect();
+    assert!(lines[0].starts_with("POD         RAIL  NIC    RX BIT/S"), "{printed}");
+    assert!(lines[1].starts_with("ml/train-0  net1  rail1  "), "{printed}");
+    assert_eq!(top(&world, &["--once", "--pod", "ml/other"]).1, "no rail of a pod is on record here\n");
+}
+
+/// As long as somebody reads, and no longer.
+#[test]
+fn top_ends_with_its_reader() {
+    let world = World::new();
+    let root = world.dirs().scratch.display().to_string();
+    let mut command = Command::new(binary("railctl"));
+    command.args(["top", "--root", &root, "--every", "1"]).envs(world.dirs().env()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut reader = BufReader::new(child.stdout.take().unwrap());
+    let mut lines = [String::new(), String::new(), String::new()];
+    for line in &mut lines {
+        reader.read_line(line).unwrap();
+    }
+    let line = "no rail of a pod is on record here\n";
+    assert_eq!(lines, [line, "\n", line]);
+    drop(reader);
+    let ended = eventually(Duration::from_secs(30), || child.try_wait().unwrap());
+    assert!(ended.is_some_and(|status| status.success()), "{ended:?}");
 }

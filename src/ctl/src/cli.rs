@@ -113,6 +113,9 @@ pub(crate) enum Command {
     Host(crate::host::Command),
     /// Draw this node: NUMA nodes, PCIe bridges, and the GPUs and NICs below them
     Map(crate::map::Map),
+    /// Show what goes over the rails of this node's pods now: throughput, packets, errors and drops
+    #[command(after_long_help = crate::top::HELP)]
+    Top(crate::top::Top),
     /// Say whether this node, or a pod on it, is ready for RDMA, and the cure of what is not
     #[command(after_long_help = crate::doctor::HELP)]
     Doctor(crate::doctor::Doctor),

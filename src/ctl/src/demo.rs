@@ -1,6 +1,5 @@
 //! `railctl demo`: a pod with eight rails where there are neither NICs nor Kubernetes, and the proof that they work.
 
-mod echo;
 mod narrate;
 mod privacy;
 mod proof;

@@ -1,12 +1,16 @@
 //! `railctl doctor`: whether a node, or a pod on it, is ready for RDMA.
 
+mod leaf;
+mod ping;
 mod pod;
 mod print;
 
 use std::fs::{self, Permissions};
+use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
@@ -17,7 +21,10 @@ use serde::Serialize;
 use state::{Dirs, file};
 
 use crate::cli::Format;
-use crate::{complete, host as settings, output};
+use crate::{complete, host as settings, output, watch};
+
+/// Between two looks: one opens thousands of files where there are many VFs.
+const EVERY: Duration = Duration::from_secs(15);
 
 const WARNED: u8 = 2;
 const FAILED: u8 = 3;
@@ -37,6 +44,18 @@ pub(crate) struct Doctor {
     /// Write the NCCL settings of the pod's rails into this file
     #[arg(long, value_name = "FILE")]
     nccl_conf: Option<PathBuf>,
+    /// Again every 15 seconds, and printed whenever something has changed, until it is interrupted
+    #[arg(short, long)]
+    watch: bool,
+    /// Ask the gateway of each rail by it (ICMP, IPv4); root is needed
+    #[arg(long)]
+    ping: bool,
+    /// With --ping: addresses of a pod of another node, asked by the rails in their order
+    #[arg(long, value_name = "ADDRESSES", requires = "ping", value_delimiter = ',')]
+    peers: Vec<Ipv4Addr>,
+    /// Listen for half a minute to what the switches of the node's NICs say of themselves (LLDP); root is needed
+    #[arg(long, conflicts_with_all = ["netns", "pod"])]
+    leaf: bool,
     /// No RDMA device at all is no fault
     #[arg(long)]
     allow_none: bool,
@@ -53,7 +72,7 @@ Exit status: 0 all is well (or there is no RDMA device, with --allow-none), 2 wa
 failed. Every check is explained in docs/doctor.md. No root is needed; what cannot be seen without it is said at the end.";
 
 /// What is printed.
-#[derive(Debug, Serialize)]
+#[derive(Debug, PartialEq, Serialize)]
 pub(crate) struct Report {
     findings: Vec<Finding>,
     /// What could not be looked at.
@@ -69,37 +88,64 @@ pub(crate) fn run(args: &Doctor) -> Result<ExitCode> {
     let wanted = wanted(args, &dirs)?;
     let pod = args.pod.as_ref().or(args.netns.as_ref());
     ensure!(pod.is_some() || args.nccl_conf.is_none(), "--nccl-conf is about the rails of a pod: name one");
-    let sight = match pod {
-        Some(pod) => pod::look(pod, &args.root)?,
-        None => look(&args.root)?,
+    let look = || {
+        let ping = |sight: &Sight| if args.ping { ping::judge(sight, &args.peers) } else { Ok(Vec::new()) };
+        let (sight, mut more) = match pod {
+            Some(pod) => pod::look(pod, &args.root, ping)?,
+            None => look(&args.root).and_then(|sight| ping(&sight).map(|found| (sight, found)))?,
+        };
+        if sight.has_no_rdma() {
+            return Ok(Seen::NoDevice(sight.unseen));
+        }
+        if args.leaf {
+            more.extend(leaf::judge(&sight, wanted.as_ref())?);
+        }
+        Ok(Seen::Device(report(sight, wanted.as_ref(), &dirs, &args.root, more)))
     };
-    if sight.has_no_rdma() {
-        none(pod.map_or("this node", String::as_str), sight, args)?;
-        return Ok(if args.allow_none { ExitCode::SUCCESS } else { ExitCode::from(NONE) });
-    }
-    let report = report(sight, wanted.as_ref(), &dirs, &args.root);
+    let mut last = ExitCode::SUCCESS;
+    let every = args.watch.then_some(EVERY);
+    watch::follow(every, look, |seen| {
+        last = match seen {
+            Seen::NoDevice(unseen) => none(pod.map_or("this node", String::as_str), unseen, args)?,
+            Seen::Device(report) => show(report, args)?,
+        };
+        Ok(())
+    })?;
+    Ok(last)
+}
+
+/// What a look comes to.
+#[derive(PartialEq)]
+enum Seen {
+    /// And what could not be looked at.
+    NoDevice(Vec<String>),
+    Device(Report),
+}
+
+fn show(report: &Report, args: &Doctor) -> Result<ExitCode> {
     if let Some(path) = &args.nccl_conf {
-        write_nccl(path, &report)?;
+        write_nccl(path, report)?;
     }
     match args.output {
-        Format::Table | Format::Wide => print::report(&report)?,
-        format => output::print(&report, format)?,
+        Format::Table | Format::Wide => print::report(report)?,
+        format => output::print(report, format)?,
     }
     Ok(status(&report.findings))
 }
 
 /// People read one sentence, where programs read a report without findings: the sentence is on stderr for them.
-fn none(whose: &str, sight: Sight, args: &Doctor) -> Result<()> {
+fn none(whose: &str, unseen: &[String], args: &Doctor) -> Result<ExitCode> {
     let sentence = format!(
         "no RDMA device in {whose}: {} is empty or missing; `modprobe` the NIC's RDMA driver (mlx5_ib, bnxt_re, irdma), or there is none",
         args.root.join("sys/class/infiniband").display()
     );
+    let status = if args.allow_none { ExitCode::SUCCESS } else { ExitCode::from(NONE) };
     if args.output.is_table() {
-        return output::line(&sentence);
+        return output::line(&sentence).map(|()| status);
     }
     output::warn(&sentence);
     let (findings, rails, nccl) = (Vec::new(), Vec::new(), Vec::new());
-    output::print(&Report { findings, unseen: sight.unseen, rails, nccl }, args.output)
+    output::print(&Report { findings, unseen: unseen.to_vec(), rails, nccl }, args.output).map(|()| status)
 }
 
 fn look(root: &Path) -> Result<Sight> {
@@ -118,7 +164,13 @@ fn wanted(args: &Doctor, dirs: &Dirs) -> Result<Option<Settings>> {
     }
 }
 
-fn report(mut sight: Sight, wanted: Option<&Settings>, dirs: &Dirs, root: &Path) -> Report {
+fn report(
+    mut sight: Sight,
+    wanted: Option<&Settings>,
+    dirs: &Dirs,
+    root: &Path,
+    more: Vec<Finding>,
+) -> Report {
     let roce = wanted.and_then(|settings| settings.roce);
     let mut findings = doctor::judge(&sight, roce);
     let is_pod = sight.whose == Whose::Pod;
@@ -128,6 +180,7 @@ fn report(mut sight: Sight, wanted: Option<&Settings>, dirs: &Dirs, root: &Path)
             Err(error) => sight.unseen.push(format!("whether the node is as its file says: {error}")),
         }
     }
+    findings.extend(more);
     let rails = if is_pod { nccl::rails(&sight) } else { Vec::new() };
     let nccl = nccl::settings(&rails, roce).iter().map(|(key, value)| format!("{key}={value}")).collect();
     Report { findings, unseen: sight.unseen, rails, nccl }

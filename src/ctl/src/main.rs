@@ -5,6 +5,7 @@ mod cli;
 mod complete;
 mod demo;
 mod doctor;
+mod echo;
 mod explain;
 mod host;
 mod inject;
@@ -22,6 +23,7 @@ mod reconcile;
 mod release;
 mod render;
 mod show;
+mod top;
 mod verbs;
 mod watch;
 mod who;
@@ -98,6 +100,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Node(command) => node::run(&command),
         Command::Host(command) => host::run(&command),
         Command::Map(args) => map::run(&args),
+        Command::Top(args) => top::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Completion { shell } => complete::script(shell),
         Command::Version { output } => build::run(output),

@@ -84,6 +84,13 @@ pub(crate) fn line(line: &str) -> Result<()> {
     text(&format!("{}\n", escape::line(line)))
 }
 
+/// Prints in place of all that a terminal shows.
+pub(crate) fn screen(shown: &str) -> Result<()> {
+    // Anstream takes it off where colour is not wanted; it is none.
+    std::io::stdout().lock().write_all(b"\x1b[H\x1b[J")?;
+    text(shown)
+}
+
 /// Prints for people: with colour where there is a terminal that wants it.
 pub(crate) fn text(text: &str) -> Result<()> {
     Ok(anstream::stdout().lock().write_all(escape::lines(text).as_bytes())?)
@@ -132,6 +139,12 @@ fn align(row: &[String], widths: &[usize]) -> String {
     cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
 }
 
+/// As it looks where there is no colour.
+#[cfg(test)]
+pub(crate) fn plain(text: &str) -> String {
+    anstream::adapter::strip_str(&escape::lines(text)).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,11 +155,6 @@ mod tests {
         table.row(["gpu1-net11".into(), "200".into()]);
         table.row(["x".into(), String::new()]);
         assert_eq!(plain(&table.render()), "POOL        FREE\ngpu1-net11  200\nx\n");
-    }
-
-    /// As it looks where there is no colour.
-    fn plain(text: &str) -> String {
-        anstream::adapter::strip_str(&escape::lines(text)).to_string()
     }
 
     #[test]

@@ -62,12 +62,13 @@ struct Usage {
 }
 
 pub(crate) fn run(args: &Pools) -> Result<()> {
+    let every = args.watch.then_some(watch::EVERY);
     if args.cluster {
-        return watch::follow(args.watch, cluster::look, |usage| cluster::show(usage, args.output));
+        return watch::follow(every, cluster::look, |usage| cluster::show(usage, args.output));
     }
     let dirs = Dirs::from_env()?;
     watch::follow(
-        args.watch,
+        every,
         || look(&dirs),
         |Seen { usage, refused, problems }| {
             match args.output {

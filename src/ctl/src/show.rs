@@ -87,7 +87,7 @@ pub(crate) fn run(args: &Show) -> Result<()> {
     let dirs = Dirs::from_env()?;
     let view = print::View { in_full: args.pod.is_some(), is_wide: args.output == Format::Wide };
     watch::follow(
-        args.watch,
+        args.watch.then_some(watch::EVERY),
         || look(&dirs, args.pod.as_deref()),
         |pods| {
             if args.output.is_table() { print::pods(pods, view) } else { output::print(pods, args.output) }

@@ -1,7 +1,8 @@
-//! `-w`: the same table again whenever it changes.
+//! The same again, for as long as anybody reads: whenever it changes, or every so often.
 
 use std::io::stdout;
 use std::os::fd::AsFd as _;
+use std::time::Duration;
 
 use anyhow::Result;
 use nix::errno::Errno;
@@ -9,14 +10,14 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::output;
 
-/// Between two looks, in milliseconds. One of the cluster's pools is a list by kubectl.
-const EVERY: u16 = 2_000;
+/// Between two looks at what changes seldom. One of the cluster's pools is a list by kubectl.
+pub(crate) const EVERY: Duration = Duration::from_secs(2);
 
-/// Looks once, or for as long as anybody reads. A look that fails later than the first is said, and is not the end.
+/// Looks once, or every so often for as long as anybody reads. A look that fails later than the first is said, and is not the end.
 pub(crate) fn follow<T: PartialEq>(
-    watch: bool,
+    every: Option<Duration>,
     look: impl Fn() -> Result<T>,
-    show: impl Fn(&T) -> Result<()>,
+    mut show: impl FnMut(&T) -> Result<()>,
 ) -> Result<()> {
     let mut shown = None;
     let mut failed = String::new();
@@ -41,17 +42,18 @@ pub(crate) fn follow<T: PartialEq>(
                 failed = error;
             }
         }
-        if !watch || !is_read()? {
-            return Ok(());
+        match every {
+            Some(every) if is_read(every)? => {}
+            _ => return Ok(()),
         }
     }
 }
 
 /// Waits; not any longer when nobody reads what is printed.
-fn is_read() -> Result<bool> {
+pub(crate) fn is_read(wait: Duration) -> Result<bool> {
     let stdout = stdout();
     let mut reader = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
-    match poll(&mut reader, PollTimeout::from(EVERY)) {
+    match poll(&mut reader, PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX)) {
         Ok(0) | Err(Errno::EINTR) => Ok(true),
         Ok(_) => Ok(false),
         Err(errno) => Err(errno.into()),

@@ -4,6 +4,7 @@ mod bits;
 mod checks;
 mod files;
 mod finding;
+pub mod lldp;
 mod look;
 mod map;
 pub mod nccl;

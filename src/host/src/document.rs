@@ -41,6 +41,7 @@ struct NicKeys {
     rdma_route: bool,
     vfs: Option<u32>,
     vf_autoprobe: Option<bool>,
+    leaf: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -83,6 +84,7 @@ const NIC: Meant = &[
     ("enable_rdma_default_route", "rdmaRoute"),
     ("numVfs", "vfs"),
     ("autoprobe", "vfAutoprobe"),
+    ("switch", "leaf"),
 ];
 const ROCE: Meant = &[
     ("gpu_rdma_priority", "priority"),
@@ -177,6 +179,7 @@ fn nic(field: &str, keys: NicKeys, free: &mut impl Iterator<Item = u32>) -> Resu
         rdma_route: keys.rdma_route,
         vfs: keys.vfs,
         vf_autoprobe: keys.vf_autoprobe,
+        leaf: keys.leaf,
     };
     verify::nic(field, &nic)?;
     Ok(nic)

@@ -36,6 +36,8 @@ pub struct Nic {
     pub vfs: Option<u32>,
     /// Whether drivers take VFs by themselves.
     pub vf_autoprobe: Option<bool>,
+    /// The switch that it is to be plugged into, by name or chassis: for `railctl doctor` alone.
+    pub leaf: Option<String>,
 }
 
 /// Who sees which RDMA device.

@@ -9,9 +9,9 @@ use nix::net::if_::if_indextoname;
 use runtime::records;
 use state::Dirs;
 
-use super::echo::{Answer, Probe, ask};
 use super::scene::Rail;
 use super::stage::{RAILS, Stage, foreign_host, gateway, ip, netns_path, port};
+use crate::echo::{Answer, Probe, ask};
 use crate::output::Table;
 use crate::pools;
 

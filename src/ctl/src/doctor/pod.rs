@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow};
-use host::doctor::{self, Sight, Whose};
+use host::doctor::{self, Finding, Sight, Whose};
 use netns::NetNs;
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
@@ -11,7 +11,12 @@ use nix::sched::{CloneFlags, setns, unshare};
 
 use crate::show;
 
-pub(super) fn look(pod: &str, root: &Path) -> Result<Sight> {
+/// With what `ask` finds in the pod's network namespace.
+pub(super) fn look(
+    pod: &str,
+    root: &Path,
+    ask: impl Fn(&Sight) -> Result<Vec<Finding>> + Sync,
+) -> Result<(Sight, Vec<Finding>)> {
     let netns = show::netns_of(pod)?;
     let inside = || {
         enter(&netns, root)
@@ -19,7 +24,8 @@ pub(super) fn look(pod: &str, root: &Path) -> Result<Sight> {
         let mut sight = doctor::look(root, Whose::Pod);
         doctor::look_at_links(&mut sight)?;
         sight.unseen.push("the container's own /dev/infiniband and limits: `kubectl exec` into it, `ls /dev/infiniband; ulimit -l`".to_owned());
-        Ok(sight)
+        let found = ask(&sight)?;
+        Ok((sight, found))
     };
     // The thread ends there, and its mounts with it.
     std::thread::scope(|scope| scope.spawn(inside).join())

@@ -33,6 +33,8 @@ pub enum Check {
     Resources,
     Cni,
     HostFile,
+    Leaf,
+    Ping,
 }
 
 impl Check {
@@ -53,6 +55,8 @@ impl Check {
             Self::Resources => "resources",
             Self::Cni => "cni",
             Self::HostFile => "host file",
+            Self::Leaf => "leaf",
+            Self::Ping => "ping",
         }
     }
 }

@@ -43,7 +43,8 @@ pub fn look_at_links(sight: &mut Sight) -> Result<(), Error> {
 }
 
 impl Sight {
-    fn is_of_rdma(&self, name: &str) -> bool {
+    /// Whether the interface is one of an RDMA device.
+    pub fn is_of_rdma(&self, name: &str) -> bool {
         self.devices.iter().any(|device| device.netdevs().iter().any(|netdev| netdev == name))
     }
 }
