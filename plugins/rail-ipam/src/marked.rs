@@ -123,6 +123,15 @@ mod tests {
     }
 
     #[test]
+    fn marks_are_believed_on_every_kind_of_child_that_the_suite_makes() {
+        let mut known: Vec<_> = CHILDREN.into_iter().chain([IPOIB]).collect();
+        let mut made: Vec<_> = links::child::other_type::children().map(str::as_bytes).collect();
+        known.sort_unstable();
+        made.sort_unstable();
+        assert_eq!(known, made, "else their addresses are given twice once leases are lost");
+    }
+
+    #[test]
     fn a_mark_counts_on_links_that_a_pod_cannot_make_and_on_no_others() {
         for (found, expected) in [
             (link("macvlan", Some(7), HOST, ""), Some(Nic::Parent(7))),

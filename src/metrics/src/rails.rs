@@ -118,6 +118,16 @@ mod tests {
     }
 
     #[test]
+    fn every_plugin_that_makes_links_has_rails() {
+        let child = json!({"ifname": "net1", "kind": "macvlan", "index": 3, "marks": {"parent": 4}});
+        let of_rail = json!({"rails": [{"ifname": "net1", "parts": [{"macvlan": &child}]}]});
+        for plugin in runtime::suite::plugins(&[runtime::suite::Part::Link]) {
+            let undo = if plugin == "rail" { &of_rail } else { &child };
+            assert_eq!(rails(&[record(plugin, "net1", 1, undo)]).len(), 1, "{plugin}");
+        }
+    }
+
+    #[test]
     fn a_child_sits_on_a_link_and_a_vf_is_a_device() {
         let records = [
             record(

@@ -18,6 +18,11 @@ pub fn plugins() -> impl Iterator<Item = &'static str> {
     OF_CHILDREN.into_iter().chain(OF_OTHERS)
 }
 
+/// Those of them that make a link of their own, of the kind of their name.
+pub fn children() -> impl Iterator<Item = &'static str> {
+    OF_CHILDREN.into_iter()
+}
+
 /// For a `plugin` that has no record of `key`: takes away the child link that another plugin made for it. An error names one
 /// whose record nobody else reads: what it attached is there, and so are its addresses.
 pub fn release(
