@@ -31,6 +31,7 @@ const FAILED: u8 = 3;
 const NONE: u8 = 4;
 
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Doctor {
     /// A pod in place of the node: namespace/name, a network namespace (path or name), or a container ID
     #[arg(value_name = "POD", add = ArgValueCompleter::new(complete::pods))]

@@ -53,7 +53,9 @@ pub(crate) fn run(args: &Top) -> Result<()> {
         rails.see(&sight, Instant::now());
         let rows = rails.rows(args.pod.as_deref());
         if !args.output.is_table() {
-            sight.problems.iter().for_each(|problem| output::warn(problem));
+            for problem in &sight.problems {
+                output::warn(problem);
+            }
             return output::print(&rows, args.output);
         }
         screen.show(&rows, sight.problems)?;
@@ -82,7 +84,9 @@ impl Screen {
         }
         // Drawn over on a terminal, where they have to be said again.
         if self.is_live || self.shown.as_ref() != Some(&problems) {
-            problems.iter().for_each(|problem| output::warn(problem));
+            for problem in &problems {
+                output::warn(problem);
+            }
         }
         self.shown = Some(problems);
         Ok(())

@@ -238,7 +238,7 @@ fn pauses(nics: &BTreeSet<&String>) -> Result<BTreeMap<String, PfcFrames>, netli
         match route.dcb(nic) {
             Err(error) if error.is_gone() => {}
             dcb => {
-                pauses.extend(dcb?.filter(|dcb| dcb.pfc.is_some()).map(|dcb| ((*nic).clone(), dcb.frames)))
+                pauses.extend(dcb?.filter(|dcb| dcb.pfc.is_some()).map(|dcb| ((*nic).clone(), dcb.frames)));
             }
         }
     }
