@@ -160,9 +160,8 @@ fn lldp(name: &str) -> Vec<u8> {
 
 fn send(from: &Space, ifname: &str, frame: &[u8]) {
     from.run(|| {
-        let link = getifaddrs().unwrap().filter(|entry| entry.interface_name == ifname);
-        let address: LinkAddr =
-            link.filter_map(|entry| entry.address?.as_link_addr().copied()).next().unwrap();
+        let mut link = getifaddrs().unwrap().filter(|entry| entry.interface_name == ifname);
+        let address: LinkAddr = link.find_map(|entry| entry.address?.as_link_addr().copied()).unwrap();
         let socket =
             socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::EthAll)
                 .unwrap();
