@@ -190,7 +190,7 @@ fn the_tests_of_the_older_versions_are_there() {
     for name in list.split_whitespace() {
         let (module, test) = name.split_once("::").unwrap();
         let file = root.join(format!("integration/cluster/tests/nodes/{module}.rs"));
-        let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert!(text.contains(&format!("#[test]\nfn {test}")), "{name} is not in {}", file.display());
+        let written = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(written.contains(&format!("#[test]\nfn {test}")), "{name} is not in {}", file.display());
     }
 }

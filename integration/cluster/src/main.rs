@@ -22,7 +22,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Verb {
     /// Build the cluster's programs, if they are not in the cache: those of the tests, or with
-    /// RAILCNI_CLUSTER_VERSIONS=oldest those of a cluster of other versions
+    /// `RAILCNI_CLUSTER_VERSIONS=oldest` those of a cluster of other versions
     Build,
     /// Write the files of deploy/ that the chart renders
     Manifests,
