@@ -133,9 +133,8 @@ pub(crate) fn harms_nobody(share: usize, ways: &[Attach<'_>], device: &dyn Fn() 
 /// What is done in that share, and how the pod is taken away then.
 fn turns(share: usize) -> Vec<(&'static Deed, WayOut)> {
     let deeds = DEEDS.iter().skip(share).step_by(SHARES).enumerate();
-    let ways_out = |turn: usize| match in_part() {
-        true => vec![WAYS_OUT[(turn + share) % WAYS_OUT.len()]],
-        false => WAYS_OUT.to_vec(),
+    let ways_out = |turn: usize| {
+        if in_part() { vec![WAYS_OUT[(turn + share) % WAYS_OUT.len()]] } else { WAYS_OUT.to_vec() }
     };
     deeds.flat_map(|(turn, deed)| ways_out(turn).into_iter().map(move |way_out| (deed, way_out))).collect()
 }
