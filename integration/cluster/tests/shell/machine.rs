@@ -78,7 +78,10 @@ impl Machine {
         walk(Path::new("/proc/sys"), &mut |path| {
             // What the kernel counts cannot be written, but for the last process id.
             let setting = fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o200 != 0);
-            if let (true, Ok(text)) = (setting && !path.ends_with("ns_last_pid"), fs::read_to_string(path)) {
+            if !setting || path.ends_with("ns_last_pid") {
+                return;
+            }
+            if let Ok(text) = fs::read_to_string(path) {
                 sysctls.insert(path.to_owned(), text);
             }
         });
