@@ -1,5 +1,5 @@
-//! Addresses that plugins of this suite have put on a pod. Our mark alone says nothing, as the pod can write it, too: it counts on
-//! links that come from the host, and for no more addresses than these plugins give.
+//! Addresses that plugins of this suite have put on a pod, told by their mark (`IFA_PROTO` 211). A pod can write that, too, so it is
+//! believed only on links that come from the host, and for no more addresses than these plugins give.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;

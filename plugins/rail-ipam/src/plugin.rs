@@ -225,8 +225,8 @@ fn try_release(store: &JournalStore, find: &Find<'_>) -> Result<(), ipam::Error>
     store.update(&mut |leases| Ok(find(leases)?))
 }
 
-/// Seconds that an ADD takes at most. Of a link plugin that keeps no record, the age of a lease is all that tells whether its
-/// ADD may be under way.
+/// A lease younger than so many seconds may belong to an ADD that still runs; nothing enforces it. Of a link plugin that keeps no
+/// record, the age of a lease is all that tells.
 const UNDER_WAY: u64 = 120;
 
 /// Whose records say that there is a link, or may be. The others work on it.

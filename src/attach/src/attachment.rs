@@ -18,7 +18,8 @@ use state::{AttachmentKey, Dirs, Lock, Netns, Record, Records, Saved};
 
 use crate::{Error, Failure, UndoContext, loopback};
 
-/// How long an ADD, or a DEL, waits for another of the same attachment: longer than detection and IPAM take.
+/// How long an ADD, or a DEL, waits for another of the same attachment. A slower one makes it fail with code 11, and the runtime
+/// repeats it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a plugin writes down before it acts, and can put back from that alone.
@@ -30,8 +31,8 @@ pub trait Undo: Serialize + DeserializeOwned {
     fn ipam(&self) -> Option<&str> {
         None
     }
-    /// Whether the undo takes the addresses off whatever the pod has put them on. That of a device which the pod only had for
-    /// its time does not.
+    /// Whether the undo also removes the addresses from other links of the pod. That of a VF does not; then the IPAM's DEL does
+    /// it.
     fn silences(&self) -> bool {
         false
     }
@@ -146,8 +147,8 @@ impl Attachments {
         })
     }
 
-    /// For a DEL: whether the attachment is in a living pod, and `cni_netns` is another one. It is about an earlier pod of
-    /// that ID, or an ADD that was refused, and nothing of this attachment is to be undone.
+    /// For a DEL: whether the attachment is in a living pod, and `cni_netns` is another namespace. Then this DEL belongs to an
+    /// earlier pod with the same container ID, or to an ADD that was refused, and does nothing.
     pub fn exists_elsewhere(&self, key: &AttachmentKey, cni_netns: Option<&Path>) -> bool {
         let Some(path) = cni_netns else { return false };
         let Ok(Loaded::Present(record)) = self.records.load::<Body<IgnoredAny>>(key) else { return false };

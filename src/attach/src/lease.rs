@@ -108,7 +108,7 @@ impl GivenBack {
         Self { undone, ipam: undo.ipam().map(str::to_owned), recorded: undo.silences() }
     }
 
-    /// As far as it could be found: what the pod has renamed was not.
+    /// Without a record: only links that still have the name of the attachment were found.
     pub fn unrecorded(undone: Result<(), Error>) -> Self {
         Self { undone, ipam: None, recorded: false }
     }

@@ -23,11 +23,11 @@ pub fn write(path: &Path, value: &str) -> Result<(), Error> {
     file.and_then(|mut file| file.write_all(value.as_bytes())).map_err(|source| failed("write", path, source))
 }
 
-/// By which a link of the host would believe what others say of routers, by family and name.
+/// Sysctls that let a link of the host accept router advertisements and redirects, by family and name.
 pub const TRUST: [(&str, &str); 4] =
     [("ipv6", "accept_ra"), ("ipv6", "autoconf"), ("ipv6", "accept_redirects"), ("ipv4", "accept_redirects")];
 
-/// What others say on a link of the host, before it is up, is not to give the node a router, an address or another way to anybody.
+/// Switches them off on a link of the host before it is up: nobody on its wire gives the node a router, an address or a route.
 pub fn trust_nothing(ifname: &str) -> Result<(), Error> {
     for (family, name) in TRUST {
         let written = write(&of_interface(family, ifname, name), "0");

@@ -1,7 +1,7 @@
 //! Who has a device: one small file per device beside the records, written before the first change.
 //!
-//! The plugins that ours replace neither read nor remove these. What happened since a claim was written, their own files
-//! tell: whether it still counts is decided in [`holders`](crate::holders), where those are known.
+//! The plugins that ours replace neither read nor remove these, so a claim can be out of date: [`holders`](crate::holders) compares
+//! it with their files and decides whether it still counts.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;

@@ -37,7 +37,7 @@ impl<'a> Holders<'a> {
         if let Some(owner) = self.living(id)? {
             return Err(allocated(owner.key.to_string(), owner.netns().to_owned()).into());
         }
-        // Another namespace at that path by now, maybe the new owner's own, has nothing of an interface that is on the host.
+        // The path may have been used again. If the interface is on the host, no pod has it.
         match self.user(id)?.filter(|netns| is_alive(netns)) {
             Some(netns) if !is_on_host(id)? => Err(allocated("a pod".to_owned(), netns).into()),
             _ => Ok(()),
@@ -57,7 +57,8 @@ impl<'a> Holders<'a> {
         self.release(id, &owner.key).map(|()| None)
     }
 
-    /// While the upstream plugin's files name the owner; where they name nobody, while it lives and may have the device.
+    /// A claim counts if the upstream plugin's files name the same pod. If they name nobody: if the pod lives and the interface
+    /// is not on the host.
     fn counts(&self, id: &Id, owner: &Owner) -> Result<bool, Error> {
         let since = self.since(id)?.unwrap_or(SystemTime::UNIX_EPOCH);
         match self.users(id)?.name(&self.upstream.cache(&owner.key), owner.netns(), since) {

@@ -1,4 +1,4 @@
-//! A VF, or a subfunction, that ADD takes from the host and DEL brings back: one device that is lent, of two [kinds](VfKind).
+//! A VF or subfunction that a pod has for its time, of two [kinds](VfKind): Ethernet or `InfiniBand`.
 //!
 //! All attributes that a PF keeps of a VF go to it in one request with only what differs. The interface goes straight
 //! into the pod under its final name. Everything is written down before, so that DEL needs neither pod nor config.

@@ -38,7 +38,7 @@ pub struct Kept {
     pub pools: Vec<NodePool>,
     /// By pool, addresses that have been given up: dead until a spec has come without them.
     pub returned: BTreeMap<String, String>,
-    /// No earlier life has left a memory: a spec newer than the one that was found is to come.
+    /// After a reboot, say: nothing is handed out before the controller has written a newer spec.
     pub waits: bool,
 }
 

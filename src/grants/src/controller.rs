@@ -42,7 +42,7 @@ pub struct Controller {
     refused: Vec<(String, String)>,
     /// Blocks that cannot be read: their addresses stay where they are.
     unreadable: BTreeMap<String, String>,
-    /// What must be read before anything else is decided about it.
+    /// Objects whose write was refused or timed out: they are read again first.
     stale: BTreeSet<About>,
     /// What is being asked, and the version of it that was known then.
     pending: BTreeMap<About, Option<String>>,

@@ -9,7 +9,8 @@
 //!    Where a spec lacks what a block says, the block is written first, with a new `since`.
 //! 3. What a node has given up is dead to it until it has seen a spec without it, whatever else happens (it is on disk, and
 //!    in the API for a node without one). A controller believes it only when it was said in an epoch not before `since`.
-//! 4. Nothing else moves an address, but the end of its node; and then its spec is emptied first, as if it had given all up.
+//! 4. An address changes its node only by being given up, or when the node is gone; and then the node's spec is emptied first, as
+//!    if it had given up all.
 //!
 //! From 2 and 3 follows that a controller may decide by caches of any age: while a spec's epoch is older than `since`, the
 //! node cannot have given up anything of that block since, for to do so it would have had to see a newer spec.

@@ -212,8 +212,8 @@ impl<'w> Ledger<'w> {
         }
     }
 
-    /// Grants again what a block gives to a node and the node's spec lacks, unless the spec is just about to follow: after
-    /// this, nothing that the node said before counts.
+    /// Grants again what a block gives to a node and the node's spec lacks; after this, nothing that the node said before counts. Not
+    /// if the block is newer than the spec: then the spec is written next anyway.
     fn renew(&mut self) {
         let world = self.world;
         for (name, block) in &self.blocks {

@@ -1,8 +1,8 @@
 //! The lease store of one node, in files.
 //!
-//! Leases are on tmpfs and void with the boot that they are of. They are a checkpoint (`leases`), which is only ever
-//! replaced by a rename, and a journal of the changes since (`journal`). Its digest is the generation of the checkpoint
-//! that it goes with: a writer who is killed between the two renames leaves a journal of the generation before, whose
+//! Leases are on tmpfs and void with the boot that they are of. They are two files: the checkpoint (`leases`), which is only
+//! ever replaced by a rename, and the changes since (`journal`). The journal names the generation of the checkpoint that it
+//! goes with, its digest: a writer who is killed between the two renames leaves a journal of the generation before, whose
 //! changes are in the checkpoint already. All changes of one decision are one record, so that a killed writer leaves
 //! all of them or none. After 256 changes the next checkpoint is written; so an ADD reads a few pages, and what it costs
 //! does not depend on how many leases there are.

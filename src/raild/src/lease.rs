@@ -1,4 +1,4 @@
-//! Who of several replicas works: advice that saves conflicts, and decides nothing.
+//! Leader election by a Lease. Two leaders at once are safe, as all writes are compare-and-swap; they only cost conflicts.
 
 use std::time::Duration;
 

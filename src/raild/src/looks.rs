@@ -1,4 +1,4 @@
-//! Looks at what the API server has, for people who wait: however many come, there is one at a time.
+//! List requests for those who wait for news: however many wait, one request at a time serves all of them.
 
 use std::cell::RefCell;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! Messages of protobuf, as far as two lists need them: texts and messages within messages. All else is passed over.
 
-/// The fields of a message that hold bytes, by their numbers, in their order; none of what is no message.
+/// The fields of a message that hold bytes, by their numbers, in their order. `None` if the bytes are no protobuf message.
 pub(crate) fn fields(mut message: &[u8]) -> Option<Vec<(u64, &[u8])>> {
     let mut found = Vec::new();
     while !message.is_empty() {

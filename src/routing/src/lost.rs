@@ -35,8 +35,8 @@ fn is_of(rule: &Rule, addresses: &[IpAddr]) -> bool {
     rule.protocol == PROTOCOL && addresses.iter().any(|&address| rule.src == IpNet::from(address))
 }
 
-/// What is left of the first NIC's table once `made`, of the last NICs, is gone; nothing while a record or another NIC's rule of
-/// ours tells of more.
+/// For a DEL of the last NICs of a pod whose records are lost: the rules and routes that the first NIC still has in its table once
+/// `made` is gone. Nothing while a record, or a rule of ours of another NIC, says that there are more NICs.
 pub(super) fn first(view: &View, shared: &Shared, made: &Made, leaves: impl Fn(&str) -> bool) -> Made {
     let rest: Vec<&Rule> =
         view.rules.iter().filter(|rule| rule.protocol == PROTOCOL && !made.rules.contains(rule)).collect();

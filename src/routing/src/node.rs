@@ -44,7 +44,7 @@ impl OnNode {
         Self { table, index, ifname, mac, addresses: addresses.collect() }
     }
 
-    /// Whether it is this that makes the node send `address` to its link `index`.
+    /// Whether this NIC's host route is the one by which the node sends `address` to its link `index`.
     pub(super) fn leads(&self, address: IpAddr, index: u32) -> bool {
         self.index == index && self.addresses.contains(&address)
     }

@@ -1,4 +1,4 @@
-//! What the attachments of one pod share: made by the first that needs it, removed by the last, whoever that is.
+//! State that all NICs of a pod share: created by the first ADD that needs it, removed by the last DEL.
 
 mod default_route;
 mod first;

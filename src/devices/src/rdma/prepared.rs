@@ -159,8 +159,8 @@ impl NodeRdma {
         Ok(())
     }
 
-    /// The device of that name. The kernel looks none up by its name, and lists all of them: once more where one has come home
-    /// since, from a pod that is gone.
+    /// The device of that name. The kernel looks up no RDMA device by its name, so all are listed; again if the name is unknown,
+    /// as a device may have returned meanwhile from a pod that is gone.
     fn device(&mut self, name: &str) -> Result<Option<RdmaDevice>, attach::Error> {
         let is_called = |device: &&RdmaDevice| device.name == name;
         if let Some(known) = self.devices.iter().find(is_called) {

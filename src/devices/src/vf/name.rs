@@ -13,10 +13,12 @@ use super::{Id, VfKind};
 /// As for an interface that comes back: the others are on their way, too.
 const ARRIVALS: Duration = Duration::from_secs(10);
 
-/// A namespace that ends gives back several interfaces, one after another, each under the name that its pod gave it, or
-/// `ib_ipoib` the first that is free: one that is still to be put back may have the name of this one, be it as an
-/// alternative one, and when that gives it up, the next to arrive may have it before this one does. False if a foreign
-/// interface has the name.
+/// Gives the interface its name on the host; false if a foreign interface has that.
+///
+/// - A namespace that ends gives back its interfaces one after another, each under the name that its pod gave it (`ib_ipoib`:
+///   under the first that is free).
+/// - So another VF that is still to be restored may have this name for a moment, or have it as an alternative name; and when it
+///   gives the name up, the next to arrive may take it first.
 pub(crate) fn rename_when_free(
     dirs: &Dirs,
     netdev: &Netdev,

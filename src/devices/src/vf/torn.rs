@@ -26,8 +26,8 @@ pub(super) trait Torn {
     }
     /// The undo of an attachment: `name` is what its interface is called on the host.
     fn guess(&self, key: AttachmentKey, id: &Id, name: String, netns: PathBuf) -> VfUndo;
-    /// The undo of whatever pod that is gone had the device, for all that a cache which can be read says. It has its key only
-    /// where the name of its cache tells that.
+    /// The undo, by guess, of a device whose last pod is gone and left no cache that can be read. Its key is known only where the
+    /// file name of the cache tells it.
     fn guess_user(&self, dirs: &Dirs, device: &Device, host: &mut Rtnetlink)
     -> Result<Option<VfUndo>, Error>;
 }

@@ -97,8 +97,8 @@ impl VfUndo {
         self.peer.as_ref().map_or(Path::new(""), |files| &files.netns)
     }
 
-    /// The undo, by someone who has the VF's locks. What could not be put back of a device that has come back to the host is
-    /// listed; whatever keeps it from there, or from being ours, is an error.
+    /// The undo, under the VF's locks. `Ok`: the device is on the host again, or another pod's, and these settings could not be
+    /// restored. `Err`: it is not on the host, or nobody can tell whose it is.
     pub(super) fn undo_locked(
         &self,
         dirs: &Dirs,
@@ -120,7 +120,7 @@ impl VfUndo {
         Ok(errors)
     }
 
-    /// Where it is neither in the pod nor on the host, the upstream plugin's cache of another attachment since tells who has it.
+    /// If the interface is neither in the pod nor on the host, a younger cache of the upstream plugin names the new owner.
     fn taken_by(
         &self,
         dirs: &Dirs,

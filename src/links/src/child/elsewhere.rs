@@ -24,7 +24,8 @@ const SHARES_ADDRESS: &str = "ipvlan";
 const HAS_QUEUE_PAIR: &str = "ipoib";
 const QUEUE_PAIR: std::ops::Range<usize> = 1..4;
 
-/// What a link cannot leave behind all at once. Index and name are common to many pods, and the pod may give them to another.
+/// What tells a link after the pod has moved it to another namespace: parent, hardware address, IP addresses. Index and name do
+/// not: they are common to many pods, and the pod may give them to another link.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Marks {
     /// Index of what it sits on, in the host namespace.
@@ -179,8 +180,8 @@ pub(crate) fn child_elsewhere(index: u32) -> Result<bool, Id> {
 
 impl Stray {
     /// The pod may have changed the hardware address, made another link beside it, and put the IP addresses on a third; and it may
-    /// have been given the hardware address of another pod's. What it cannot do is to move a link to a namespace that its own then
-    /// has no number for. In a namespace that a runtime has mounted both have to tell.
+    /// have been given the hardware address of another pod's. But whoever moves a link gives the pod's
+    /// namespace a number (nsid) of the other one: without a number it was not moved there. In a namespace that a runtime has mounted both have to tell.
     fn is(&self, wanted: &PodLink, marks: &Marks, pod: Option<&mut Pod>) -> Result<bool, Error> {
         let is_gone = pod.is_none();
         let known = pod.map(|pod| pod.netlink.netns_id(&self.netns)).transpose()?.flatten().is_some();

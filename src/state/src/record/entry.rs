@@ -128,8 +128,8 @@ pub(super) fn decode<T: DeserializeOwned>(
     serde_json::from_slice(json).map(Loaded::Present).map_err(contents)
 }
 
-/// The JSON of the last version. What follows it without being whole was being appended when its writer was killed, so what
-/// it would have told of was never begun. A whole one with a wrong checksum is damage, and hides nothing behind it.
+/// The JSON of the last version. An incomplete one behind it is ignored: its writer was killed before it did what it was about
+/// to write down. A complete one with a wrong checksum makes the record damaged.
 fn latest(bytes: &[u8]) -> Option<&[u8]> {
     let mut lines = bytes.split_inclusive(|&byte| byte == b'\n');
     let mut latest = None;
