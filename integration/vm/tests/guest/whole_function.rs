@@ -1,9 +1,10 @@
 //! A PCI function that is no VF is the node's own NIC for all that a plugin can know: who may write `deviceID` is often a tenant.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use serde_json::{Value, json};
-use vm::lab::{Pf, Pod, ip, rdma_devices};
+use vm::lab::{Pf, Pod, ip, rdma_devices, until};
 
 use crate::eth::sriov::call::{Call, call};
 use crate::eth::sriov::state::assert_no_file;
@@ -31,6 +32,8 @@ pub(crate) fn is_refused_and_untouched(pf: &Pf, calls: impl Fn(&Pod) -> Vec<Call
         pf.set_numvfs(vfs).expect("as many VFs");
         let name = pf.ifname();
         ip(&format!("link set dev {name} up"));
+        let is_tried = || !ip(&format!("addr show dev {name}")).contains("tentative");
+        until(Duration::from_secs(10), "IPv6 to have tried the NIC's address", is_tried);
         let pod = Pod::new();
         pod.ip("link add net1 type dummy");
         let before = picture(pf);
