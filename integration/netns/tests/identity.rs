@@ -4,6 +4,8 @@
 mod disk;
 #[path = "identity/elsewhere.rs"]
 mod elsewhere;
+#[path = "identity/half_made.rs"]
+mod half_made;
 #[path = "identity/lost.rs"]
 mod lost;
 #[path = "identity/turns.rs"]
