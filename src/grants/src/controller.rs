@@ -94,11 +94,15 @@ impl Controller {
         self.newest
     }
 
-    /// The nodes that have not yet said what they hold, while nothing is granted for it.
+    /// The nodes that have not yet said what they hold, while nothing is granted for it; none once all have, and the blocks and
+    /// specs are being put right.
     pub fn waits_for(&self) -> Option<Vec<&str>> {
         let silent = |(_, node): &(&String, &Node)| !node.has_confirmed();
         let names = self.here().filter(silent).map(|(name, _)| name.as_str());
-        self.doubt.map(|_| names.chain(self.without_object()).collect())
+        Some(match self.doubt? {
+            Doubt::Asking => names.chain(self.without_object()).collect(),
+            Doubt::Finishing => Vec::new(),
+        })
     }
 
     /// Takes notice.

@@ -82,6 +82,7 @@ pub(super) fn collect(
         }
         let Some(key) = key_of(cache.as_ref(), &name) else { continue };
         if of_rail.contains(&key.container_id) {
+            tracing::info!(attachment = %key, "left alone: its container has a record of rail, which railctl gc judges");
             continue;
         }
         match attachments.unless_recorded(&key, || collect_one(kind, dirs, &key)) {

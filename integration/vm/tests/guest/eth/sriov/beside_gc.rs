@@ -54,3 +54,23 @@ fn an_rdma_device_of_an_add_that_ends_during_gc_stays_in_its_pod() {
     first.run("DEL");
     assert_untouched(&vf, &before);
 }
+
+/// The runtime's list has the first interface of such a pod, and each of its VFs has a cache.
+#[test]
+fn a_living_pods_other_rails_stay_with_it_after_its_network_has_become_one_of_sriov() {
+    let (vfs, pod) = ([vf(5, 2), vf(6, 0)], Pod::new());
+    let before = vfs.each_ref().map(State::of);
+    let rails = vfs.each_ref().map(|vf| json!({ "deviceID": vf.bdf() }));
+    let rail = sriov(&vfs[0], &pod, &json!({}))
+        .then("rail", &json!({ "deviceID": null, "link": "sriov", "rdma": "exclusive", "rails": rails }));
+    rail.run("ADD");
+    let valid = json!([{ "containerID": pod.name(), "ifname": "net1" }]);
+    let now = sriov(&vfs[0], &pod, &json!({ "cni.dev/valid-attachments": valid }));
+    now.run("GC");
+    now.then("rdma", &json!({})).run("GC");
+    assert_eq!((pod.links(), pod.rdma_devices().len()), (vec!["net1".to_owned(), "net2".to_owned()], 2));
+    rail.run("DEL");
+    for (vf, before) in vfs.iter().zip(&before) {
+        assert_untouched(vf, before);
+    }
+}
