@@ -6,11 +6,14 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::os::fd::AsRawFd as _;
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use nix::ifaddrs::getifaddrs;
+use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{AddressFamily, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, sendto, socket};
+use nix::unistd::Pid;
 use serde_json::Value;
 use testkit::{Space, World, assert_same, binary, eventually};
 
@@ -202,6 +205,26 @@ fn rails_in_each_others_switch_are_named_and_nothing_is_left_of_the_ear() {
     assert_eq!(leaves[0]["cure"], "swap the cables of rail1 and rail2: each is in the other's switch");
     assert_eq!(leaves[1]["level"], "error", "{printed}");
     assert!(!takes_lldp(&world, "rail1") && !takes_lldp(&world, "rail2"));
+    assert_same(&before, &world.snapshot());
+}
+
+#[test]
+fn who_is_interrupted_while_he_listens_leaves_nothing_either_on_a_wire_that_is_never_silent() {
+    let world = World::new();
+    let rail = world.rail(1);
+    let root = with_device(&world);
+    let before = world.snapshot();
+    let mut command = Command::new(binary("railctl"));
+    command.args(["doctor", "--root", &root, "--leaf"]).envs(world.dirs().env());
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    eventually(Duration::from_secs(20), || takes_lldp(&world, "rail1").then_some(())).expect("it listens");
+    kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGINT).unwrap();
+    let ended = eventually(Duration::from_secs(20), || {
+        (0..200).for_each(|_| send(world.switch(), &rail.port, &lldp("leaf9")[..30]));
+        child.try_wait().unwrap()
+    });
+    assert_eq!(ended.and_then(|status| status.signal()), Some(2), "{ended:?}: as by a signal");
+    assert!(!takes_lldp(&world, "rail1"));
     assert_same(&before, &world.snapshot());
 }
 

@@ -13,6 +13,8 @@ use netlink::Rtnetlink;
 use nix::errno::Errno;
 use nix::ifaddrs::getifaddrs;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::socket::{AddressFamily, LinkAddr, SockFlag, SockProtocol, SockType, bind, recvfrom, socket};
 
 /// Most switches say it every 30 seconds.
@@ -21,6 +23,9 @@ const PATIENCE: Duration = Duration::from_secs(31);
 const GROUP: [u8; 6] = [0x01, 0x80, 0xc2, 0x00, 0x00, 0x0e];
 /// Names are at the beginning of a frame; the rest of longer ones is cut off.
 const LONGEST: usize = 1600;
+/// Frames of one NIC that are looked at before the others have their turn, and the clock. All kinds come: there is no safe way to ask for
+/// one.
+const TURN: usize = 1000;
 
 /// Whether each NIC of an RDMA device, and each that the file wants somewhere, is plugged in where it should be.
 pub(super) fn judge(sight: &Sight, wanted: Option<&Settings>) -> Result<Vec<Finding>> {
@@ -36,14 +41,16 @@ pub(super) fn judge(sight: &Sight, wanted: Option<&Settings>) -> Result<Vec<Find
 
 /// As long as anybody may say something, and no longer than until everybody has.
 fn listen<'n>(nics: impl Iterator<Item = &'n String>) -> Result<BTreeMap<String, Neighbour>> {
+    // Dropped last: who is interrupted ends when the NICs are as they were.
+    let interrupt = Interrupt::hold()?;
     let mut ears = nics.map(|nic| Ear::open(nic)).collect::<Result<Vec<_>>>()?;
     let deadline = Instant::now() + PATIENCE;
     while ears.iter().any(|ear| ear.heard.is_none()) {
         let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+        if left.is_zero() || interrupt.is_pending()? {
             break;
         }
-        wait(&ears, left)?;
+        wait(&ears, &interrupt, left)?;
         ears.iter_mut().try_for_each(Ear::take)?;
     }
     Ok(ears.into_iter().filter_map(|mut ear| Some((ear.nic.clone(), ear.heard.take()?))).collect())
@@ -69,10 +76,13 @@ impl Ear {
         Ok(Self { nic: nic.to_owned(), socket, _group: Membership::join(index, nic)?, heard: None })
     }
 
-    /// All that has come in.
+    /// What has come in, and of a wire that never falls silent no more than a turn's.
     fn take(&mut self) -> Result<()> {
         let mut frame = [0; LONGEST];
-        while self.heard.is_none() {
+        for _ in 0..TURN {
+            if self.heard.is_some() {
+                break;
+            }
             match recvfrom::<LinkAddr>(self.socket.as_raw_fd(), &mut frame) {
                 Ok((_, Some(from))) if from.pkttype() == OUTGOING => {}
                 Ok((length, _)) => self.heard = Neighbour::read(&frame[..length.min(LONGEST)]),
@@ -118,9 +128,39 @@ fn link_address(nic: &str) -> Result<LinkAddr, Errno> {
     entries.find_map(|entry| entry.address?.as_link_addr().copied()).ok_or(Errno::ENODEV)
 }
 
-fn wait(ears: &[Ear], left: Duration) -> io::Result<()> {
-    let open = ears.iter().filter(|ear| ear.heard.is_none());
-    let mut polled: Vec<_> = open.map(|ear| PollFd::new(ear.socket.as_fd(), PollFlags::POLLIN)).collect();
+/// Holds back what would end the process, until it is dropped: then that ends it.
+struct Interrupt {
+    signals: SignalFd,
+    before: SigSet,
+}
+
+impl Interrupt {
+    fn hold() -> Result<Self> {
+        let mut set = SigSet::empty();
+        [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().for_each(|signal| set.add(signal));
+        let signals = SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC).context("listen for signals")?;
+        let before = set.thread_swap_mask(SigmaskHow::SIG_BLOCK).context("hold back signals")?;
+        Ok(Self { signals, before })
+    }
+
+    /// Looked at and not taken: it is delivered at the end.
+    fn is_pending(&self) -> io::Result<bool> {
+        let mut polled = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+        Ok(poll(&mut polled, PollTimeout::ZERO)? > 0)
+    }
+}
+
+impl Drop for Interrupt {
+    fn drop(&mut self) {
+        // It was the thread's own mask a moment ago: the kernel takes it.
+        let _ = self.before.thread_set_mask();
+    }
+}
+
+fn wait(ears: &[Ear], interrupt: &Interrupt, left: Duration) -> io::Result<()> {
+    let open = ears.iter().filter(|ear| ear.heard.is_none()).map(|ear| ear.socket.as_fd());
+    let all = open.chain([interrupt.signals.as_fd()]);
+    let mut polled: Vec<_> = all.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
     // Rounded up: a wait of less than a millisecond must not become a busy loop.
     let left = left.checked_add(Duration::from_micros(999)).unwrap_or(left);
     match poll(&mut polled, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)) {
