@@ -220,7 +220,9 @@ fn who_is_interrupted_while_he_listens_leaves_nothing_either_on_a_wire_that_is_n
     eventually(Duration::from_secs(20), || takes_lldp(&world, "rail1").then_some(())).expect("it listens");
     kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGINT).unwrap();
     let ended = eventually(Duration::from_secs(20), || {
-        (0..200).for_each(|_| send(world.switch(), &rail.port, &lldp("leaf9")[..30]));
+        for _ in 0..200 {
+            send(world.switch(), &rail.port, &lldp("leaf9")[..30]);
+        }
         child.try_wait().unwrap()
     });
     assert_eq!(ended.and_then(|status| status.signal()), Some(2), "{ended:?}: as by a signal");

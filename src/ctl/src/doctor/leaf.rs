@@ -136,8 +136,7 @@ struct Interrupt {
 
 impl Interrupt {
     fn hold() -> Result<Self> {
-        let mut set = SigSet::empty();
-        [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().for_each(|signal| set.add(signal));
+        let set: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
         let signals = SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC).context("listen for signals")?;
         let before = set.thread_swap_mask(SigmaskHow::SIG_BLOCK).context("hold back signals")?;
         Ok(Self { signals, before })

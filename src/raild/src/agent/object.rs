@@ -88,3 +88,28 @@ async fn join(connection: &Connection, name: &str, life: &str, epoch: i64) -> Re
         other => other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::is_over;
+    use crate::connection::fake::{Fake, run};
+    use serde_json::json;
+
+    #[test]
+    fn only_an_object_that_another_life_speaks_for_ends_this_one() {
+        run(async {
+            let lives = [("ours", false), ("", false), ("another", true)];
+            for (life, is_its_end) in lives {
+                let node = json!({
+                    "apiVersion": "railcni.dev/v1alpha1", "kind": "RailNode", "metadata": {"name": "n"},
+                    "spec": {"epoch": 1, "pools": []}, "status": {"epoch": 1, "life": life, "pools": []},
+                });
+                let fake = Fake::start(move |_, _| (200, node.clone())).await;
+                assert_eq!(is_over(&fake.connection, "n", "ours").await, is_its_end, "{life:?}");
+            }
+            let missing =
+                Fake::start(|_, _| (404, json!({"kind": "Status", "status": "Failure", "code": 404})));
+            assert!(!is_over(&missing.await.connection, "n", "ours").await);
+        });
+    }
+}
