@@ -132,7 +132,8 @@ impl Agent {
     }
 
     /// The epoch of an object that this node makes where there is none: later than all that an object of its name may have
-    /// had before somebody deleted it. `now` is in milliseconds since 1970, in which no node gets as many specs.
+    /// had before somebody deleted it. `now` is in microseconds since 1970: no node gets as many specs, and a question after a restore, which
+    /// goes a million ahead, is a second ahead.
     pub fn first_epoch(&self, now: u64) -> i64 {
         if !self.rules.objects_begin_later {
             return 1;

@@ -149,6 +149,7 @@ impl Controller {
             Event::PutBack => {
                 (self.doubt, self.afresh) = (Some(Doubt::Asking), self.rules.answers_are_new);
                 self.asked.clear();
+                self.forget_versions();
                 self.awaited.extend(self.world.nodes.keys().cloned());
                 self.newest = 0;
             }

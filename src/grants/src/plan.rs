@@ -45,6 +45,8 @@ pub struct Rules {
     pub deleted_are_awaited: bool,
     /// A question names all pools: a node without a memory knows no other.
     pub questions_name_pools: bool,
+    /// After a restore, no block counts that was seen before it.
+    pub blocks_are_read: bool,
 }
 
 impl Default for Rules {
@@ -56,6 +58,7 @@ impl Default for Rules {
             answers_are_new: true,
             deleted_are_awaited: true,
             questions_name_pools: true,
+            blocks_are_read: true,
         }
     }
 }

@@ -33,8 +33,6 @@ pub(crate) struct Connection {
     client: Client,
     /// The newest version that anybody has seen through it.
     newest: Rc<Cell<u64>>,
-    /// How often a list has shown that the API server was put back to an older state.
-    put_back: Rc<Cell<u64>>,
     /// How long a watch may say nothing.
     silence: Duration,
 }
@@ -85,7 +83,7 @@ impl Connection {
     }
 
     fn to(client: Client) -> Self {
-        Self { client, newest: Rc::default(), put_back: Rc::default(), silence: watch::SILENCE }
+        Self { client, newest: Rc::default(), silence: watch::SILENCE }
     }
 
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str, name: &str) -> Result<T, Failure> {

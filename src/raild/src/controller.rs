@@ -42,6 +42,25 @@ enum Input {
     Answered(Box<Request>, Answer),
 }
 
+impl Input {
+    /// The version of a list that shows an older state than before, whichever kind shows it first. What was seen before it stands before
+    /// it in the queue.
+    fn goes_back(&self) -> Option<u64> {
+        fn of<T>(seen: &Seen<T>) -> Option<u64> {
+            if let Seen::All(_, version, true) = seen { Some(*version) } else { None }
+        }
+        match self {
+            Self::Pools(seen) => of(seen),
+            Self::Reserved(seen) => of(seen),
+            Self::Nodes(seen) => of(seen),
+            Self::RailNodes(seen) => of(seen),
+            Self::Blocks(seen) => of(seen),
+            Self::Fabrics(seen) => of(seen),
+            Self::Others(_) | Self::Answered(..) => None,
+        }
+    }
+}
+
 /// Runs until it is ended.
 pub(crate) async fn run() -> Result<(), String> {
     let figures = Figures::default();
@@ -60,7 +79,6 @@ pub(crate) async fn run() -> Result<(), String> {
         connection,
         tell,
         controller: Controller::new(Policy::default(), Rules::default()),
-        times_put_back: 0,
         cluster: Cluster::default(),
         started: Instant::now(),
         statuses: Statuses::default(),
@@ -88,8 +106,6 @@ struct Shell {
     connection: Connection,
     tell: UnboundedSender<Input>,
     controller: Controller,
-    /// As far as the controller knows.
-    times_put_back: u64,
     cluster: Cluster,
     started: Instant,
     statuses: Statuses,
@@ -127,7 +143,9 @@ impl Shell {
     }
 
     fn take(&mut self, input: Input) {
-        self.look_whether_put_back();
+        if let Some(version) = input.goes_back() {
+            self.put_back(version);
+        }
         match input {
             Input::Pools(seen) => {
                 keep(&mut self.cluster.pools, seen);
@@ -164,17 +182,13 @@ impl Shell {
         self.connection.note(self.controller.newest());
     }
 
-    /// Whichever list has shown it: that of pools may be the first.
-    fn look_whether_put_back(&mut self) {
-        let times = self.connection.times_put_back();
-        if times != self.times_put_back {
-            self.times_put_back = times;
-            eprintln!(
-                "raild: the API server shows an older state than before: asking all nodes what they hold, and granting nothing before \
-                 they have answered"
-            );
-            self.controller.see(Event::PutBack);
-        }
+    fn put_back(&mut self, version: u64) {
+        eprintln!(
+            "raild: the API server shows an older state than before: asking all nodes what they hold, and granting nothing before \
+             they have answered"
+        );
+        self.controller.see(Event::PutBack);
+        self.connection.went_back(version);
     }
 
     fn see<S, T>(
@@ -185,7 +199,7 @@ impl Shell {
         gone: fn(Metadata) -> Event,
     ) {
         match seen {
-            Seen::All(objects, version) => self.controller.see(all(objects, version)),
+            Seen::All(objects, version, _) => self.controller.see(all(objects, version)),
             Seen::One(object) => self.controller.see(one(object)),
             Seen::Gone(object) => self.controller.see(gone(object.metadata)),
         }

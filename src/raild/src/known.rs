@@ -118,7 +118,7 @@ impl Known {
     /// What a look has found; nothing, if the watch has gone beyond it meanwhile: what is gone by now is not put back.
     fn take_look(&self, list: List, objects: Vec<Value>, version: u64) {
         if self.versions.borrow().get(&list).is_none_or(|newest| *newest <= version) {
-            self.take(list, Seen::All(objects, version));
+            self.take(list, Seen::All(objects, version, false));
         }
     }
 
@@ -148,7 +148,7 @@ impl Known {
         let newest = versions.entry(list).or_default();
         match seen {
             // It may have gone back in time.
-            Seen::All(_, version) => *newest = *version,
+            Seen::All(_, version, _) => *newest = *version,
             Seen::One(object) | Seen::Gone(object) => {
                 let version = object["metadata"]["resourceVersion"].as_str().unwrap_or_default();
                 *newest = (*newest).max(version.parse().unwrap_or(0));
@@ -212,8 +212,8 @@ mod tests {
         run(async {
             let known = known();
             let mut changes = known.changes();
-            known.take(List::Configs, Seen::All(Vec::new(), 1));
-            known.take(List::Pools, Seen::All(Vec::new(), 2));
+            known.take(List::Configs, Seen::All(Vec::new(), 1, false));
+            known.take(List::Pools, Seen::All(Vec::new(), 2, false));
             assert!(is_told(&mut changes).await, "it came before anybody waited");
             assert!(!is_told(&mut changes).await, "several are one");
         });
@@ -227,7 +227,7 @@ mod tests {
     fn a_look_does_not_put_back_what_the_watch_has_seen_go() {
         let known = known();
         let names = || known.world.borrow().configs.keys().cloned().collect::<Vec<_>>();
-        known.take(List::Configs, Seen::All(vec![object("a", "3"), object("b", "5")], 5));
+        known.take(List::Configs, Seen::All(vec![object("a", "3"), object("b", "5")], 5, false));
         known.take(List::Configs, Seen::Gone(Box::new(object("b", "7"))));
         // The answer is of a moment before.
         known.take_look(List::Configs, vec![object("a", "3"), object("b", "5")], 6);
@@ -235,7 +235,7 @@ mod tests {
         known.take_look(List::Configs, vec![object("a", "3"), object("c", "8")], 8);
         assert_eq!(names(), ["a", "c"]);
         // After a restore all is older.
-        known.take(List::Configs, Seen::All(vec![object("a", "1")], 2));
+        known.take(List::Configs, Seen::All(vec![object("a", "1")], 2, true));
         known.take_look(List::Configs, vec![object("d", "2")], 3);
         assert_eq!(names(), ["d"]);
     }
@@ -247,7 +247,7 @@ mod tests {
             for (number, list) in List::ALL.into_iter().enumerate() {
                 let early = tokio::time::timeout(Duration::from_millis(20), known.complete()).await;
                 assert!(early.is_err(), "after {number} lists");
-                known.take(list, Seen::All(Vec::new(), 1));
+                known.take(list, Seen::All(Vec::new(), 1, false));
             }
             known.complete().await;
         });

@@ -8,6 +8,15 @@ use crate::block::Block;
 use crate::world::Node;
 
 impl Controller {
+    /// Whatever comes next is news. Blocks are read before anything else is decided: those of before the restore may agree with what
+    /// the nodes hold, so that nothing would be written that the API server could refuse.
+    pub(super) fn forget_versions(&mut self) {
+        if self.rules.blocks_are_read {
+            self.versions.clear();
+            self.stale.extend(self.world.blocks.keys().cloned().map(About::Block));
+        }
+    }
+
     fn is_news(&mut self, about: &About, version: Option<&String>, read: bool) -> bool {
         let (known, version) = (number(self.versions.get(about)), number(version));
         self.newest = self.newest.max(version);

@@ -234,6 +234,14 @@ fn broken_questions_without_pools() {
 }
 
 #[test]
+fn broken_blocks_of_before_a_restore_count() {
+    the_auditor_notices(|story| {
+        story.rules.blocks_are_read = false;
+        story.faults = RESTORED;
+    });
+}
+
+#[test]
 fn broken_plugin_does_not_look_again_under_the_lock() {
     the_auditor_notices(|story| story.plugin_looks_again = false);
 }

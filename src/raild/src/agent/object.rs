@@ -15,7 +15,7 @@ impl Shell {
         let (connection, tell, node) = (self.connection.clone(), self.tell.clone(), self.node.clone());
         let life = self.agent.life().to_owned();
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        let epoch = self.agent.first_epoch(u64::try_from(now.as_millis()).unwrap_or(u64::MAX));
+        let epoch = self.agent.first_epoch(u64::try_from(now.as_micros()).unwrap_or(u64::MAX));
         tokio::task::spawn_local(async move {
             let joined = loop {
                 match join(&connection, &node, &life, epoch).await {

@@ -29,8 +29,9 @@ pub(super) enum Form {
 /// What a watch shows.
 #[derive(Clone, Debug)]
 pub(crate) enum Seen<T> {
-    /// All of them, at a version.
-    All(Vec<T>, u64),
+    /// All of them, at a version; and whether the API server has gone back in time. Whoever heeds that says so by
+    /// [`Connection::went_back`], and until then every list shows it.
+    All(Vec<T>, u64, bool),
     /// One has changed.
     One(Box<T>),
     /// One is gone.
@@ -43,18 +44,18 @@ impl Connection {
         self.newest.set(self.newest.get().max(version));
     }
 
-    /// How often the API server has gone back in time, as far as lists of any kind have shown it.
-    pub(crate) fn times_put_back(&self) -> u64 {
-        self.put_back.get()
+    /// From now on versions are compared with this one: the API server was put back to an older state.
+    pub(crate) fn went_back(&self, version: u64) {
+        self.newest.set(version);
     }
 
-    /// A list at a version, and what was the newest when it was asked for: an API server that shows less was put back.
-    fn compare(&self, version: u64, floor: u64) {
-        if version < floor {
-            self.put_back.set(self.put_back.get() + 1);
-            self.newest.set(0);
+    /// Whether a list at a version shows an older state than was known when it was asked for.
+    fn goes_back(&self, version: u64, floor: u64) -> bool {
+        let goes_back = version < floor;
+        if !goes_back {
+            self.note(version);
         }
-        self.note(version);
+        goes_back
     }
 
     /// Lists and watches for ever, and tells what it sees until nobody listens any more.
@@ -81,7 +82,7 @@ impl Connection {
         let mut said = String::new();
         loop {
             let problem = match self.list::<T>(&path).await {
-                Err(Failure::Missing) if !tell(Seen::All(Vec::new(), 0)) => return,
+                Err(Failure::Missing) if !tell(Seen::All(Vec::new(), 0, false)) => return,
                 Err(Failure::Missing) => {
                     tokio::time::sleep(UNSERVED).await;
                     continue;
@@ -141,8 +142,8 @@ impl Connection {
         let listed = self.pages(path, form, &params, Some).await;
         let (objects, mut version) = listed.map_err(|failure| failure.to_string())?;
         let number = version.parse().unwrap_or(0);
-        self.compare(number, floor);
-        if !tell(Seen::All(objects, number)) {
+        let goes_back = self.goes_back(number, floor);
+        if !tell(Seen::All(objects, number, goes_back)) {
             return Ok(());
         }
         loop {
@@ -211,19 +212,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_that_shows_less_than_was_known_when_it_was_asked_for_goes_back_in_time_once() {
+    fn a_list_that_shows_less_than_was_known_when_it_was_asked_for_goes_back_in_time_until_somebody_heeds_it()
+    {
         run(async {
             let fake = Fake::start(|_, _| (200, json!({}))).await;
             let connection = fake.connection.clone();
             connection.note(10);
-            connection.compare(12, 10);
+            assert!(!connection.goes_back(12, 10));
             // What other watches have shown meanwhile says nothing of a list that was under way.
-            connection.compare(11, 10);
-            assert_eq!(connection.times_put_back(), 0);
-            connection.compare(5, 12);
-            assert_eq!(connection.times_put_back(), 1);
-            connection.compare(6, 5);
-            assert_eq!(connection.times_put_back(), 1, "the older state is what counts now");
+            assert!(!connection.goes_back(11, 10));
+            assert!(connection.goes_back(5, 12) && connection.goes_back(6, 12));
+            assert_eq!(connection.newest.get(), 12, "a list of a kind that nobody heeds does not hide it");
+            connection.went_back(6);
+            assert!(!connection.goes_back(7, connection.newest.get()));
         });
     }
 

@@ -150,7 +150,7 @@ impl Run {
 
     fn join(&mut self, node: usize) {
         let Some(agent) = &self.nodes[node].agent else { return };
-        let epoch = agent.first_epoch(self.now);
+        let epoch = agent.first_epoch((1_000_000_000_000 + self.now) * 1_000);
         let word = Word::Join { node: self.nodes[node].name.clone(), life: agent.life().to_owned(), epoch };
         self.send(node, word);
     }

@@ -177,7 +177,7 @@ mod tests {
             pods.put_back(name, uid);
         }
         assert_eq!(pods.take().len(), 1);
-        assert!(!pods.see(Seen::All(vec![asks("a", "1")], 5), Namespace::named));
+        assert!(!pods.see(Seen::All(vec![asks("a", "1")], 5, false), Namespace::named));
         pods.see(Seen::Gone(Box::new(asks("a", "1"))), Namespace::named);
         assert_eq!((pods.waiting.len(), pods.judged.len()), (0, 0));
     }
