@@ -65,7 +65,6 @@ pub struct Step {
 }
 
 /// Rules of the agent; see [`crate::Rules`].
-#[expect(clippy::struct_excessive_bools, reason = "each is a rule that a test breaks")]
 #[derive(Clone, Copy, Debug)]
 pub struct AgentRules {
     /// What has been given up is not used again before a spec has come without it.
@@ -74,18 +73,11 @@ pub struct AgentRules {
     pub epochs_only_grow: bool,
     /// A life without a memory takes what has been given up from the API, and the rest not before a newer spec comes.
     pub memory_is_asked_for: bool,
-    /// An object that is made again begins with an epoch that none of its name has had.
-    pub objects_begin_later: bool,
 }
 
 impl Default for AgentRules {
     fn default() -> Self {
-        Self {
-            returned_is_dead: true,
-            epochs_only_grow: true,
-            memory_is_asked_for: true,
-            objects_begin_later: true,
-        }
+        Self { returned_is_dead: true, epochs_only_grow: true, memory_is_asked_for: true }
     }
 }
 
@@ -135,9 +127,6 @@ impl Agent {
     /// had before somebody deleted it. `now` is in microseconds since 1970: no node gets as many specs, and a question after a restore, which
     /// goes a million ahead, is a second ahead.
     pub fn first_epoch(&self, now: u64) -> i64 {
-        if !self.rules.objects_begin_later {
-            return 1;
-        }
         i64::try_from(now).unwrap_or(i64::MAX).max(self.kept.epoch.saturating_add(1))
     }
 
@@ -190,6 +179,7 @@ impl Agent {
         let Some(seen) = seen.filter(|_| self.joined) else { return Step::default() };
         let before = self.kept.clone();
         self.see(&seen.spec);
+        self.keep_leased(local);
         self.give_back(local);
         let returned = self.own.iter().filter(|(_, own)| !own.returned.is_empty());
         self.kept.returned = returned.map(|(name, own)| (name.clone(), ranges_text(&own.returned))).collect();
@@ -222,6 +212,14 @@ impl Agent {
         self.kept.waits = false;
         self.kept.pools.clone_from(&spec.pools);
         self.own = own;
+    }
+
+    /// A pod got its address after it had been given up and granted again: then a life without a memory has found a late copy of an
+    /// older word in the API.
+    fn keep_leased(&mut self, local: &Local<'_>) {
+        for own in self.own.values_mut().filter(|own| !own.returned.is_empty()) {
+            own.returned = own.returned.without(local.leased);
+        }
     }
 
     /// Gives up what the controller asks for, what is to go, and what has been idle for long.

@@ -57,6 +57,8 @@ pub struct Controller {
     afresh: bool,
     /// While there is doubt: our last question to each node, by the uid of its object and the epoch.
     asked: BTreeMap<String, Expected>,
+    /// Once all have answered: who that was.
+    answered: BTreeSet<String>,
     /// While there is doubt: nodes whose objects were deleted, or put back to a time before they were made. Their agents make
     /// others, and then they are asked, too.
     awaited: BTreeSet<String>,
@@ -123,6 +125,11 @@ impl Controller {
                 self.all_due();
             }
             Event::Nodes(nodes, version) => {
+                let shown =
+                    nodes.iter().map(|node| (About::Node(node.metadata.name.clone()), &node.metadata));
+                if self.is_older(shown, version) {
+                    self.put_back();
+                }
                 self.newest = self.newest.max(version);
                 self.world.nodes.clear();
                 self.versions.retain(|about, _| !matches!(about, About::Node(_)));
@@ -132,6 +139,11 @@ impl Controller {
                 self.listed.insert(List::Nodes);
             }
             Event::Blocks(blocks, version) => {
+                let shown =
+                    blocks.iter().map(|block| (About::Block(block.metadata.name.clone()), &block.metadata));
+                if self.is_older(shown, version) {
+                    self.put_back();
+                }
                 self.newest = self.newest.max(version);
                 self.world.blocks.clear();
                 self.unreadable.clear();
@@ -146,13 +158,7 @@ impl Controller {
             Event::NodeDeleted(name, version) => self.drop_node(&name, version),
             Event::Block(block) => self.block(&block, false),
             Event::BlockDeleted(name) => self.drop_block(&name),
-            Event::PutBack => {
-                (self.doubt, self.afresh) = (Some(Doubt::Asking), self.rules.answers_are_new);
-                self.asked.clear();
-                self.forget_versions();
-                self.awaited.extend(self.world.nodes.keys().cloned());
-                self.newest = 0;
-            }
+            Event::PutBack => self.put_back(),
         }
     }
 

@@ -45,6 +45,8 @@ pub struct Rules {
     pub deleted_are_awaited: bool,
     /// A question names all pools: a node without a memory knows no other.
     pub questions_name_pools: bool,
+    /// An object that a list shows in an older version than before tells of a restore as a list of an older version does.
+    pub older_objects_are_noticed: bool,
     /// After a restore, no block counts that was seen before it.
     pub blocks_are_read: bool,
 }
@@ -58,6 +60,7 @@ impl Default for Rules {
             answers_are_new: true,
             deleted_are_awaited: true,
             questions_name_pools: true,
+            older_objects_are_noticed: true,
             blocks_are_read: true,
         }
     }

@@ -40,14 +40,20 @@ pub fn project(
 
 /// A node that is no more has nothing, from after its last grant on.
 fn nothing(world: &World, name: &str) -> (Vec<NodePool>, i64) {
+    (Vec::new(), granted_since(world, name))
+}
+
+/// The epoch in which a node last got something of any block; 0 if it has nothing.
+pub(crate) fn granted_since(world: &World, name: &str) -> i64 {
     let blocks = world.blocks.values().filter(|block| block.has(name));
-    (Vec::new(), blocks.map(|block| block.since(name)).max().unwrap_or(0))
+    blocks.map(|block| block.since(name)).max().unwrap_or(0)
 }
 
 /// The question what a node holds: nothing of what it has been told changes. It names every pool with its subnet, as a node that
-/// has lost its memory knows the addresses that its pods have, and not which pool they are of.
-pub(crate) fn question(world: &World, node: &Node, rules: Rules) -> RailNodeSpec {
-    let epoch = node.spec.epoch.max(node.status.epoch) + JUMP;
+/// has lost its memory knows the addresses that its pods have, and not which pool they are of. It is newer than what the blocks last gave to
+/// the node: an older answer would not count.
+pub(crate) fn question(world: &World, name: &str, node: &Node, rules: Rules) -> RailNodeSpec {
+    let epoch = node.spec.epoch.max(node.status.epoch).max(granted_since(world, name)) + JUMP;
     let mut pools = node.spec.pools.clone();
     for (name, offer) in world.pools.iter().filter(|_| rules.questions_name_pools) {
         if pools.iter().all(|pool| pool.name != *name) {

@@ -4,7 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use api::{Metadata, PoolUse, RailNode, RailNodeSpec, RailNodeStatus, SpiderIPPool, SpiderIPPoolSpec};
+use api::{
+    Metadata, NodePool, PoolUse, RailBlock, RailBlockSpec, RailNode, RailNodeSpec, RailNodeStatus,
+    SpiderIPPool, SpiderIPPoolSpec,
+};
 use grants::{Answer, Controller, Event, Policy, Request, Rules};
 
 /// An API server of two nodes, which writes what it is asked.
@@ -44,11 +47,15 @@ impl Cluster {
     }
 
     fn list(&mut self) {
+        self.list_with(Vec::new());
+    }
+
+    fn list_with(&mut self, blocks: Vec<RailBlock>) {
         for node in self.nodes.values_mut() {
             node.metadata.resource_version = Some(self.version.to_string());
         }
         self.controller.see(Event::Nodes(self.nodes.values().cloned().collect(), self.version));
-        self.controller.see(Event::Blocks(Vec::new(), self.version));
+        self.controller.see(Event::Blocks(blocks, self.version));
     }
 
     /// The node has seen its spec, holds nothing, and needs an address.
@@ -93,17 +100,41 @@ impl Cluster {
                     resource_version: Some(self.version.to_string()),
                     ..Metadata::default()
                 };
-                Answer::Block(Box::new(api::RailBlock { metadata, spec: spec.clone(), ..Default::default() }))
+                Answer::Block(Box::new(RailBlock { metadata, spec: spec.clone(), ..Default::default() }))
             }
-            other => panic!("nothing was refused: {other:?}"),
+            Request::ReadNode(name) => {
+                self.nodes.get(name).map_or(Answer::Missing, |node| Answer::Node(Box::new(node.clone())))
+            }
+            other @ Request::ReadBlock(_) => panic!("no block was refused: {other:?}"),
         }
     }
 
     fn put_back(&mut self) {
+        self.put_back_with(Vec::new());
+    }
+
+    fn put_back_with(&mut self, blocks: Vec<RailBlock>) {
         self.controller.see(Event::PutBack);
-        self.list();
+        self.list_with(blocks);
         self.settle();
     }
+}
+
+/// 10.0.0.1 is of one node.
+fn block_of(node: &str, since: i64) -> RailBlock {
+    let metadata =
+        Metadata { name: "p-0".to_owned(), resource_version: Some("9".to_owned()), ..Metadata::default() };
+    let spec = RailBlockSpec {
+        group: "p".to_owned(),
+        first: 0,
+        count: 128,
+        epoch: since,
+        pools: vec!["p".to_owned()],
+        subnets: vec!["10.0.0.0/24".to_owned()],
+        rails: vec![format!("{node}=1")],
+        since: format!("{node}={since}"),
+    };
+    RailBlock { metadata, spec, ..RailBlock::default() }
 }
 
 #[test]
@@ -156,4 +187,90 @@ fn a_node_that_is_gone_before_it_answers_has_its_spec_emptied_and_holds_up_nobod
     let spec = &cluster.nodes["b"].spec;
     assert!(!spec.confirm && spec.pools.is_empty(), "{spec:?}");
     assert_eq!((cluster.controller.waits_for(), cluster.blocks), (None, 1));
+}
+
+#[test]
+fn a_question_is_newer_than_what_the_blocks_have_given_since() {
+    let mut cluster = Cluster::new();
+    cluster.put_back_with(vec![block_of("a", 5_000_000)]);
+    assert!(cluster.nodes["a"].spec.epoch > 5_000_000, "{:?}", cluster.nodes["a"].spec);
+    cluster.answers("a");
+    cluster.answers("b");
+    cluster.settle();
+    assert_eq!(cluster.controller.waits_for(), None);
+    let owners = |block: &grants::Block| block.rails[0].owners.len();
+    assert_eq!(cluster.controller.world().blocks.values().map(owners).sum::<usize>(), 2, "both need one");
+}
+
+#[test]
+fn a_node_that_comes_back_while_all_is_put_right_is_asked_before_its_old_addresses_count() {
+    let mut cluster = Cluster::new();
+    let ranges = "10.0.0.1".to_owned();
+    let pool =
+        NodePool { name: "p".to_owned(), ranges, subnet: "10.0.0.0/24".to_owned(), ..NodePool::default() };
+    cluster.nodes.get_mut("b").unwrap().spec.pools = vec![pool];
+    cluster.gone(&["b"]);
+    cluster.put_back_with(vec![block_of("b", 0)]);
+    cluster.answers("a");
+    let requests = cluster.controller.poll(0);
+    cluster.gone(&[]);
+    for request in requests {
+        // Its agent was faster than the word that empties its spec.
+        let is_late = matches!(&request, Request::PatchNode(name, ..) if name == "b");
+        let answer = if is_late { Answer::Refused } else { cluster.serve(&request) };
+        cluster.controller.answered(&request, answer);
+    }
+    cluster.settle();
+    // The others have had a spec since they answered: they are asked again.
+    assert_eq!(cluster.controller.waits_for(), Some(vec!["a", "b"]));
+    assert!(cluster.nodes["b"].spec.confirm);
+    cluster.answers("a");
+    cluster.answers("b");
+    cluster.settle();
+    assert_eq!(cluster.controller.waits_for(), None);
+}
+
+#[test]
+fn a_node_whose_object_is_deleted_with_its_answer_is_waited_for_and_asked_again() {
+    let mut cluster = Cluster::new();
+    cluster.put_back();
+    cluster.answers("a");
+    cluster.answers("b");
+    // All is put right; nothing of it has been written when the object goes.
+    let requests = cluster.controller.poll(0);
+    let mut b = cluster.nodes.remove("b").unwrap();
+    cluster.version += 1;
+    cluster.controller.see(Event::NodeDeleted("b".to_owned(), cluster.version));
+    for request in requests {
+        let is_of_b = matches!(&request, Request::PatchNode(name, ..) if name == "b");
+        let answer = if is_of_b { Answer::Missing } else { cluster.serve(&request) };
+        cluster.controller.answered(&request, answer);
+    }
+    cluster.settle();
+    assert_eq!(cluster.controller.waits_for(), Some(vec!["a", "b"]));
+    // Its agent makes another.
+    (b.spec, b.status) = Default::default();
+    b.metadata.uid = Some("another".to_owned());
+    cluster.nodes.insert("b".to_owned(), b);
+    cluster.version += 1;
+    cluster.list();
+    cluster.settle();
+    assert!(cluster.nodes["b"].spec.confirm);
+    cluster.answers("a");
+    cluster.answers("b");
+    cluster.settle();
+    assert_eq!(cluster.controller.waits_for(), None);
+}
+
+#[test]
+fn a_counter_that_was_moved_ahead_hides_no_restore() {
+    let mut cluster = Cluster::new();
+    let (seen, mut older) = (cluster.version, cluster.nodes.values().cloned().collect::<Vec<_>>());
+    // The answer to a list that was asked for before the last events came is only late.
+    older[0].metadata.resource_version = Some((seen - 1).to_string());
+    cluster.controller.see(Event::Nodes(older.clone(), seen - 1));
+    assert_eq!(cluster.controller.waits_for(), None);
+    cluster.list();
+    cluster.controller.see(Event::Nodes(older, 1_000_000));
+    assert_eq!(cluster.controller.waits_for(), Some(vec!["a", "b"]));
 }

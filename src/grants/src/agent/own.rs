@@ -25,9 +25,11 @@ impl Own {
         self.ranges.without(&self.returned)
     }
 
-    /// What the node has: all that it has not given up, and what its pods have.
-    pub(super) fn held(&self, leased: &RangeSet) -> RangeSet {
-        let subnet = self.subnet.map(|subnet| RangeSet::from(Range::subnet(&subnet))).unwrap_or_default();
+    /// What the node has: all that it has not given up, and what its pods have. `told` is the subnet by the spec: a life without a
+    /// memory knows of a pool no more than what it once gave up.
+    pub(super) fn held(&self, told: Option<IpNet>, leased: &RangeSet) -> RangeSet {
+        let subnet =
+            self.subnet.or(told).map(|subnet| RangeSet::from(Range::subnet(&subnet))).unwrap_or_default();
         union(&union(&self.ranges, &self.drain).without(&self.returned), &leased.common(&subnet))
     }
 }

@@ -59,6 +59,9 @@ impl Agent {
 
     fn status(&self, seen: &RailNode, local: &Local<'_>, known: &RailNodeStatus) -> RailNodeStatus {
         let behind = seen.spec.epoch < self.kept.epoch;
+        let subnet_of = |name: &str| {
+            seen.spec.pools.iter().find(|pool| pool.name == name).and_then(|pool| pool.subnet.parse().ok())
+        };
         let mut pools = Vec::with_capacity(self.own.len());
         for (name, own) in &self.own {
             let used = count(&own.ranges.common(local.leased));
@@ -68,7 +71,7 @@ impl Agent {
                 need: number(need),
                 used: number(used),
                 returned: ranges_text(&own.returned),
-                held: (behind || self.asked).then(|| ranges_text(&own.held(local.leased))),
+                held: (behind || self.asked).then(|| ranges_text(&own.held(subnet_of(name), local.leased))),
                 most: local.most.get(name).map(|most| number(*most)),
             });
         }
@@ -79,8 +82,7 @@ impl Agent {
             .iter()
             .filter(|pool| (behind || self.asked) && !self.own.contains_key(&pool.name));
         for pool in unknown {
-            let own = Own { subnet: pool.subnet.parse().ok(), ..Own::default() };
-            let held = Some(ranges_text(&own.held(local.leased)));
+            let held = Some(ranges_text(&Own::default().held(subnet_of(&pool.name), local.leased)));
             pools.push(PoolUse { name: pool.name.clone(), held, ..PoolUse::default() });
         }
         pools.sort_by(|one, other| one.name.cmp(&other.name));

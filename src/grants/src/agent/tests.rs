@@ -17,8 +17,12 @@ fn agent(kept: Option<Kept>) -> Agent {
 }
 
 fn look(agent: &mut Agent, node: &RailNode) -> Step {
-    let (leased, nothing) = (RangeSet::default(), BTreeMap::new());
-    agent.step(Some(node), &Local { leased: &leased, waiting: &nothing, most: &nothing, now: 0 })
+    look_with(agent, node, &RangeSet::default())
+}
+
+fn look_with(agent: &mut Agent, node: &RailNode, leased: &RangeSet) -> Step {
+    let nothing = BTreeMap::new();
+    agent.step(Some(node), &Local { leased, waiting: &nothing, most: &nothing, now: 0 })
 }
 
 /// A node that has given up two of its four addresses, which its spec still has; and what it kept before that.
@@ -56,4 +60,35 @@ fn a_memory_that_is_up_to_date_counts_at_once() {
     let mut agent = agent(Some(kept));
     agent.join(&known);
     assert_eq!(ranges_text(&agent.usable()["p"]), "10.0.0.1-10.0.0.2");
+}
+
+#[test]
+fn a_life_without_a_memory_that_is_asked_names_the_addresses_of_its_pods_beside_what_it_gave_up() {
+    let (_, mut known) = given();
+    known.spec.confirm = true;
+    (known.spec.epoch, known.status.as_mut().unwrap().epoch) = (8, 7);
+    let mut agent = agent(None);
+    agent.join(&known);
+    let said = look_with(&mut agent, &known, &ranges_of("10.0.0.1,10.0.1.1").unwrap()).say.unwrap();
+    let pool = &said.pools[0];
+    assert_eq!((pool.held.as_deref(), &*pool.returned), (Some("10.0.0.1"), "10.0.0.3-10.0.0.4"));
+}
+
+#[test]
+fn an_address_of_a_pod_is_not_given_up_whatever_an_older_word_says() {
+    let (_, known) = given();
+    let mut agent = agent(None);
+    agent.join(&known);
+    let leased = ranges_of("10.0.0.1,10.0.0.3").unwrap();
+    let said = look_with(&mut agent, &node(8, pools("10.0.0.1-10.0.0.4", 0), known.status.unwrap()), &leased);
+    assert_eq!(said.say.unwrap().pools[0].returned, "10.0.0.4");
+    assert_eq!(ranges_text(&agent.usable()["p"]), "10.0.0.1-10.0.0.3");
+}
+
+#[test]
+fn an_object_that_is_made_again_begins_after_all_that_its_node_has_seen() {
+    let (kept, _) = given();
+    let epoch = kept.epoch;
+    assert_eq!(agent(Some(kept)).first_epoch(0), epoch + 1);
+    assert_eq!(agent(None).first_epoch(1_800_000_000_000_000), 1_800_000_000_000_000);
 }

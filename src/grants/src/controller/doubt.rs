@@ -3,6 +3,7 @@
 
 use super::Controller;
 use super::message::{Expected, Request};
+use crate::project::granted_since;
 use crate::world::Node;
 
 /// The nodes are asked what they hold, since the API server knows less than they do.
@@ -23,9 +24,13 @@ impl Controller {
         if self.doubt.is_none() && self.here().any(|(_, node)| knows_more(node) || node.spec.confirm) {
             self.doubt = Some(Doubt::Asking);
         }
+        if self.doubt == Some(Doubt::Finishing) && self.has_unheard() {
+            self.doubt = Some(Doubt::Asking);
+        }
         let asked: Vec<Request> = match self.doubt? {
             Doubt::Finishing if self.here().all(|(_, node)| !node.spec.confirm) => {
-                self.doubt = None;
+                (self.doubt, self.afresh) = (None, false);
+                (self.asked, self.answered) = Default::default();
                 return None;
             }
             Doubt::Finishing => self.ask(|_, node| knows_more(node)),
@@ -40,8 +45,9 @@ impl Controller {
             if !self.have_all_answered() {
                 return Some(Vec::new());
             }
-            (self.doubt, self.afresh) = (Some(Doubt::Finishing), false);
-            (self.asked, self.awaited) = Default::default();
+            self.doubt = Some(Doubt::Finishing);
+            self.answered = self.here().map(|(name, _)| name.clone()).collect();
+            self.awaited.clear();
             self.all_due();
         }
         (!asked.is_empty()).then_some(asked)
@@ -52,10 +58,28 @@ impl Controller {
         asked.map(|(name, node)| Request::ask(&self.world, self.rules, name, node)).collect()
     }
 
+    /// Whether there is a node whose answer is not among those by which all is put right, and that may hold addresses: it was gone while
+    /// the others were asked and has some by what the API server knows, or its object was deleted since, and its answer with it.
+    fn has_unheard(&self) -> bool {
+        let owns = |name: &String| {
+            self.world
+                .blocks
+                .values()
+                .flat_map(|block| &block.rails)
+                .any(|rail| rail.owners.contains_key(name))
+        };
+        let is_unheard = |(name, node): (&String, &Node)| {
+            let may_hold = || self.awaited.contains(name) || !node.has_nothing() || owns(name);
+            !self.answered.contains(name) && may_hold()
+        };
+        self.without_object().next().is_some() || self.here().any(is_unheard)
+    }
+
     fn is_to_be_asked(&self, name: &str, node: &Node) -> bool {
         let is_asked =
             !self.afresh || self.asked_since(name, node).is_some_and(|asked| node.spec.epoch >= asked);
-        !node.spec.confirm || knows_more(node) || !is_asked
+        let is_answer_too_old = granted_since(&self.world, name) > node.spec.epoch;
+        !node.spec.confirm || knows_more(node) || is_answer_too_old || !is_asked
     }
 
     fn have_all_answered(&self) -> bool {

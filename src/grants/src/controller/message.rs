@@ -80,7 +80,7 @@ pub(super) enum About {
 
 impl Request {
     pub(super) fn ask(world: &World, rules: Rules, name: &str, node: &Node) -> Self {
-        Self::PatchNode(name.to_owned(), node.expected(), question(world, node, rules))
+        Self::PatchNode(name.to_owned(), node.expected(), question(world, name, node, rules))
     }
 
     pub(super) fn about(&self) -> About {

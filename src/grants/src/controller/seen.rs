@@ -1,6 +1,6 @@
 //! What is known of nodes and blocks: the newest version of each that the API server has shown or answered.
 
-use api::{RailBlock, RailNode};
+use api::{Metadata, RailBlock, RailNode};
 
 use super::message::About;
 use super::{Controller, Doubt};
@@ -15,6 +15,28 @@ impl Controller {
             self.versions.clear();
             self.stale.extend(self.world.blocks.keys().cloned().map(About::Block));
         }
+    }
+
+    pub(super) fn put_back(&mut self) {
+        (self.doubt, self.afresh) = (Some(Doubt::Asking), self.rules.answers_are_new);
+        self.asked.clear();
+        self.awaited.extend(self.world.nodes.keys().cloned());
+        self.forget_versions();
+        self.newest = 0;
+    }
+
+    /// Whether a list shows an object in an older version than has been seen, though the list is not older than that: the API server was
+    /// put back to an older state, and its counter was moved ahead (`etcdutl snapshot restore --bump-revision`).
+    pub(super) fn is_older<'m>(
+        &self,
+        mut shown: impl Iterator<Item = (About, &'m Metadata)>,
+        version: u64,
+    ) -> bool {
+        let is_older = |(about, metadata): (About, &Metadata)| {
+            let known = number(self.versions.get(&about));
+            number(metadata.resource_version.as_ref()) < known && known <= version
+        };
+        self.rules.older_objects_are_noticed && shown.any(is_older)
     }
 
     fn is_news(&mut self, about: &About, version: Option<&String>, read: bool) -> bool {
@@ -65,6 +87,7 @@ impl Controller {
             self.world.nodes.remove(name);
             if self.doubt.is_some() {
                 self.awaited.insert(name.to_owned());
+                self.answered.remove(name);
             }
         }
     }

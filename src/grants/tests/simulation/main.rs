@@ -194,14 +194,6 @@ fn broken_a_life_without_memory_begins_where_the_api_stands() {
 }
 
 #[test]
-fn broken_an_object_made_again_begins_anywhere() {
-    the_auditor_notices(|story| {
-        story.agent.objects_begin_later = false;
-        (story.faults.unnamed, story.faults.agent) = (400, 300);
-    });
-}
-
-#[test]
 fn broken_nobody_asked_after_a_restore() {
     the_auditor_notices(|story| {
         story.rules.doubt_is_cleared = false;
@@ -237,6 +229,14 @@ fn broken_questions_without_pools() {
 fn broken_blocks_of_before_a_restore_count() {
     the_auditor_notices(|story| {
         story.rules.blocks_are_read = false;
+        story.faults = RESTORED;
+    });
+}
+
+#[test]
+fn broken_older_objects_in_newer_lists() {
+    the_auditor_notices(|story| {
+        story.rules.older_objects_are_noticed = false;
         story.faults = RESTORED;
     });
 }

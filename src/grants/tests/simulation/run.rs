@@ -50,6 +50,8 @@ pub(crate) struct Client {
     pub(crate) life: u64,
     pub(crate) connection: u64,
     pub(crate) listed: (bool, bool),
+    /// All nodes, and all blocks.
+    pub(crate) has_seen: (bool, bool),
     pub(crate) up: bool,
     pub(crate) paused_until: u64,
     /// When the last event of each watch was or will be seen: nodes, blocks, pools, and the cluster's Nodes.
@@ -198,6 +200,8 @@ impl Run {
             Happening::See(controller, connection, event) => {
                 let client = &mut self.clients[controller];
                 if client.up && client.connection == connection {
+                    client.has_seen.0 |= matches!(event, Event::Nodes(..));
+                    client.has_seen.1 |= matches!(event, Event::Blocks(..));
                     client.controller.see(event);
                     self.at(self.story.faults.slow / 3, Happening::Poll(controller));
                 }

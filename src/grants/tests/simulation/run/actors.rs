@@ -314,7 +314,8 @@ impl Run {
             return;
         };
         let loaded = self.nodes[node].usable(pool);
-        let delay = self.rng.below(4);
+        // Now and then it waits for the lock, or for its turn on a busy CPU.
+        let delay = if self.rng.once_in(20) { self.rng.below(2_000) } else { self.rng.below(4) };
         self.at(delay, Happening::Lock(node, pod, deadline, loaded));
     }
 

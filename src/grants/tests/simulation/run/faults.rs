@@ -143,11 +143,18 @@ impl Run {
             return;
         }
         // The rule holds as long as somebody lives who has seen more than the backup holds; and who has not waits for him.
-        let knows = |client: &Client| client.up && client.controller.newest() > self.backup.version;
+        let knows = |client: &Client| {
+            client.up && client.has_seen == (true, true) && client.controller.newest() > self.backup.version
+        };
         if self.backup.version == 0 || !self.clients.iter().all(knows) {
             return;
         }
+        let newest = self.server.version;
         self.server = self.backup.clone();
+        // `etcdutl snapshot restore --bump-revision`
+        if self.rng.once_in(2) {
+            self.server.version = newest + 1_000;
+        }
         (self.era, self.restoring) = (self.era + 1, true);
         self.reconnect();
     }
