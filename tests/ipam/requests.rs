@@ -42,7 +42,7 @@ fn why_a_requested_address_is_not_given() {
     node.add("first", &using(&["four"]));
     let refusal =
         |ip: &str| node.call("ADD", "pod", &using(&["four"])).args(&format!("IP={ip}")).run().error();
-    let taken = "requested address 10.0.0.2 is taken by net1 of container first in network \"rail1\"";
+    let taken = "requested address 10.0.0.2 is taken by net1 of container first in network \"rail1\"; `railctl who 10.0.0.2` names its pod";
     assert_eq!(refusal("10.0.0.2"), (101, taken.to_owned()));
     assert_eq!(
         refusal("10.0.0.5"),

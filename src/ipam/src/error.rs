@@ -170,6 +170,9 @@ fn listed(pools: &[Spent]) -> String {
 fn held_by(lease: Option<&Lease>) -> String {
     lease.map_or_else(String::new, |lease| {
         let key = &lease.key;
-        format!(" by {} of container {} in network {:?}", key.ifname, key.container_id, key.network)
+        format!(
+            " by {} of container {} in network {:?}; `railctl who {}` names its pod",
+            key.ifname, key.container_id, key.network, lease.ip
+        )
     })
 }

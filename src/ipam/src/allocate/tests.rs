@@ -202,7 +202,7 @@ fn a_requested_address_or_the_reason_why_not() {
         "{name: rail, subnet: 10.0.0.0/24, gateway: 10.0.0.1, ips: [10.0.0.2-10.0.0.9], excludeIPs: [10.0.0.5]}",
     );
     assert_eq!(world.ask("a", &["10.0.0.7"], None).unwrap(), ["10.0.0.7"]);
-    let taken = "requested address 10.0.0.7 is taken by net1 of container a in network \"net\"";
+    let taken = "requested address 10.0.0.7 is taken by net1 of container a in network \"net\"; `railctl who 10.0.0.7` names its pod";
     assert_eq!(world.refusal("b", &["10.0.0.7"]), taken);
     assert_eq!(
         world.refusal("b", &["10.0.0.1"]),
