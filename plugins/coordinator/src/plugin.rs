@@ -27,7 +27,8 @@ impl Plugin for Coordinator {
     }
 
     fn del(&self, request: &Request) -> Result<(), Error> {
-        let attachments = Attachments::open(&dirs()?, PLUGIN)?;
+        let dirs = dirs()?;
+        let attachments = Attachments::open(&dirs, PLUGIN)?;
         // What is no key has no record: its ADD was refused.
         let Ok(key) = key_of(request) else { return Ok(()) };
         let _lock = attachments.lock(&key)?;
@@ -36,13 +37,15 @@ impl Plugin for Coordinator {
         }
         let cni_netns = request.env.netns.as_deref();
         let (undo, mut context) = match attachments.find::<RoutingUndo>(&key)? {
-            Found::Attached { undo, netns: Some(netns) } => (undo, UndoContext::of(Some(&netns), cni_netns)?),
-            Found::Attached { undo, netns: None } => (undo, UndoContext::at(cni_netns)?),
+            Found::Attached { undo, netns: Some(netns) } => {
+                (undo, UndoContext::of(&dirs, Some(&netns), cni_netns)?)
+            }
+            Found::Attached { undo, netns: None } => (undo, UndoContext::at(&dirs, cni_netns)?),
             unusable => {
                 if let Found::Damaged(damage) = unusable {
                     tracing::warn!(%damage, "the record of this attachment is damaged; what carries our mark is taken for it");
                 }
-                let Some((undo, context)) = unrecorded(request, &key)? else {
+                let Some((undo, context)) = unrecorded(request, &dirs, &key)? else {
                     // A killed ADD may have left half a record under a temporary name.
                     return Ok(attachments.forget(&key)?);
                 };
@@ -109,8 +112,12 @@ fn dirs() -> Result<Dirs, Error> {
 
 /// What there is to go by without a record; `None` when the namespace is gone, and all that was in it, or when the interface is
 /// another attachment's by now.
-fn unrecorded(request: &Request, key: &AttachmentKey) -> Result<Option<(RoutingUndo, UndoContext)>, Error> {
-    let mut context = UndoContext::at(request.env.netns.as_deref())?;
+fn unrecorded(
+    request: &Request,
+    dirs: &Dirs,
+    key: &AttachmentKey,
+) -> Result<Option<(RoutingUndo, UndoContext)>, Error> {
+    let mut context = UndoContext::at(dirs, request.env.netns.as_deref())?;
     context.attachment = Some(key.clone());
     if context.is_anothers_by(&key.ifname, |plugin| [PLUGIN, "rail"].contains(&plugin))? {
         return Ok(None);

@@ -59,13 +59,14 @@ struct Body<T> {
 /// One plugin's records of attachments.
 #[derive(Debug)]
 pub struct Attachments {
+    dirs: Dirs,
     records: Records,
 }
 
 /// An ADD for which nothing is in the way, and that has changed nothing.
 #[derive(Debug)]
 pub struct Prepared {
-    records: Records,
+    attachments: Attachments,
     key: AttachmentKey,
     netns: Netns,
     superseded: bool,
@@ -76,7 +77,7 @@ pub struct Prepared {
 #[derive(Debug)]
 #[must_use = "an ADD ends as attached or failed"]
 pub struct Adding<T> {
-    records: Records,
+    attachments: Attachments,
     record: Record<Body<T>>,
     saved: Saved,
     _lock: Lock,
@@ -116,7 +117,12 @@ impl<T> Found<T> {
 impl Attachments {
     /// Those of `plugin`, below the state directory.
     pub fn open(dirs: &Dirs, plugin: &str) -> Result<Self, Error> {
-        Ok(Self { records: Records::open(dirs, plugin)? })
+        Ok(Self { dirs: dirs.clone(), records: Records::open(dirs, plugin)? })
+    }
+
+    /// Where it all is.
+    pub(crate) fn dirs(&self) -> &Dirs {
+        &self.dirs
     }
 
     /// Prepares an ADD: what one of the same key left behind when it was killed is undone now. An attachment that
@@ -125,7 +131,7 @@ impl Attachments {
     pub fn prepare<T: Undo>(self, key: AttachmentKey, pod: &NetNs) -> Result<Prepared, Error> {
         let lock = self.records.lock(&key, PATIENCE)?;
         let superseded = self.clear::<T>(&key, pod)?;
-        Ok(Prepared { records: self.records, key, netns: identity(pod), superseded, lock })
+        Ok(Prepared { attachments: self, key, netns: identity(pod), superseded, lock })
     }
 
     /// For a DEL, from before it looks to its end: waits for an ADD that is under way. `None` on a disk that takes nothing more,
@@ -192,7 +198,7 @@ impl Attachments {
     /// Whether an unfinished ADD had to be undone.
     fn clear<T: Undo>(&self, key: &AttachmentKey, pod: &NetNs) -> Result<bool, Error> {
         match self.records.load::<Body<T>>(key)? {
-            Loaded::Present(old) => Self::supersede(&old, pod).map(|()| true),
+            Loaded::Present(old) => self.supersede(&old, pod).map(|()| true),
             // Whole, but for another version to read: what it refers to exists, and only DEL may take it for lost.
             Loaded::Damaged(damage @ Damage::Version(_)) => {
                 Err(Failure::OtherVersion { key: key.clone(), damage }.into())
@@ -205,7 +211,7 @@ impl Attachments {
         }
     }
 
-    fn supersede<T: Undo>(old: &Record<Body<T>>, pod: &NetNs) -> Result<(), Error> {
+    fn supersede<T: Undo>(&self, old: &Record<Body<T>>, pod: &NetNs) -> Result<(), Error> {
         let same_pod = old.netns.as_ref().is_some_and(|netns| is(pod, netns));
         if same_pod && old.undo.phase == Phase::Attached {
             return Err(Failure::Attached { key: old.key.clone(), netns: pod.path().to_owned() }.into());
@@ -217,7 +223,7 @@ impl Attachments {
             return Err(Failure::AttachedElsewhere { key: old.key.clone(), there, here }.into());
         }
         tracing::info!(attachment = %old.key, "undoing what an unfinished ADD left behind");
-        let mut context = UndoContext::of(old.netns.as_ref(), Some(pod.path()))?;
+        let mut context = UndoContext::of(&self.dirs, old.netns.as_ref(), Some(pod.path()))?;
         let undone = old.undo.undo(&old.key, &mut context);
         Ok(undone.map_err(|source| Failure::Leftover { key: old.key.clone(), source })?)
     }

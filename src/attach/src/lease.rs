@@ -141,7 +141,7 @@ fn give_back<T: Undo>(
 ) -> Result<GivenBack, Error> {
     match attachments.find::<T>(key)? {
         Found::Attached { undo, netns } => {
-            let mut context = UndoContext::of(netns.as_ref(), cni_netns)?;
+            let mut context = UndoContext::of(attachments.dirs(), netns.as_ref(), cni_netns)?;
             Ok(GivenBack::by(&undo, attachments.release(key, &undo, &mut context)))
         }
         Found::Damaged(damage) => unrecorded(key, Some(damage)),

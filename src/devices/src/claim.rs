@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use attach::{Attachments, Error, Failure, Found, Undo, UndoContext, identity};
 use netns::NetNs;
 use serde::{Deserialize, Serialize};
-use state::{AttachmentKey, BootId, Netns, file};
+use state::{AttachmentKey, BootId, Dirs, Netns, file};
 
 use crate::holders::Holders;
 use crate::part::Parts;
@@ -47,8 +47,8 @@ impl Owner {
     }
 
     /// Its namespace, if that lives.
-    pub(crate) fn context(&self) -> Result<UndoContext, Error> {
-        UndoContext::of(Some(&self.netns), None)
+    pub(crate) fn context(&self, dirs: &Dirs) -> Result<UndoContext, Error> {
+        UndoContext::of(dirs, Some(&self.netns), None)
     }
 
     fn recorded<U: Undo>(
@@ -117,7 +117,7 @@ impl Holders<'_> {
             return self.release(id, &owner.key);
         };
         tracing::info!(device = %id, owner = %owner.key, "putting back what a pod that is gone had");
-        match Error::join(put_back(&undo, &mut owner.context()?)?) {
+        match Error::join(put_back(&undo, &mut owner.context(self.dirs)?)?) {
             None if owner.record.is_some() => Ok(()),
             None => attachments.forget(&owner.key),
             Some(error) => Err(Failure::Leftover { key: owner.key.clone(), source: error }.into()),

@@ -48,7 +48,7 @@ impl<'a> Holders<'a> {
     /// count goes: the device was taken from it.
     fn living(&self, id: &Id) -> Result<Option<Owner>, Error> {
         let Some(owner) = self.owner(id)? else { return Ok(None) };
-        if owner.context()?.pod.is_none() {
+        if owner.context(self.dirs)?.pod.is_none() {
             return Ok(None);
         }
         if self.counts(id, &owner)? {
@@ -63,7 +63,7 @@ impl<'a> Holders<'a> {
         let since = self.since(id)?.unwrap_or(SystemTime::UNIX_EPOCH);
         match self.users(id)?.name(&self.upstream.cache(&owner.key), owner.netns(), since) {
             Some(named) => Ok(named),
-            None => Ok(owner.context()?.pod.is_some() && !is_on_host(id)?),
+            None => Ok(owner.context(self.dirs)?.pod.is_some() && !is_on_host(id)?),
         }
     }
 

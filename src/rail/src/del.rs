@@ -57,14 +57,14 @@ fn undo(
     let cni_netns = request.env.netns.as_deref();
     let mut recorded = true;
     let (made, mut context) = match attachments.find::<RailsUndo>(key)? {
-        Found::Attached { undo, netns } => (undo, UndoContext::of(netns.as_ref(), cni_netns)?),
+        Found::Attached { undo, netns } => (undo, UndoContext::of(dirs, netns.as_ref(), cni_netns)?),
         unusable => {
             if let Found::Damaged(damage) = unusable {
                 tracing::warn!(%damage, "the record of this attachment is damaged; the config and the caches of sriov-cni, ib-sriov-cni and rdma-cni are used instead");
             }
             recorded = false;
             detach_other_type(dirs, rails, cni_netns, errors)?;
-            let mut context = UndoContext::at(cni_netns)?;
+            let mut context = UndoContext::at(dirs, cni_netns)?;
             context.attachment = Some(key.clone());
             let made = RailsUndo::of_caches(dirs, rails, &mut context)?;
             (made.with_config(rails, request.config.prev_result.as_ref(), &context)?, context)
@@ -90,7 +90,7 @@ fn detach_other_type(
         for kind in VfKind::ALL {
             detach::<VfUndo>(dirs, kind.plugin(), &key, cni_netns, errors)?;
         }
-        let given_back = other_type::release(&key, PLUGIN, cni_netns)?;
+        let given_back = other_type::release(dirs, &key, PLUGIN, cni_netns)?;
         errors.extend(given_back.and_then(|given_back| given_back.undone.err()));
     }
     Ok(())
@@ -106,7 +106,7 @@ fn detach<T: Undo>(
 ) -> Result<(), Error> {
     let attachments = Attachments::open(dirs, plugin)?;
     if let Found::Attached { undo, netns } = attachments.find::<T>(key)? {
-        let mut context = UndoContext::of(netns.as_ref(), cni_netns)?;
+        let mut context = UndoContext::of(dirs, netns.as_ref(), cni_netns)?;
         errors.extend(attachments.release(key, &undo, &mut context).err());
     }
     Ok(())

@@ -2,7 +2,7 @@ use std::net::IpAddr;
 
 use attach::{Error, Pod, UndoContext, despite_disk, identity};
 use serde::{Deserialize, Serialize};
-use state::{AttachmentKey, Dirs, Netns};
+use state::{AttachmentKey, Netns};
 
 use super::changes::{Change, LinkSetting, Made};
 use super::model::{Link, Route, View};
@@ -155,16 +155,18 @@ fn put_back(
     context: &mut UndoContext,
     stays: impl Fn(&Link) -> bool,
 ) -> Result<(), Error> {
-    let dirs = Dirs::from_env()?;
     // A record of an older version holds no cookie.
     let seen = context.pod.as_ref().map(|pod| identity(&pod.netns));
     let netns = seen.as_ref().unwrap_or(&first.netns);
-    let mut record = PodRecord::lock_to_undo(&dirs, &first.key.container_id, netns)?;
+    let mut record = PodRecord::lock_to_undo(&context.dirs, &first.key.container_id, netns)?;
     let mut on_node: Vec<OnNode> = undos.iter().filter_map(|undo| undo.on_node(record.shared())).collect();
     let lost: Vec<IpAddr> = undos.iter().flat_map(|undo| undo.lost(record.shared())).copied().collect();
     on_node.extend(lost::on_node(context, &lost)?);
-    let mut errors =
-        if on_node.is_empty() { Vec::new() } else { node::remove(&dirs, context.host()?, &on_node) };
+    let mut errors = if on_node.is_empty() {
+        Vec::new()
+    } else {
+        context.dirs_and_host().map(|(dirs, host)| node::remove(dirs, host, &on_node))?
+    };
     match context.pod.as_mut() {
         None => record.shared().leave_with_namespace(undos),
         Some(pod) => match kernel::read_unsettled(pod) {

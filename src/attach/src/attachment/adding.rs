@@ -14,13 +14,13 @@ impl Prepared {
 
     /// Writes the record; the first change may follow.
     pub fn begin<T: Undo>(self, undo: T) -> Result<Adding<T>, Error> {
-        let record = self.records.draft(
+        let record = self.attachments.records.draft(
             self.key,
             Some(self.netns),
             Body { phase: Phase::Adding, lo_without_ipv6: false, undo },
         );
-        let saved = self.records.save(&record)?;
-        Ok(Adding { records: self.records, record, saved, _lock: self.lock })
+        let saved = self.attachments.records.save(&record)?;
+        Ok(Adding { attachments: self.attachments, record, saved, _lock: self.lock })
     }
 }
 
@@ -62,7 +62,7 @@ impl<T: Undo> Adding<T> {
     }
 
     fn update(&mut self) -> Result<(), Error> {
-        Ok(self.records.update(&mut self.saved, &self.record)?)
+        Ok(self.attachments.records.update(&mut self.saved, &self.record)?)
     }
 
     /// Undoes an ADD that failed with `error`, and gives back its leases: the link goes before its addresses are free for others.
@@ -87,9 +87,9 @@ impl<T: Undo> Adding<T> {
 
     /// After an error the record stays, and DEL tries again.
     pub(super) fn undo_all(&mut self) -> Result<(), Error> {
-        let mut context = UndoContext::of(self.record.netns.as_ref(), None)?;
+        let mut context = UndoContext::of(&self.attachments.dirs, self.record.netns.as_ref(), None)?;
         self.record.undo.undo(&self.record.key, &mut context)?;
-        self.records.remove(&self.record.key)?;
+        self.attachments.records.remove(&self.record.key)?;
         Ok(())
     }
 }

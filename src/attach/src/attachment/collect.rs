@@ -94,7 +94,7 @@ impl Attachments {
     fn collect_locked<T: Undo>(&self, key: &AttachmentKey) -> Result<(), Error> {
         match self.records.load::<Body<T>>(key)? {
             Loaded::Present(record) => {
-                let mut context = UndoContext::of(record.netns.as_ref(), None)?;
+                let mut context = UndoContext::of(&self.dirs, record.netns.as_ref(), None)?;
                 self.release(key, &record.undo.undo, &mut context)
             }
             // Nothing of it is in the kernel, or another file has it whole.

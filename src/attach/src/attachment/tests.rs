@@ -32,8 +32,12 @@ impl Place {
         Self { dir: TempDir::new().unwrap(), pod: NetNs::current().unwrap() }
     }
 
+    fn dirs(&self) -> Dirs {
+        Dirs::under(self.dir.path())
+    }
+
     fn attachments(&self) -> Attachments {
-        Attachments::open(&Dirs::under(self.dir.path()), "test").unwrap()
+        Attachments::open(&self.dirs(), "test").unwrap()
     }
 
     fn undo(&self, fails: bool) -> Marked {
@@ -130,7 +134,7 @@ fn a_failed_undo_keeps_the_record_for_del() {
     let Found::Attached { undo, netns } = place.attachments().find::<Marked>(&key()).unwrap() else {
         panic!("the record is gone");
     };
-    let mut context = UndoContext::of(netns.as_ref(), None).unwrap();
+    let mut context = UndoContext::of(&place.dirs(), netns.as_ref(), None).unwrap();
     place.attachments().release(&key(), &undo, &mut context).unwrap_err();
     assert!(matches!(place.attachments().find::<Marked>(&key()).unwrap(), Found::Attached { .. }));
 }
@@ -140,19 +144,24 @@ fn another_namespace_at_the_same_path_is_not_the_pod() {
     let place = Place::new();
     let netns = identity(&place.pod);
     let older = Netns { ino: netns.ino + 1, ..netns };
-    assert!(UndoContext::of(Some(&older), None).unwrap().pod.is_none());
-    assert!(UndoContext::of(Some(&older), Some(Path::new("/run/netns/nosuch"))).unwrap().pod.is_none());
+    assert!(UndoContext::of(&place.dirs(), Some(&older), None).unwrap().pod.is_none());
+    assert!(
+        UndoContext::of(&place.dirs(), Some(&older), Some(Path::new("/run/netns/nosuch")))
+            .unwrap()
+            .pod
+            .is_none()
+    );
 }
 
 #[test]
 fn a_later_namespace_with_the_same_inode_is_not_the_pod() {
     let place = Place::new();
     let netns = identity(&place.pod);
-    assert!(UndoContext::of(Some(&netns), None).unwrap().pod.is_some());
+    assert!(UndoContext::of(&place.dirs(), Some(&netns), None).unwrap().pod.is_some());
     let older = Netns { cookie: netns.cookie - 1, ..netns.clone() };
-    assert!(UndoContext::of(Some(&older), None).unwrap().pod.is_none());
+    assert!(UndoContext::of(&place.dirs(), Some(&older), None).unwrap().pod.is_none());
     let of_a_version_without_cookies = Netns { cookie: 0, ..netns };
-    assert!(UndoContext::of(Some(&of_a_version_without_cookies), None).unwrap().pod.is_some());
+    assert!(UndoContext::of(&place.dirs(), Some(&of_a_version_without_cookies), None).unwrap().pod.is_some());
 }
 
 #[test]

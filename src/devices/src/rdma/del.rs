@@ -24,7 +24,7 @@ fn give_back(request: &Request) -> Result<(), Error> {
     }
     match attachments.find::<RdmaUndo>(&key)? {
         Found::Attached { undo, netns } => {
-            let mut context = UndoContext::of(netns.as_ref(), cni_netns)?;
+            let mut context = UndoContext::of(&dirs, netns.as_ref(), cni_netns)?;
             return attachments.release(&key, &undo, &mut context);
         }
         Found::Damaged(damage) => {
@@ -38,7 +38,7 @@ fn give_back(request: &Request) -> Result<(), Error> {
 
 /// What the plugin that ours replaced moved, or ours before a reboot.
 fn undo_unrecorded(dirs: &Dirs, key: &AttachmentKey, cni_netns: Option<&Path>) -> Result<(), Error> {
-    let mut context = UndoContext::at(cni_netns)?;
+    let mut context = UndoContext::at(dirs, cni_netns)?;
     let netns = cni_netns.unwrap_or(Path::new("")).to_owned();
     context.attachment = Some(key.clone());
     let pod = if context.is_anothers(&key.ifname)? { None } else { context.pod.as_mut() };
@@ -88,7 +88,7 @@ pub fn gc(request: &Request, valid: &ValidAttachments) -> Result<(), cni::Error>
 /// The pod is whoever has the VF, as long as no other attachment of it came later.
 fn collect_cache(dirs: &Dirs, key: &AttachmentKey) -> Result<(), Error> {
     // One that cannot be read is about the device of the VF.
-    let mut lent_to = UndoContext::at(vf::user_of(dirs, key)?.as_deref())?;
+    let mut lent_to = UndoContext::at(dirs, vf::user_of(dirs, key)?.as_deref())?;
     let found = find_unrecorded(dirs, key, PathBuf::new(), lent_to.pod.as_mut())?;
     let Some(undo) = found else { return Ok(()) };
     let id = Id::parse(&undo.device)?;
@@ -97,6 +97,6 @@ fn collect_cache(dirs: &Dirs, key: &AttachmentKey) -> Result<(), Error> {
         return holders(dirs).forget_cache(key);
     }
     let netns = VfKind::Ethernet.holders(dirs).user(&id)?.unwrap_or_default();
-    let mut context = UndoContext::at(Some(&netns))?;
+    let mut context = UndoContext::at(dirs, Some(&netns))?;
     RdmaUndo { netns, ..undo }.undo(&mut context)
 }

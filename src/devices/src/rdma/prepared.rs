@@ -84,7 +84,7 @@ fn reclaim(dirs: &Dirs, id: &Id) -> Result<(), attach::Error> {
     let holders = holders(dirs);
     holders.require_free(id)?;
     holders.reclaim(id, Parts::rdma, |undo: &RdmaUndo, context| {
-        undo.undo_locked(dirs, id, context).map(|()| Vec::new())
+        undo.undo_locked(id, context).map(|()| Vec::new())
     })
 }
 

@@ -44,36 +44,31 @@ pub(super) fn holders(dirs: &Dirs) -> Holders<'_> {
 
 impl Undo for RdmaUndo {
     fn undo(&self, context: &mut UndoContext) -> Result<(), attach::Error> {
-        let dirs = Dirs::from_env()?;
         let id = Id::parse(&self.device)?;
         // A lock's file stays for ever: none for what is no device any more.
         let _lock = match Device::find(&Root::system(), &id)? {
-            Some(_) => Some(vf::lock_file(&dirs, &id)?.acquire()?),
+            Some(_) => Some(vf::lock_file(&context.dirs, &id)?.acquire()?),
             None => None,
         };
-        self.undo_locked(&dirs, &id, context)
+        self.undo_locked(&id, context)
     }
 }
 
 impl RdmaUndo {
     /// The undo, by someone who has the VF's lock.
-    pub(super) fn undo_locked(
-        &self,
-        dirs: &Dirs,
-        id: &Id,
-        context: &mut UndoContext,
-    ) -> Result<(), attach::Error> {
-        match self.taken_by(dirs, id, context)? {
+    pub(super) fn undo_locked(&self, id: &Id, context: &mut UndoContext) -> Result<(), attach::Error> {
+        match self.taken_by(id, context)? {
             Some(owner) => tracing::warn!(device = self.device, owner, "left alone: another pod has it now"),
             None => self.put_back(id, context)?,
         }
         if let Some(path) = &self.device_info {
             file::remove(path)?;
         }
-        holders(dirs).forget(id, &self.key, &self.netns)
+        holders(&context.dirs).forget(id, &self.key, &self.netns)
     }
 
-    fn taken_by(&self, dirs: &Dirs, id: &Id, context: &UndoContext) -> Result<Option<String>, attach::Error> {
+    fn taken_by(&self, id: &Id, context: &UndoContext) -> Result<Option<String>, attach::Error> {
+        let dirs = &context.dirs;
         // Who has the VF has its RDMA device: the key differs in nothing but the plugin.
         for holders in [holders(dirs), VfKind::Ethernet.holders(dirs)] {
             if let Some(other) = taken_by(holders, id, &self.key, &self.netns)? {

@@ -107,7 +107,7 @@ fn collect_one(kind: VfKind, dirs: &Dirs, key: &AttachmentKey) -> Result<(), Err
         return holders.forget_cache(key);
     }
     let netns = holders.user(&id)?.unwrap_or_default();
-    let mut context = UndoContext::at(Some(&netns))?;
+    let mut context = UndoContext::at(dirs, Some(&netns))?;
     let undo = find_unrecorded(kind, dirs, key, &netns, &mut context)?;
     undo.map_or(Ok(()), |undo| undo.undo(&mut context))
 }

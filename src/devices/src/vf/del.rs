@@ -29,10 +29,10 @@ fn give_back_unrecorded(
     let cni_netns = request.env.netns.as_deref();
     if let Some(damage) = damage {
         tracing::warn!(%damage, "the record of this attachment is damaged; its cache has to do");
-    } else if let Some(given_back) = other_type::release(key, kind.plugin(), cni_netns)? {
+    } else if let Some(given_back) = other_type::release(dirs, key, kind.plugin(), cni_netns)? {
         return Ok(given_back);
     }
-    let mut context = UndoContext::at(cni_netns)?;
+    let mut context = UndoContext::at(dirs, cni_netns)?;
     let netns = cni_netns.unwrap_or(Path::new(""));
     let Some(undo) = find_unrecorded(kind, dirs, key, netns, &mut context)? else {
         return Ok(GivenBack::unrecorded(attachments.forget(key)));

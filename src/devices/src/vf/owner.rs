@@ -38,7 +38,7 @@ pub(super) fn reclaim(kind: VfKind, dirs: &Dirs, id: &Id) -> Result<(), attach::
     holders.require_free(id)?;
     // The last user first: what it found, the one before had left.
     repair(kind, dirs, id, holders.cache(id)?.as_deref())?;
-    holders.reclaim(id, Parts::vf, |undo: &VfUndo, context| undo.undo_locked(dirs, id, context))?;
+    holders.reclaim(id, Parts::vf, |undo: &VfUndo, context| undo.undo_locked(id, context))?;
     repair(kind, dirs, id, None)?;
     repair_unknown(kind, dirs, id)
 }
@@ -54,7 +54,7 @@ fn repair(kind: VfKind, dirs: &Dirs, id: &Id, spared: Option<&str>) -> Result<()
         let Some(key) = caches::key_of(cache.as_ref(), name) else { continue };
         tracing::info!(device = %id, cache = name, "putting back what a pod that is gone had");
         let undo = cache.undo(key.clone(), id, holders.user(id)?.unwrap_or_default());
-        let errors = undo.undo_locked(dirs, id, &mut UndoContext::default())?;
+        let errors = undo.undo_locked(id, &mut UndoContext::on_host(dirs))?;
         if let Some(error) = attach::Error::join(errors) {
             return Err(Failure::Leftover { key, source: error }.into());
         }
@@ -67,6 +67,6 @@ fn repair_unknown(kind: VfKind, dirs: &Dirs, id: &Id) -> Result<(), attach::Erro
     let Some(device) = Device::find(&Root::system(), id)? else { return Ok(()) };
     let guessed = kind.special().guess_user(dirs, &device, &mut Rtnetlink::open()?)?;
     let Some(undo) = guessed else { return Ok(()) };
-    let errors = undo.undo_locked(dirs, id, &mut UndoContext::default())?;
+    let errors = undo.undo_locked(id, &mut UndoContext::on_host(dirs))?;
     attach::Error::join(errors).map_or(Ok(()), Err)
 }

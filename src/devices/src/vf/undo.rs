@@ -53,13 +53,12 @@ pub struct VfUndo {
 
 impl Undo for VfUndo {
     fn undo(&self, context: &mut UndoContext) -> Result<(), Error> {
-        let dirs = Dirs::from_env()?;
         let id = Id::parse(&self.device)?;
         // A lock's file stays for ever: none for what is no device any more.
         let device = Device::find(&Root::system(), &id)?;
-        let files = device.map(|device| self.kind().special().locks(&dirs, &device)).transpose()?;
+        let files = device.map(|device| self.kind().special().locks(&context.dirs, &device)).transpose()?;
         let _locks = acquire_all(files.unwrap_or_default())?;
-        Error::join(self.undo_locked(&dirs, &id, context)?).map_or(Ok(()), Err)
+        Error::join(self.undo_locked(&id, context)?).map_or(Ok(()), Err)
     }
 
     fn ipam(&self) -> Option<&str> {
@@ -99,42 +98,32 @@ impl VfUndo {
 
     /// The undo, under the VF's locks. `Ok`: the device is on the host again, or another pod's, and these settings could not be
     /// restored. `Err`: it is not on the host, or nobody can tell whose it is.
-    pub(super) fn undo_locked(
-        &self,
-        dirs: &Dirs,
-        id: &Id,
-        context: &mut UndoContext,
-    ) -> Result<Vec<Error>, Error> {
+    pub(super) fn undo_locked(&self, id: &Id, context: &mut UndoContext) -> Result<Vec<Error>, Error> {
         let Some(device) = Device::find(&Root::system(), id)? else {
             tracing::warn!(device = self.device, "the device is gone, and with it all that was changed");
-            return self.forget(dirs, id).map(|()| Vec::new());
+            return self.forget(&context.dirs, id).map(|()| Vec::new());
         };
-        if let Some(owner) = self.taken_by(dirs, &device, context)? {
+        if let Some(owner) = self.taken_by(&device, context)? {
             tracing::warn!(device = self.device, owner, "left alone: it belongs to another pod now");
-            return self.forget(dirs, id).map(|()| Vec::new());
+            return self.forget(&context.dirs, id).map(|()| Vec::new());
         }
-        let errors = self.put_back(dirs, &device, context)?;
+        let errors = self.put_back(&device, context)?;
         if errors.is_empty() {
-            self.forget(dirs, id)?;
+            self.forget(&context.dirs, id)?;
         }
         Ok(errors)
     }
 
     /// If the interface is neither in the pod nor on the host, a younger cache of the upstream plugin names the new owner.
-    fn taken_by(
-        &self,
-        dirs: &Dirs,
-        device: &Device,
-        context: &mut UndoContext,
-    ) -> Result<Option<String>, Error> {
-        let (holders, id) = (self.kind().holders(dirs), device.id());
-        let other = taken_by(holders, id, &self.key, self.netns())?;
+    fn taken_by(&self, device: &Device, context: &mut UndoContext) -> Result<Option<String>, Error> {
+        let id = device.id();
+        let other = taken_by(self.kind().holders(&context.dirs), id, &self.key, self.netns())?;
         // Of a device for user space nobody can tell whether it is at hand.
         let is_at_hand = |context| is_at_hand(device, self.index, &self.ifname, context);
-        if other.is_some() || self.netdev.is_some() && is_at_hand(context)? {
+        if other.is_some() || self.netdev.is_some() && is_at_hand(&mut *context)? {
             return Ok(other);
         }
-        holders.superseded(id, &self.key)
+        self.kind().holders(&context.dirs).superseded(id, &self.key)
     }
 
     fn forget(&self, dirs: &Dirs, id: &Id) -> Result<(), Error> {
@@ -143,7 +132,7 @@ impl VfUndo {
 
     /// The interface is on the host before the PF takes the pod's VLAN, or GUID, from it: while it is away, whoever has it could
     /// work without.
-    fn put_back(&self, dirs: &Dirs, device: &Device, context: &mut UndoContext) -> Result<Vec<Error>, Error> {
+    fn put_back(&self, device: &Device, context: &mut UndoContext) -> Result<Vec<Error>, Error> {
         self.move_to_host(device, context)?;
         if self.netdev.is_some() {
             require_on_host_alone(device, context)?;
@@ -153,7 +142,7 @@ impl VfUndo {
         let restored = attributes.is_ok();
         // Without its driver it has no interface.
         let driver = device.restore_driver(self.driver.as_deref(), self.driver_override.as_deref());
-        let netdev = driver.and_then(|()| self.restore_netdev(dirs, device, restored, context));
+        let netdev = driver.and_then(|()| self.restore_netdev(device, restored, context));
         Ok([attributes, netdev].into_iter().filter_map(Result::err).collect())
     }
 
@@ -166,13 +155,12 @@ impl VfUndo {
 
     fn restore_netdev(
         &self,
-        dirs: &Dirs,
         device: &Device,
         restored: bool,
         context: &mut UndoContext,
     ) -> Result<(), Error> {
         let Some(netdev) = &self.netdev else { return Ok(()) };
-        let host = context.host()?;
+        let (dirs, host) = context.dirs_and_host()?;
         let link = await_on_host(device, host)?;
         let mut link = self.kind().special().rebuild(self, device, link, restored, (dirs, &mut *host))?;
         if link.name != netdev.name && rename_when_free(dirs, netdev, &link, host)? {

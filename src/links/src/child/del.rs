@@ -12,9 +12,10 @@ use super::{PodLink, elsewhere, other_type};
 
 /// DEL of a child link. The IPAM's DEL runs after the link is gone.
 pub(super) fn del(request: &Request, plugin: &str) -> Result<(), cni::Error> {
-    let attachments = Attachments::open(&Dirs::from_env().map_err(Error::from)?, plugin)?;
+    let dirs = Dirs::from_env().map_err(Error::from)?;
+    let attachments = Attachments::open(&dirs, plugin)?;
     lease::end::<PodLink>(request, &attachments, |key, damage| {
-        delete_unrecorded(request, &attachments, plugin, key, damage)
+        delete_unrecorded(request, &dirs, &attachments, plugin, key, damage)
     })
 }
 
@@ -96,6 +97,7 @@ fn delete_together(indexes: &[u32], route: &mut Rtnetlink) -> Result<(), Error> 
 
 fn delete_unrecorded(
     request: &Request,
+    dirs: &Dirs,
     attachments: &Attachments,
     kind: &str,
     key: &AttachmentKey,
@@ -104,10 +106,10 @@ fn delete_unrecorded(
     let cni_netns = request.env.netns.as_deref();
     if let Some(damage) = damage {
         tracing::warn!(%damage, "the record of this attachment is damaged; the link is deleted by its name");
-    } else if let Some(given_back) = other_type::release(key, kind, cni_netns)? {
+    } else if let Some(given_back) = other_type::release(dirs, key, kind, cni_netns)? {
         return Ok(given_back);
     }
-    let mut context = UndoContext::at(cni_netns)?;
+    let mut context = UndoContext::at(dirs, cni_netns)?;
     context.attachment = Some(key.clone());
     let undone = unrecorded(request, kind, &mut context);
     Ok(GivenBack::unrecorded(Error::all([undone, attachments.forget(key)])))

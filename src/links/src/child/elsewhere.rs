@@ -11,7 +11,6 @@ use netlink::link::LinkKind;
 use netlink::{HwAddr, Link, Rtnetlink};
 use netns::{Id, Living, NetNs};
 use serde::{Deserialize, Serialize};
-use state::Dirs;
 
 use self::closed::Closed;
 pub use self::on_device::delete_children;
@@ -223,7 +222,7 @@ pub(super) fn delete(wanted: &PodLink, context: &mut UndoContext) -> Result<(), 
             continue;
         }
         let Stray { netns, link, .. } = stray;
-        let owner = other_owner(&Dirs::from_env()?, netns, &link.name, context.attachment.as_ref())?;
+        let owner = other_owner(&context.dirs, netns, &link.name, context.attachment.as_ref())?;
         if owner.is_none() {
             tracing::warn!(ifname = link.name, netns = %netns.id(), "found in another namespace than the pod's, and deleted");
             link::delete(link.index, &mut Rtnetlink::open_in(netns)?)?;
@@ -249,7 +248,7 @@ pub(super) fn silence(links: &[&PodLink], context: &mut UndoContext) -> Result<(
         let Some(link) = pod.netlink.link_by_index(address.index)? else { continue };
         tracing::warn!(%ip, ifname = link.name, "the pod has it on another link than it was given for: it is taken away");
         let is_beside = marks.parent.is_some() && marks.are_beside(&link);
-        let owner = other_owner(&Dirs::from_env()?, &pod.netns, &link.name, context.attachment.as_ref());
+        let owner = other_owner(&context.dirs, &pod.netns, &link.name, context.attachment.as_ref());
         if is_beside && owner?.is_none() {
             link::delete(link.index, &mut pod.netlink)?;
             continue;

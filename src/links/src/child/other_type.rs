@@ -26,12 +26,12 @@ pub fn children() -> impl Iterator<Item = &'static str> {
 /// For a `plugin` that has no record of `key`: takes away the child link that another plugin made for it. An error names one
 /// whose record nobody else reads: what it attached is there, and so are its addresses.
 pub fn release(
+    dirs: &Dirs,
     key: &AttachmentKey,
     plugin: &str,
     cni_netns: Option<&Path>,
 ) -> Result<Option<GivenBack>, Error> {
-    let dirs = Dirs::from_env()?;
-    let written = state::record::names(&dirs, &key.network)?;
+    let written = state::record::names(dirs, &key.network)?;
     let has = |name: &str| written.iter().any(|(by, other)| by == name && other == key);
     let find = |names: &[&'static str]| names.iter().copied().find(|name| *name != plugin && has(name));
     // All that VFs need stands in caches, too, which `rail` reads.
@@ -39,9 +39,9 @@ pub fn release(
         return Err(super::Error::OtherType { key: key.clone(), plugin: other }.into());
     }
     let Some(other) = find(&OF_CHILDREN) else { return Ok(None) };
-    let attachments = Attachments::open(&dirs, other)?;
+    let attachments = Attachments::open(dirs, other)?;
     let Found::Attached { undo, netns } = attachments.find::<PodLink>(key)? else { return Ok(None) };
     tracing::info!(attachment = %key, plugin = other, "detaching what another plugin attached");
-    let undone = attachments.release(key, &undo, &mut UndoContext::of(netns.as_ref(), cni_netns)?);
+    let undone = attachments.release(key, &undo, &mut UndoContext::of(dirs, netns.as_ref(), cni_netns)?);
     Ok(Some(GivenBack { undone, ipam: undo.ipam, recorded: true }))
 }
