@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use attach::attachment::identity;
-use attach::{Attachments, Found, Pod, UndoContext, verdict};
+use attach::{Attachments, Del, Pod, Undo, UndoContext, Undone, verdict};
 use cni::{CniResult, Error, Plugin, Request, ValidAttachments};
 use routing::{self, PLUGIN, PodNic, RoutingUndo, Settings, result};
 use state::{AttachmentKey, Dirs};
@@ -27,32 +27,8 @@ impl Plugin for Coordinator {
     }
 
     fn del(&self, request: &Request) -> Result<(), Error> {
-        let dirs = dirs()?;
-        let attachments = Attachments::open(&dirs, PLUGIN)?;
-        // What is no key has no record: its ADD was refused.
-        let Ok(key) = key_of(request) else { return Ok(()) };
-        let _lock = attachments.lock(&key)?;
-        if attachments.exists_elsewhere(&key, request.env.netns.as_deref()) {
-            return Ok(());
-        }
-        let cni_netns = request.env.netns.as_deref();
-        let (undo, mut context) = match attachments.find::<RoutingUndo>(&key)? {
-            Found::Attached { undo, netns: Some(netns) } => {
-                (undo, UndoContext::of(&dirs, Some(&netns), cni_netns)?)
-            }
-            Found::Attached { undo, netns: None } => (undo, UndoContext::at(&dirs, cni_netns)?),
-            unusable => {
-                if let Found::Damaged(damage) = unusable {
-                    tracing::warn!(%damage, "the record of this attachment is damaged; what carries our mark is taken for it");
-                }
-                let Some((undo, context)) = unrecorded(request, &dirs, &key)? else {
-                    // A killed ADD may have left half a record under a temporary name.
-                    return Ok(attachments.forget(&key)?);
-                };
-                (undo, context)
-            }
-        };
-        Ok(attachments.release(&key, &undo, &mut context)?)
+        Del::without_addresses(request)
+            .run::<RoutingUndo>(PLUGIN, |key, context| unrecorded(request, key, context))
     }
 
     fn check(&self, request: &Request) -> Result<(), Error> {
@@ -62,7 +38,7 @@ impl Plugin for Coordinator {
         }
         let mut pod = Pod::open(netns(request)?)?;
         let dirs = dirs()?;
-        let record = Attachments::open(&dirs, PLUGIN)?.find::<RoutingUndo>(&key_of(request)?)?;
+        let record = Attachments::open(&dirs, PLUGIN)?.on_record::<RoutingUndo>(&key_of(request)?)?;
         let found = match record.about(&pod.netns) {
             Ok(None) => {
                 vec!["there is no record of it: it was not coordinated, or its DEL has run".to_owned()]
@@ -110,20 +86,18 @@ fn dirs() -> Result<Dirs, Error> {
     Ok(Dirs::from_env().map_err(attach::Error::from)?)
 }
 
-/// What there is to go by without a record; `None` when the namespace is gone, and all that was in it, or when the interface is
-/// another attachment's by now.
+/// What carries our mark goes, unless the namespace is gone, and all that was in it, or the interface is another attachment's by
+/// now.
 fn unrecorded(
     request: &Request,
-    dirs: &Dirs,
     key: &AttachmentKey,
-) -> Result<Option<(RoutingUndo, UndoContext)>, Error> {
-    let mut context = UndoContext::at(dirs, request.env.netns.as_deref())?;
-    context.attachment = Some(key.clone());
-    if context.is_anothers_by(&key.ifname, |plugin| [PLUGIN, "rail"].contains(&plugin))? {
-        return Ok(None);
+    context: &mut UndoContext,
+) -> Result<Undone, attach::Error> {
+    let is_anothers = context.is_anothers_by(&key.ifname, |plugin| [PLUGIN, "rail"].contains(&plugin))?;
+    if let Some(pod) = context.pod.as_ref().filter(|_| !is_anothers) {
+        let given = request.config.prev_result.as_ref().map(|given| result::addresses(given, &key.ifname));
+        let addresses = given.unwrap_or_default().iter().map(|address| address.net.addr()).collect();
+        RoutingUndo::without_record(key.clone(), identity(&pod.netns), addresses).undo(context)?;
     }
-    let given = request.config.prev_result.as_ref().map(|given| result::addresses(given, &key.ifname));
-    let addresses = given.unwrap_or_default().iter().map(|address| address.net.addr()).collect();
-    let netns = context.pod.as_ref().map(|pod| identity(&pod.netns));
-    Ok(netns.map(|netns| (RoutingUndo::without_record(key.clone(), netns, addresses), context)))
+    Ok(Undone::default())
 }

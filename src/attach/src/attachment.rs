@@ -2,19 +2,21 @@
 
 mod adding;
 mod collect;
+mod on_record;
 #[cfg(test)]
 mod tests;
 
 use std::num::NonZeroU64;
-use std::path::Path;
 use std::time::Duration;
 
 use cni::Request;
 use netns::NetNs;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use state::record::{Damage, Loaded};
 use state::{AttachmentKey, Dirs, Lock, Netns, Record, Records, Saved};
+
+pub use on_record::OnRecord;
 
 use crate::{Error, Failure, UndoContext, loopback};
 
@@ -27,9 +29,9 @@ pub trait Undo: Serialize + DeserializeOwned {
     /// Puts everything back that may have been changed; what is gone already counts as put back. Goes on after a
     /// failure, and the error names them all.
     fn undo(&self, context: &mut UndoContext) -> Result<(), Error>;
-    /// The IPAM plugin that gave its addresses, for a config that names none any more.
-    fn ipam(&self) -> Option<&str> {
-        None
+    /// The IPAM plugin that gave each interface its addresses.
+    fn ipams(&self) -> Vec<(String, String)> {
+        Vec::new()
     }
     /// Whether the undo also removes the addresses from other links of the pod. That of a VF does not; then the IPAM's DEL does
     /// it.
@@ -83,37 +85,6 @@ pub struct Adding<T> {
     _lock: Lock,
 }
 
-/// What DEL and CHECK found at the place of a record.
-#[derive(Debug)]
-pub enum Found<T> {
-    /// Nothing that concerns the running kernel.
-    Nothing,
-    /// The undo of a whole record, and the namespace that it is about.
-    Attached {
-        /// As the plugin wrote it at ADD.
-        undo: T,
-        /// As it was at ADD.
-        netns: Option<Netns>,
-    },
-    /// A record that cannot be trusted: only what needs no record can be undone.
-    Damaged(String),
-}
-
-impl<T> Found<T> {
-    /// For CHECK: the undo, if it is of an attachment in `pod`, or how the record fails to be that. An attachment made
-    /// by the plugin that ours replaced has no record, and that is no fault.
-    pub fn about(self, pod: &NetNs) -> Result<Option<T>, String> {
-        match self {
-            Self::Attached { netns: Some(netns), .. } if !is(pod, &netns) => {
-                Err(format!("the record is about another namespace than {}", pod.path().display()))
-            }
-            Self::Attached { undo, .. } => Ok(Some(undo)),
-            Self::Damaged(damage) => Err(format!("the record is damaged: {damage}")),
-            Self::Nothing => Ok(None),
-        }
-    }
-}
-
 impl Attachments {
     /// Those of `plugin`, below the state directory.
     pub fn open(dirs: &Dirs, plugin: &str) -> Result<Self, Error> {
@@ -144,52 +115,6 @@ impl Attachments {
         self.records.lock(key, patience).map(Some).or_else(|error| despite_disk(error).map(|()| None))
     }
 
-    /// The attachment of `key` as its record has it.
-    pub fn find<T: DeserializeOwned>(&self, key: &AttachmentKey) -> Result<Found<T>, Error> {
-        Ok(match self.records.load::<Body<T>>(key)? {
-            Loaded::Present(record) => Found::Attached { undo: record.undo.undo, netns: record.netns },
-            Loaded::Damaged(damage) => Found::Damaged(damage.to_string()),
-            Loaded::Absent | Loaded::Void(_) => Found::Nothing,
-        })
-    }
-
-    /// For a DEL: whether the attachment is in a living pod, and `cni_netns` is another namespace. Then this DEL belongs to an
-    /// earlier pod with the same container ID, or to an ADD that was refused, and does nothing.
-    pub fn exists_elsewhere(&self, key: &AttachmentKey, cni_netns: Option<&Path>) -> bool {
-        let Some(path) = cni_netns else { return false };
-        let Ok(Loaded::Present(record)) = self.records.load::<Body<IgnoredAny>>(key) else { return false };
-        let Some(netns) = record.netns.filter(|netns| netns.path != path) else { return false };
-        let is_other = NetNs::open(path).is_ok_and(|pod| !is(&pod, &netns));
-        let exists = record.undo.phase == Phase::Attached && is_other && lives(&netns);
-        if exists {
-            tracing::warn!(
-                attachment = %key, netns = %path.display(), attached_to = %netns.path.display(),
-                "left alone: it is attached to another living pod than that of CNI_NETNS"
-            );
-        }
-        exists
-    }
-
-    /// Undoes an attachment and forgets it. The record stays, for the next try, if anything could not be undone.
-    pub fn release<T: Undo>(
-        &self,
-        key: &AttachmentKey,
-        undo: &T,
-        context: &mut UndoContext,
-    ) -> Result<(), Error> {
-        context.attachment = Some(key.clone());
-        Error::all([undo.undo(context), self.put_back_lo(key, context)])?;
-        self.forget(key)
-    }
-
-    /// What [`Adding::wake_lo`] has changed, for an undo that goes without [`release`](Self::release).
-    pub fn put_back_lo(&self, key: &AttachmentKey, context: &mut UndoContext) -> Result<(), Error> {
-        match self.records.load::<Body<serde_json::Value>>(key)? {
-            Loaded::Present(record) => record.undo.put_back_lo(context),
-            _ => Ok(()),
-        }
-    }
-
     /// Removes the record, whatever it says, and what a writer that was killed left of one.
     pub fn forget(&self, key: &AttachmentKey) -> Result<(), Error> {
         self.records.remove(key).map(drop).or_else(despite_disk)
@@ -197,7 +122,7 @@ impl Attachments {
 
     /// Whether an unfinished ADD had to be undone.
     fn clear<T: Undo>(&self, key: &AttachmentKey, pod: &NetNs) -> Result<bool, Error> {
-        match self.records.load::<Body<T>>(key)? {
+        match self.on_record::<T>(key)?.loaded {
             Loaded::Present(old) => self.supersede(&old, pod).map(|()| true),
             // Whole, but for another version to read: what it refers to exists, and only DEL may take it for lost.
             Loaded::Damaged(damage @ Damage::Version(_)) => {
@@ -223,16 +148,8 @@ impl Attachments {
             return Err(Failure::AttachedElsewhere { key: old.key.clone(), there, here }.into());
         }
         tracing::info!(attachment = %old.key, "undoing what an unfinished ADD left behind");
-        let mut context = UndoContext::of(&self.dirs, old.netns.as_ref(), Some(pod.path()))?;
-        let undone = old.undo.undo(&old.key, &mut context);
+        let undone = self.undo_record(old, Some(pod.path()));
         Ok(undone.map_err(|source| Failure::Leftover { key: old.key.clone(), source })?)
-    }
-}
-
-impl<T: Undo> Body<T> {
-    fn undo(&self, key: &AttachmentKey, context: &mut UndoContext) -> Result<(), Error> {
-        context.attachment = Some(key.clone());
-        Error::all([self.undo.undo(context), self.put_back_lo(context)])
     }
 }
 

@@ -1,13 +1,11 @@
 //! Addresses from the IPAM plugin of the config, given back when the ADD fails.
 
 use std::net::IpAddr;
-use std::path::Path;
 
 use cni::{Attachment, CniResult, Dns, Request, delegate};
-use state::AttachmentKey;
 
 use crate::ipam::{self, Delegated, Ipam};
-use crate::{Attachments, Error, Found, Undo, UndoContext, key_of, merge_dns};
+use crate::{Attachments, Error, merge_dns};
 
 /// What the IPAM holds for an ADD under way.
 pub struct Lease<'a> {
@@ -89,79 +87,6 @@ fn complete(mut result: CniResult, own_dns: Dns, plugin: &str) -> Result<CniResu
         ip.interface = Some(0);
     }
     Ok(result)
-}
-
-/// What became of a DEL, and what it went by.
-#[derive(Debug)]
-pub struct GivenBack {
-    /// What could not be undone.
-    pub undone: Result<(), Error>,
-    /// The IPAM plugin of the record, for a config that names none any more.
-    pub ipam: Option<String>,
-    /// A record told what there was.
-    pub recorded: bool,
-}
-
-impl GivenBack {
-    /// As a record, or an upstream plugin's cache, told it.
-    pub fn by(undo: &impl Undo, undone: Result<(), Error>) -> Self {
-        Self { undone, ipam: undo.ipam().map(str::to_owned), recorded: undo.silences() }
-    }
-
-    /// Without a record: only links that still have the name of the attachment were found.
-    pub fn unrecorded(undone: Result<(), Error>) -> Self {
-        Self { undone, ipam: None, recorded: false }
-    }
-}
-
-/// A DEL: undoes the attachment by its record, or else by what `unrecorded` finds, which is told what damage the record has.
-/// The IPAM's DEL comes last: the link goes before its addresses are free, and while it may still answer for them they stay
-/// taken. While an ADD of the attachment is under way, nothing is done, and the runtime has to try again.
-pub fn end<T: Undo>(
-    request: &Request,
-    attachments: &Attachments,
-    unrecorded: impl FnOnce(&AttachmentKey, Option<String>) -> Result<GivenBack, Error>,
-) -> Result<(), cni::Error> {
-    // What is no key has no record, and no lease: its ADD was refused.
-    let Ok(key) = key_of(request) else { return Ok(()) };
-    let _lock = attachments.lock(&key)?;
-    let cni_netns = request.env.netns.as_deref();
-    if attachments.exists_elsewhere(&key, cni_netns) {
-        return Ok(());
-    }
-    let given_back = give_back::<T>(&key, cni_netns, attachments, unrecorded);
-    end_lease(request, given_back.unwrap_or_else(|error| GivenBack::unrecorded(Err(error))))
-}
-
-fn give_back<T: Undo>(
-    key: &AttachmentKey,
-    cni_netns: Option<&Path>,
-    attachments: &Attachments,
-    unrecorded: impl FnOnce(&AttachmentKey, Option<String>) -> Result<GivenBack, Error>,
-) -> Result<GivenBack, Error> {
-    match attachments.find::<T>(key)? {
-        Found::Attached { undo, netns } => {
-            let mut context = UndoContext::of(attachments.dirs(), netns.as_ref(), cni_netns)?;
-            Ok(GivenBack::by(&undo, attachments.release(key, &undo, &mut context)))
-        }
-        Found::Damaged(damage) => unrecorded(key, Some(damage)),
-        Found::Nothing => unrecorded(key, None),
-    }
-}
-
-fn end_lease(request: &Request, given_back: GivenBack) -> Result<(), cni::Error> {
-    let ipam = request.config.ipam_type.clone().or(given_back.ipam);
-    if let Err(error) = given_back.undone {
-        if ipam.is_some() {
-            tracing::warn!(
-                "the addresses stay taken until the interface is seen to be gone: DEL has to be repeated"
-            );
-        }
-        return Err(error.into());
-    }
-    let mut request = request.clone();
-    request.env.unrecorded = !given_back.recorded;
-    ipam.map_or(Ok(()), |ipam| delegate::del(&request, &ipam))
 }
 
 /// A GC, after what the plugin has collected: the IPAM's own, of what has no record any more.

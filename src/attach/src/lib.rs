@@ -5,6 +5,7 @@
 //! What is done to the kernel in between is in the rooms above: links, addresses, routing.
 
 pub mod attachment;
+mod del;
 mod dns;
 mod error;
 pub mod ipam;
@@ -18,7 +19,8 @@ mod undo_context;
 mod verdict;
 pub mod wait;
 
-pub use attachment::{Adding, Attachments, Found, Prepared, Undo, despite_disk, identity, key_of};
+pub use attachment::{Adding, Attachments, OnRecord, Prepared, Undo, despite_disk, identity, key_of};
+pub use del::{Del, Undone};
 pub use dns::merge_dns;
 pub use error::{Coded, Error, Failure};
 pub use owner::{containers_of_several, other_owner};

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use attach::{Attachments, Error, Failure, Found, Undo, UndoContext, identity};
+use attach::{Attachments, Error, Failure, Undo, UndoContext, identity};
 use netns::NetNs;
 use serde::{Deserialize, Serialize};
 use state::{AttachmentKey, BootId, Dirs, Netns, file};
@@ -58,13 +58,10 @@ impl Owner {
         of_device: impl FnOnce(Parts, &str) -> Option<U>,
     ) -> Result<Option<U>, Error> {
         let Some(record) = &self.record else {
-            return Ok(match attachments.find::<U>(&self.key)? {
-                Found::Attached { undo, .. } => Some(undo),
-                Found::Nothing | Found::Damaged(_) => None,
-            });
+            return Ok(attachments.on_record::<U>(&self.key)?.undo());
         };
-        let Found::Attached { undo, .. } = attachments.find::<Parts>(record)? else { return Ok(None) };
-        Ok(of_device(undo, &id.to_string()))
+        let rails = attachments.on_record::<Parts>(record)?.undo();
+        Ok(rails.and_then(|rails| of_device(rails, &id.to_string())))
     }
 }
 

@@ -1,5 +1,5 @@
 use attach::ipam::{Ipam, with_key};
-use attach::{Attachments, Error, Found, Pod, key_of, not_available, verdict};
+use attach::{Attachments, Error, Pod, key_of, not_available, verdict};
 use cni::{CniResult, Request};
 use devices::{Site, rdma};
 use netlink::Rtnetlink;
@@ -16,7 +16,7 @@ pub fn check(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<(), c
     let pod = Pod::open(netns)?;
     let dirs = Dirs::from_env().map_err(Error::from)?;
     let record = Attachments::open(&dirs, PLUGIN)?;
-    let found = match record.find::<RailsUndo>(&key_of(request)?)?.about(&pod.netns) {
+    let found = match record.on_record::<RailsUndo>(&key_of(request)?)?.about(&pod.netns) {
         Ok(None) => vec!["there is no record of it: its DEL has run, or another plugin made it".to_owned()],
         Err(differs) => vec![differs],
         Ok(Some(made)) => {
@@ -31,10 +31,8 @@ pub fn check(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<(), c
 /// The VFs that an attachment has by its record, each with the name of its interface, in the order of the rails; none without one.
 pub fn devices_on_record(request: &Request) -> Result<Vec<(String, String)>, cni::Error> {
     let dirs = Dirs::from_env().map_err(Error::from)?;
-    Ok(match Attachments::open(&dirs, PLUGIN)?.find::<RailsUndo>(&key_of(request)?)? {
-        Found::Attached { undo, .. } => undo.devices(),
-        Found::Nothing | Found::Damaged(_) => Vec::new(),
-    })
+    let on_record = Attachments::open(&dirs, PLUGIN)?.on_record::<RailsUndo>(&key_of(request)?)?;
+    Ok(on_record.undo().map_or_else(Vec::new, |undo| undo.devices()))
 }
 
 /// STATUS: masters are there and the IPAM can give addresses. Takes no lock and writes nothing.

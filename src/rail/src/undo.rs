@@ -55,6 +55,11 @@ impl Undo for RailsUndo {
         Error::all(outcomes)
     }
 
+    fn ipams(&self) -> Vec<(String, String)> {
+        let named = |rail: &MadeRail| Some((rail.ifname.clone(), rail.ipam.clone()?));
+        self.rails.iter().filter_map(named).collect()
+    }
+
     /// Links are known by more than their names, once they are made.
     fn silences(&self) -> bool {
         let mut parts = self.rails.iter().flat_map(|rail| &rail.parts);

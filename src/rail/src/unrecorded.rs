@@ -5,21 +5,16 @@ use cni::{CniResult, Request};
 use devices::vf::{self, VfKind};
 use devices::{MadeRail, Part, rdma};
 use links::child::PodLink;
-use state::Dirs;
 
 use super::RailsUndo;
 
 impl RailsUndo {
     /// What the caches say that the steps of VFs leave where the plugins that ours replace do.
-    pub(super) fn of_caches(
-        dirs: &Dirs,
-        rails: &[Request],
-        context: &mut UndoContext,
-    ) -> Result<Self, Error> {
+    pub(super) fn of_caches(rails: &[Request], context: &mut UndoContext) -> Result<Self, Error> {
         let mut made = Self::default();
         for rail in rails {
             let kind = VfKind::of_plugin(&rail.config.plugin_type);
-            let parts = kind.map_or(Ok(Vec::new()), |kind| of_vf(kind, dirs, rail, context))?;
+            let parts = kind.map_or(Ok(Vec::new()), |kind| of_vf(kind, rail, context))?;
             made.rails.push(MadeRail { ifname: rail.env.ifname.clone(), ipam: None, parts });
         }
         Ok(made)
@@ -52,12 +47,12 @@ impl RailsUndo {
     }
 }
 
-fn of_vf(kind: VfKind, dirs: &Dirs, rail: &Request, context: &mut UndoContext) -> Result<Vec<Part>, Error> {
+fn of_vf(kind: VfKind, rail: &Request, context: &mut UndoContext) -> Result<Vec<Part>, Error> {
     let key = key_of(rail)?;
     let netns = rail.env.netns.clone().unwrap_or_default();
-    let vf = vf::find_unrecorded(kind, dirs, &key, &netns, context)?.map(Part::from);
+    let vf = vf::find_unrecorded(kind, &key, &netns, context)?.map(Part::from);
     let rdma = match kind {
-        VfKind::Ethernet => rdma::find_unrecorded(dirs, &key, netns, context.pod.as_mut())?,
+        VfKind::Ethernet => rdma::find_unrecorded(&context.dirs, &key, netns, context.pod.as_mut())?,
         VfKind::InfiniBand => None,
     };
     Ok(vf.into_iter().chain(rdma.map(Part::Rdma)).collect())

@@ -4,7 +4,7 @@ use state::AttachmentKey;
 
 use super::{Adding, Body, Phase, Prepared, Undo};
 use crate::lease::Lease;
-use crate::{Error, Pod, UndoContext, loopback};
+use crate::{Error, Pod, loopback};
 
 impl Prepared {
     /// Whether an earlier ADD of the same key had been killed: its IPAM may hold a lease for it.
@@ -87,8 +87,7 @@ impl<T: Undo> Adding<T> {
 
     /// After an error the record stays, and DEL tries again.
     pub(super) fn undo_all(&mut self) -> Result<(), Error> {
-        let mut context = UndoContext::of(&self.attachments.dirs, self.record.netns.as_ref(), None)?;
-        self.record.undo.undo(&self.record.key, &mut context)?;
+        self.attachments.undo_record(&self.record, None)?;
         self.attachments.records.remove(&self.record.key)?;
         Ok(())
     }

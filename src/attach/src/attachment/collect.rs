@@ -3,11 +3,13 @@ use std::time::Duration;
 
 use cni::ValidAttachments;
 use serde::de::IgnoredAny;
+use serde_json::Value;
+use state::AttachmentKey;
 use state::record::{Damage, Entry, Loaded};
-use state::{AttachmentKey, Record};
 
+use super::on_record::understood;
 use super::{Attachments, Body, Undo};
-use crate::{Error, Failure, UndoContext};
+use crate::{Error, Failure};
 
 impl Attachments {
     /// GC: undoes every attachment of `network` that is not valid any more, and drops the records of older boots.
@@ -20,7 +22,7 @@ impl Attachments {
         let (mut released, mut errors) = (Vec::new(), Vec::new());
         // A writer that was killed may have left a second file.
         let mut seen = HashSet::new();
-        for entry in self.records.list::<Body<T>>(network)? {
+        for entry in self.records.list::<IgnoredAny>(network)? {
             match entry {
                 Entry::Ours { key, .. } if valid.contains(&key.container_id, &key.ifname) => (),
                 Entry::Ours { key, .. } if !seen.insert(key.clone()) => (),
@@ -44,13 +46,13 @@ impl Attachments {
     /// The whole records of `network`.
     pub fn existing<T: Undo>(&self, network: &str) -> Result<Vec<(AttachmentKey, T)>, Error> {
         let whole = |entry| match entry {
-            Entry::Ours { key, loaded: Loaded::Present(record) } => {
-                let Record { undo: Body { undo, .. }, .. } = record;
-                Some((key, undo))
-            }
+            Entry::Ours { key, loaded } => match loaded.and_then(understood) {
+                Loaded::Present(record) => Some((key, record.undo.undo)),
+                _ => None,
+            },
             _ => None,
         };
-        Ok(self.records.list::<Body<T>>(network)?.into_iter().filter_map(whole).collect())
+        Ok(self.records.list::<Body<Value>>(network)?.into_iter().filter_map(whole).collect())
     }
 
     /// Whose attachments of `network` have a record, whatever is in it.
@@ -92,10 +94,10 @@ impl Attachments {
 
     /// As it is now that nobody changes it.
     fn collect_locked<T: Undo>(&self, key: &AttachmentKey) -> Result<(), Error> {
-        match self.records.load::<Body<T>>(key)? {
+        match self.on_record::<T>(key)?.loaded {
             Loaded::Present(record) => {
-                let mut context = UndoContext::of(&self.dirs, record.netns.as_ref(), None)?;
-                self.release(key, &record.undo.undo, &mut context)
+                self.undo_record(&record, None)?;
+                self.forget(key)
             }
             // Nothing of it is in the kernel, or another file has it whole.
             Loaded::Void(_) | Loaded::Absent | Loaded::Damaged(Damage::Unfinished) => self.forget(key),

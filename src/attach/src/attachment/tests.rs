@@ -40,6 +40,10 @@ impl Place {
         Attachments::open(&self.dirs(), "test").unwrap()
     }
 
+    fn on_record(&self) -> OnRecord<Marked> {
+        self.attachments().on_record(&key()).unwrap()
+    }
+
     fn undo(&self, fails: bool) -> Marked {
         Marked { dir: self.dir.path().to_owned(), fails }
     }
@@ -78,7 +82,7 @@ fn a_leftover_that_cannot_be_undone_stops_the_add_and_stays() {
     let place = Place::new();
     drop(place.begin(true).unwrap());
     assert!(matches!(place.begin(false).unwrap_err().failure(), Failure::Leftover { .. }));
-    assert!(matches!(place.attachments().find::<Marked>(&key()).unwrap(), Found::Attached { .. }));
+    assert!(place.on_record().undo().is_some());
 }
 
 /// Two ADDs of one key, or an ADD that a restarted runtime has forgotten beside its DEL.
@@ -124,19 +128,15 @@ fn a_failed_add_undoes_itself_and_forgets() {
     let place = Place::new();
     place.begin(false).unwrap().undo_all().unwrap();
     assert!(place.undone());
-    assert!(matches!(place.attachments().find::<Marked>(&key()).unwrap(), Found::Nothing));
+    assert!(place.on_record().undo().is_none());
 }
 
 #[test]
 fn a_failed_undo_keeps_the_record_for_del() {
     let place = Place::new();
     place.begin(true).unwrap().undo_all().unwrap_err();
-    let Found::Attached { undo, netns } = place.attachments().find::<Marked>(&key()).unwrap() else {
-        panic!("the record is gone");
-    };
-    let mut context = UndoContext::of(&place.dirs(), netns.as_ref(), None).unwrap();
-    place.attachments().release(&key(), &undo, &mut context).unwrap_err();
-    assert!(matches!(place.attachments().find::<Marked>(&key()).unwrap(), Found::Attached { .. }));
+    place.attachments().release::<Marked>(&key(), None).unwrap_err();
+    assert!(place.on_record().undo().is_some());
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn gc_keeps_a_damaged_record_and_nothing_of_one_that_was_never_whole() {
 #[test]
 fn check_is_told_of_a_record_that_cannot_serve() {
     let place = Place::new();
-    let found = || place.attachments().find::<Marked>(&key()).unwrap();
+    let found = || place.on_record();
     assert_eq!(found().about(&place.pod), Ok(None), "no record is no fault");
     place.begin(false).unwrap().attached().unwrap();
     assert_eq!(found().about(&place.pod), Ok(Some(place.undo(false))));
@@ -246,7 +246,11 @@ fn an_attachment_of_a_living_pod_is_neither_taken_nor_undone_by_another_pod_of_t
         let second = NetNs::open(&path).unwrap();
         let attachments = || Attachments::open(&Dirs::under(&dir), "test").unwrap();
         let error = attachments().prepare::<Marked>(key(), &second).unwrap_err();
-        (error.to_string(), attachments().exists_elsewhere(&key(), Some(&path)), path)
+        (
+            error.to_string(),
+            attachments().on_record::<Marked>(&key()).unwrap().is_elsewhere(&key(), Some(&path)),
+            path,
+        )
     });
     let (said, stands, second_path) = second.join().unwrap();
     assert!(
@@ -254,7 +258,7 @@ fn an_attachment_of_a_living_pod_is_neither_taken_nor_undone_by_another_pod_of_t
         "{said}"
     );
     assert!(stands && !place.undone());
-    let stands = |path| place.attachments().exists_elsewhere(&key(), path);
+    let stands = |path| place.on_record().is_elsewhere(&key(), path);
     assert!(
         !stands(Some(first_path.as_path())) && !stands(None) && !stands(Some(second_path.as_path())),
         "gone"

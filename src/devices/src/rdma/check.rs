@@ -14,7 +14,7 @@ pub fn check(request: &Request, wanted: &RdmaSpec) -> Result<(), cni::Error> {
         return Ok(());
     }
     let record = Attachments::open(&Dirs::from_env().map_err(Error::from)?, NAME)?;
-    let found = match record.find::<RdmaUndo>(&key_of(request)?)?.about(&pod.netns) {
+    let found = match record.on_record::<RdmaUndo>(&key_of(request)?)?.about(&pod.netns) {
         Ok(Some(undo)) => of_device(&undo, &pod)?,
         Ok(None) => Vec::new(),
         Err(differs) => vec![differs],

@@ -1,6 +1,6 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use attach::{Attachments, Error, Found, Pod, Undo, UndoContext, containers_of_several, key_of};
+use attach::{Attachments, Del, Error, Pod, Undo, UndoContext, Undone, containers_of_several};
 use cni::{Request, ValidAttachments};
 use state::{AttachmentKey, Dirs};
 
@@ -8,42 +8,16 @@ use super::undo::holders;
 use super::{NAME, RdmaUndo, rdma_cni};
 use crate::vf::{self, Id, VfKind};
 
-/// DEL: the device comes back from wherever it is.
+/// DEL: the device comes back from wherever it is, by its record or else as rdma-cni's cache tells it.
 pub fn del(request: &Request) -> Result<(), cni::Error> {
-    Ok(give_back(request)?)
-}
-
-fn give_back(request: &Request) -> Result<(), Error> {
-    let dirs = Dirs::from_env()?;
-    let attachments = Attachments::open(&dirs, NAME)?;
-    let key = key_of(request)?;
-    let _lock = attachments.lock(&key)?;
-    let cni_netns = request.env.netns.as_deref();
-    if attachments.exists_elsewhere(&key, cni_netns) {
-        return Ok(());
-    }
-    match attachments.find::<RdmaUndo>(&key)? {
-        Found::Attached { undo, netns } => {
-            let mut context = UndoContext::of(&dirs, netns.as_ref(), cni_netns)?;
-            return attachments.release(&key, &undo, &mut context);
-        }
-        Found::Damaged(damage) => {
-            tracing::warn!(%damage, "the record of this attachment is damaged; its cache has to do");
-        }
-        Found::Nothing => (),
-    }
-    undo_unrecorded(&dirs, &key, cni_netns)?;
-    attachments.forget(&key)
-}
-
-/// What the plugin that ours replaced moved, or ours before a reboot.
-fn undo_unrecorded(dirs: &Dirs, key: &AttachmentKey, cni_netns: Option<&Path>) -> Result<(), Error> {
-    let mut context = UndoContext::at(dirs, cni_netns)?;
-    let netns = cni_netns.unwrap_or(Path::new("")).to_owned();
-    context.attachment = Some(key.clone());
-    let pod = if context.is_anothers(&key.ifname)? { None } else { context.pod.as_mut() };
-    let undo = find_unrecorded(dirs, key, netns, pod)?;
-    undo.map_or(Ok(()), |undo| undo.undo(&mut context))
+    let netns = request.env.netns.clone().unwrap_or_default();
+    Del::without_addresses(request).run::<RdmaUndo>(NAME, |key, context| {
+        let dirs = context.dirs.clone();
+        let pod = if context.is_anothers(&key.ifname)? { None } else { context.pod.as_mut() };
+        let undo = find_unrecorded(&dirs, key, netns, pod)?;
+        undo.map_or(Ok(()), |undo| undo.undo(context))?;
+        Ok(Undone::default())
+    })
 }
 
 /// As rdma-cni's cache tells it. One that is about nothing any more is removed.

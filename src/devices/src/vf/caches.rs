@@ -38,11 +38,11 @@ pub(super) trait Caches {
 /// As the cache of an attachment tells it; a crash may have torn that. One that is about nothing any more is removed.
 pub fn find_unrecorded(
     kind: VfKind,
-    dirs: &Dirs,
     key: &AttachmentKey,
     netns: &Path,
     context: &mut UndoContext,
 ) -> Result<Option<VfUndo>, Error> {
+    let dirs = &context.dirs.clone();
     let holders = kind.holders(dirs);
     let path = holders.cache_path(key)?;
     let Some(bytes) = file::read(&path)? else { return Ok(None) };
@@ -108,7 +108,7 @@ fn collect_one(kind: VfKind, dirs: &Dirs, key: &AttachmentKey) -> Result<(), Err
     }
     let netns = holders.user(&id)?.unwrap_or_default();
     let mut context = UndoContext::at(dirs, Some(&netns))?;
-    let undo = find_unrecorded(kind, dirs, key, &netns, &mut context)?;
+    let undo = find_unrecorded(kind, key, &netns, &mut context)?;
     undo.map_or(Ok(()), |undo| undo.undo(&mut context))
 }
 

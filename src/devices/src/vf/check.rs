@@ -19,7 +19,7 @@ pub fn check(request: &Request, wanted: &VfSpec) -> Result<(), cni::Error> {
     let mut pod = Pod::open(netns)?;
     let mut host = Rtnetlink::open().map_err(Error::from)?;
     let record = Attachments::open(&Dirs::from_env().map_err(Error::from)?, wanted.kind.plugin())?;
-    let record = record.find::<VfUndo>(&key_of(request)?)?.about(&pod.netns);
+    let record = record.on_record::<VfUndo>(&key_of(request)?)?.about(&pod.netns);
     let (undo, mut found) = record.map_or_else(|differs| (None, vec![differs]), |undo| (undo, Vec::new()));
     found.extend(differences(request, wanted, undo.as_ref(), &mut host, &mut pod)?);
     let device = Device::require(&Root::system(), &wanted.device)?;

@@ -61,8 +61,8 @@ impl Undo for VfUndo {
         Error::join(self.undo_locked(&id, context)?).map_or(Ok(()), Err)
     }
 
-    fn ipam(&self) -> Option<&str> {
-        self.ipam.as_deref()
+    fn ipams(&self) -> Vec<(String, String)> {
+        self.ipam.iter().map(|plugin| (self.ifname.clone(), plugin.clone())).collect()
     }
 }
 

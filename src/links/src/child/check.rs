@@ -15,7 +15,7 @@ pub(super) fn check(request: &Request, plugin: &str, kind: &dyn Kind) -> Result<
     let mut pod = Pod::open(netns)?;
     let mut host = Rtnetlink::open().map_err(Error::from)?;
     let record = Attachments::open(&Dirs::from_env().map_err(Error::from)?, plugin)?;
-    let record = record.find::<PodLink>(&key_of(request)?)?.about(&pod.netns);
+    let record = record.on_record::<PodLink>(&key_of(request)?)?.about(&pod.netns);
     let mut found: Vec<_> = record.err().into_iter().collect();
     found.extend(differences(request, kind, &mut host, &mut pod)?);
     if let Some(ipam) = &request.config.ipam_type {

@@ -1,21 +1,22 @@
 use std::time::Duration;
 
-use attach::lease::{self, GivenBack};
-use attach::{Attachments, Error, Undo, UndoContext};
+use attach::{Attachments, Del, Error, Undo, UndoContext, Undone, lease};
 use cni::{Interface, Request, ValidAttachments};
 use netlink::{HwAddr, LinkChange, Rtnetlink};
-use state::{AttachmentKey, Dirs};
+use state::Dirs;
 
 use super::link;
 use super::pod_link::NAMESPACE_ENDS;
 use super::{PodLink, elsewhere, other_type};
 
-/// DEL of a child link. The IPAM's DEL runs after the link is gone.
+/// DEL of a child link.
 pub(super) fn del(request: &Request, plugin: &str) -> Result<(), cni::Error> {
-    let dirs = Dirs::from_env().map_err(Error::from)?;
-    let attachments = Attachments::open(&dirs, plugin)?;
-    lease::end::<PodLink>(request, &attachments, |key, damage| {
-        delete_unrecorded(request, &dirs, &attachments, plugin, key, damage)
+    Del::of(request).run::<PodLink>(plugin, |key, context| {
+        if let Some(undone) = other_type::release(key, plugin, context, request.env.netns.as_deref())? {
+            return Ok(undone);
+        }
+        unrecorded(request, plugin, context)?;
+        Ok(Undone::default())
     })
 }
 
@@ -93,26 +94,6 @@ fn delete_together(indexes: &[u32], route: &mut Rtnetlink) -> Result<(), Error> 
         Err(error) if !error.is_gone() => Err(error.into()),
         _ => Ok(()),
     }
-}
-
-fn delete_unrecorded(
-    request: &Request,
-    dirs: &Dirs,
-    attachments: &Attachments,
-    kind: &str,
-    key: &AttachmentKey,
-    damage: Option<String>,
-) -> Result<GivenBack, Error> {
-    let cni_netns = request.env.netns.as_deref();
-    if let Some(damage) = damage {
-        tracing::warn!(%damage, "the record of this attachment is damaged; the link is deleted by its name");
-    } else if let Some(given_back) = other_type::release(dirs, key, kind, cni_netns)? {
-        return Ok(given_back);
-    }
-    let mut context = UndoContext::at(dirs, cni_netns)?;
-    context.attachment = Some(key.clone());
-    let undone = unrecorded(request, kind, &mut context);
-    Ok(GivenBack::unrecorded(Error::all([undone, attachments.forget(key)])))
 }
 
 /// Length of an `IPoIB` address.

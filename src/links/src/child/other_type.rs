@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use attach::lease::GivenBack;
-use attach::{Attachments, Error, Found, UndoContext};
-use state::{AttachmentKey, Dirs};
+use attach::{Attachments, Error, UndoContext, Undone};
+use state::AttachmentKey;
 
 use super::PodLink;
 
@@ -26,11 +25,12 @@ pub fn children() -> impl Iterator<Item = &'static str> {
 /// For a `plugin` that has no record of `key`: takes away the child link that another plugin made for it. An error names one
 /// whose record nobody else reads: what it attached is there, and so are its addresses.
 pub fn release(
-    dirs: &Dirs,
     key: &AttachmentKey,
     plugin: &str,
+    context: &UndoContext,
     cni_netns: Option<&Path>,
-) -> Result<Option<GivenBack>, Error> {
+) -> Result<Option<Undone>, Error> {
+    let dirs = &context.dirs;
     let written = state::record::names(dirs, &key.network)?;
     let has = |name: &str| written.iter().any(|(by, other)| by == name && other == key);
     let find = |names: &[&'static str]| names.iter().copied().find(|name| *name != plugin && has(name));
@@ -39,9 +39,7 @@ pub fn release(
         return Err(super::Error::OtherType { key: key.clone(), plugin: other }.into());
     }
     let Some(other) = find(&OF_CHILDREN) else { return Ok(None) };
-    let attachments = Attachments::open(dirs, other)?;
-    let Found::Attached { undo, netns } = attachments.find::<PodLink>(key)? else { return Ok(None) };
     tracing::info!(attachment = %key, plugin = other, "detaching what another plugin attached");
-    let undone = attachments.release(key, &undo, &mut UndoContext::of(dirs, netns.as_ref(), cni_netns)?);
-    Ok(Some(GivenBack { undone, ipam: undo.ipam, recorded: true }))
+    let undone = Attachments::open(dirs, other)?.release::<PodLink>(key, cni_netns)?;
+    Ok(undone.map(|undo| Undone::by(&undo)))
 }

@@ -67,8 +67,8 @@ impl Undo for PodLink {
         super::delete_all(std::iter::once(self), context)
     }
 
-    fn ipam(&self) -> Option<&str> {
-        self.ipam.as_deref()
+    fn ipams(&self) -> Vec<(String, String)> {
+        self.ipam.iter().map(|plugin| (self.ifname.clone(), plugin.clone())).collect()
     }
 
     /// One that was about to be made is known by its name alone, and the pod may have given it another.

@@ -20,6 +20,22 @@ pub enum Loaded<T> {
     Damaged(Damage),
 }
 
+impl<T> Loaded<T> {
+    /// With what `read` makes of the undo; what that does not understand is damage.
+    pub fn and_then<U>(self, read: impl FnOnce(T) -> Result<U, Damage>) -> Loaded<U> {
+        let Record { version, plugin, key, netns, boot_id, created, undo } = match self {
+            Self::Absent => return Loaded::Absent,
+            Self::Void(boot_id) => return Loaded::Void(boot_id),
+            Self::Damaged(damage) => return Loaded::Damaged(damage),
+            Self::Present(record) => record,
+        };
+        match read(undo) {
+            Ok(undo) => Loaded::Present(Record { version, plugin, key, netns, boot_id, created, undo }),
+            Err(damage) => Loaded::Damaged(damage),
+        }
+    }
+}
+
 /// Why a record cannot be used.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Damage {

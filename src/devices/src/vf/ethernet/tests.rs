@@ -49,7 +49,7 @@ fn sriov_cni_wrote(path: &Path, text: &str) {
 
 fn found(dirs: &Dirs) -> Option<VfUndo> {
     let context = &mut UndoContext::on_host(dirs);
-    find_unrecorded(VfKind::Ethernet, dirs, &key(), Path::new(GONE), context).unwrap()
+    find_unrecorded(VfKind::Ethernet, &key(), Path::new(GONE), context).unwrap()
 }
 
 #[test]
