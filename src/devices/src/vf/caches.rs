@@ -3,36 +3,54 @@
 use std::path::{Path, PathBuf};
 
 use attach::{Attachments, Error, Undo, UndoContext, containers_of_several};
-use cni::{Request, ValidAttachments};
+use cni::ValidAttachments;
+use netlink::Guid;
 use state::{AttachmentKey, BootId, Dirs, file};
 
-use super::{Id, PreparedVf, VfKind, VfUndo, torn};
+use super::{Attributes, Id, Netdev, RdmaBefore, VfKind, VfUndo, torn};
 use crate::users::{Upstream, is_of_this_boot, names};
 
 /// One of them, as far as an undo needs it.
-pub(crate) trait UpstreamCache {
+#[derive(Debug, Default)]
+pub(super) struct UpstreamCache {
     /// The config's `name`.
-    fn network(&self) -> &str;
+    pub(super) network: String,
     /// `deviceID`
-    fn device(&self) -> &str;
+    pub(super) device: String,
     /// What those of ours have besides: in which boot it was written, and the whole key.
-    fn ours(&self) -> Option<(&BootId, &AttachmentKey)> {
-        None
-    }
-    /// The undo that it allows, of an attachment in the namespace `netns`.
-    fn undo(&self, key: AttachmentKey, id: &Id, netns: PathBuf) -> VfUndo;
+    pub(super) ours: Option<(BootId, AttachmentKey)>,
+    pub(super) driver: Option<String>,
+    pub(super) netdev: Option<Netdev>,
+    pub(super) before: Option<Attributes>,
+    pub(super) ipam: Option<String>,
+    pub(super) guid: Option<Guid>,
+    pub(super) rdma: Option<RdmaBefore>,
+    pub(super) isolated: Option<bool>,
 }
 
-/// What one kind of VF has of them.
-pub(super) trait Caches {
-    /// The plugin that ours replaces.
-    fn upstream(&self) -> Upstream;
-    /// `None` if it is torn, or does not say which device it is about.
-    fn parse(&self, cache: &[u8]) -> Option<Box<dyn UpstreamCache>>;
-    /// Whether those about the device, which no pod has, may tell of pods that are gone.
-    fn is_repairable(&self, dirs: &Dirs, id: &Id) -> Result<bool, Error>;
-    /// Writes that of an attachment.
-    fn save(&self, vf: &PreparedVf<'_>, dirs: &Dirs, request: &Request, undo: &VfUndo) -> Result<(), Error>;
+impl UpstreamCache {
+    /// The undo that it allows, of an attachment in the namespace `netns`.
+    pub(super) fn undo(self, kind: VfKind, key: AttachmentKey, id: &Id, netns: PathBuf) -> VfUndo {
+        VfUndo {
+            driver: self.driver,
+            netdev: self.netdev,
+            before: self.before,
+            ipam: self.ipam,
+            guid: self.guid,
+            rdma: self.rdma,
+            isolated: self.isolated,
+            ..VfUndo::of(kind, key, id, netns)
+        }
+    }
+
+    /// Whose it is. The upstream plugins' file name is `CONTAINER-IFNAME`, and names of interfaces seldom have a dash.
+    pub(super) fn key(&self, name: &str) -> Option<AttachmentKey> {
+        if let Some((_, key)) = &self.ours {
+            return Some(key.clone());
+        }
+        let (container, ifname) = name.rsplit_once('-')?;
+        AttachmentKey::new(&self.network, container, ifname).ok()
+    }
 }
 
 /// As the cache of an attachment tells it; a crash may have torn that. One that is about nothing any more is removed.
@@ -54,9 +72,9 @@ pub fn find_unrecorded(
         }
         return Ok(guessed);
     };
-    match Id::parse(cache.device()) {
-        Ok(id) if is_of_this_boot(&path, cache.ours().map(|(boot_id, _)| boot_id))? => {
-            Ok(Some(cache.undo(key.clone(), &id, netns.to_owned())))
+    match Id::parse(&cache.device) {
+        Ok(id) if is_of_this_boot(&path, cache.ours.as_ref().map(|(boot_id, _)| boot_id))? => {
+            Ok(Some(cache.undo(kind, key.clone(), &id, netns.to_owned())))
         }
         Ok(id) => holders.forget(&id, key, netns).map(|()| None),
         Err(_) => holders.forget_cache(key).map(|()| None),
@@ -77,10 +95,10 @@ pub(super) fn collect(
     let of_rail = containers_of_several(dirs, network)?;
     for name in names {
         let Some(cache) = of_name(kind, dirs, &name)? else { continue };
-        if cache.network() != network || is_valid(&name, valid) {
+        if cache.network != network || is_valid(&name, valid) {
             continue;
         }
-        let Some(key) = key_of(cache.as_ref(), &name) else { continue };
+        let Some(key) = cache.key(&name) else { continue };
         if of_rail.contains(&key.container_id) {
             tracing::info!(attachment = %key, "left alone: its container has a record of rail, which railctl gc judges");
             continue;
@@ -101,7 +119,7 @@ fn collect_one(kind: VfKind, dirs: &Dirs, key: &AttachmentKey) -> Result<(), Err
     let holders = kind.holders(dirs);
     // As it is now that nobody changes it.
     let Some(cache) = of_name(kind, dirs, &kind.special().upstream().cache(key))? else { return Ok(()) };
-    let Ok(id) = Id::parse(cache.device()) else { return holders.forget_cache(key) };
+    let Ok(id) = Id::parse(&cache.device) else { return holders.forget_cache(key) };
     if let Some(since) = holders.superseded(&id, key)? {
         tracing::info!(attachment = %key, since, "its device is another pod's by now");
         return holders.forget_cache(key);
@@ -113,11 +131,7 @@ fn collect_one(kind: VfKind, dirs: &Dirs, key: &AttachmentKey) -> Result<(), Err
 }
 
 /// The cache of that name; `None` if it does not say which device it is about.
-pub(super) fn of_name(
-    kind: VfKind,
-    dirs: &Dirs,
-    name: &str,
-) -> Result<Option<Box<dyn UpstreamCache>>, Error> {
+pub(super) fn of_name(kind: VfKind, dirs: &Dirs, name: &str) -> Result<Option<UpstreamCache>, Error> {
     let path = kind.holders(dirs).folder()?.join(name);
     if !path.is_file() {
         return Ok(None);
@@ -129,17 +143,8 @@ pub(super) fn of_name(
 pub(crate) fn user_of(dirs: &Dirs, key: &AttachmentKey) -> Result<Option<PathBuf>, Error> {
     let holders = VfKind::Ethernet.holders(dirs);
     let cache = of_name(VfKind::Ethernet, dirs, &Upstream::Sriov.cache(key))?;
-    let id = cache.and_then(|cache| Id::parse(cache.device()).ok());
+    let id = cache.and_then(|cache| Id::parse(&cache.device).ok());
     id.map_or(Ok(None), |id| holders.user(&id))
-}
-
-/// Whose a cache is. The upstream plugins' file name is `CONTAINER-IFNAME`, and names of interfaces seldom have a dash.
-pub(super) fn key_of(cache: &dyn UpstreamCache, name: &str) -> Option<AttachmentKey> {
-    if let Some((_, key)) = cache.ours() {
-        return Some(key.clone());
-    }
-    let (container, ifname) = name.rsplit_once('-')?;
-    AttachmentKey::new(cache.network(), container, ifname).ok()
 }
 
 /// Where the container's ID ends in a file name, only the list can tell.

@@ -10,15 +10,18 @@ use std::time::Duration;
 
 use attach::Error as AttachError;
 use attach::locks::LockFile;
+use cni::Request;
 use netlink::link::arphrd::INFINIBAND;
-use netlink::{HwAddr, Link};
+use netlink::{HwAddr, Link, Rtnetlink};
 use serde::{Deserialize, Serialize};
 use state::{AttachmentKey, Dirs};
 
+use self::sriov_cni::SriovCniCache;
 use super::apply::set_own_mac;
+use super::caches::UpstreamCache;
 use super::kind::Special;
 use super::netdev::move_to_pod;
-use super::{Device, Error, Id, PreparedVf, VfSpec, VfUndo};
+use super::{Device, Error, Id, PreparedVf, VfKind, VfSpec, VfUndo};
 use crate::site::Site;
 use crate::users::Upstream;
 
@@ -36,9 +39,15 @@ pub struct SriovCniFiles {
 }
 
 impl SriovCniFiles {
-    fn of(key: &AttachmentKey, netns: PathBuf) -> Self {
-        let upstream = Upstream::Sriov;
-        Self { folder: upstream.name().to_owned(), cache: upstream.cache(key), allocations: true, netns }
+    /// Those of an Ethernet VF; sriov-cni has no others.
+    pub(super) fn of(kind: VfKind, key: &AttachmentKey, netns: PathBuf) -> Option<Self> {
+        let upstream = kind.upstream();
+        (kind == VfKind::Ethernet).then(|| Self {
+            folder: upstream.name().to_owned(),
+            cache: upstream.cache(key),
+            allocations: true,
+            netns,
+        })
     }
 }
 
@@ -55,6 +64,10 @@ pub(crate) fn lock_file(dirs: &Dirs, id: &Id) -> Result<LockFile, AttachError> {
 pub(super) struct Ethernet;
 
 impl Special for Ethernet {
+    fn upstream(&self) -> Upstream {
+        Upstream::Sriov
+    }
+
     fn locks(&self, dirs: &Dirs, device: &Device) -> Result<Vec<LockFile>, AttachError> {
         Ok(vec![lock_file(dirs, device.id())?])
     }
@@ -74,10 +87,6 @@ impl Special for Ethernet {
         }
         let problem = format!("its interface {} is InfiniBand: use `ib-sriov`", link.name);
         Err(Error::Device { id: device.id().to_string(), problem }.into())
-    }
-
-    fn complete(&self, _: &PreparedVf<'_>, netns: &Path, undo: &mut VfUndo) {
-        undo.peer = Some(SriovCniFiles::of(&undo.key, netns.to_owned()));
     }
 
     fn move_to_pod(
@@ -108,5 +117,48 @@ impl Special for Ethernet {
             format!("its own MAC is {now}, expected {mac}")
         });
         mtu.into_iter().chain(mac).collect()
+    }
+
+    fn save(
+        &self,
+        vf: &PreparedVf<'_>,
+        dirs: &Dirs,
+        request: &Request,
+        undo: &VfUndo,
+    ) -> Result<(), AttachError> {
+        let cache = SriovCniCache::of(request, undo, vf.wanted.mac, vf.on_pf())?;
+        VfKind::Ethernet.holders(dirs).save(&undo.key, &cache)
+    }
+
+    fn parse(&self, cache: &[u8]) -> Option<UpstreamCache> {
+        SriovCniCache::parse(cache).map(UpstreamCache::from)
+    }
+
+    /// The allocation file stays as long as the device was not put back.
+    fn is_repairable(&self, dirs: &Dirs, id: &Id) -> Result<bool, AttachError> {
+        Ok(VfKind::Ethernet.holders(dirs).user(id)?.is_some())
+    }
+
+    fn find_on_host(
+        &self,
+        dirs: &Dirs,
+        key: &AttachmentKey,
+        netns: &Path,
+        host: &mut Rtnetlink,
+    ) -> Result<Option<Device>, AttachError> {
+        torn::find_on_host(dirs, key, netns, host)
+    }
+
+    fn unknown(&self, id: &Id, name: String) -> UpstreamCache {
+        torn::unknown(id, name)
+    }
+
+    fn guess_user(
+        &self,
+        dirs: &Dirs,
+        device: &Device,
+        host: &mut Rtnetlink,
+    ) -> Result<Option<VfUndo>, AttachError> {
+        torn::guess_user(dirs, device, host)
     }
 }

@@ -17,15 +17,22 @@ use std::time::{Duration, Instant};
 use attach::locks::LockFile;
 use attach::wait::{here as wait_here, millis};
 use attach::{Error as AttachError, Pod};
+use cni::Request;
 use netlink::link::arphrd::INFINIBAND;
 use netlink::{Link, LinkChange, Rdma, Rtnetlink};
-use state::Dirs;
+use state::{AttachmentKey, Dirs};
+use sysfs::Root;
 
+use self::ib_sriov_cni::IbSriovCniCache;
+use super::caches::UpstreamCache;
 use super::kind::Special;
 use super::netdev::{Netdev, in_pod, move_to_pod};
-use super::{Attributes, Device, PreparedVf, VfSpec, VfUndo};
+use super::torn::named;
+use super::{Attributes, Device, Id, PreparedVf, VfKind, VfSpec, VfUndo};
+use crate::holders::is_on_host;
 use crate::rdma;
 use crate::site::Site;
+use crate::users::Upstream;
 use rebind::{guid_of, rdma_anywhere, rdma_of, rebind};
 
 /// As for an interface that comes back to the host.
@@ -53,6 +60,10 @@ fn lock_files(dirs: &Dirs, device: &Device) -> Result<Vec<LockFile>, AttachError
 pub(super) struct InfiniBand;
 
 impl Special for InfiniBand {
+    fn upstream(&self) -> Upstream {
+        Upstream::IbSriov
+    }
+
     fn locks(&self, dirs: &Dirs, device: &Device) -> Result<Vec<LockFile>, AttachError> {
         lock_files(dirs, device)
     }
@@ -99,7 +110,7 @@ impl Special for InfiniBand {
     }
 
     /// Only what is to change is put back.
-    fn complete(&self, vf: &PreparedVf<'_>, _: &Path, undo: &mut VfUndo) {
+    fn complete(&self, vf: &PreparedVf<'_>, undo: &mut VfUndo) {
         let change = &vf.wanted.attributes;
         undo.before = vf.before.map(|before| Attributes {
             link_state: before.link_state.filter(|_| change.link_state.is_some()),
@@ -174,6 +185,54 @@ impl Special for InfiniBand {
         }
         undo.rdma.as_ref().map_or(Ok(()), |rdma| rdma.restore(device))?;
         Ok(link)
+    }
+
+    fn save(
+        &self,
+        vf: &PreparedVf<'_>,
+        dirs: &Dirs,
+        request: &Request,
+        undo: &VfUndo,
+    ) -> Result<(), AttachError> {
+        let cache = IbSriovCniCache::of(request, vf.wanted, undo, vf.on_pf());
+        VfKind::InfiniBand.holders(dirs).save(&undo.key, &cache)
+    }
+
+    fn parse(&self, cache: &[u8]) -> Option<UpstreamCache> {
+        IbSriovCniCache::parse(cache).map(UpstreamCache::from)
+    }
+
+    /// If no pod has its interface, as far as the host can see: ib-sriov-cni does not write down who lives.
+    fn is_repairable(&self, _: &Dirs, id: &Id) -> Result<bool, AttachError> {
+        let device = Device::find(&Root::system(), id)?;
+        Ok(device.is_some_and(|device| device.is_userspace()) || is_on_host(id)?)
+    }
+
+    fn find_on_host(
+        &self,
+        _: &Dirs,
+        key: &AttachmentKey,
+        _: &Path,
+        host: &mut Rtnetlink,
+    ) -> Result<Option<Device>, AttachError> {
+        named(&key.ifname, host)
+    }
+
+    fn is_guessable(&self, device: &Device) -> bool {
+        device.pf().is_some()
+    }
+
+    fn unknown(&self, id: &Id, name: String) -> UpstreamCache {
+        torn::unknown(id, name)
+    }
+
+    fn guess_user(
+        &self,
+        dirs: &Dirs,
+        device: &Device,
+        host: &mut Rtnetlink,
+    ) -> Result<Option<VfUndo>, AttachError> {
+        torn::guess_user(dirs, device, host)
     }
 }
 

@@ -2,14 +2,14 @@ use std::path::Path;
 
 use attach::locks::LockFile;
 use attach::{Error, Pod};
+use cni::Request;
 use netlink::{HwAddr, Link, Rtnetlink};
-use state::Dirs;
+use state::{AttachmentKey, Dirs};
 
-use super::caches::Caches;
+use super::caches::UpstreamCache;
 use super::ethernet::Ethernet;
 use super::infiniband::{InfiniBand, RdmaBefore};
-use super::torn::Torn;
-use super::{Device, PreparedVf, VfSpec, VfUndo};
+use super::{Device, Id, PreparedVf, VfSpec, VfUndo};
 use crate::holders::Holders;
 use crate::site::Site;
 use crate::users::Upstream;
@@ -54,7 +54,9 @@ impl VfKind {
 }
 
 /// What is special to VFs of one kind. All else about them, and every rule that keeps them safe, is the same.
-pub(super) trait Special: Caches + Torn {
+pub(super) trait Special {
+    /// The plugin that ours replaces.
+    fn upstream(&self) -> Upstream;
     /// The files whose locks everybody takes who changes the VF, processes of the upstream plugin included.
     fn locks(&self, dirs: &Dirs, device: &Device) -> Result<Vec<LockFile>, Error>;
     /// Whether a VF with a driver for user space gets addresses.
@@ -70,8 +72,8 @@ pub(super) trait Special: Caches + Torn {
     fn rdma(&self, _: &Device) -> Result<Option<RdmaBefore>, Error> {
         Ok(None)
     }
-    /// Completes the undo of an attachment in the namespace `netns`.
-    fn complete(&self, vf: &PreparedVf<'_>, netns: &Path, undo: &mut VfUndo);
+    /// Completes the undo of an attachment.
+    fn complete(&self, _: &PreparedVf<'_>, _: &mut VfUndo) {}
     /// Moves the interface into the pod, under its name there, with what goes along.
     fn move_to_pod(
         &self,
@@ -84,6 +86,9 @@ pub(super) trait Special: Caches + Torn {
     fn in_user_space(&self, _: &PreparedVf<'_>) -> (Option<HwAddr>, Option<u32>) {
         (None, None)
     }
+
+    /// Writes the upstream plugin's cache of an attachment.
+    fn save(&self, vf: &PreparedVf<'_>, dirs: &Dirs, request: &Request, undo: &VfUndo) -> Result<(), Error>;
 
     // CHECK
 
@@ -108,4 +113,32 @@ pub(super) trait Special: Caches + Torn {
     ) -> Result<Link, Error> {
         Ok(link)
     }
+
+    // Undo without a record, by the upstream plugin's cache
+
+    /// `None` if it is torn, or does not say which device it is about.
+    fn parse(&self, cache: &[u8]) -> Option<UpstreamCache>;
+    /// Whether caches about a device that no pod has may be used to repair it.
+    fn is_repairable(&self, dirs: &Dirs, id: &Id) -> Result<bool, Error>;
+
+    // Undo without a cache that a crash has left whole
+
+    /// The device of an attachment, on the host; an error if it was not found, and may be one of a living pod.
+    fn find_on_host(
+        &self,
+        dirs: &Dirs,
+        key: &AttachmentKey,
+        netns: &Path,
+        host: &mut Rtnetlink,
+    ) -> Result<Option<Device>, Error>;
+    /// Whether it can be a device of this kind.
+    fn is_guessable(&self, _: &Device) -> bool {
+        true
+    }
+    /// What is assumed of a device of which nothing else is known: `name` is what its interface is called on the host.
+    fn unknown(&self, id: &Id, name: String) -> UpstreamCache;
+    /// The undo, by guess, of a device whose last pod is gone and left no cache that can be read. Its key is known only where the
+    /// file name of the cache tells it.
+    fn guess_user(&self, dirs: &Dirs, device: &Device, host: &mut Rtnetlink)
+    -> Result<Option<VfUndo>, Error>;
 }

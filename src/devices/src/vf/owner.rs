@@ -37,9 +37,12 @@ pub(super) fn reclaim(kind: VfKind, dirs: &Dirs, id: &Id) -> Result<(), attach::
     let holders = kind.holders(dirs);
     holders.require_free(id)?;
     // The last user first: what it found, the one before had left.
-    repair(kind, dirs, id, holders.cache(id)?.as_deref())?;
+    let claimed = holders.cache(id)?;
+    repair(kind, dirs, id, claimed.as_deref())?;
     holders.reclaim(id, Parts::vf, |undo: &VfUndo, context| undo.undo_locked(id, context))?;
-    repair(kind, dirs, id, None)?;
+    if claimed.is_some() {
+        repair(kind, dirs, id, None)?;
+    }
     repair_unknown(kind, dirs, id)
 }
 
@@ -51,9 +54,9 @@ fn repair(kind: VfKind, dirs: &Dirs, id: &Id, spared: Option<&str>) -> Result<()
     let holders = kind.holders(dirs);
     for name in holders.users(id)?.caches().filter(|name| Some(*name) != spared) {
         let Some(cache) = caches::of_name(kind, dirs, name)? else { continue };
-        let Some(key) = caches::key_of(cache.as_ref(), name) else { continue };
+        let Some(key) = cache.key(name) else { continue };
         tracing::info!(device = %id, cache = name, "putting back what a pod that is gone had");
-        let undo = cache.undo(key.clone(), id, holders.user(id)?.unwrap_or_default());
+        let undo = cache.undo(kind, key.clone(), id, holders.user(id)?.unwrap_or_default());
         let errors = undo.undo_locked(id, &mut UndoContext::on_host(dirs))?;
         if let Some(error) = attach::Error::join(errors) {
             return Err(Failure::Leftover { key, source: error }.into());

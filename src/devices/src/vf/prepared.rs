@@ -104,9 +104,9 @@ impl<'a> PreparedVf<'a> {
             netdev: self.netdev.clone(),
             before: self.before,
             ipam: request.config.ipam_type.clone(),
-            ..VfUndo::of(key, self.device.id())
+            ..VfUndo::of(self.wanted.kind, key, self.device.id(), netns.to_owned())
         };
-        self.wanted.kind.special().complete(self, netns, &mut undo);
+        self.wanted.kind.special().complete(self, &mut undo);
         undo
     }
 

@@ -1,6 +1,6 @@
 //! Attachments whose cache a crash has torn: which device they had, and what it is to be again, as far as anything tells.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use attach::{Error, UndoContext};
 use netlink::Rtnetlink;
@@ -9,28 +9,6 @@ use sysfs::Root;
 
 use super::netdev::SPARE_NAME;
 use super::{Device, Id, VfKind, VfUndo};
-
-/// What one kind of VF knows without.
-pub(super) trait Torn {
-    /// The device of an attachment, on the host; an error if it was not found, and may be one of a living pod.
-    fn find_on_host(
-        &self,
-        dirs: &Dirs,
-        key: &AttachmentKey,
-        netns: &Path,
-        host: &mut Rtnetlink,
-    ) -> Result<Option<Device>, Error>;
-    /// Whether it can be a device of this kind.
-    fn is_guessable(&self, _: &Device) -> bool {
-        true
-    }
-    /// The undo of an attachment: `name` is what its interface is called on the host.
-    fn guess(&self, key: AttachmentKey, id: &Id, name: String, netns: PathBuf) -> VfUndo;
-    /// The undo, by guess, of a device whose last pod is gone and left no cache that can be read. Its key is known only where the
-    /// file name of the cache tells it.
-    fn guess_user(&self, dirs: &Dirs, device: &Device, host: &mut Rtnetlink)
-    -> Result<Option<VfUndo>, Error>;
-}
 
 /// The device whose interface has the attachment's name: in the pod or, when that is gone, on the host. What it was called
 /// there, and how its PF had it, nobody knows.
@@ -54,7 +32,7 @@ pub(super) fn find(
         return Ok(None);
     }
     let name = default_name(&device, context.host()?)?;
-    Ok(Some(special.guess(key.clone(), device.id(), name, netns.to_owned())))
+    Ok(Some(special.unknown(device.id(), name).undo(kind, key.clone(), device.id(), netns.to_owned())))
 }
 
 /// The device of the link of that name.

@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use attach::locks::acquire_all;
 use attach::{Error, Undo, UndoContext};
@@ -67,10 +67,11 @@ impl Undo for VfUndo {
 }
 
 impl VfUndo {
-    /// Of a VF of which nothing else is known.
-    pub(super) fn of(key: AttachmentKey, id: &Id) -> Self {
+    /// Of a VF of which nothing else is known, for a pod in the namespace `netns`.
+    pub(super) fn of(kind: VfKind, key: AttachmentKey, id: &Id, netns: PathBuf) -> Self {
         Self {
             ifname: key.ifname.clone(),
+            peer: SriovCniFiles::of(kind, &key, netns),
             key,
             device: id.to_string(),
             driver: None,
@@ -79,14 +80,13 @@ impl VfUndo {
             netdev: None,
             before: None,
             ipam: None,
-            peer: None,
             guid: None,
             rdma: None,
             isolated: None,
         }
     }
 
-    /// As records tell it.
+    /// As records tell it: [`of`](Self::of) sees to that.
     pub fn kind(&self) -> VfKind {
         if self.peer.is_some() { VfKind::Ethernet } else { VfKind::InfiniBand }
     }

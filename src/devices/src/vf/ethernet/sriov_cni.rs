@@ -1,19 +1,15 @@
 //! The caches of sriov-cni below /var/lib/cni/sriov: read so that what it attached can be detached, written so that it can
 //! detach what was attached here.
 
-use std::path::PathBuf;
-
 use attach::Error;
 use cni::{Request, lenient};
 use netlink::HwAddr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use state::{AttachmentKey, BootId, Dirs};
+use state::{AttachmentKey, BootId};
 
-use super::{Ethernet, SriovCniFiles};
-use crate::users::Upstream;
-use crate::vf::caches::{Caches, UpstreamCache};
-use crate::vf::{Attributes, Id, LinkState, Netdev, NetdevSettings, PreparedVf, Rate, VfKind, VfUndo, Vlan};
+use crate::vf::caches::UpstreamCache;
+use crate::vf::{Attributes, LinkState, Netdev, NetdevSettings, Rate, VfUndo, Vlan};
 
 /// A cache of sriov-cni: its config, and the VF as it was. Older releases wrote caches without any of these keys.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -185,48 +181,20 @@ impl SriovCniCache {
     }
 }
 
-impl UpstreamCache for SriovCniCache {
-    fn network(&self) -> &str {
-        &self.name
-    }
-
-    fn device(&self) -> &str {
-        &self.device
-    }
-
-    fn ours(&self) -> Option<(&BootId, &AttachmentKey)> {
-        self.railcni.as_ref().map(|ours| (&ours.boot_id, &ours.key))
-    }
-
-    fn undo(&self, key: AttachmentKey, id: &Id, netns: PathBuf) -> VfUndo {
-        VfUndo {
-            driver: self.railcni.as_ref().and_then(|ours| ours.driver.clone()),
-            netdev: self.netdev(),
-            before: Some(self.before()),
-            ipam: Some(self.ipam.plugin.clone()).filter(|ipam| !ipam.is_empty()),
-            peer: Some(SriovCniFiles::of(&key, netns)),
-            ..VfUndo::of(key, id)
+impl From<SriovCniCache> for UpstreamCache {
+    fn from(cache: SriovCniCache) -> Self {
+        let (netdev, before) = (cache.netdev(), cache.before());
+        let SriovCniCache { name, device, ipam, railcni, .. } = cache;
+        Self {
+            network: name,
+            device,
+            driver: railcni.as_ref().and_then(|ours| ours.driver.clone()),
+            ours: railcni.map(|ours| (ours.boot_id, ours.key)),
+            netdev,
+            before: Some(before),
+            ipam: Some(ipam.plugin).filter(|ipam| !ipam.is_empty()),
+            ..Self::default()
         }
-    }
-}
-
-impl Caches for Ethernet {
-    fn upstream(&self) -> Upstream {
-        Upstream::Sriov
-    }
-
-    fn parse(&self, cache: &[u8]) -> Option<Box<dyn UpstreamCache>> {
-        SriovCniCache::parse(cache).map(|cache| Box::new(cache) as _)
-    }
-
-    /// The allocation file stays as long as the device was not put back.
-    fn is_repairable(&self, dirs: &Dirs, id: &Id) -> Result<bool, Error> {
-        Ok(VfKind::Ethernet.holders(dirs).user(id)?.is_some())
-    }
-
-    fn save(&self, vf: &PreparedVf<'_>, dirs: &Dirs, request: &Request, undo: &VfUndo) -> Result<(), Error> {
-        let cache = SriovCniCache::of(request, undo, vf.wanted.mac, vf.on_pf())?;
-        VfKind::Ethernet.holders(dirs).save(&undo.key, &cache)
     }
 }
 

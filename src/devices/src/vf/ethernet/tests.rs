@@ -6,7 +6,6 @@ use cni::{CniArgs, Command, Config, Env, Request};
 use serde_json::{Value, json};
 use state::{AttachmentKey, Dirs};
 
-use super::SriovCniFiles;
 use super::sriov_cni::SriovCniCache;
 use crate::vf::{Attributes, Id, LinkState, Netdev, Rate, VfKind, VfUndo, Vlan, find_unrecorded};
 
@@ -201,8 +200,7 @@ fn undo() -> VfUndo {
             ..Attributes::default()
         }),
         ipam: Some("rail-ipam".to_owned()),
-        peer: Some(SriovCniFiles::of(&key(), GONE.into())),
-        ..VfUndo::of(key(), &Id::parse("0000:3b:02.5").unwrap())
+        ..VfUndo::of(VfKind::Ethernet, key(), &Id::parse("0000:3b:02.5").unwrap(), GONE.into())
     }
 }
 

@@ -1,21 +1,14 @@
 //! The caches of ib-sriov-cni below /var/lib/cni/ib-sriov: its config as JSON, with what it filled in.
 
-use std::path::PathBuf;
-
-use attach::Error;
 use cni::{Request, lenient};
 use netlink::Guid;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use state::{AttachmentKey, Dirs};
-use sysfs::Root;
 
-use super::InfiniBand;
 use super::rebind::RdmaBefore;
-use crate::holders::is_on_host;
 use crate::users::Upstream;
-use crate::vf::caches::{Caches, UpstreamCache};
-use crate::vf::{Attributes, Device, Id, LinkState, Netdev, PreparedVf, VfKind, VfSpec, VfUndo};
+use crate::vf::caches::UpstreamCache;
+use crate::vf::{Attributes, LinkState, Netdev, VfSpec, VfUndo};
 
 /// Its keys, as far as an undo needs them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -120,64 +113,40 @@ impl IbSriovCniCache {
     }
 }
 
-impl UpstreamCache for IbSriovCniCache {
-    fn network(&self) -> &str {
-        &self.name
-    }
-
-    fn device(&self) -> &str {
-        &self.device
-    }
-
+impl From<IbSriovCniCache> for UpstreamCache {
     /// The plugin keeps no link state from before, and resets it to auto; a GUID that it did not set it does not reset.
-    fn undo(&self, key: AttachmentKey, id: &Id, _: PathBuf) -> VfUndo {
-        let guid = self.guid.parse::<Guid>().ok();
+    fn from(cache: IbSriovCniCache) -> Self {
+        let guid = cache.guid.parse::<Guid>().ok();
         let before = Attributes {
-            link_state: (!self.link_state.is_empty()).then_some(LinkState::Auto),
+            link_state: (!cache.link_state.is_empty()).then_some(LinkState::Auto),
             node_guid: guid,
             port_guid: guid,
             ..Attributes::default()
         };
-        let netdev =
-            (!self.ifname.is_empty()).then(|| Netdev { name: self.ifname.clone(), ..Netdev::default() });
-        let rdma = RdmaBefore { name: self.rdma.host_name.clone(), verbs: None };
-        VfUndo {
-            netdev,
+        let name = cache.ifname;
+        let rdma = RdmaBefore { name: cache.rdma.host_name, verbs: None };
+        Self {
+            network: cache.name,
+            device: cache.device,
+            netdev: (!name.is_empty()).then(|| Netdev { name, ..Netdev::default() }),
             guid,
             before: Some(before),
             rdma: Some(rdma).filter(|rdma| !rdma.name.is_empty()),
-            isolated: Some(self.isolation),
-            ipam: Some(self.ipam.plugin.clone()).filter(|ipam| !ipam.is_empty()),
-            ..VfUndo::of(key, id)
+            isolated: Some(cache.isolation),
+            ipam: Some(cache.ipam.plugin).filter(|ipam| !ipam.is_empty()),
+            ..Self::default()
         }
-    }
-}
-
-impl Caches for InfiniBand {
-    fn upstream(&self) -> Upstream {
-        Upstream::IbSriov
-    }
-
-    fn parse(&self, cache: &[u8]) -> Option<Box<dyn UpstreamCache>> {
-        IbSriovCniCache::parse(cache).map(|cache| Box::new(cache) as _)
-    }
-
-    /// If no pod has its interface, as far as the host can see: ib-sriov-cni does not write down who lives.
-    fn is_repairable(&self, _: &Dirs, id: &Id) -> Result<bool, Error> {
-        let device = Device::find(&Root::system(), id)?;
-        Ok(device.is_some_and(|device| device.is_userspace()) || is_on_host(id)?)
-    }
-
-    fn save(&self, vf: &PreparedVf<'_>, dirs: &Dirs, request: &Request, undo: &VfUndo) -> Result<(), Error> {
-        let cache = IbSriovCniCache::of(request, vf.wanted, undo, vf.on_pf());
-        VfKind::InfiniBand.holders(dirs).save(&undo.key, &cache)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
+    use state::AttachmentKey;
+
     use super::*;
-    use crate::vf::VfKind;
+    use crate::vf::{Id, VfKind};
 
     const GO: &str = r#"{"cniVersion":"0.4.0","name":"ib","type":"ib-sriov","ipam":{"type":"whereabouts"},"dns":{},
         "Master":"ibp3s0","deviceID":"0000:3b:00.3","VFID":2,"HostIFNames":"ibp3s0v2","HostIFGUID":"02:00:5e:ff:fe:10:00:01",
@@ -188,8 +157,9 @@ mod tests {
     #[test]
     fn a_cache_of_ib_sriov_cni_is_an_undo() {
         let key = AttachmentKey::new("ib", "c0ffee", "net1").unwrap();
-        let cache = IbSriovCniCache::parse(GO.as_bytes()).unwrap();
-        let undo = cache.undo(key, &Id::parse(cache.device()).unwrap(), PathBuf::new());
+        let cache = UpstreamCache::from(IbSriovCniCache::parse(GO.as_bytes()).unwrap());
+        let id = Id::parse(&cache.device).unwrap();
+        let undo = cache.undo(VfKind::InfiniBand, key, &id, PathBuf::new());
         assert_eq!((undo.device.as_str(), undo.isolated), ("0000:3b:00.3", Some(true)));
         assert_eq!(undo.kind(), VfKind::InfiniBand);
         assert_eq!(undo.netdev.unwrap().name, "ibp3s0v2");
