@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use state::{AttachmentKey, BootId, Dirs, Netns, file};
 
 use crate::holders::Holders;
-use crate::part::Parts;
+use crate::rail::RailsOnRecord;
 use crate::vf::Id;
 
 /// The attachment that a device is given to.
@@ -55,12 +55,12 @@ impl Owner {
         &self,
         attachments: &Attachments,
         id: &Id,
-        of_device: impl FnOnce(Parts, &str) -> Option<U>,
+        of_device: impl FnOnce(RailsOnRecord, &str) -> Option<U>,
     ) -> Result<Option<U>, Error> {
         let Some(record) = &self.record else {
             return Ok(attachments.on_record::<U>(&self.key)?.undo());
         };
-        let rails = attachments.on_record::<Parts>(record)?.undo();
+        let rails = attachments.on_record::<RailsOnRecord>(record)?.undo();
         Ok(rails.and_then(|rails| of_device(rails, &id.to_string())))
     }
 }
@@ -105,7 +105,7 @@ impl Holders<'_> {
     pub(crate) fn reclaim<U: Undo>(
         &self,
         id: &Id,
-        of_device: impl FnOnce(Parts, &str) -> Option<U>,
+        of_device: impl FnOnce(RailsOnRecord, &str) -> Option<U>,
         put_back: impl FnOnce(&U, &mut UndoContext) -> Result<Vec<Error>, Error>,
     ) -> Result<(), Error> {
         let Some(owner) = self.owner(id)? else { return Ok(()) };

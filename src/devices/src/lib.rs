@@ -4,12 +4,12 @@
 mod allocation;
 mod claim;
 mod holders;
-mod part;
+mod rail;
 pub mod rdma;
 mod site;
 mod users;
 pub mod vf;
 
 pub use claim::Owner;
-pub use part::{MadeRail, Part};
+pub use rail::{RailUndo, StepUndo};
 pub use site::Site;

@@ -23,7 +23,6 @@ pub use check::differences;
 pub use del::delete_all;
 pub(crate) use elsewhere::child_elsewhere;
 pub use elsewhere::delete_children;
-pub use pod_link::{LinkRecord, staging_name};
 
 use attach::Pod;
 use cni::Request;

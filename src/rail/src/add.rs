@@ -4,13 +4,12 @@ use attach::ipam::Ipam;
 use attach::lease::{self, Lease};
 use attach::{Adding, Attachments, Error, Pod, key_of, locks, merge_dns, require_free};
 use cni::{CniResult, Request};
-use devices::{MadeRail, Site, rdma};
+use devices::{RailUndo, Site, rdma};
 use netlink::{Link, Rtnetlink};
 use routing::{self, PodNic, RoutingUndo, result};
 use state::{Dirs, Lock};
 
 use super::link::Step;
-use super::undo::RailRecord;
 use super::{PLUGIN, Rail, RailsUndo, detection, require_rdma};
 
 /// ADD of all rails, or of none.
@@ -48,8 +47,8 @@ impl Rail {
         plugin.map_or(Ok(()), |plugin| ipam.require(&self.request, plugin))
     }
 
-    fn planned(&self, step: &Step<'_>) -> Result<MadeRail, Error> {
-        Ok(MadeRail {
+    fn planned(&self, step: &Step<'_>) -> Result<RailUndo, Error> {
+        Ok(RailUndo {
             ifname: self.ifname().to_owned(),
             ipam: self.request.config.ipam_type.clone(),
             parts: step.planned(&self.request)?,
@@ -110,9 +109,8 @@ impl Build<'_> {
     fn links(&mut self, adding: &mut Adding<RailsUndo>) -> Result<Vec<Link>, Error> {
         let _locks = self.lock_and_plan(adding)?;
         let mut links = Vec::with_capacity(self.rails.len());
-        for (position, (rail, step)) in self.rails.iter().zip(&mut self.steps).enumerate() {
-            let mut record = RailRecord { key: key_of(&rail.request)?, position, adding: &mut *adding };
-            links.push(step.attach(&mut self.site, &mut record)?);
+        for (position, (rail, step)) in self.rails.iter().zip(&self.steps).enumerate() {
+            links.push(step.attach(&rail.request, position, &mut self.site, adding)?);
         }
         Ok(links)
     }

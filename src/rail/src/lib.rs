@@ -9,7 +9,6 @@ mod del;
 mod link;
 mod undo;
 mod unrecorded;
-mod vf;
 
 pub use add::add;
 pub use check::{check, devices_on_record, status};

@@ -1,14 +1,14 @@
 use attach::locks::LockFile;
-use attach::{Error, key_of, not_available};
+use attach::{Adding, Error, Failure, key_of, not_available};
 use cni::{Interface, Request};
-use devices::rdma::{Policy, require_exclusive};
-use devices::vf::{PreparedVf, VfSpec};
-use devices::{MadeRail, Part, Site};
+use devices::rdma::{self, Policy, PreparedRdma, require_exclusive};
+use devices::vf::{self, Device, PreparedVf, VfSpec};
+use devices::{Owner, RailUndo, Site, StepUndo};
 use links::child::{self, Child, PodLink};
 use netlink::{Link, Rtnetlink};
 
-use super::undo::RailRecord;
-use super::vf;
+use super::PLUGIN;
+use super::undo::RailsUndo;
 
 /// What a rail's interface is to be, as the config of its plugin says.
 pub enum LinkSpec {
@@ -27,7 +27,14 @@ impl LinkSpec {
                 child.require_parent_free(&mut site.host)?;
                 Ok(Step::Child(Box::new(child)))
             }
-            Self::Vf(spec) => Ok(Step::Vf(Box::new(vf::find(spec, site)?))),
+            Self::Vf(spec) => {
+                if spec.has_rdma() {
+                    site.rdma.require_exclusive()?;
+                }
+                let vf = PreparedVf::find(spec)?;
+                require_interface(vf.device())?;
+                Ok(Step::Vf(Box::new(vf)))
+            }
         }
     }
 
@@ -35,12 +42,18 @@ impl LinkSpec {
     pub(super) fn differences(
         &self,
         rail: &Request,
-        made: &MadeRail,
+        made: &RailUndo,
         site: &mut Site,
     ) -> Result<Vec<String>, cni::Error> {
         match self {
             Self::Child(kind) => child::differences(rail, kind.as_ref(), &mut site.host, &mut site.pod),
-            Self::Vf(spec) => vf::differences(spec, rail, made, site),
+            Self::Vf(spec) => {
+                let mut found = vf::differences(rail, spec, made.vf(), &mut site.host, &mut site.pod)?;
+                if let (Some(_), Some(undo)) = (&spec.rdma, made.rdma()) {
+                    found.extend(rdma::of_device(undo, &site.pod)?);
+                }
+                Ok(found)
+            }
         }
     }
 
@@ -65,9 +78,9 @@ pub(super) enum Step<'a> {
 
 impl Step<'_> {
     /// How to undo it, where that is known without a lock.
-    pub(super) fn planned(&self, rail: &Request) -> Result<Vec<Part>, Error> {
+    pub(super) fn planned(&self, rail: &Request) -> Result<Vec<StepUndo>, Error> {
         match self {
-            Self::Child(child) => Ok(vec![Part::Child(PodLink::planned(&key_of(rail)?, child, None))]),
+            Self::Child(child) => Ok(vec![StepUndo::Child(PodLink::planned(&key_of(rail)?, child, None))]),
             Self::Vf(_) => Ok(Vec::new()),
         }
     }
@@ -81,23 +94,45 @@ impl Step<'_> {
     }
 
     /// Looks once more, now that nobody else acts; how to undo all that [`attach`](Self::attach) does.
-    pub(super) fn plan_locked(&mut self, rail: &Request, site: &mut Site) -> Result<Vec<Part>, Error> {
+    pub(super) fn plan_locked(&mut self, rail: &Request, site: &mut Site) -> Result<Vec<StepUndo>, Error> {
         match self {
             Self::Child(_) => self.planned(rail),
-            Self::Vf(vf) => vf::prepare(vf, rail, site),
+            Self::Vf(vf) => {
+                let key = key_of(rail)?;
+                vf.prepare(site)?;
+                let undo = StepUndo::from(vf.undo(rail, key.clone(), site.pod.netns.path()));
+                let rdma = vf.rdma().map(|rdma| StepUndo::Rdma(rdma.undo(key, &site.pod)));
+                Ok([undo].into_iter().chain(rdma).collect())
+            }
         }
     }
 
-    /// Brings the interface into the pod, complete and under its name.
-    pub(super) fn attach(&mut self, site: &mut Site, record: &mut RailRecord<'_>) -> Result<Link, Error> {
+    /// Brings the interface into the pod, complete and under its name. `position` is that of the rail in the record.
+    pub(super) fn attach(
+        &self,
+        rail: &Request,
+        position: usize,
+        site: &mut Site,
+        adding: &mut Adding<RailsUndo>,
+    ) -> Result<Link, Error> {
+        let key = key_of(rail)?;
         match self {
             Self::Child(child) => {
-                let ifname = record.key.ifname.clone();
-                let link = child.create(&mut site.host, &mut site.pod, &ifname, record)?;
-                record.set(|made| made.child_mut().into_iter().for_each(|undo| undo.made(&link)));
+                let mut undo = PodLink::planned(&key, child, None);
+                let persist = &mut |undo: &PodLink| adding.persist(|made| made.set_child(position, undo));
+                let link = child.create(&mut site.host, &mut site.pod, &key, &mut undo, persist)?;
+                adding.set(|made| made.set_child(position, &undo));
                 Ok(link)
             }
-            Self::Vf(vf) => vf::move_to_pod(vf, site, record),
+            Self::Vf(vf) => {
+                let owner = Owner::new(PLUGIN, key, Some(adding.key()), &site.pod.netns)?;
+                let vanished = || Failure::Vanished { ifname: owner.key.ifname.clone() };
+                let link = vf.move_to_pod(&owner, site)?.ok_or_else(vanished)?;
+                adding.set(|made| made.set_vf(position, link.index));
+                // After its interface: a RoCE port needs that in the same namespace.
+                vf.rdma().map_or(Ok(()), |rdma| rdma.move_to_pod(&owner, &site.dirs, &site.pod))?;
+                Ok(link)
+            }
         }
     }
 
@@ -115,7 +150,23 @@ impl Step<'_> {
     }
 
     /// Leaves what others look for once all is done.
-    pub(super) fn finish(&self, rail: &Request, site: &Site, made: &MadeRail) -> Result<(), Error> {
-        if let Self::Vf(vf) = self { vf::save(vf, rail, site, made) } else { Ok(()) }
+    pub(super) fn finish(&self, rail: &Request, site: &Site, made: &RailUndo) -> Result<(), Error> {
+        if let (Self::Vf(vf), Some(undo)) = (self, made.vf()) {
+            vf.save(&site.dirs, rail, undo)?;
+        }
+        made.rdma().map_or(Ok(()), |undo| PreparedRdma::save(&site.dirs, undo))
     }
+}
+
+/// Addresses and routes are what a rail is for.
+fn require_interface(device: &Device) -> Result<(), cni::Error> {
+    if !device.is_userspace() {
+        return Ok(());
+    }
+    let driver = device.driver().unwrap_or_default();
+    Err(cni::Error::invalid_config(format!(
+        "deviceID \"{}\": its driver {driver} gives it to user space, so it has no interface for a rail: use `sriov` or \
+         `ib-sriov`, or bind its kernel driver",
+        device.id()
+    )))
 }

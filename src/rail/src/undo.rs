@@ -1,18 +1,13 @@
-use attach::{Adding, Error, Undo, UndoContext};
+use attach::{Error, Undo, UndoContext};
 use cni::CniResult;
-use devices::{MadeRail, Owner, Part};
-use links::child::{LinkRecord, PodLink, delete_all, staging_name};
-use netlink::Link;
-use netns::NetNs;
+use devices::{RailUndo, StepUndo};
+use links::child::{PodLink, delete_all};
 use serde::{Deserialize, Serialize};
-use state::AttachmentKey;
-
-use super::PLUGIN;
 
 /// How to undo an attachment, and what CHECK compares with.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct RailsUndo {
-    pub(super) rails: Vec<MadeRail>,
+    pub(super) rails: Vec<RailUndo>,
     pub(super) routing: Vec<routing::RoutingUndo>,
     /// One for each rail, once all is done.
     pub(super) results: Vec<CniResult>,
@@ -39,8 +34,22 @@ impl RailsUndo {
         self.rails.iter().filter_map(|rail| Some((rail.ifname.clone(), rail.vf()?.device.clone()))).collect()
     }
 
+    /// Keeps in mind what the link of a rail has come to be.
+    pub(super) fn set_child(&mut self, position: usize, link: &PodLink) {
+        if let Some(child) = self.rails[position].child_mut() {
+            child.clone_from(link);
+        }
+    }
+
+    /// And which index its VF has there.
+    pub(super) fn set_vf(&mut self, position: usize, index: u32) {
+        if let Some(vf) = self.rails[position].vf_mut() {
+            vf.index = Some(index);
+        }
+    }
+
     fn children(&self) -> impl Iterator<Item = &PodLink> {
-        self.rails.iter().filter_map(MadeRail::child)
+        self.rails.iter().filter_map(RailUndo::child)
     }
 }
 
@@ -56,7 +65,7 @@ impl Undo for RailsUndo {
     }
 
     fn ipams(&self) -> Vec<(String, String)> {
-        let named = |rail: &MadeRail| Some((rail.ifname.clone(), rail.ipam.clone()?));
+        let named = |rail: &RailUndo| Some((rail.ifname.clone(), rail.ipam.clone()?));
         self.rails.iter().filter_map(named).collect()
     }
 
@@ -64,51 +73,9 @@ impl Undo for RailsUndo {
     fn silences(&self) -> bool {
         let mut parts = self.rails.iter().flat_map(|rail| &rail.parts);
         parts.all(|part| match part {
-            Part::Child(link) => link.silences(),
-            Part::Rdma(_) => true,
-            Part::Sriov(_) | Part::IbSriov(_) => false,
+            StepUndo::Child(link) => link.silences(),
+            StepUndo::Rdma(_) => true,
+            StepUndo::Sriov(_) | StepUndo::IbSriov(_) => false,
         })
-    }
-}
-
-/// One rail's part of the record of all, while the rail is attached.
-pub(super) struct RailRecord<'a> {
-    pub(super) key: AttachmentKey,
-    pub(super) position: usize,
-    pub(super) adding: &'a mut Adding<RailsUndo>,
-}
-
-impl RailRecord<'_> {
-    /// On whose behalf a device is taken.
-    pub(super) fn owner(&self, pod: &NetNs) -> Result<Owner, Error> {
-        Owner::new(PLUGIN, self.key.clone(), Some(self.adding.key()), pod)
-    }
-
-    /// Writes down more to undo, before it is done.
-    fn persist(&mut self, change: impl FnOnce(&mut MadeRail)) -> Result<(), Error> {
-        let position = self.position;
-        self.adding.persist(|made| change(&mut made.rails[position]))
-    }
-
-    /// Keeps in mind what helps the undo and is not needed for it.
-    pub(super) fn set(&mut self, change: impl FnOnce(&mut MadeRail)) {
-        let position = self.position;
-        self.adding.set(|made| change(&mut made.rails[position]));
-    }
-}
-
-impl LinkRecord for RailRecord<'_> {
-    fn staged(&self) -> Option<String> {
-        self.adding.undo().rails[self.position].child()?.staged.clone()
-    }
-
-    fn stage(&mut self) -> Result<String, Error> {
-        let name = staging_name(&self.key);
-        self.persist(|made| made.child_mut().into_iter().for_each(|undo| undo.staged = Some(name.clone())))?;
-        Ok(name)
-    }
-
-    fn made(&mut self, link: &Link) -> Result<(), Error> {
-        self.persist(|made| made.child_mut().into_iter().for_each(|undo| undo.made(link)))
     }
 }

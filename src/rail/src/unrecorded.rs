@@ -3,7 +3,7 @@
 use attach::{Error, UndoContext, identity, key_of};
 use cni::{CniResult, Request};
 use devices::vf::{self, VfKind};
-use devices::{MadeRail, Part, rdma};
+use devices::{RailUndo, StepUndo, rdma};
 use links::child::PodLink;
 
 use super::RailsUndo;
@@ -15,7 +15,7 @@ impl RailsUndo {
         for rail in rails {
             let kind = VfKind::of_plugin(&rail.config.plugin_type);
             let parts = kind.map_or(Ok(Vec::new()), |kind| of_vf(kind, rail, context))?;
-            made.rails.push(MadeRail { ifname: rail.env.ifname.clone(), ipam: None, parts });
+            made.rails.push(RailUndo { ifname: rail.env.ifname.clone(), ipam: None, parts });
         }
         Ok(made)
     }
@@ -36,7 +36,7 @@ impl RailsUndo {
             let addresses = given.unwrap_or_default().iter().map(|address| address.net.addr()).collect();
             self.routing.push(routing::RoutingUndo::without_record(key_of(rail)?, netns.clone(), addresses));
             if VfKind::of_plugin(&rail.config.plugin_type).is_none() {
-                made.parts.push(Part::Child(PodLink::named(
+                made.parts.push(StepUndo::Child(PodLink::named(
                     &rail.env.ifname,
                     &rail.config.plugin_type,
                     None,
@@ -47,13 +47,13 @@ impl RailsUndo {
     }
 }
 
-fn of_vf(kind: VfKind, rail: &Request, context: &mut UndoContext) -> Result<Vec<Part>, Error> {
+fn of_vf(kind: VfKind, rail: &Request, context: &mut UndoContext) -> Result<Vec<StepUndo>, Error> {
     let key = key_of(rail)?;
     let netns = rail.env.netns.clone().unwrap_or_default();
-    let vf = vf::find_unrecorded(kind, &key, &netns, context)?.map(Part::from);
+    let vf = vf::find_unrecorded(kind, &key, &netns, context)?.map(StepUndo::from);
     let rdma = match kind {
         VfKind::Ethernet => rdma::find_unrecorded(&context.dirs, &key, netns, context.pod.as_mut())?,
         VfKind::InfiniBand => None,
     };
-    Ok(vf.into_iter().chain(rdma.map(Part::Rdma)).collect())
+    Ok(vf.into_iter().chain(rdma.map(StepUndo::Rdma)).collect())
 }

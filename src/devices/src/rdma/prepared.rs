@@ -9,7 +9,7 @@ use super::rdma_cni::RdmaCniCache;
 use super::undo::holders;
 use super::{Error, Policy, RdmaSpec, RdmaUndo, device_info, require_exclusive};
 use crate::claim::Owner;
-use crate::part::Parts;
+use crate::rail::RailsOnRecord;
 use crate::vf::{Device, Id};
 
 /// The RDMA device of a VF, found fit for an ADD, whose caller has the VF's lock: the steps, in their order, of every
@@ -83,7 +83,7 @@ fn is_missing(path: &Path) -> bool {
 fn reclaim(dirs: &Dirs, id: &Id) -> Result<(), attach::Error> {
     let holders = holders(dirs);
     holders.require_free(id)?;
-    holders.reclaim(id, Parts::rdma, |undo: &RdmaUndo, context| {
+    holders.reclaim(id, RailsOnRecord::rdma, |undo: &RdmaUndo, context| {
         undo.undo_locked(id, context).map(|()| Vec::new())
     })
 }

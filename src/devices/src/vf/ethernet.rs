@@ -105,8 +105,8 @@ impl Special for Ethernet {
     }
 
     fn in_user_space(&self, vf: &PreparedVf<'_>) -> (Option<HwAddr>, Option<u32>) {
-        let before = vf.before.and_then(|before| before.mac).filter(|mac| !mac.is_zero());
-        (vf.wanted.mac.or(before), vf.pf.as_ref().map(|pf| pf.mtu))
+        let before = vf.pf.as_ref().and_then(|pf| pf.before.mac).filter(|mac| !mac.is_zero());
+        (vf.wanted.mac.or(before), vf.pf.as_ref().map(|pf| pf.link.mtu))
     }
 
     fn differences(&self, wanted: &VfSpec, link: &Link) -> Vec<String> {

@@ -112,7 +112,7 @@ impl Special for InfiniBand {
     /// Only what is to change is put back.
     fn complete(&self, vf: &PreparedVf<'_>, undo: &mut VfUndo) {
         let change = &vf.wanted.attributes;
-        undo.before = vf.before.map(|before| Attributes {
+        undo.before = undo.before.map(|before| Attributes {
             link_state: before.link_state.filter(|_| change.link_state.is_some()),
             node_guid: before.node_guid.filter(|_| change.node_guid.is_some()),
             port_guid: before.port_guid.filter(|_| change.port_guid.is_some()),

@@ -9,7 +9,7 @@ use sysfs::Root;
 
 use super::{Device, Error, Id, VfKind, VfUndo, caches};
 use crate::holders::{Holders, is_alive};
-use crate::part::Parts;
+use crate::rail::RailsOnRecord;
 
 /// Whose the device is now, so that an undo must not touch it: a claim or an allocation names another pod that lives. `netns`
 /// is empty where nobody has said which pod it is about.
@@ -39,7 +39,7 @@ pub(super) fn reclaim(kind: VfKind, dirs: &Dirs, id: &Id) -> Result<(), attach::
     // The last user first: what it found, the one before had left.
     let claimed = holders.cache(id)?;
     repair(kind, dirs, id, claimed.as_deref())?;
-    holders.reclaim(id, Parts::vf, |undo: &VfUndo, context| undo.undo_locked(id, context))?;
+    holders.reclaim(id, RailsOnRecord::vf, |undo: &VfUndo, context| undo.undo_locked(id, context))?;
     if claimed.is_some() {
         repair(kind, dirs, id, None)?;
     }

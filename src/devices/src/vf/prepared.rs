@@ -25,11 +25,24 @@ pub struct PreparedVf<'a> {
     pub(super) link: Option<Link>,
     netdev: Option<Netdev>,
     /// `None` without a PF.
-    pub(super) before: Option<Attributes>,
-    pub(super) pf: Option<Link>,
+    pub(super) pf: Option<PfView>,
     pub(super) rdma: Option<RdmaBefore>,
     /// Its RDMA device, if that is to be moved besides.
     moves: Option<PreparedRdma<'a>>,
+}
+
+/// A VF as its PF had it before.
+#[derive(Debug)]
+pub(super) struct PfView {
+    /// The PF's interface.
+    pub(super) link: Link,
+    pub(super) before: Attributes,
+}
+
+impl PfView {
+    fn of(admin: &Admin<'_>, host: &mut Rtnetlink) -> Result<Self, attach::Error> {
+        Ok(Self { link: admin.link().clone(), before: admin.read(host)? })
+    }
 }
 
 impl<'a> PreparedVf<'a> {
@@ -42,7 +55,6 @@ impl<'a> PreparedVf<'a> {
             driver_override: None,
             link: None,
             netdev: None,
-            before: None,
             pf: None,
             rdma: None,
             moves: None,
@@ -69,20 +81,14 @@ impl<'a> PreparedVf<'a> {
             require_alone(&device, link)?;
             require_unaddressed(link, host)?;
         }
-        let (pf, before) = match device.pf() {
-            Some(pf) => {
-                let admin = Admin::open(device.id(), pf, host)?;
-                (Some(admin.link().clone()), Some(admin.read(host)?))
-            }
-            None => (None, None),
-        };
-        require_mtu(wanted, pf.as_ref().or(link.as_ref()))?;
+        let pf = device.pf().map(|pf| PfView::of(&Admin::open(device.id(), pf, host)?, host)).transpose()?;
+        require_mtu(wanted, pf.as_ref().map(|pf| &pf.link).or(link.as_ref()))?;
         let driver_override = device.driver_override()?;
         let netdev = link.as_ref().map(Netdev::of).transpose()?;
         let rdma = special.rdma(&device)?;
         let find = |wanted| PreparedRdma::find(&site.dirs, device.clone(), wanted, &mut site.rdma);
         let moves = wanted.rdma.as_ref().map(find).transpose()?;
-        *self = Self { wanted, device, driver_override, link, netdev, before, pf, rdma, moves };
+        *self = Self { wanted, device, driver_override, link, netdev, pf, rdma, moves };
         Ok(())
     }
 
@@ -102,7 +108,7 @@ impl<'a> PreparedVf<'a> {
             driver: self.device.driver().map(str::to_owned),
             driver_override: self.driver_override.clone(),
             netdev: self.netdev.clone(),
-            before: self.before,
+            before: self.pf.as_ref().map(|pf| pf.before),
             ipam: request.config.ipam_type.clone(),
             ..VfUndo::of(self.wanted.kind, key, self.device.id(), netns.to_owned())
         };
@@ -120,7 +126,7 @@ impl<'a> PreparedVf<'a> {
     }
 
     fn administer(&self, host: &mut Rtnetlink) -> Result<(), attach::Error> {
-        let (Some(pf), Some(link), Some(before)) = (self.device.pf(), &self.pf, &self.before) else {
+        let Some((pf, PfView { link, before })) = self.device.pf().zip(self.pf.as_ref()) else {
             return Ok(());
         };
         let admin = Admin::at(self.device.id(), pf, link.clone());
@@ -130,7 +136,7 @@ impl<'a> PreparedVf<'a> {
 
     /// The PF's interface, and the VF's number there.
     pub(super) fn on_pf(&self) -> Option<(&str, u32)> {
-        self.pf.as_ref().zip(self.device.pf()).map(|(link, pf)| (link.name.as_str(), pf.vf))
+        self.pf.as_ref().zip(self.device.pf()).map(|(seen, pf)| (seen.link.name.as_str(), pf.vf))
     }
 
     /// As the result has it. On `InfiniBand` the GUIDs are in the address: its last 8 bytes.

@@ -52,10 +52,11 @@ impl Build<'_> {
     }
 
     fn build(&mut self, adding: &mut Adding<PodLink>) -> Result<CniResult, cni::Error> {
-        let ifname = &self.request.env.ifname;
-        let link = self.child.create(&mut self.host, &mut self.pod, ifname, adding)?;
+        let (key, mut undo) = (adding.key().clone(), adding.undo().clone());
+        let persist = &mut |undo: &PodLink| adding.persist(|recorded| recorded.clone_from(undo));
+        let link = self.child.create(&mut self.host, &mut self.pod, &key, &mut undo, persist)?;
         // By its name alone nobody finds it once the pod has renamed it.
-        adding.persist(|undo| undo.made(&link))?;
+        adding.persist(|recorded| *recorded = undo)?;
         advertisements::set(&self.pod, &[(&link, self.accept_ra)])?;
         let mut result = self.addresses()?;
         // Before it has them: the pod may take it away meanwhile.

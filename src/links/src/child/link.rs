@@ -2,8 +2,10 @@ use attach::{Error, Failure, Pod, require_free};
 use cni::CniResult;
 use netlink::link::NewKind;
 use netlink::{HwAddr, Link, LinkChange, NewLink, Rtnetlink};
+use state::AttachmentKey;
 
-use super::{LinkRecord, Parent};
+use super::pod_link::staging_name;
+use super::{Parent, PodLink};
 use crate::whole;
 
 /// The link to be made.
@@ -44,32 +46,33 @@ pub(super) fn delete(index: u32, route: &mut Rtnetlink) -> Result<(), Error> {
 }
 
 impl Child {
-    /// Makes the link where it belongs, complete and under its final name.
+    /// Makes the link of `key` where it belongs, complete and under its final name. `undo` is what the record has of it; `persist`
+    /// writes down what it comes to be meanwhile.
     pub fn create(
         &self,
         host: &mut Rtnetlink,
         pod: &mut Pod,
-        ifname: &str,
-        record: &mut dyn LinkRecord,
+        key: &AttachmentKey,
+        undo: &mut PodLink,
+        persist: &mut dyn FnMut(&PodLink) -> Result<(), Error>,
     ) -> Result<Link, Error> {
-        let link = match self.create_at_once(host, pod, ifname, record)? {
+        let made = if undo.staged.is_some() { None } else { self.create_at_once(host, pod, &key.ifname)? };
+        let link = match made {
             Some(link) => link,
-            None => self.create_staged(host, pod, ifname, record)?,
+            None => self.create_staged(host, pod, key, undo, persist)?,
         };
-        self.with_mtu(link, pod)
+        let link = self.with_mtu(link, pod)?;
+        undo.made(&link);
+        Ok(link)
     }
 
-    /// `None` for one that is to have another name first: its record says so, or a kernel refuses names that the host has.
+    /// `None` for one that is to have another name first: a kernel refuses names that the host has.
     fn create_at_once(
         &self,
         host: &mut Rtnetlink,
         pod: &mut Pod,
         ifname: &str,
-        record: &dyn LinkRecord,
     ) -> Result<Option<Link>, Error> {
-        if record.staged().is_some() {
-            return Ok(None);
-        }
         match self.create_as(host, pod, ifname) {
             Err(error) if is_taken(&error) => require_free(pod, ifname).map(|()| None),
             other => other.map(Some),
@@ -81,15 +84,21 @@ impl Child {
         &self,
         host: &mut Rtnetlink,
         pod: &mut Pod,
-        ifname: &str,
-        record: &mut dyn LinkRecord,
+        key: &AttachmentKey,
+        undo: &mut PodLink,
+        persist: &mut dyn FnMut(&PodLink) -> Result<(), Error>,
     ) -> Result<Link, Error> {
-        let staged = record.staged().map_or_else(|| record.stage(), Ok)?;
-        let link = self.create_as(host, pod, &staged)?;
-        record.made(&link)?;
-        let name = Some(ifname.to_owned());
-        pod.netlink.set_link(link.index, &LinkChange { name, ..LinkChange::default() })?;
-        Ok(Link { name: ifname.to_owned(), ..link })
+        let name = staging_name(key);
+        if undo.staged.as_ref() != Some(&name) {
+            undo.staged = Some(name.clone());
+            persist(undo)?;
+        }
+        let link = self.create_as(host, pod, &name)?;
+        undo.made(&link);
+        persist(undo)?;
+        let change = LinkChange { name: Some(key.ifname.clone()), ..LinkChange::default() };
+        pod.netlink.set_link(link.index, &change)?;
+        Ok(Link { name: key.ifname.clone(), ..link })
     }
 
     /// Up to Linux 6.13 the kernel looks for the new name in the namespace of the socket, and finds the host's own eth0

@@ -2,7 +2,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use attach::wait::here as wait_here;
-use attach::{Adding, Error, Undo, UndoContext};
+use attach::{Error, Undo, UndoContext};
 use netlink::{HwAddr, Link, Rtnetlink};
 use serde::{Deserialize, Serialize};
 use state::AttachmentKey;
@@ -34,32 +34,6 @@ pub struct PodLink {
     pub marks: Option<Marks>,
     /// The IPAM plugin that gave its addresses.
     pub ipam: Option<String>,
-}
-
-/// The record of a link that is being made.
-pub trait LinkRecord {
-    /// The name in the record under which it is to be made, if that is not its final one.
-    fn staged(&self) -> Option<String>;
-    /// Writes down such a name before there is a link of it.
-    fn stage(&mut self) -> Result<String, Error>;
-    /// Writes down what it is known by, before it gets its final name.
-    fn made(&mut self, link: &Link) -> Result<(), Error>;
-}
-
-impl LinkRecord for Adding<PodLink> {
-    fn staged(&self) -> Option<String> {
-        self.undo().staged.clone()
-    }
-
-    fn stage(&mut self) -> Result<String, Error> {
-        let name = staging_name(self.key());
-        self.persist(|undo| undo.staged = Some(name.clone()))?;
-        Ok(name)
-    }
-
-    fn made(&mut self, link: &Link) -> Result<(), Error> {
-        self.persist(|undo| undo.made(link))
-    }
 }
 
 impl Undo for PodLink {
@@ -149,7 +123,7 @@ impl PodLink {
 }
 
 /// The same for every try of an attachment, and another for every attachment.
-pub fn staging_name(key: &AttachmentKey) -> String {
+pub(super) fn staging_name(key: &AttachmentKey) -> String {
     let mut hasher = DefaultHasher::new();
     key.hash(&mut hasher);
     format!("rail{:011x}", hasher.finish() >> 20)

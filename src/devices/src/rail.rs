@@ -9,7 +9,7 @@ use crate::vf::{VfKind, VfUndo};
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "each is named after its plugin")]
-pub enum Part {
+pub enum StepUndo {
     Child(PodLink),
     Sriov(VfUndo),
     Rdma(RdmaUndo),
@@ -18,26 +18,26 @@ pub enum Part {
 
 /// One rail of an attachment of several, as its record has it.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct MadeRail {
+pub struct RailUndo {
     /// Its interface.
     pub ifname: String,
     /// The IPAM plugin that gave its addresses.
     pub ipam: Option<String>,
     /// In the order in which they were done.
-    pub parts: Vec<Part>,
+    pub parts: Vec<StepUndo>,
 }
 
 /// What the record of such an attachment says of devices; the rest of it is not read.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Parts {
-    rails: Vec<MadeRail>,
+pub(crate) struct RailsOnRecord {
+    rails: Vec<RailUndo>,
 }
 
-impl Parts {
+impl RailsOnRecord {
     /// The undo of the VF.
     pub(crate) fn vf(self, device: &str) -> Option<VfUndo> {
         self.find(|part| match part {
-            Part::Sriov(undo) | Part::IbSriov(undo) if undo.device == device => Some(undo),
+            StepUndo::Sriov(undo) | StepUndo::IbSriov(undo) if undo.device == device => Some(undo),
             _ => None,
         })
     }
@@ -45,21 +45,21 @@ impl Parts {
     /// The undo of the VF's RDMA device.
     pub(crate) fn rdma(self, device: &str) -> Option<RdmaUndo> {
         self.find(|part| match part {
-            Part::Rdma(undo) if undo.device == device => Some(undo),
+            StepUndo::Rdma(undo) if undo.device == device => Some(undo),
             _ => None,
         })
     }
 
-    fn find<U>(self, pick: impl FnMut(Part) -> Option<U>) -> Option<U> {
+    fn find<U>(self, pick: impl FnMut(StepUndo) -> Option<U>) -> Option<U> {
         self.rails.into_iter().flat_map(|rail| rail.parts).find_map(pick)
     }
 }
 
-impl MadeRail {
+impl RailUndo {
     /// Its VF, if it is one.
     pub fn vf(&self) -> Option<&VfUndo> {
         self.parts.iter().find_map(|part| match part {
-            Part::Sriov(undo) | Part::IbSriov(undo) => Some(undo),
+            StepUndo::Sriov(undo) | StepUndo::IbSriov(undo) => Some(undo),
             _ => None,
         })
     }
@@ -67,28 +67,30 @@ impl MadeRail {
     /// As [`vf`](Self::vf).
     pub fn vf_mut(&mut self) -> Option<&mut VfUndo> {
         self.parts.iter_mut().find_map(|part| match part {
-            Part::Sriov(undo) | Part::IbSriov(undo) => Some(undo),
+            StepUndo::Sriov(undo) | StepUndo::IbSriov(undo) => Some(undo),
             _ => None,
         })
     }
 
     /// The RDMA device that went with it.
     pub fn rdma(&self) -> Option<&RdmaUndo> {
-        self.parts.iter().find_map(|part| if let Part::Rdma(undo) = part { Some(undo) } else { None })
+        self.parts.iter().find_map(|part| if let StepUndo::Rdma(undo) = part { Some(undo) } else { None })
     }
 
     /// The link that was made for it, if it is one.
     pub fn child(&self) -> Option<&PodLink> {
-        self.parts.iter().find_map(|part| if let Part::Child(link) = part { Some(link) } else { None })
+        self.parts.iter().find_map(|part| if let StepUndo::Child(link) = part { Some(link) } else { None })
     }
 
     /// As [`child`](Self::child).
     pub fn child_mut(&mut self) -> Option<&mut PodLink> {
-        self.parts.iter_mut().find_map(|part| if let Part::Child(link) = part { Some(link) } else { None })
+        self.parts
+            .iter_mut()
+            .find_map(|part| if let StepUndo::Child(link) = part { Some(link) } else { None })
     }
 }
 
-impl From<VfUndo> for Part {
+impl From<VfUndo> for StepUndo {
     fn from(undo: VfUndo) -> Self {
         match undo.kind() {
             VfKind::Ethernet => Self::Sriov(undo),
@@ -97,7 +99,7 @@ impl From<VfUndo> for Part {
     }
 }
 
-impl Part {
+impl StepUndo {
     /// Puts back what the step did. Links that were made go together, by [`delete_all`](links::child::delete_all).
     pub fn undo(&self, context: &mut UndoContext) -> Result<(), Error> {
         match self {
