@@ -20,12 +20,12 @@ struct Keys {
 }
 
 /// Whether the network asks for them.
-pub fn asked_for(config: &cni::Config) -> Result<bool, cni::Error> {
+pub(crate) fn asked_for(config: &cni::Config) -> Result<bool, cni::Error> {
     Ok(config.decode::<Keys>()?.accept_ra)
 }
 
 /// Has each link hear or ignore them; to be done before one is up, when it asks for them.
-pub fn set(pod: &Pod, links: &[(&Link, bool)]) -> Result<(), Error> {
+pub(crate) fn set(pod: &Pod, links: &[(&Link, bool)]) -> Result<(), Error> {
     pod.netns.run(|| links.iter().try_for_each(|(link, accept)| set_one(link, *accept)))?
 }
 
@@ -47,7 +47,7 @@ fn write(link: &Link, name: &str, value: &str) -> Result<(), Error> {
 }
 
 /// Waits for the addresses that they bring, so that they are ruled as the others are. One that comes later is not.
-pub fn wait(pod: &mut Pod, links: &[(&Link, bool)]) -> Result<(), Error> {
+pub(crate) fn wait(pod: &mut Pod, links: &[(&Link, bool)]) -> Result<(), Error> {
     let asked: Vec<&Link> = links.iter().filter(|(_, accept)| *accept).map(|(link, _)| *link).collect();
     if asked.is_empty() {
         return Ok(());

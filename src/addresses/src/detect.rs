@@ -15,17 +15,9 @@ use netlink::{Link, LinkFlags};
 
 use crate::Failure;
 
-pub use conflict::{Candidate, avoid_conflicts};
-pub use gateway::require_gateways;
+pub(crate) use conflict::avoid_conflicts;
+pub(crate) use gateway::require_gateways;
 pub use settings::Settings;
-
-/// The addresses of one link, with what the network wants to have detected before and after.
-pub fn configure(pod: &mut Pod, mut candidate: Candidate<'_, '_>) -> Result<(), cni::Error> {
-    avoid_conflicts(pod, std::slice::from_mut(&mut candidate))?;
-    let Candidate { link, settings, result, .. } = candidate;
-    crate::configure(pod, link, result)?;
-    Ok(require_gateways(pod, &[(link, result, settings)])?)
-}
 
 /// Refuses a link on which nobody can be asked. It is up: before that an ipvlan does not say so
 /// (`ipvlan_open`).

@@ -1,12 +1,13 @@
 //! The addresses and routes of a result, on a link in the pod.
 
-pub mod advertisements;
+mod advertisements;
 pub mod announce;
 mod busy;
 mod check;
 mod dad;
 pub mod detect;
 mod error;
+mod give;
 mod metric;
 mod refusal;
 
@@ -18,20 +19,16 @@ use netlink::{Address, Batch, Link, Route};
 
 pub use check::{differences, result_differences};
 pub use error::Failure;
+pub use give::{Candidate, Options, give};
 pub use metric::metric;
 
 /// Marks what this suite adds to routing (`RTA_PROTOCOL`, `FRA_PROTOCOL`) and addresses (`IFA_PROTO`), so that anyone
 /// can tell it from the rest.
 pub const PROTOCOL: u8 = 211;
 
-/// Gives the link its addresses, brings it up, which announces them, and adds the routes; then waits for duplicate
-/// address detection if there is an IPv6 gateway to be reached from an address.
-pub fn configure(pod: &mut Pod, link: &Link, result: &CniResult) -> Result<(), Error> {
-    configure_all(pod, &[(link, result)])
-}
-
-/// As [`configure`], of several links at once: one batch of requests, and one wait for all.
-pub fn configure_all(pod: &mut Pod, links: &[(&Link, &CniResult)]) -> Result<(), Error> {
+/// Gives links their addresses, brings them up, which announces them, and adds the routes, in one batch of requests; then waits for
+/// duplicate address detection where there is an IPv6 gateway to be reached from an address.
+pub(crate) fn configure_all(pod: &mut Pod, links: &[(&Link, &CniResult)]) -> Result<(), Error> {
     prepare(pod, links)?;
     let mut batch = pod.netlink.batch();
     for (link, result) in links {
@@ -51,8 +48,8 @@ fn those<'a>(links: &[(&'a Link, &CniResult)], which: impl Fn(&CniResult) -> boo
     links.iter().filter(|(_, result)| which(result)).map(|(link, _)| *link).collect()
 }
 
-/// Whether the pod's lo has to have IPv6 for it, which [`configure`] sees to.
-pub fn has_ipv6(result: &CniResult) -> bool {
+/// Whether the pod's lo has to have IPv6 for it, which [`give`] sees to.
+pub(crate) fn has_ipv6(result: &CniResult) -> bool {
     result.ips.iter().any(|ip| ip.address.addr().is_ipv6())
 }
 

@@ -1,5 +1,4 @@
-use addresses::advertisements;
-use addresses::detect::{self, Candidate};
+use addresses::{Candidate, Options};
 use attach::ipam::Ipam;
 use attach::lease::{self, Lease};
 use attach::{Adding, Attachments, Error, Pod, key_of, locks, merge_dns, require_free};
@@ -10,14 +9,13 @@ use routing::{self, PodNic, RoutingUndo, result};
 use state::{Dirs, Lock};
 
 use super::link::Step;
-use super::{PLUGIN, Rail, RailsUndo, detection, require_rdma};
+use super::{PLUGIN, Rail, RailsUndo, require_rdma};
 
 /// ADD of all rails, or of none.
 pub fn add(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<CniResult, cni::Error> {
     let netns = request.env.require_netns()?;
-    let detection = detection(rails)?;
-    let accept_ra = rails.iter().map(|rail| advertisements::asked_for(&rail.request.config));
-    let accept_ra = accept_ra.collect::<Result<Vec<_>, _>>()?;
+    let options = rails.iter().map(|rail| Options::of(&rail.request.config));
+    let options = options.collect::<Result<Vec<_>, _>>()?;
     let pod = Pod::open(netns)?;
     let host = Rtnetlink::open().map_err(Error::from)?;
     let dirs = Dirs::from_env().map_err(Error::from)?;
@@ -38,7 +36,7 @@ pub fn add(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<CniResu
     let adding =
         prepared.begin(RailsUndo { rails: made.collect::<Result<_, _>>()?, ..RailsUndo::default() })?;
     let leases = rails.iter().map(|rail| Lease::from(&rail.request, ipam)).collect();
-    Build { rails, detection, accept_ra, site, steps, leases }.run(adding)
+    Build { rails, options, site, steps, leases }.run(adding)
 }
 
 impl Rail {
@@ -58,8 +56,7 @@ impl Rail {
 
 struct Build<'a> {
     rails: &'a [Rail],
-    detection: Vec<Option<detect::Settings>>,
-    accept_ra: Vec<bool>,
+    options: Vec<Options>,
     site: Site,
     steps: Vec<Step<'a>>,
     leases: Vec<Lease<'a>>,
@@ -79,23 +76,12 @@ impl Build<'_> {
         let links = self.links(adding)?;
         // Before they have them: the pod may take one away or rename it meanwhile.
         adding.persist(|made| made.promised(&results))?;
-        let hearing: Vec<_> = links.iter().zip(self.accept_ra.iter().copied()).collect();
-        advertisements::set(&self.site.pod, &hearing)?;
-        if results.iter().any(addresses::has_ipv6) {
-            adding.wake_lo(&self.site.pod)?;
-        }
-        self.avoid_conflicts(&links, &mut results)?;
+        self.addresses(adding, &links, &mut results)?;
         for (((rail, step), link), result) in self.rails.iter().zip(&self.steps).zip(&links).zip(&mut results)
         {
             result.interfaces = vec![step.interface(&rail.request, link, &self.site)];
             name_gateways(result);
         }
-        let configured: Vec<_> = links.iter().zip(&results).collect();
-        addresses::configure_all(&mut self.site.pod, &configured)?;
-        advertisements::wait(&mut self.site.pod, &hearing)?;
-        let asked: Vec<_> =
-            configured.iter().zip(&self.detection).map(|(&(link, result), of)| (link, result, *of)).collect();
-        detect::require_gateways(&mut self.site.pod, &asked)?;
         self.route(adding, &mut results)?;
         for ((rail, step), made) in self.rails.iter().zip(&self.steps).zip(&adding.undo().rails) {
             step.finish(&rail.request, &self.site, made)?;
@@ -133,18 +119,23 @@ impl Build<'_> {
         Ok(locks)
     }
 
-    fn avoid_conflicts(&mut self, links: &[Link], results: &mut [CniResult]) -> Result<(), cni::Error> {
-        let rails = links.iter().zip(&self.steps).zip(&self.detection).zip(&mut self.leases).zip(results);
+    fn addresses(
+        &mut self,
+        adding: &mut Adding<RailsUndo>,
+        links: &[Link],
+        results: &mut [CniResult],
+    ) -> Result<(), cni::Error> {
+        let rails = links.iter().zip(&self.steps).zip(&self.options).zip(&mut self.leases).zip(results);
         let mut candidates: Vec<_> = rails
-            .map(|((((link, step), settings), lease), result)| Candidate {
+            .map(|((((link, step), options), lease), result)| Candidate {
                 link,
                 parent: step.hears_for(),
-                settings: *settings,
+                options: *options,
                 lease,
                 result,
             })
             .collect();
-        detect::avoid_conflicts(&mut self.site.pod, &mut candidates)
+        addresses::give(&mut self.site.pod, &mut candidates, &mut |pod| adding.wake_lo(pod))
     }
 
     /// One look at the pod, one plan and one batch of changes for all rails.

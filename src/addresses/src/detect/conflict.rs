@@ -1,41 +1,25 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use attach::lease::Lease;
 use attach::{Error, Pod};
 use cni::CniResult;
-use netlink::{Address, Group, HwAddr, Link, Monitor};
+use netlink::{Address, Group, HwAddr, Monitor};
 
 use super::arp::Framing;
 use super::objectors::{self, Doubt};
 use super::probe::{Objection, Question, ask_all};
 use super::tuning::Tuning;
 use super::{Settings, require_arp};
-use crate::{Failure, announce};
+use crate::{Candidate, Failure, announce};
 
 /// How many addresses of a link may be in use elsewhere before ADD gives up.
 const ATTEMPTS: usize = 8;
 /// What the kernel may take beyond the time that was asked for.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// A link, and the addresses that it is to get.
-pub struct Candidate<'c, 'l> {
-    /// In the pod.
-    pub link: &'c Link,
-    /// What its frames go through, if that is another link, on the host: an ipvlan hears no answer to a question that
-    /// comes from no address.
-    pub parent: Option<&'c Link>,
-    /// `None` is to detect nothing.
-    pub settings: Option<Settings>,
-    /// Where other addresses come from.
-    pub lease: &'c mut Lease<'l>,
-    /// Its addresses, until others are taken instead.
-    pub result: &'c mut CniResult,
-}
-
 /// Makes sure that nobody else has the addresses, and asks the IPAM for others where somebody does. IPv6 addresses are
 /// on their links after that, and IPv4 addresses not yet: neither could be used before it was known to be free.
-pub fn avoid_conflicts(pod: &mut Pod, candidates: &mut [Candidate<'_, '_>]) -> Result<(), cni::Error> {
+pub(crate) fn avoid_conflicts(pod: &mut Pod, candidates: &mut [Candidate<'_, '_>]) -> Result<(), cni::Error> {
     let mut candidates: Vec<_> = candidates.iter_mut().filter_map(Suspect::of).collect();
     if candidates.is_empty() {
         return Ok(());
@@ -142,7 +126,7 @@ struct Suspect<'s, 'c, 'l> {
 
 impl<'s, 'c, 'l> Suspect<'s, 'c, 'l> {
     fn of(candidate: &'s mut Candidate<'c, 'l>) -> Option<Self> {
-        let settings = candidate.settings.filter(|settings| settings.conflict)?;
+        let settings = candidate.options.detection.filter(|settings| settings.conflict)?;
         Some(Self { of: candidate, settings })
     }
 

@@ -12,7 +12,10 @@ use crate::{Failure, announce};
 
 /// Makes sure that the gateways of the results answer on their links, which have their addresses: the kernel asks for all
 /// of them at once, by ARP or NDP as they are.
-pub fn require_gateways(pod: &mut Pod, links: &[(&Link, &CniResult, Option<Settings>)]) -> Result<(), Error> {
+pub(crate) fn require_gateways(
+    pod: &mut Pod,
+    links: &[(&Link, &CniResult, Option<Settings>)],
+) -> Result<(), Error> {
     let of = |&(link, result, settings): &(_, _, Option<Settings>)| {
         GatewayProbe::of(link, result, settings.filter(|settings| settings.gateway)?)
     };

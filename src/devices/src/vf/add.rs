@@ -1,5 +1,4 @@
-use addresses::advertisements;
-use addresses::detect::{self, Candidate};
+use addresses::{Candidate, Options};
 use attach::lease::{self, Lease};
 use attach::locks::acquire_all;
 use attach::{Adding, Attachments, Pod, key_of, require_free};
@@ -16,8 +15,7 @@ use crate::site::Site;
 pub fn add(request: &Request, wanted: &VfSpec) -> Result<CniResult, cni::Error> {
     let env = &request.env;
     let netns = env.require_netns()?;
-    let detection = detect::Settings::of(&request.config)?;
-    let accept_ra = advertisements::asked_for(&request.config)?;
+    let options = Options::of(&request.config)?;
     let mut pod = Pod::open(netns)?;
     if wanted.isolation {
         require_exclusive(Policy::Exclusive)?;
@@ -44,7 +42,7 @@ pub fn add(request: &Request, wanted: &VfSpec) -> Result<CniResult, cni::Error> 
     let moved = owner.and_then(|owner| vf.move_to_pod(&owner, &mut site));
     drop(locks);
     let mut lease = Lease::of(request);
-    let mut build = Build { request, detection, accept_ra, addressed, site };
+    let mut build = Build { request, options, addressed, site };
     let outcome = moved
         .map_err(cni::Error::from)
         .and_then(|link| build.finish(&vf, link.as_ref(), &mut lease, &mut adding));
@@ -58,8 +56,7 @@ pub(super) fn is_addressed(kind: VfKind, device: &Device) -> bool {
 
 struct Build<'a> {
     request: &'a Request,
-    detection: Option<detect::Settings>,
-    accept_ra: bool,
+    options: Options,
     addressed: bool,
     site: Site,
 }
@@ -75,14 +72,10 @@ impl Build<'_> {
         adding.set(|undo| undo.index = link.map(|link| link.index));
         let mut result = if self.addressed { lease.take()? } else { CniResult::default() };
         result.interfaces = vec![vf.interface(&self.request.env.ifname, link, &self.site.pod)];
-        if addresses::has_ipv6(&result) {
-            adding.wake_lo(&self.site.pod)?;
-        }
         if let Some(link) = link {
-            let (settings, result) = (self.detection, &mut result);
-            advertisements::set(&self.site.pod, &[(link, self.accept_ra)])?;
-            detect::configure(&mut self.site.pod, Candidate { link, parent: None, settings, lease, result })?;
-            advertisements::wait(&mut self.site.pod, &[(link, self.accept_ra)])?;
+            let candidate =
+                Candidate { link, parent: None, options: self.options, lease, result: &mut result };
+            addresses::give(&mut self.site.pod, &mut [candidate], &mut |pod| adding.wake_lo(pod))?;
         }
         vf.save(&self.site.dirs, self.request, adding.undo())?;
         adding.attached()?;

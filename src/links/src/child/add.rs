@@ -1,5 +1,4 @@
-use addresses::advertisements;
-use addresses::detect::{self, Candidate};
+use addresses::{Candidate, Options};
 use attach::lease::{self, Lease};
 use attach::{Adding, Attachments, Error, Pod, key_of, merge_dns, require_free};
 use cni::{CniResult, Interface, IpConfig, Request, delegate};
@@ -12,8 +11,7 @@ use super::{Child, Kind, PodLink};
 pub(super) fn add(request: &Request, plugin: &str, kind: &dyn Kind) -> Result<CniResult, cni::Error> {
     let env = &request.env;
     let netns = env.require_netns()?;
-    let detection = detect::Settings::of(&request.config)?;
-    let accept_ra = advertisements::asked_for(&request.config)?;
+    let options = Options::of(&request.config)?;
     let mut pod = Pod::open(netns)?;
     let mut host = Rtnetlink::open().map_err(Error::from)?;
     let child = kind.plan(&mut host, &mut pod)?;
@@ -29,13 +27,12 @@ pub(super) fn add(request: &Request, plugin: &str, kind: &dyn Kind) -> Result<Cn
         lease::release(request)?;
     }
     let adding = prepared.begin(PodLink::planned(&key, &child, request.config.ipam_type.clone()))?;
-    Build { request, detection, accept_ra, pod, host, child, lease: Lease::of(request) }.run(adding)
+    Build { request, options, pod, host, child, lease: Lease::of(request) }.run(adding)
 }
 
 struct Build<'a> {
     request: &'a Request,
-    detection: Option<detect::Settings>,
-    accept_ra: bool,
+    options: Options,
     pod: Pod,
     host: Rtnetlink,
     child: Child,
@@ -57,24 +54,19 @@ impl Build<'_> {
         let link = self.child.create(&mut self.host, &mut self.pod, &key, &mut undo, persist)?;
         // By its name alone nobody finds it once the pod has renamed it.
         adding.persist(|recorded| *recorded = undo)?;
-        advertisements::set(&self.pod, &[(&link, self.accept_ra)])?;
         let mut result = self.addresses()?;
         // Before it has them: the pod may take it away meanwhile.
         adding.persist(|undo| undo.given(result.ips.iter().map(|ip| ip.address.addr())))?;
         result.interfaces = vec![interface(&link, self.request)];
-        if addresses::has_ipv6(&result) {
-            adding.wake_lo(&self.pod)?;
-        }
         let candidate = Candidate {
             link: &link,
             parent: self.child.hears_for(),
-            settings: self.detection,
+            options: self.options,
             lease: &mut self.lease,
             result: &mut result,
         };
-        detect::configure(&mut self.pod, candidate)?;
+        addresses::give(&mut self.pod, &mut [candidate], &mut |pod| adding.wake_lo(pod))?;
         adding.set(|undo| undo.given(result.ips.iter().map(|ip| ip.address.addr())));
-        advertisements::wait(&mut self.pod, &[(&link, self.accept_ra)])?;
         Ok(result)
     }
 
