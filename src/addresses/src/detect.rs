@@ -17,7 +17,7 @@ use crate::Failure;
 
 pub(crate) use conflict::avoid_conflicts;
 pub(crate) use gateway::require_gateways;
-pub use settings::Settings;
+pub use settings::Detection;
 
 /// Refuses a link on which nobody can be asked. It is up: before that an ipvlan does not say so
 /// (`ipvlan_open`).

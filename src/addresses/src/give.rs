@@ -1,15 +1,15 @@
-use attach::lease::Lease;
+use attach::lease::IpamHold;
 use attach::{Error, Pod};
 use cni::{CniResult, Config};
 use netlink::Link;
 
-use crate::{advertisements, configure_all, detect, has_ipv6};
+use crate::{Detection, advertisements, configure_all, detect, has_ipv6};
 
 /// What a network may ask for of its addresses: the keys of all links, `detection` and `acceptRA`.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// `None` is to detect nothing.
-    pub detection: Option<detect::Settings>,
+    pub detection: Option<Detection>,
     /// Whether the link hears router advertisements.
     pub accept_ra: bool,
 }
@@ -17,7 +17,7 @@ pub struct Options {
 impl Options {
     /// Reads the config. An error names the key, the value and what is allowed.
     pub fn of(config: &Config) -> Result<Self, cni::Error> {
-        let detection = detect::Settings::of(config)?;
+        let detection = Detection::of(config)?;
         Ok(Self { detection, accept_ra: advertisements::asked_for(config)? })
     }
 }
@@ -32,7 +32,7 @@ pub struct Candidate<'c, 'l> {
     /// What its network asks for.
     pub options: Options,
     /// Where other addresses come from.
-    pub lease: &'c mut Lease<'l>,
+    pub lease: &'c mut IpamHold<'l>,
     /// Its addresses, until others are taken instead.
     pub result: &'c mut CniResult,
 }

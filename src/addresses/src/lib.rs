@@ -5,7 +5,7 @@ pub mod announce;
 mod busy;
 mod check;
 mod dad;
-pub mod detect;
+mod detect;
 mod error;
 mod give;
 mod metric;
@@ -18,6 +18,7 @@ use cni::{CniResult, IpConfig};
 use netlink::{Address, Batch, Link, Route};
 
 pub use check::{differences, result_differences};
+pub use detect::Detection;
 pub use error::Failure;
 pub use give::{Candidate, Options, give};
 pub use metric::metric;

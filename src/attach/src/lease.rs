@@ -8,7 +8,7 @@ use crate::ipam::{self, Delegated, Ipam};
 use crate::{Attachments, Error, merge_dns};
 
 /// What the IPAM holds for an ADD under way.
-pub struct Lease<'a> {
+pub struct IpamHold<'a> {
     request: &'a Request,
     ipam: &'a dyn Ipam,
     held: bool,
@@ -16,7 +16,7 @@ pub struct Lease<'a> {
     declined: Vec<IpAddr>,
 }
 
-impl<'a> Lease<'a> {
+impl<'a> IpamHold<'a> {
     /// Of the IPAM plugin in `CNI_PATH`; nothing is taken yet.
     pub fn of(request: &'a Request) -> Self {
         Self::from(request, &Delegated)

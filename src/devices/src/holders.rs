@@ -10,7 +10,7 @@ use state::{AttachmentKey, Dirs, file};
 use sysfs::Root;
 
 use crate::claim::Owner;
-use crate::users::{Upstream, Users};
+use crate::upstream::{Upstream, Users};
 use crate::vf::{self, Device, Id};
 
 /// The [claims](crate::claim) on devices that one plugin lends, and where the one that it replaces says the same.

@@ -1,6 +1,6 @@
 use addresses::{Candidate, Options};
 use attach::ipam::Ipam;
-use attach::lease::{self, Lease};
+use attach::lease::{self, IpamHold};
 use attach::{Adding, Attachments, Error, Pod, key_of, locks, merge_dns, require_free};
 use cni::{CniResult, Request};
 use devices::{RailUndo, Site, rdma};
@@ -35,7 +35,7 @@ pub fn add(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<CniResu
     let made = rails.iter().zip(&steps).map(|(rail, step)| rail.planned(step));
     let adding =
         prepared.begin(RailsUndo { rails: made.collect::<Result<_, _>>()?, ..RailsUndo::default() })?;
-    let leases = rails.iter().map(|rail| Lease::from(&rail.request, ipam)).collect();
+    let leases = rails.iter().map(|rail| IpamHold::from(&rail.request, ipam)).collect();
     Build { rails, options, site, steps, leases }.run(adding)
 }
 
@@ -59,7 +59,7 @@ struct Build<'a> {
     options: Vec<Options>,
     site: Site,
     steps: Vec<Step<'a>>,
-    leases: Vec<Lease<'a>>,
+    leases: Vec<IpamHold<'a>>,
 }
 
 impl Build<'_> {
@@ -72,7 +72,7 @@ impl Build<'_> {
     }
 
     fn build(&mut self, adding: &mut Adding<RailsUndo>) -> Result<CniResult, cni::Error> {
-        let mut results = self.leases.iter_mut().map(Lease::take).collect::<Result<Vec<_>, _>>()?;
+        let mut results = self.leases.iter_mut().map(IpamHold::take).collect::<Result<Vec<_>, _>>()?;
         let links = self.links(adding)?;
         // Before they have them: the pod may take one away or rename it meanwhile.
         adding.persist(|made| made.promised(&results))?;

@@ -6,13 +6,13 @@ use netlink::Rtnetlink;
 use serde_json::Value;
 use state::Dirs;
 
-use super::{PLUGIN, Rail, RailsUndo, detection, require_rdma};
+use super::{PLUGIN, Rail, RailsUndo, require_detection, require_rdma};
 
 /// CHECK of all rails: the kernel against config, record and `prevResult`, then the IPAM's own CHECK.
 pub fn check(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<(), cni::Error> {
     let netns = request.env.require_netns()?;
     let previous = request.config.require_prev_result()?;
-    detection(rails)?;
+    require_detection(rails)?;
     let pod = Pod::open(netns)?;
     let dirs = Dirs::from_env().map_err(Error::from)?;
     let record = Attachments::open(&dirs, PLUGIN)?;
@@ -37,7 +37,7 @@ pub fn devices_on_record(request: &Request) -> Result<Vec<(String, String)>, cni
 
 /// STATUS: masters are there and the IPAM can give addresses. Takes no lock and writes nothing.
 pub fn status(rails: &[Rail], ipam: &dyn Ipam) -> Result<(), cni::Error> {
-    detection(rails)?;
+    require_detection(rails)?;
     let mut host = Rtnetlink::open().map_err(Error::from)?;
     require_rdma(rails).map_err(|error| not_available(error.into()))?;
     let mut seen: Vec<&Value> = Vec::new();

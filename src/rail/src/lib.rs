@@ -17,7 +17,7 @@ pub use link::LinkSpec;
 
 use std::rc::Rc;
 
-use addresses::detect;
+use addresses::Detection;
 use attach::Error;
 use cni::Request;
 use devices::rdma::require_shared;
@@ -50,9 +50,9 @@ pub enum RdmaMode {
     Exclusive,
 }
 
-/// What is to be detected on each rail; reads the configs, as every verb does that needs them to be valid.
-fn detection(rails: &[Rail]) -> Result<Vec<Option<detect::Settings>>, cni::Error> {
-    rails.iter().map(|rail| detect::Settings::of(&rail.request.config)).collect()
+/// For the verbs that detect nothing: what is to be detected is valid.
+fn require_detection(rails: &[Rail]) -> Result<(), cni::Error> {
+    rails.iter().try_for_each(|rail| Detection::of(&rail.request.config).map(drop))
 }
 
 /// In exclusive mode the pod would see no device at all.

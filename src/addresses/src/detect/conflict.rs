@@ -9,7 +9,7 @@ use super::arp::Framing;
 use super::objectors::{self, Doubt};
 use super::probe::{Objection, Question, ask_all};
 use super::tuning::Tuning;
-use super::{Settings, require_arp};
+use super::{Detection, require_arp};
 use crate::{Candidate, Failure, announce};
 
 /// How many addresses of a link may be in use elsewhere before ADD gives up.
@@ -121,7 +121,7 @@ impl Conflict {
 /// A candidate whose network wants conflicts to be detected.
 struct Suspect<'s, 'c, 'l> {
     of: &'s mut Candidate<'c, 'l>,
-    settings: Settings,
+    settings: Detection,
 }
 
 impl<'s, 'c, 'l> Suspect<'s, 'c, 'l> {

@@ -7,16 +7,16 @@ use cni::CniResult;
 use netlink::{Group, Link, Monitor, Rtnetlink};
 
 use super::tuning::Tuning;
-use super::{Settings, require_arp};
+use super::{Detection, require_arp};
 use crate::{Failure, announce};
 
 /// Makes sure that the gateways of the results answer on their links, which have their addresses: the kernel asks for all
 /// of them at once, by ARP or NDP as they are.
 pub(crate) fn require_gateways(
     pod: &mut Pod,
-    links: &[(&Link, &CniResult, Option<Settings>)],
+    links: &[(&Link, &CniResult, Option<Detection>)],
 ) -> Result<(), Error> {
-    let of = |&(link, result, settings): &(_, _, Option<Settings>)| {
+    let of = |&(link, result, settings): &(_, _, Option<Detection>)| {
         GatewayProbe::of(link, result, settings.filter(|settings| settings.gateway)?)
     };
     let wanted: Vec<_> = links.iter().filter_map(of).collect();
@@ -37,11 +37,11 @@ pub(crate) fn require_gateways(
 struct GatewayProbe<'a> {
     link: &'a Link,
     gateways: BTreeSet<IpAddr>,
-    settings: Settings,
+    settings: Detection,
 }
 
 impl<'a> GatewayProbe<'a> {
-    fn of(link: &'a Link, result: &CniResult, settings: Settings) -> Option<Self> {
+    fn of(link: &'a Link, result: &CniResult, settings: Detection) -> Option<Self> {
         let gateways: BTreeSet<_> = result.ips.iter().filter_map(|ip| ip.gateway).collect();
         if gateways.is_empty() {
             tracing::warn!(ifname = link.name, "no gateway to detect: the IPAM names none");

@@ -7,7 +7,7 @@ use attach::Error;
 use netlink::HwAddr;
 use netns::NetNs;
 
-use super::Settings;
+use super::Detection;
 use super::arp::Framing;
 use super::socket::PacketSocket;
 
@@ -20,7 +20,7 @@ pub(super) struct Question<'a> {
     pub(super) ifname: &'a str,
     pub(super) framing: Framing,
     pub(super) addresses: Vec<Ipv4Addr>,
-    pub(super) settings: Settings,
+    pub(super) settings: Detection,
 }
 
 /// An address, and who has it.

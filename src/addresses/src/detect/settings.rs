@@ -30,7 +30,7 @@ const MEANT: &[(&str, &str)] =
 
 /// What to detect, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settings {
+pub struct Detection {
     /// Whether somebody else has an address.
     pub conflict: bool,
     /// Whether gateways answer.
@@ -43,7 +43,7 @@ pub struct Settings {
     pub timeout: Duration,
 }
 
-impl Settings {
+impl Detection {
     /// Reads the config; `None` is to detect nothing. An error names the key, the value and what is allowed.
     pub fn of(config: &Config) -> Result<Option<Self>, Error> {
         let Some(written) = config.at(&["detection"]) else { return Ok(None) };

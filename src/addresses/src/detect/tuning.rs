@@ -3,9 +3,9 @@ use std::path::{Path, PathBuf};
 use attach::{Error, sysctl};
 use netns::NetNs;
 
-use super::Settings;
+use super::Detection;
 
-/// Settings of links that hold for a detection only. They go with a link where it does not get that far.
+/// Detection of links that hold for a detection only. They go with a link where it does not get that far.
 #[derive(Default)]
 pub(super) struct Tuning {
     before: Vec<(PathBuf, String)>,
@@ -18,7 +18,7 @@ impl Tuning {
         &mut self,
         netns: &NetNs,
         ifname: &str,
-        settings: Settings,
+        settings: Detection,
     ) -> Result<(), Error> {
         let conf = |name| sysctl::of_interface("ipv6", ifname, name);
         let pause = settings.duration().as_millis().div_ceil(settings.retries.into());
@@ -38,7 +38,7 @@ impl Tuning {
         netns: &NetNs,
         family: &str,
         ifname: &str,
-        settings: Settings,
+        settings: Detection,
     ) -> Result<(), Error> {
         let wanted = [
             (neighbour(family, ifname, "mcast_solicit"), settings.retries.to_string()),

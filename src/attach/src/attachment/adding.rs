@@ -3,7 +3,7 @@
 use state::AttachmentKey;
 
 use super::{Adding, Body, Phase, Prepared, Undo};
-use crate::lease::Lease;
+use crate::lease::IpamHold;
 use crate::{Error, Pod, loopback};
 
 impl Prepared {
@@ -69,11 +69,11 @@ impl<T: Undo> Adding<T> {
     /// What could not be undone is in the details, and may answer for its addresses: they stay taken until DEL has done it.
     pub fn roll_back<'a>(
         mut self,
-        leases: impl IntoIterator<Item = Lease<'a>>,
+        leases: impl IntoIterator<Item = IpamHold<'a>>,
         error: cni::Error,
     ) -> cni::Error {
         let left = match self.undo_all() {
-            Ok(()) => cni::Error::join(leases.into_iter().filter_map(Lease::give_back)),
+            Ok(()) => cni::Error::join(leases.into_iter().filter_map(IpamHold::give_back)),
             Err(left) => Some(left.into()),
         };
         match left {

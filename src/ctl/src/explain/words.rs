@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use addresses::detect;
+use addresses::Detection;
 use anyhow::Result;
 use cni::{Config, Request};
 use rails::RdmaMode;
@@ -129,8 +129,8 @@ fn of_first_nic(ifname: &str, settings: &Settings) -> Vec<String> {
 
 /// What is asked on the network, where it wants that.
 pub(super) fn detection(request: &Request) -> Result<Option<String>> {
-    let Some(settings) = detect::Settings::of(&request.config)? else { return Ok(None) };
-    let detect::Settings { conflict, gateway, retries, interval, timeout } = settings;
+    let Some(settings) = Detection::of(&request.config)? else { return Ok(None) };
+    let Detection { conflict, gateway, retries, interval, timeout } = settings;
     let what = match (conflict, gateway) {
         (true, true) => "whether others have its addresses; then whether its gateways answer",
         (true, false) => "whether others have its addresses",

@@ -9,7 +9,7 @@ use state::{AttachmentKey, BootId, Dirs, file};
 
 use super::RdmaUndo;
 use super::undo::holders;
-use crate::users::{is_of_this_boot, names};
+use crate::upstream::{is_of_this_boot, names};
 use crate::vf::Id;
 
 /// What rdma-cni keeps, and what it ignores.

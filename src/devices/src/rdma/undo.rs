@@ -11,7 +11,7 @@ use sysfs::Root;
 
 use super::Error;
 use crate::holders::Holders;
-use crate::users::Upstream;
+use crate::upstream::Upstream;
 use crate::vf::{self, Device, Id, VfKind, taken_by};
 
 /// As for the VF itself.
@@ -57,7 +57,7 @@ impl Undo for RdmaUndo {
 impl RdmaUndo {
     /// The undo, by someone who has the VF's lock.
     pub(super) fn undo_locked(&self, id: &Id, context: &mut UndoContext) -> Result<(), attach::Error> {
-        match self.taken_by(id, context)? {
+        match self.other_user(id, context)? {
             Some(owner) => tracing::warn!(device = self.device, owner, "left alone: another pod has it now"),
             None => self.put_back(id, context)?,
         }
@@ -67,7 +67,7 @@ impl RdmaUndo {
         holders(&context.dirs).forget(id, &self.key, &self.netns)
     }
 
-    fn taken_by(&self, id: &Id, context: &UndoContext) -> Result<Option<String>, attach::Error> {
+    fn other_user(&self, id: &Id, context: &UndoContext) -> Result<Option<String>, attach::Error> {
         let dirs = &context.dirs;
         // Who has the VF has its RDMA device: the key differs in nothing but the plugin.
         for holders in [holders(dirs), VfKind::Ethernet.holders(dirs)] {

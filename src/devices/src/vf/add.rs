@@ -1,5 +1,5 @@
 use addresses::{Candidate, Options};
-use attach::lease::{self, Lease};
+use attach::lease::{self, IpamHold};
 use attach::locks::acquire_all;
 use attach::{Adding, Attachments, Pod, key_of, require_free};
 use cni::{CniResult, Request, delegate};
@@ -7,9 +7,9 @@ use netlink::{Link, Rtnetlink};
 use state::Dirs;
 
 use super::{Device, PreparedVf, VfKind, VfSpec, VfUndo};
+use crate::Site;
 use crate::claim::Owner;
 use crate::rdma::{self, Policy, require_exclusive};
-use crate::site::Site;
 
 /// ADD of a VF or SF. Its locks are held while it changes, and not while the IPAM works: then its claim keeps others away.
 pub fn add(request: &Request, wanted: &VfSpec) -> Result<CniResult, cni::Error> {
@@ -41,7 +41,7 @@ pub fn add(request: &Request, wanted: &VfSpec) -> Result<CniResult, cni::Error> 
     let owner = Owner::new(wanted.kind.plugin(), key, None, &site.pod.netns);
     let moved = owner.and_then(|owner| vf.move_to_pod(&owner, &mut site));
     drop(locks);
-    let mut lease = Lease::of(request);
+    let mut lease = IpamHold::of(request);
     let mut build = Build { request, options, addressed, site };
     let outcome = moved
         .map_err(cni::Error::from)
@@ -66,7 +66,7 @@ impl Build<'_> {
         &mut self,
         vf: &PreparedVf<'_>,
         link: Option<&Link>,
-        lease: &mut Lease<'_>,
+        lease: &mut IpamHold<'_>,
         adding: &mut Adding<VfUndo>,
     ) -> Result<CniResult, cni::Error> {
         adding.set(|undo| undo.index = link.map(|link| link.index));

@@ -8,7 +8,7 @@ use netlink::Guid;
 use state::{AttachmentKey, BootId, Dirs, file};
 
 use super::{Attributes, Id, Netdev, RdmaBefore, VfKind, VfUndo, torn};
-use crate::users::{Upstream, is_of_this_boot, names};
+use crate::upstream::{Upstream, is_of_this_boot, names};
 
 /// One of them, as far as an undo needs it.
 #[derive(Debug, Default)]

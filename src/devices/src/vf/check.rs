@@ -1,4 +1,4 @@
-use addresses::{detect, result_differences};
+use addresses::{Detection, result_differences};
 use attach::{Attachments, Error, Pod, key_of, verdict};
 use cni::{Request, delegate};
 use netlink::{Link, Rdma, Rtnetlink};
@@ -15,7 +15,7 @@ use crate::rdma::{Policy, require_exclusive};
 pub fn check(request: &Request, wanted: &VfSpec) -> Result<(), cni::Error> {
     let netns = request.env.require_netns()?;
     request.config.require_prev_result()?;
-    detect::Settings::of(&request.config)?;
+    Detection::of(&request.config)?;
     let mut pod = Pod::open(netns)?;
     let mut host = Rtnetlink::open().map_err(Error::from)?;
     let record = Attachments::open(&Dirs::from_env().map_err(Error::from)?, wanted.kind.plugin())?;
@@ -31,7 +31,7 @@ pub fn check(request: &Request, wanted: &VfSpec) -> Result<(), cni::Error> {
 
 /// STATUS: the RDMA mode fits, and the IPAM can give addresses. Which device it will be is known at ADD only.
 pub fn status(request: &Request, isolation: bool) -> Result<(), cni::Error> {
-    detect::Settings::of(&request.config)?;
+    Detection::of(&request.config)?;
     if isolation {
         require_exclusive(Policy::Exclusive).map_err(|error| cni::Error::not_available(error.to_string()))?;
     }

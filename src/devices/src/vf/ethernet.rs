@@ -22,8 +22,8 @@ use super::caches::UpstreamCache;
 use super::kind::Special;
 use super::netdev::move_to_pod;
 use super::{Device, Error, Id, PreparedVf, VfKind, VfSpec, VfUndo};
-use crate::site::Site;
-use crate::users::Upstream;
+use crate::Site;
+use crate::upstream::Upstream;
 
 /// Which of sriov-cni's files belong to an attachment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -29,10 +29,10 @@ use super::kind::Special;
 use super::netdev::{Netdev, in_pod, move_to_pod};
 use super::torn::named;
 use super::{Attributes, Device, Id, PreparedVf, VfKind, VfSpec, VfUndo};
+use crate::Site;
 use crate::holders::is_on_host;
 use crate::rdma;
-use crate::site::Site;
-use crate::users::Upstream;
+use crate::upstream::Upstream;
 use rebind::{guid_of, rdma_anywhere, rdma_of, rebind};
 
 /// As for an interface that comes back to the host.

@@ -10,9 +10,9 @@ use super::caches::UpstreamCache;
 use super::ethernet::Ethernet;
 use super::infiniband::{InfiniBand, RdmaBefore};
 use super::{Device, Id, PreparedVf, VfSpec, VfUndo};
+use crate::Site;
 use crate::holders::Holders;
-use crate::site::Site;
-use crate::users::Upstream;
+use crate::upstream::Upstream;
 
 /// What a VF's port speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

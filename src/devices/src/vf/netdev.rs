@@ -13,7 +13,7 @@ use super::Error;
 use super::apply::{retry, set_own_mac};
 use super::device::{Device, Id};
 use super::settings::{NetdevSettings, detach_programs};
-use crate::site::Site;
+use crate::Site;
 
 /// The kernel tears a namespace down in its own time; on a busy node that is seconds.
 const RETURN: Duration = Duration::from_secs(10);

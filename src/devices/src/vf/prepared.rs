@@ -11,9 +11,9 @@ use sysfs::Root;
 use super::apply::Admin;
 use super::infiniband::RdmaBefore;
 use super::{Attributes, Device, Error, Netdev, VfSpec, VfUndo, owner};
+use crate::Site;
 use crate::claim::Owner;
 use crate::rdma::PreparedRdma;
-use crate::site::Site;
 
 /// A VF in an ADD: the steps, in their order, of every plugin that attaches one.
 #[derive(Debug)]

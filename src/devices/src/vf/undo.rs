@@ -103,7 +103,7 @@ impl VfUndo {
             tracing::warn!(device = self.device, "the device is gone, and with it all that was changed");
             return self.forget(&context.dirs, id).map(|()| Vec::new());
         };
-        if let Some(owner) = self.taken_by(&device, context)? {
+        if let Some(owner) = self.other_user(&device, context)? {
             tracing::warn!(device = self.device, owner, "left alone: it belongs to another pod now");
             return self.forget(&context.dirs, id).map(|()| Vec::new());
         }
@@ -115,7 +115,7 @@ impl VfUndo {
     }
 
     /// If the interface is neither in the pod nor on the host, a younger cache of the upstream plugin names the new owner.
-    fn taken_by(&self, device: &Device, context: &mut UndoContext) -> Result<Option<String>, Error> {
+    fn other_user(&self, device: &Device, context: &mut UndoContext) -> Result<Option<String>, Error> {
         let id = device.id();
         let other = taken_by(self.kind().holders(&context.dirs), id, &self.key, self.netns())?;
         // Of a device for user space nobody can tell whether it is at hand.

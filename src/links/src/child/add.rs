@@ -1,5 +1,5 @@
 use addresses::{Candidate, Options};
-use attach::lease::{self, Lease};
+use attach::lease::{self, IpamHold};
 use attach::{Adding, Attachments, Error, Pod, key_of, merge_dns, require_free};
 use cni::{CniResult, Interface, IpConfig, Request, delegate};
 use netlink::{Link, Rtnetlink};
@@ -27,7 +27,7 @@ pub(super) fn add(request: &Request, plugin: &str, kind: &dyn Kind) -> Result<Cn
         lease::release(request)?;
     }
     let adding = prepared.begin(PodLink::planned(&key, &child, request.config.ipam_type.clone()))?;
-    Build { request, options, pod, host, child, lease: Lease::of(request) }.run(adding)
+    Build { request, options, pod, host, child, lease: IpamHold::of(request) }.run(adding)
 }
 
 struct Build<'a> {
@@ -36,7 +36,7 @@ struct Build<'a> {
     pod: Pod,
     host: Rtnetlink,
     child: Child,
-    lease: Lease<'a>,
+    lease: IpamHold<'a>,
 }
 
 impl Build<'_> {

@@ -1,4 +1,4 @@
-use addresses::{self, detect, result_differences};
+use addresses::{Detection, result_differences};
 use attach::{Attachments, Error, Pod, key_of, not_available, verdict};
 use cni::{Request, delegate};
 use netlink::{Link, Rtnetlink};
@@ -11,7 +11,7 @@ use super::{Child, Kind, PodLink};
 pub(super) fn check(request: &Request, plugin: &str, kind: &dyn Kind) -> Result<(), cni::Error> {
     let netns = request.env.require_netns()?;
     request.config.require_prev_result()?;
-    detect::Settings::of(&request.config)?;
+    Detection::of(&request.config)?;
     let mut pod = Pod::open(netns)?;
     let mut host = Rtnetlink::open().map_err(Error::from)?;
     let record = Attachments::open(&Dirs::from_env().map_err(Error::from)?, plugin)?;
@@ -26,7 +26,7 @@ pub(super) fn check(request: &Request, plugin: &str, kind: &dyn Kind) -> Result<
 
 /// STATUS: the parent is there and the IPAM can give addresses. Takes no lock and writes nothing.
 pub(super) fn status(request: &Request, kind: &dyn Kind) -> Result<(), cni::Error> {
-    detect::Settings::of(&request.config)?;
+    Detection::of(&request.config)?;
     let mut host = Rtnetlink::open().map_err(Error::from)?;
     kind.require_parent(&mut host).map_err(not_available)?;
     request.config.ipam_type.as_ref().map_or(Ok(()), |ipam| delegate::status(request, ipam))

@@ -11,7 +11,7 @@ use netns::{Id, Living};
 use state::{AttachmentKey, Netns};
 
 use super::cri::{self, Ask, Cri};
-use super::leases::Lease;
+use super::leases::LeasedInterface;
 use crate::records::Attachment;
 
 /// A runtime lists a sandbox only once its network is up, for which kubelet waits four minutes.
@@ -139,7 +139,7 @@ fn gone(path: &Path, crowded: Option<&str>) -> Verdict {
 }
 
 /// Of a lease without a record: given to a plugin that is none of ours, which alone knew the namespace.
-pub(super) fn lease(lease: &Lease, witnesses: &Witnesses) -> Verdict {
+pub(super) fn lease(lease: &LeasedInterface, witnesses: &Witnesses) -> Verdict {
     if is_denied(&lease.key, lease.since, witnesses) {
         return Verdict::Leftover(Reason::PodUnknown);
     }

@@ -11,7 +11,7 @@ use crate::records::Attachment;
 
 /// What one interface has.
 #[derive(Debug)]
-pub(super) struct Lease {
+pub(super) struct LeasedInterface {
     pub(super) key: AttachmentKey,
     pub(super) ips: Vec<String>,
     /// Seconds since 1970.
@@ -22,7 +22,7 @@ pub(super) struct Lease {
 pub(super) struct Leases {
     owned: BTreeMap<AttachmentKey, Vec<AttachmentKey>>,
     /// Of which no plugin of the suite has a record.
-    pub(super) orphans: Vec<Lease>,
+    pub(super) orphans: Vec<LeasedInterface>,
 }
 
 impl Leases {
@@ -54,11 +54,11 @@ fn pod(key: &AttachmentKey) -> (&str, &str) {
     (&key.network, &key.container_id)
 }
 
-fn all(dirs: &Dirs) -> Result<Vec<Lease>> {
-    let mut found: BTreeMap<AttachmentKey, Lease> = BTreeMap::new();
+fn all(dirs: &Dirs) -> Result<Vec<LeasedInterface>> {
+    let mut found: BTreeMap<AttachmentKey, LeasedInterface> = BTreeMap::new();
     JournalStore::new(dirs, Duration::ZERO)?.view(&mut |leases| {
         for ipam::Lease { key, ip, since, .. } in leases.all()? {
-            let new = Lease { key: key.clone(), ips: Vec::new(), since };
+            let new = LeasedInterface { key: key.clone(), ips: Vec::new(), since };
             found.entry(key).or_insert(new).ips.push(ip.to_string());
         }
         Ok(())

@@ -3,15 +3,15 @@ use serde_json::json;
 
 use super::*;
 
-fn read(detection: &Value) -> Result<Option<Settings>, String> {
+fn read(detection: &Value) -> Result<Option<Detection>, String> {
     let config = json!({ "cniVersion": "1.1.0", "name": "rail1", "type": "macvlan", "detection": detection });
     let config = Config::parse(config.to_string().into_bytes(), Command::Add).unwrap();
-    Settings::of(&config).map_err(|error| error.msg.clone())
+    Detection::of(&config).map_err(|error| error.msg.clone())
 }
 
-fn both() -> Settings {
+fn both() -> Detection {
     let time = Duration::from_millis(100);
-    Settings { conflict: true, gateway: true, retries: 3, interval: time, timeout: time }
+    Detection { conflict: true, gateway: true, retries: 3, interval: time, timeout: time }
 }
 
 #[test]
@@ -24,10 +24,10 @@ fn nothing_is_detected_unless_asked_for() {
 #[test]
 fn each_key_counts() {
     assert_eq!(read(&json!(true)), Ok(Some(both())));
-    assert_eq!(read(&json!({ "gateway": true })), Ok(Some(Settings { conflict: false, ..both() })));
-    assert_eq!(read(&json!({ "conflict": true })), Ok(Some(Settings { gateway: false, ..both() })));
+    assert_eq!(read(&json!({ "gateway": true })), Ok(Some(Detection { conflict: false, ..both() })));
+    assert_eq!(read(&json!({ "conflict": true })), Ok(Some(Detection { gateway: false, ..both() })));
     let all = json!({ "conflict": true, "gateway": true, "retries": 2, "interval": "20ms", "timeout": "1s" });
-    let wanted = Settings {
+    let wanted = Detection {
         retries: 2,
         interval: Duration::from_millis(20),
         timeout: Duration::from_secs(1),

@@ -4,9 +4,9 @@ use attach::Error;
 use netlink::Rtnetlink;
 use state::{AttachmentKey, Dirs};
 
-use crate::allocation::Allocation;
 use crate::holders::is_alive;
-use crate::users::names;
+use crate::upstream::Allocation;
+use crate::upstream::names;
 use crate::vf::caches::UpstreamCache;
 use crate::vf::netdev::require_on_host;
 use crate::vf::torn::{default_name, nobody};

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::rebind::RdmaBefore;
-use crate::users::Upstream;
+use crate::upstream::Upstream;
 use crate::vf::caches::UpstreamCache;
 use crate::vf::{Attributes, LinkState, Netdev, VfSpec, VfUndo};
 

@@ -5,7 +5,7 @@ use netlink::Rtnetlink;
 use state::Dirs;
 
 use super::ib_sriov_cni::IbSriovCniCache;
-use crate::users::{is_of_this_boot, names};
+use crate::upstream::{is_of_this_boot, names};
 use crate::vf::caches::UpstreamCache;
 use crate::vf::torn::{default_name, nobody};
 use crate::vf::{Device, Id, VfKind, VfUndo};
