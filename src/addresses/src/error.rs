@@ -14,11 +14,13 @@ const SILENT_GATEWAY: u32 = 103;
 #[expect(missing_docs, reason = "each variant is described by its message")]
 pub enum Failure {
     #[error(
-        "address {address} on {ifname} is in use by another host: IPv6 duplicate address detection failed"
+        "address {address} on {ifname} is in use by another host: IPv6 duplicate address detection failed. Take it out of the pool \
+         (excludeIPs), or find who has it"
     )]
     Duplicate { address: String, ifname: String },
     #[error(
-        "address {address} on {ifname} was still tentative after {waited_ms} ms of duplicate address detection"
+        "address {address} on {ifname} was still tentative after {waited_ms} ms of duplicate address detection: repeat ADD, and \
+         if it stays so, look at the NIC and its switch port"
     )]
     Tentative { address: String, ifname: String, waited_ms: u128 },
     #[error(
@@ -47,7 +49,8 @@ pub enum Failure {
     )]
     SilentGateway { gateway: IpAddr, ifname: String, requests: u32, protocol: &'static str, waited_ms: u128 },
     #[error(
-        "interface {ifname} had no carrier after {waited_ms} ms, so that nothing could be detected on it"
+        "interface {ifname} had no carrier after {waited_ms} ms, so that nothing could be detected on it: look at its master, the cable and the \
+         switch port, or leave out `detection`"
     )]
     NoCarrier { ifname: String, waited_ms: u128 },
     #[error(
@@ -64,7 +67,7 @@ pub enum Failure {
          the pool or in ipam.routes ({source})"
     )]
     Unreachable { dst: String, gateway: String, ifname: String, addresses: String, source: netlink::Error },
-    #[error("cannot {doing} on {ifname}: {source}")]
+    #[error("cannot {doing} on {ifname}: {source}; that takes CAP_NET_RAW, or leave out `detection`")]
     Packet { doing: &'static str, ifname: String, source: std::io::Error },
 }
 

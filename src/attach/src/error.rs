@@ -26,7 +26,7 @@ pub enum Failure {
     Sysfs(#[from] sysfs::Error),
     #[error("{0}")]
     Room(Box<dyn Coded>),
-    #[error("{doing}: {source}")]
+    #[error("{doing}: {source}; the plugin needs a /proc/sys that it can write")]
     Sysctl { doing: String, source: std::io::Error },
     #[error("{key} is attached to {} already: run DEL before another ADD", netns.display())]
     Attached { key: AttachmentKey, netns: PathBuf },
@@ -40,7 +40,9 @@ pub enum Failure {
          the version that wrote it"
     )]
     OtherVersion { key: AttachmentKey, damage: state::record::Damage },
-    #[error("what an earlier ADD of {key} left behind cannot be undone: {source}")]
+    #[error(
+        "what an earlier ADD of {key} left behind cannot be undone: {source}; repeat ADD, or run DEL (`railctl show` tells what it is)"
+    )]
     Leftover { key: AttachmentKey, source: Error },
     #[error(
         "the record of {key} is damaged ({damage}) and is kept, and its addresses stay taken: the pod may still run; a DEL, or the next \

@@ -95,7 +95,9 @@ impl FromStr for Command {
 impl Env {
     /// `CNI_NETNS`, for the verbs that cannot do without.
     pub fn require_netns(&self) -> Result<&Path, Error> {
-        self.netns.as_deref().ok_or_else(|| Error::netns("CNI_NETNS is empty"))
+        self.netns.as_deref().ok_or_else(|| {
+            Error::netns("CNI_NETNS is empty: the runtime names the pod's network namespace there")
+        })
     }
 
     /// The six variables of a call with this verb, for a delegate or by a driver, and ours if there is something to say.

@@ -79,7 +79,7 @@ pub enum ExecError {
         source: io::Error,
     },
     /// It took too long and was killed.
-    #[error("plugin {} did not end within {timeout:?} and was killed", binary.display())]
+    #[error("plugin {} did not end within {timeout:?} and was killed: its log may say what it waits for", binary.display())]
     Timeout {
         /// Which file.
         binary: PathBuf,
@@ -115,7 +115,7 @@ pub enum ExecError {
         stderr: Vec<u8>,
     },
     /// It succeeded, but what it printed is no result.
-    #[error("plugin {} printed no CNI result ({problem}): {said:?}", binary.display())]
+    #[error("plugin {} printed no CNI result ({problem}): {said:?}; is it a CNI plugin of a version that the network asks for?", binary.display())]
     Garbage {
         /// Which file.
         binary: PathBuf,

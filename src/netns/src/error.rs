@@ -23,7 +23,7 @@ pub enum Error {
         source: io::Error,
     },
     /// setns(2) failed: no privilege (`CAP_SYS_ADMIN`), or a namespace of another type.
-    #[error("cannot enter network namespace {}: {source}", path.display())]
+    #[error("cannot enter network namespace {}: {source}; a plugin needs CAP_SYS_ADMIN", path.display())]
     Enter {
         /// The namespace.
         path: PathBuf,

@@ -23,13 +23,13 @@ pub enum Error {
     #[error("{} is no regular file: remove what lies there, or put the file in its place", path.display())]
     NotAFile { path: PathBuf },
     /// Something else than a person writes.
-    #[error("{} is no text in UTF-8", path.display())]
+    #[error("{} is no text in UTF-8: write it again, or remove it", path.display())]
     NotText { path: PathBuf },
     /// Nobody wrote that much.
     #[error("{} is longer than {} MiB: move it aside", path.display(), limit >> 20)]
     TooLong { path: PathBuf, limit: u64 },
     /// A record holds copies of what a pod has in its routing tables.
-    #[error("{} would be {} MiB long, and may be {}: the pod has too many routes", path.display(), bytes >> 20, limit >> 20)]
+    #[error("{} would be {} MiB long, and may be {}: the pod has too many routes, and those that it does not need have to go (`ip route` in it)", path.display(), bytes >> 20, limit >> 20)]
     TooMuch { path: PathBuf, bytes: u64, limit: u64 },
     /// The lock stayed taken. Callers answer with CNI code 11, "try again later".
     #[error("lock {} was still taken after {} ms, {}: try again later", path.display(), waited.as_millis(), held_by(*holder))]

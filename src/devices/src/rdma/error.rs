@@ -24,7 +24,7 @@ pub enum Error {
          or another pod has it"
     )]
     None { device: String },
-    #[error("device {device} has {} RDMA devices ({}), and only one can be given to a pod", names.len(), names.join(", "))]
+    #[error("device {device} has {} RDMA devices ({}), and only one can be given to a pod: delete those that were made on it (`rdma link delete`)", names.len(), names.join(", "))]
     Several { device: String, names: Vec<String> },
     #[error("no deviceID, and {problem}: the resource of the network attachment definition gives one")]
     NoDevice { problem: String },

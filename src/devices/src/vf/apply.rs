@@ -94,7 +94,14 @@ impl<'a> Admin<'a> {
 
     fn refused(&self, setting: Setting, source: netlink::Error) -> Error {
         let (driver, pf) = (self.pf.driver(), self.link.name.clone());
-        Error::Refused { driver, pf, vf: self.pf.vf, setting: setting.to_string(), source: Box::new(source) }
+        Error::Refused {
+            driver,
+            pf,
+            vf: self.pf.vf,
+            device: self.device.to_string(),
+            setting: setting.to_string(),
+            source: Box::new(source),
+        }
     }
 
     fn send(&self, host: &mut Rtnetlink, change: &VfChange) -> Result<(), netlink::Error> {

@@ -21,13 +21,24 @@ pub enum Error {
         "PF {pf} of {device} has no interface in the host's namespace: bring it back, VF settings go through it"
     )]
     PfAway { device: String, pf: String },
-    #[error("driver {driver} of PF {pf} refuses {setting} for VF {vf}: {source}")]
-    Refused { driver: String, pf: String, vf: u32, setting: String, source: Box<netlink::Error> },
     #[error(
-        "driver {driver} of PF {pf} took {setting} for VF {vf} and after {waited_ms} ms still reports {found}"
+        "driver {driver} of PF {pf} refuses {setting} for VF {vf}, {device}: {source}; leave it out of the config, or set it on the host"
+    )]
+    Refused {
+        driver: String,
+        pf: String,
+        vf: u32,
+        device: String,
+        setting: String,
+        source: Box<netlink::Error>,
+    },
+    #[error(
+        "driver {driver} of PF {pf} took {setting} for VF {vf} and after {waited_ms} ms still reports {found}: look at what the driver says (dmesg), or leave it out of the config"
     )]
     Unsettled { driver: String, pf: String, vf: u32, setting: String, found: String, waited_ms: u64 },
-    #[error("interface {ifname} was given the MAC {wanted} and after {waited_ms} ms still has {found}")]
+    #[error(
+        "interface {ifname} was given the MAC {wanted} and after {waited_ms} ms still has {found}: let the PF trust the VF (`trust`), or leave out `mac`"
+    )]
     OwnMac { ifname: String, wanted: String, found: String, waited_ms: u64 },
     #[error(
         "invalid MTU {mtu}, must be [68, PF MTU({pf_mtu})]: raise the MTU of {pf} on the host first, or leave out `mtu`"
