@@ -19,36 +19,41 @@ pub(crate) struct OfPod {
     rails: Option<Vec<Value>>,
 }
 
+fn is_asked_for(keys: &Keys) -> Result<bool, Error> {
+    match (&keys.devices, &keys.resources) {
+        (None | Some(Value::Null), None) => Ok(false),
+        (Some(Value::String(pod)), _) if pod == "pod" => Ok(true),
+        (Some(other), _) if !other.is_null() => Err(Error::invalid_config(format!(
+            "devices {other}: allowed is \"pod\", for those that kubelet gave to the pod; name others in \"rails\""
+        ))),
+        _ => Err(Error::invalid_config("resources: they are of \"devices\": \"pod\", which is not here")),
+    }
+}
+
+fn require_vf(request: &Request, keys: &Keys) -> Result<(), Error> {
+    let link = Link::parse(keys.link.as_deref())?;
+    if !link.is_vf {
+        return Err(Error::invalid_config(format!(
+            "devices \"pod\": a {} link has a master and no device; write link sriov or ib-sriov",
+            link.plugin
+        )));
+    }
+    if let Some(device) = given(request)?.first() {
+        return Err(Error::invalid_config(format!(
+            "deviceID {device}: the runtime gives it, and devices \"pod\" asks for all; take the annotation \
+             k8s.v1.cni.cncf.io/resourceName off the network"
+        )));
+    }
+    Ok(())
+}
+
 impl OfPod {
     /// Whether the config says so, and can.
     pub(crate) fn of(request: &Request, keys: &Keys) -> Result<Option<Self>, Error> {
-        match (&keys.devices, &keys.resources) {
-            (None | Some(Value::Null), None) => return Ok(None),
-            (Some(Value::String(pod)), _) if pod == "pod" => (),
-            (Some(other), _) if !other.is_null() => {
-                return Err(Error::invalid_config(format!(
-                    "devices {other}: allowed is \"pod\", for those that kubelet gave to the pod; name others in \"rails\""
-                )));
-            }
-            _ => {
-                return Err(Error::invalid_config(
-                    "resources: they are of \"devices\": \"pod\", which is not here",
-                ));
-            }
+        if !is_asked_for(keys)? {
+            return Ok(None);
         }
-        let link = Link::parse(keys.link.as_deref())?;
-        if !link.is_vf {
-            return Err(Error::invalid_config(format!(
-                "devices \"pod\": a {} link has a master and no device; write link sriov or ib-sriov",
-                link.plugin
-            )));
-        }
-        if let Some(device) = given(request)?.first() {
-            return Err(Error::invalid_config(format!(
-                "deviceID {device}: the runtime gives it, and devices \"pod\" asks for all; take the annotation \
-                 k8s.v1.cni.cncf.io/resourceName off the network"
-            )));
-        }
+        require_vf(request, keys)?;
         if keys.resources.as_ref().is_some_and(Vec::is_empty) {
             return Err(Error::invalid_config(
                 "resources []: expected the name of one, such as spidernet.io/eno1, or no key",

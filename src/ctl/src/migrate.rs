@@ -89,32 +89,31 @@ fn table(verdicts: &[Verdict]) -> Result<()> {
         table.row(cells.into_iter().chain(numbers.map(|number| number.to_string())));
     }
     output::text(&table.render())?;
-    for verdict in verdicts {
-        if let Some(problem) = &verdict.problem {
-            output::warn(&format!("nothing is granted of {}: {problem}", verdict.pool));
-        }
-        for (by, cure) in [
-            (By::Spiderpool, "`railctl migrate` takes them off its record"),
-            (By::Whereabouts, "its reconciler frees them, or you by their IPPool"),
-        ] {
-            let gone: BTreeSet<_> = verdict
-                .gone()
-                .filter(|taken| taken.by == by.name())
-                .map(|taken| taken.pod.as_str())
-                .collect();
-            if !gone.is_empty() {
-                let names = gone.iter().take(5).copied().collect::<Vec<_>>().join(", ");
-                let more =
-                    if gone.len() > 5 { format!(" and {} more", gone.len() - 5) } else { String::new() };
-                output::warn(&format!(
-                    "{}: {} still has addresses of {names}{more}, which are gone: {cure}",
-                    verdict.pool,
-                    by.name()
-                ));
-            }
+    verdicts.iter().for_each(warn_of);
+    Ok(())
+}
+
+/// What keeps addresses of a pool from being granted.
+fn warn_of(verdict: &Verdict) {
+    if let Some(problem) = &verdict.problem {
+        output::warn(&format!("nothing is granted of {}: {problem}", verdict.pool));
+    }
+    for (by, cure) in [
+        (By::Spiderpool, "`railctl migrate` takes them off its record"),
+        (By::Whereabouts, "its reconciler frees them, or you by their IPPool"),
+    ] {
+        let gone: BTreeSet<_> =
+            verdict.gone().filter(|taken| taken.by == by.name()).map(|taken| taken.pod.as_str()).collect();
+        if !gone.is_empty() {
+            let names = gone.iter().take(5).copied().collect::<Vec<_>>().join(", ");
+            let more = if gone.len() > 5 { format!(" and {} more", gone.len() - 5) } else { String::new() };
+            output::warn(&format!(
+                "{}: {} still has addresses of {names}{more}, which are gone: {cure}",
+                verdict.pool,
+                by.name()
+            ));
         }
     }
-    Ok(())
 }
 
 fn lines(verdicts: &[Verdict]) -> Result<()> {

@@ -69,52 +69,16 @@ fn check_among<'a>(
 }
 
 fn pool(place: &str, spec: &RangeSpec, warnings: &mut Vec<String>) -> Result<Pool, PoolError> {
-    let error = |field: &str, value: &str, problem: String| PoolError::new(place, field, value, problem);
-    let Some(text) = spec.subnet.as_deref() else {
-        return Err(error("subnet", "", "is missing; write ADDRESS/LENGTH such as 10.1.0.0/16".to_owned()));
-    };
-    let malformed =
-        |_| error("subnet", text, "is no subnet; write ADDRESS/LENGTH such as 10.1.0.0/16".to_owned());
-    let written = text.parse::<IpNet>().map_err(malformed)?;
-    let subnet = written.trunc();
-    if subnet != written {
-        warnings.push(error("subnet", text, format!("has host bits; taken as {subnet}")).to_string());
-    }
-    if subnet.max_prefix_len() - subnet.prefix_len() < 2 {
-        return Err(error("subnet", text, "is too small; it needs at least four addresses".to_owned()));
-    }
+    let entry = Entry { place, spec };
+    let subnet = entry.subnet(warnings)?;
     let hosts = hosts(&subnet);
-    let address = |field: &str, text: &Option<String>, default: IpAddr| match text.as_deref() {
-        None | Some("") => Ok(default),
-        Some(text) => {
-            text.parse::<IpAddr>().map_err(|_| error(field, text, "is not an IP address".to_owned()))
-        }
-    };
-    let inside = |field: &str, text: &Option<String>, default: IpAddr| match address(field, text, default)? {
-        ip if subnet.contains(&ip) => Ok(ip),
-        ip => Err(error(field, &ip.to_string(), format!("is outside the subnet {subnet}"))),
-    };
-    let first = inside("rangeStart", &spec.range_start, hosts.first())?;
-    let last = inside("rangeEnd", &spec.range_end, hosts.last())?;
-    // The reference takes one that is in another subnet: `fe80::1`, or the far end of a point-to-point link.
-    let gateway = address("gateway", &spec.gateway, hosts.first())?;
-    if gateway.is_ipv4() != subnet.addr().is_ipv4() {
-        return Err(error("gateway", &gateway.to_string(), format!("is not of the family of {subnet}")));
-    }
-    let range = Range::new(first, last).map_err(|cause| match (&spec.range_start, &spec.range_end) {
-        (Some(start), None) => {
-            error("rangeStart", start, format!("is after {last}, the last address for a host"))
-        }
-        (None, Some(end)) => {
-            error("rangeEnd", end, format!("is before {first}, the first address for a host"))
-        }
-        _ => error("rangeEnd", &last.to_string(), cause.to_string()),
-    })?;
+    let range = entry.range(&subnet, hosts)?;
+    let gateway = entry.gateway(&subnet, hosts)?;
     let listed = RangeSet::from(range);
     let unusable = unusable(&subnet);
     for range in listed.common(&unusable).ranges() {
         let problem = "is no address for a host of the subnet and left out".to_owned();
-        warnings.push(error("range", &range.to_string(), problem).to_string());
+        warnings.push(entry.wrong("range", &range.to_string(), problem).to_string());
     }
     let offered = listed.without(&unusable).without(&Range::one(gateway).into());
     Ok(Pool {
@@ -131,6 +95,82 @@ fn pool(place: &str, spec: &RangeSpec, warnings: &mut Vec<String>) -> Result<Poo
         rest: DEFAULT_COOL_DOWN,
         share: None,
     })
+}
+
+/// One range as the config has it, and where.
+struct Entry<'a> {
+    place: &'a str,
+    spec: &'a RangeSpec,
+}
+
+impl Entry<'_> {
+    fn wrong(&self, field: &str, value: &str, problem: String) -> PoolError {
+        PoolError::new(self.place, field, value, problem)
+    }
+
+    fn subnet(&self, warnings: &mut Vec<String>) -> Result<IpNet, PoolError> {
+        let wrong = |text: &str, problem: String| self.wrong("subnet", text, problem);
+        let Some(text) = self.spec.subnet.as_deref() else {
+            return Err(wrong("", "is missing; write ADDRESS/LENGTH such as 10.1.0.0/16".to_owned()));
+        };
+        let malformed = |_| wrong(text, "is no subnet; write ADDRESS/LENGTH such as 10.1.0.0/16".to_owned());
+        let written = text.parse::<IpNet>().map_err(malformed)?;
+        let subnet = written.trunc();
+        if subnet != written {
+            warnings.push(wrong(text, format!("has host bits; taken as {subnet}")).to_string());
+        }
+        if subnet.max_prefix_len() - subnet.prefix_len() < 2 {
+            return Err(wrong(text, "is too small; it needs at least four addresses".to_owned()));
+        }
+        Ok(subnet)
+    }
+
+    fn range(&self, subnet: &IpNet, hosts: Range) -> Result<Range, PoolError> {
+        let spec = self.spec;
+        let first = self.inside("rangeStart", spec.range_start.as_deref(), hosts.first(), subnet)?;
+        let last = self.inside("rangeEnd", spec.range_end.as_deref(), hosts.last(), subnet)?;
+        Range::new(first, last).map_err(|cause| match (&spec.range_start, &spec.range_end) {
+            (Some(start), None) => {
+                self.wrong("rangeStart", start, format!("is after {last}, the last address for a host"))
+            }
+            (None, Some(end)) => {
+                self.wrong("rangeEnd", end, format!("is before {first}, the first address for a host"))
+            }
+            _ => self.wrong("rangeEnd", &last.to_string(), cause.to_string()),
+        })
+    }
+
+    /// The reference takes one that is in another subnet: `fe80::1`, or the far end of a point-to-point link.
+    fn gateway(&self, subnet: &IpNet, hosts: Range) -> Result<IpAddr, PoolError> {
+        let gateway = self.address("gateway", self.spec.gateway.as_deref(), hosts.first())?;
+        if gateway.is_ipv4() != subnet.addr().is_ipv4() {
+            let problem = format!("is not of the family of {subnet}");
+            return Err(self.wrong("gateway", &gateway.to_string(), problem));
+        }
+        Ok(gateway)
+    }
+
+    fn inside(
+        &self,
+        field: &str,
+        text: Option<&str>,
+        default: IpAddr,
+        subnet: &IpNet,
+    ) -> Result<IpAddr, PoolError> {
+        match self.address(field, text, default)? {
+            ip if subnet.contains(&ip) => Ok(ip),
+            ip => Err(self.wrong(field, &ip.to_string(), format!("is outside the subnet {subnet}"))),
+        }
+    }
+
+    fn address(&self, field: &str, text: Option<&str>, default: IpAddr) -> Result<IpAddr, PoolError> {
+        match text {
+            None | Some("") => Ok(default),
+            Some(text) => {
+                text.parse().map_err(|_| self.wrong(field, text, "is not an IP address".to_owned()))
+            }
+        }
+    }
 }
 
 /// The first and last address that a host can have when nobody says otherwise.

@@ -40,19 +40,7 @@ pub(super) fn write(directory: &Path, plan: &Plan, options: &Options) -> Result<
     for (name, objects) in &files {
         put(&directory.join(name), &format!("{MARK}\n{}", stream(objects)))?;
     }
-    for node in &plan.nodes {
-        for file in plan.node_files(node) {
-            let folder = directory.join("nodes").join(&node.name);
-            let (name, text) = match file {
-                NodeFile::Pools(pools) => (format!("pools.d/{}.yaml", plan.name), stream(&pools)),
-                NodeFile::Network { name, config } => {
-                    (format!("net.d/{name}.conflist"), format!("{config:#}\n"))
-                }
-                NodeFile::Host(settings) => ("host.yaml".to_owned(), to_yaml(&settings)),
-            };
-            put(&folder.join(name), &text)?;
-        }
-    }
+    write_nodes(directory, plan)?;
     if plan.is_sliced() {
         let slots: Map<String, Value> =
             plan.slots.iter().map(|(node, slot)| (node.to_owned(), slot.into())).collect();
@@ -74,6 +62,24 @@ pub(super) fn write(directory: &Path, plan: &Plan, options: &Options) -> Result<
     } else {
         Ok(())
     }
+}
+
+/// A folder for each node.
+fn write_nodes(directory: &Path, plan: &Plan) -> Result<()> {
+    for node in &plan.nodes {
+        for file in plan.node_files(node) {
+            let folder = directory.join("nodes").join(&node.name);
+            let (name, text) = match file {
+                NodeFile::Pools(pools) => (format!("pools.d/{}.yaml", plan.name), stream(&pools)),
+                NodeFile::Network { name, config } => {
+                    (format!("net.d/{name}.conflist"), format!("{config:#}\n"))
+                }
+                NodeFile::Host(settings) => ("host.yaml".to_owned(), to_yaml(&settings)),
+            };
+            put(&folder.join(name), &text)?;
+        }
+    }
+    Ok(())
 }
 
 /// Names of files that kubectl would take beside those of the plan. One in the place of a file of the plan that no plan wrote is

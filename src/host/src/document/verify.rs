@@ -40,22 +40,28 @@ pub(super) fn nic(field: &str, nic: &Nic) -> Result<(), Error> {
             return wrong("addresses", address, problem);
         }
     }
-    for gateway in &nic.gateways {
-        if !nic.addresses.iter().any(|address| address.contains(gateway)) {
-            return wrong("gateways", gateway, "is in the subnet of none of the NIC's addresses");
-        }
-        if nic.addresses.iter().any(|address| address.addr() == *gateway) {
-            return wrong("gateways", gateway, "is an address of the NIC itself");
-        }
-        if nic.gateway(gateway.is_ipv6()) != Some(*gateway) {
-            return wrong("gateways", gateway, "is the second of its family: one is allowed");
-        }
+    if let Some((gateway, problem)) = wrong_gateway(nic) {
+        return wrong("gateways", &gateway, problem);
     }
     if nic.table.is_some() && nic.gateways.is_empty() {
         let problem = "needs a gateway, to which the NIC's own table leads";
         return Err(Error::setting(format!("{field}.policyRouting"), Some("true"), problem));
     }
     Ok(())
+}
+
+fn wrong_gateway(nic: &Nic) -> Option<(IpAddr, &'static str)> {
+    let problem = |gateway: &IpAddr| {
+        if !nic.addresses.iter().any(|address| address.contains(gateway)) {
+            return Some("is in the subnet of none of the NIC's addresses");
+        }
+        if nic.addresses.iter().any(|address| address.addr() == *gateway) {
+            return Some("is an address of the NIC itself");
+        }
+        let is_second = nic.gateway(gateway.is_ipv6()) != Some(*gateway);
+        is_second.then_some("is the second of its family: one is allowed")
+    };
+    nic.gateways.iter().find_map(|gateway| Some((*gateway, problem(gateway)?)))
 }
 
 fn unusable(address: &IpNet) -> Option<&'static str> {
