@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
-use cluster::{Api, chart};
+use cluster::{Api, Kubectl, chart};
 
 use crate::keys::CHANGED;
 
@@ -17,6 +17,22 @@ kind: SpiderIPPool
 metadata: {name: kept}
 spec: {subnet: 172.16.11.0/24, ips: [172.16.11.1-172.16.11.4]}
 ";
+
+/// What an API server asks `raild webhook` by.
+const CONFIGURATIONS: [&str; 2] = ["mutatingwebhookconfigurations", "validatingwebhookconfigurations"];
+
+/// As `raild webhook` does it, by a merge patch. Nobody answers, and pods have to come through.
+fn fill_in(kubectl: &Kubectl) {
+    let webhook = serde_json::json!({
+        "name": "a.railcni.dev", "admissionReviewVersions": ["v1"], "sideEffects": "None", "failurePolicy": "Ignore",
+        "clientConfig": { "url": "https://127.0.0.1:1/pods" },
+        "rules": [{ "apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"] }],
+    });
+    let filled = serde_json::json!({ "webhooks": [webhook] }).to_string();
+    for plural in CONFIGURATIONS {
+        kubectl.run(&["patch", plural, "railcni", "--type=merge", "-p", &filled]).unwrap();
+    }
+}
 
 fn put(path: &Path, text: &str) {
     File::create(path).unwrap().write_all(text.as_bytes()).unwrap();
@@ -85,10 +101,15 @@ fn kinds_and_their_objects_outlive_upgrade_and_release() {
 
     let said = release("install", &old, &[]);
     notes(&said, &["rollout status daemonset/railcni-agent", "kubectl apply -f fabric.yaml"]);
+    fill_in(&kubectl);
     assert!(said.contains("Not found: Multus"), "{said}");
     assert_eq!(columns(), "");
     release("upgrade", &ours, &[]);
     assert!(columns().contains("READY"), "an upgrade leaves the kinds as they were: {}", columns());
+    for plural in CONFIGURATIONS {
+        let found = kubectl.get(&[plural, "railcni"]).unwrap();
+        assert_eq!(found["webhooks"][0]["name"], "a.railcni.dev", "an upgrade leaves what raild has filled in");
+    }
 
     kubectl.run(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=120s"]).unwrap();
     kubectl.apply(POOL).unwrap();
@@ -96,8 +117,14 @@ fn kinds_and_their_objects_outlive_upgrade_and_release() {
     notes(&said, &["rollout status daemonset/railcni-remove", "helm -n kube-system uninstall railcni"]);
     let sets = || kubectl.run(&["-n", "kube-system", "get", "daemonsets,deployments", "-o", "name"]).unwrap();
     assert_eq!(sets(), "daemonset.apps/railcni-remove\n");
+    // Nothing is there any more that an API server would ask about a pod, while the plugins still are.
+    let asked = || kubectl.run(&["get", &CONFIGURATIONS.join(","), "-o", "name"]).unwrap();
+    assert_eq!(asked(), "");
+    release("upgrade", &ours, &["--set", "remove=false"]);
+    assert_eq!(asked().lines().count(), 2);
+    fill_in(&kubectl);
     helm.run(&["uninstall", "railcni", "-n", "kube-system", "--wait=false"]).unwrap();
-    assert_eq!(sets(), "");
+    assert_eq!((sets(), asked()), (String::new(), String::new()));
     let left = kubectl
         .run(&["get", "clusterroles,clusterrolebindings,validatingadmissionpolicies", "-o", "name"])
         .unwrap();

@@ -67,6 +67,9 @@ pub(crate) fn install(cluster: &Cluster, parts: &[&Part]) {
 /// the cluster's as long as the grants say so.
 pub(crate) fn uninstall(cluster: &Cluster, parts: &[&Part]) {
     let kubectl = cluster.kubectl();
+    // First, as `kubectl delete -f` of the manifest has it: what is refused without the webhook is nobody's to delete otherwise.
+    let asked = "mutatingwebhookconfiguration,validatingwebhookconfiguration";
+    kubectl.run(&["delete", asked, "railcni", "--ignore-not-found"]).unwrap();
     for part in parts {
         kubectl.run(&["-n", SYSTEM, "delete", "--cascade=foreground", part.kind, part.name]).unwrap();
     }

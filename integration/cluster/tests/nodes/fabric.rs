@@ -86,8 +86,6 @@ fn the_manifests_one_fabric_and_one_annotation_give_every_pod_eight_rails() {
     assert_rails_meet(&cluster, &pods);
     cluster.kubectl().run(&["-n", RAILS_NAMESPACE, "delete", "daemonset", "train"]).unwrap();
     await_released(&cluster);
-    let registered = "mutatingwebhookconfiguration,validatingwebhookconfiguration";
-    cluster.kubectl().run(&["delete", registered, "railcni"]).unwrap();
     deployed::uninstall(&cluster, ALL);
     cluster.kubectl().run(&["delete", "network-attachment-definition", "gpu", "--ignore-not-found"]).unwrap();
     await_clean(&cluster).unwrap();

@@ -1,5 +1,8 @@
 //! What the API server is told of the webhook. Pods fail open, and only those that ask for rails ever come here: pods of others are
 //! neither delayed nor refused, whatever becomes of the webhook. Our own kinds fail closed.
+//!
+//! The two configurations are the manifest's, which has them without webhooks, so that they go with it: what is filled in here is never
+//! made here, and a cluster from which all of it was taken away asks nobody.
 
 use admission::World;
 use inject::{Key, Policy};
@@ -8,7 +11,7 @@ use tokio::time::{Duration, Instant};
 
 use super::certificate::Pair;
 use super::settings::Settings;
-use crate::connection::Connection;
+use crate::connection::{Connection, Failure};
 use crate::known::Known;
 
 /// Pods are reviewed here.
@@ -54,13 +57,16 @@ impl Registered {
             return Ok(());
         }
         let client = Client { settings, bundle };
-        for (plural, object) in [
+        for (plural, webhooks) in [
             ("mutatingwebhookconfigurations", pods(&client, &settings.policy, &asking)),
-            ("validatingwebhookconfigurations", objects(&client)),
+            ("validatingwebhookconfigurations", vec![objects(&client)]),
         ] {
             let path = format!("{GROUP}/{plural}");
-            let told = connection.apply::<Value>(&path, NAME, &object, true).await;
-            told.map_err(|failure| format!("{plural} {NAME}: {failure}"))?;
+            let told = connection.merge::<Value>(&path, NAME, false, json!({ "webhooks": webhooks })).await;
+            told.map_err(|failure| match failure {
+                Failure::Missing => format!("{plural} {NAME}: there is none: apply the chart, or deploy/networks, to have it"),
+                failure => format!("{plural} {NAME}: {failure}"),
+            })?;
         }
         *self = Self { bundle: bundle.to_owned(), asking, told: Some(Instant::now()) };
         Ok(())
@@ -95,7 +101,7 @@ impl Client<'_> {
     }
 }
 
-fn pods(client: &Client<'_>, policy: &Policy, asking: &[String]) -> Value {
+fn pods(client: &Client<'_>, policy: &Policy, asking: &[String]) -> Vec<Value> {
     let own = own_word();
     let mut webhooks = vec![pod_webhook(client, policy, "pods", &own, vec![])];
     for (name, key) in
@@ -114,7 +120,7 @@ fn pods(client: &Client<'_>, policy: &Policy, asking: &[String]) -> Value {
         let named = json!({ "key": "kubernetes.io/metadata.name", "operator": "In", "values": asking });
         webhooks.push(pod_webhook(client, policy, "annotated-namespaces", &format!("!({own})"), vec![named]));
     }
-    configuration("MutatingWebhookConfiguration", &webhooks)
+    webhooks
 }
 
 /// CEL: whether the pod itself asks.
@@ -164,7 +170,7 @@ fn objects(client: &Client<'_>) -> Value {
         })
     };
     let edits = ["CREATE", "UPDATE"];
-    let webhook = json!({
+    json!({
         "name": "objects.railcni.dev",
         "admissionReviewVersions": ["v1"],
         "clientConfig": client.at(OBJECTS),
@@ -176,16 +182,6 @@ fn objects(client: &Client<'_>) -> Value {
         ],
         "sideEffects": "None",
         "timeoutSeconds": 10,
-    });
-    configuration("ValidatingWebhookConfiguration", &[webhook])
-}
-
-fn configuration(kind: &str, webhooks: &[Value]) -> Value {
-    json!({
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": kind,
-        "metadata": { "name": NAME },
-        "webhooks": webhooks,
     })
 }
 

@@ -283,3 +283,35 @@ fn pods_start_whatever_becomes_of_the_webhook() {
         assert_eq!(networks(&api, "default", name), None);
     }
 }
+
+#[test]
+fn what_is_taken_away_with_its_manifest_stays_away_and_comes_back_with_it() {
+    const BOTH: &str = "mutatingwebhookconfigurations,validatingwebhookconfigurations";
+    let api = prepared();
+    let kubectl = api.kubectl();
+    kubectl.apply(&config("gpu-1", "eno1")).unwrap();
+    let service = Service::start(1);
+    let _replica = service.replica(&api, 0, "60");
+    wait_injecting(&api, "default", "first", true);
+    let manifest = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/networks");
+    let manifest = manifest.display().to_string();
+    // What is applied again leaves what was filled in.
+    kubectl.run(&["apply", "-f", &manifest]).unwrap();
+    kubectl.create(&pod("default", "applied-again", true).to_string()).unwrap();
+    assert_eq!(networks(&api, "default", "applied-again").as_deref(), Some("default/gpu-1"));
+
+    kubectl.run(&["delete", BOTH, "railcni"]).unwrap();
+    // The webhook has something to tell, and nobody to tell it.
+    kubectl.run(&["create", "namespace", "annotated"]).unwrap();
+    kubectl.run(&["annotate", "namespace", "annotated", &format!("{RDMA}=gpu")]).unwrap();
+    pause(Duration::from_secs(5));
+    assert_eq!(kubectl.run(&["get", BOTH, "-o", "name"]).unwrap(), "");
+    // Nobody's objects are refused any more, and nobody's pods are delayed.
+    let begun = Instant::now();
+    kubectl.create(&pod("default", "afterwards", true).to_string()).unwrap();
+    assert_eq!(networks(&api, "default", "afterwards"), None);
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+
+    kubectl.run(&["apply", "-f", &manifest]).unwrap();
+    wait_injecting(&api, "annotated", "back", false);
+}
