@@ -69,10 +69,11 @@ const CONFIG_COLUMNS: [Column; 3] = [
     ("RENDERED", "string", ".status.conditions[?(@.type=='Rendered')].status", 0),
     AGE,
 ];
-const FABRIC_COLUMNS: [Column; 4] = [
+const FABRIC_COLUMNS: [Column; 5] = [
     ("LINK", "string", ".spec.link", 0),
     ("NODES", "integer", ".status.nodes", 0),
     ("READY", "integer", ".status.ready", 0),
+    ("STATE", "string", ".status.conditions[?(@.type=='Applied')].reason", 0),
     AGE,
 ];
 const BLOCK_COLUMNS: [Column; 4] = [

@@ -38,6 +38,9 @@ pub struct FabricSpec {
     /// The partition of an `InfiniBand` fabric, `"0x8001"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pkey: Option<String>,
+    /// One network for all rails, or one for each (one for child links, one per rail for VFs).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub networks: Option<NetworkForm>,
     /// Whether its nodes have the taint `railcni.dev/not-ready` until their agents find them ready.
     #[serde(default, skip_serializing_if = "is_false")]
     pub taint_until_ready: bool,
@@ -68,6 +71,16 @@ pub enum LinkKind {
     Sriov,
     IbSriov,
     Ipoib,
+}
+
+/// How many networks the rails of a pod are.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the names say it, and a schema with a text per name is no structural one")]
+pub enum NetworkForm {
+    One,
+    PerRail,
 }
 
 /// Whether a pod's RDMA device is its own.

@@ -13,8 +13,8 @@ mod whereabouts;
 
 pub use block::{RailBlock, RailBlockSpec};
 pub use fabric::{
-    Addressing, Fabric, FabricRoute, FabricSpec, FabricStatus, Host, LinkKind, PerNode, Rail, RdmaMode,
-    Resources, Shared,
+    Addressing, Fabric, FabricRoute, FabricSpec, FabricStatus, Host, LinkKind, NetworkForm, PerNode, Rail,
+    RdmaMode, Resources, Shared,
 };
 pub use meta::{Condition, Kind, LabelSelector, Metadata, Object, Requirement};
 pub use multus_config::{

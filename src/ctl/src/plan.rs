@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use api::NetworkForm;
 use clap::{Args, ValueEnum as _};
 use clap_complete::ArgValueCompleter;
 use fabric::{Lack, Networks, Node, Options, Place, Row, Slots};
@@ -38,7 +39,7 @@ pub(crate) struct Plan {
     /// Namespace of networks and of the operator's objects
     #[arg(short, long, default_value = "default", add = ArgValueCompleter::new(complete::namespaces))]
     pub(crate) namespace: String,
-    /// One network for all rails (child links), in place of one per rail
+    /// One network for all rails, whatever the Fabric says, in place of one per rail
     #[arg(long)]
     pub(crate) one_network: bool,
     /// No pool objects for slices of nodes
@@ -72,13 +73,16 @@ fn directory(word: &str) -> Result<PathBuf, String> {
 const LARGEST: u64 = 256 << 20;
 
 pub(crate) fn run(args: &Plan) -> Result<()> {
-    let fabrics =
+    let mut fabrics =
         fabric::fabrics(&documents(&args.file)?).with_context(|| args.file.display().to_string())?;
     let nodes = nodes(args)?;
     let earlier = args.directory.as_deref().map_or_else(|| Ok(Slots::default()), directory::slots)?;
-    let [fabric] = &fabrics[..] else {
+    let [fabric] = &mut fabrics[..] else {
         bail!("{} holds {} Fabrics: plan them one by one", args.file.display(), fabrics.len());
     };
+    if args.one_network {
+        fabric.spec.networks = Some(NetworkForm::One);
+    }
     let plan = fabric::plan(fabric, &nodes, &earlier).map_err(|errors| {
         anyhow::anyhow!(
             "{}: Fabric {:?} cannot be planned:\n{errors}",
@@ -98,7 +102,7 @@ pub(crate) fn run(args: &Plan) -> Result<()> {
 fn options(args: &Plan) -> Options {
     Options {
         namespace: args.namespace.clone(),
-        networks: if args.one_network { Networks::One } else { Networks::PerRail },
+        networks: Networks::PerRail,
         pools: !args.no_pools,
         operator: !args.no_operator,
     }

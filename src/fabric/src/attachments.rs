@@ -1,6 +1,6 @@
 //! What a pod needs to have all rails: the same for every node, and so known without any.
 
-use api::{Fabric, FabricSpec};
+use api::{Fabric, FabricSpec, NetworkForm};
 
 use crate::objects::{Networks, Options};
 use crate::rails;
@@ -40,9 +40,14 @@ pub(crate) fn of(fabric: &str, spec: &FabricSpec, options: &Options) -> Vec<Atta
     rails.iter().map(attachment).collect()
 }
 
-/// Whether all rails are one network: Multus gives each network one device, so that VFs need one per rail.
+/// Whether all rails are one network: as the fabric says, else as is usual here.
 pub(crate) fn in_one(spec: &FabricSpec, options: &Options) -> bool {
-    options.networks == Networks::One && !is_vf(spec.link)
+    match (spec.networks, options.networks) {
+        (Some(form), _) => form == NetworkForm::One,
+        (None, Networks::PerRail) => false,
+        (None, Networks::OneOfChildren) => !is_vf(spec.link),
+        (None, Networks::One) => true,
+    }
 }
 
 /// `gpu-rail1`: of a rail's network, and of the pool that all nodes share.

@@ -26,7 +26,7 @@ fn of_object(wanted: &Value, found: &[Value]) -> Vec<String> {
 }
 
 /// Group and kind, namespace, name. The version is the server's choice.
-fn identity(object: &Value) -> [&str; 4] {
+pub(crate) fn identity(object: &Value) -> [&str; 4] {
     let text = |value: &'static str| object["metadata"][value].as_str().unwrap_or_default();
     let version = object["apiVersion"].as_str().unwrap_or_default();
     let group = version.split_once('/').map_or("", |(group, _)| group);

@@ -6,6 +6,7 @@
 
 mod address;
 mod attachments;
+mod change;
 mod compare;
 mod document;
 mod error;
@@ -22,6 +23,7 @@ mod table;
 mod verify;
 
 pub use attachments::{Attachment, attachments};
+pub use change::{Change, is_ready};
 pub use compare::differences;
 pub use document::{DocumentError, fabrics};
 pub use error::{Error, Errors};
@@ -29,7 +31,7 @@ pub use explain::Place;
 pub use inventory::{Nic, Node, nodes};
 pub use names::natural;
 pub use objects::{Lack, Networks, NodeFile, Options};
-pub use owned::is_as_wanted;
+pub use owned::{PART_OF, is_as_wanted};
 pub use plan::{Plan, PlannedNode, PlannedRail, plan};
 pub use slots::Slots;
 pub use subnets::Slice;

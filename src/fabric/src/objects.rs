@@ -16,6 +16,11 @@ use crate::verify::is_vf;
 pub use files::NodeFile;
 pub use networks::Networks;
 
+/// Of pools.
+pub(crate) const POOL: &str = "SpiderIPPool";
+/// Of networks.
+pub(crate) const DEFINITION: &str = "NetworkAttachmentDefinition";
+
 /// What is wanted beside the fabric itself.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Options {
@@ -38,7 +43,7 @@ impl Default for Options {
 impl Options {
     /// What the controller makes: pools for every node, and one network of all rails where the link allows it.
     pub fn of_cluster(namespace: &str) -> Self {
-        Self { namespace: namespace.to_owned(), networks: Networks::One, ..Self::default() }
+        Self { namespace: namespace.to_owned(), networks: Networks::OneOfChildren, ..Self::default() }
     }
 }
 

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::objects::Options;
+use crate::objects::{DEFINITION, Options, POOL};
 use crate::plan::{Plan, PlannedRail};
 use crate::slots::Slots;
 
-/// On every object, the name of its fabric.
-const PART_OF: &str = "railcni.dev/part-of";
+/// A label of every object of a fabric: its name.
+pub const PART_OF: &str = "railcni.dev/part-of";
 /// On the pools that nodes share, one of each rail: addresses of all rails of such a group are granted together.
 const GROUP: &str = "railcni.dev/fabric";
 /// Which rail of the group, from 1.
@@ -21,9 +21,7 @@ impl Plan {
     /// Pools and networks, owned by the fabric with this uid.
     pub fn owned(&self, uid: &str, options: &Options) -> Vec<Value> {
         let all = self.objects(options).into_iter().flat_map(|(_, objects)| objects);
-        let kept = all.filter(|object| {
-            object["kind"] == "SpiderIPPool" || object["kind"] == "NetworkAttachmentDefinition"
-        });
+        let kept = all.filter(|object| object["kind"] == POOL || object["kind"] == DEFINITION);
         kept.map(|object| self.with_owner(object, uid)).collect()
     }
 

@@ -157,6 +157,35 @@ fn one_network_has_all_rails_of_child_links() {
     assert_eq!(pod["spec"]["containers"][0]["resources"]["limits"]["spidernet.io/shared_cx5_rail8"], "1");
 }
 
+#[test]
+fn one_network_of_vfs_has_the_devices_of_the_pod() {
+    let page = ROCE.replace("  rdma: exclusive\n", "  rdma: exclusive\n  networks: one\n");
+    assert_ne!(page, ROCE, "the example says that its RDMA devices are exclusive");
+    let (plan, options) = (planned(&page, &gpu_nodes(1)), Options::of_cluster("default"));
+    let networks = of_kind(&plan, &options, "NetworkAttachmentDefinition");
+    // Multus would name a device of an annotated resource, and the plugin asks for all.
+    assert_eq!((networks.len(), &networks[0]["metadata"]["annotations"]), (1, &Value::Null));
+    let plugin = &config(&networks[0])["plugins"][0];
+    assert_eq!((&plugin["devices"], &plugin["link"]), (&json!("pod"), &json!("sriov")));
+    let resources: Vec<_> = (1..=8).map(|rail| format!("spidernet.io/gpu_rail{rail}")).collect();
+    assert_eq!(plugin["resources"], json!(resources));
+    assert_eq!(
+        plugin["rails"][7],
+        json!({ "ipam": { "type": "rail-ipam", "ippools": { "ipv4": ["gpu-rail8.*"] } } })
+    );
+    let attachments = fabric::attachments(&read(&page), &options);
+    assert_eq!((attachments.len(), attachments[0].interfaces, &attachments[0].resources), (1, 8, &resources));
+    let limits = &of_kind(&plan, &options, "DaemonSet")[0]["spec"]["template"]["spec"]["containers"][0]["resources"]
+        ["limits"];
+    assert_eq!(limits.as_object().map(serde_json::Map::len), Some(8));
+    // Without it, and where there is no kubelet, each rail is a network.
+    let count = |page: &str| of_kind(&planned(page, &[]), &options, "NetworkAttachmentDefinition").len();
+    assert_eq!((count(ROCE), count(MACVLAN)), (8, 1));
+    assert_eq!(count(&MACVLAN.replace("  link: macvlan\n", "  link: macvlan\n  networks: per-rail\n")), 8);
+    let files = plan.node_files(&plan.nodes[0]);
+    assert_eq!(files.iter().filter(|file| matches!(file, fabric::NodeFile::Network { .. })).count(), 8);
+}
+
 fn ib_node(name: &str, nics: &[(&str, u32)]) -> Node {
     let mut nics: Vec<_> = nics
         .iter()

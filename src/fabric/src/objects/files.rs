@@ -26,7 +26,9 @@ impl Plan {
     /// What a node needs for itself: its pools, the network of all its rails (with VFs a network per rail), and how its own NICs are to
     /// be.
     pub fn node_files(&self, node: &PlannedNode) -> Vec<NodeFile> {
-        let alone = Self { nodes: vec![node.clone()], ..self.clone() };
+        let mut alone = Self { nodes: vec![node.clone()], ..self.clone() };
+        // Without an API server there is no kubelet to ask for the devices of a pod.
+        alone.spec.networks = None;
         let form = if is_vf(self.spec.link) { Networks::PerRail } else { Networks::One };
         let options = Options { networks: form, ..Options::default() };
         let pools = NodeFile::Pools(alone.pools(true));

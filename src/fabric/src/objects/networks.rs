@@ -3,7 +3,7 @@
 use api::{LinkKind, RdmaMode};
 use serde_json::{Map, Value, json};
 
-use super::Options;
+use super::{DEFINITION, Options};
 use crate::attachments::in_one;
 use crate::plan::{Plan, PlannedRail};
 use crate::verify::is_vf;
@@ -13,7 +13,9 @@ use crate::verify::is_vf;
 pub enum Networks {
     /// One per rail; Multus calls the plugin for each.
     PerRail,
-    /// One for all rails, of child links: a VF per rail needs one per rail, since Multus gives each network one device.
+    /// One for all rails of child links, and one per rail of VFs: Multus gives each network one device.
+    OneOfChildren,
+    /// One for all rails, too, of VFs: those that kubelet gave to the pod, of which the plugin asks the node's agent.
     One,
 }
 
@@ -23,6 +25,11 @@ impl Plan {
             let rails: Vec<_> =
                 self.rails.iter().map(|rail| Value::from(self.of_rail(rail, options))).collect();
             let mut config = self.of_all();
+            if is_vf(self.spec.link) {
+                let resources: Vec<_> = self.rails.iter().map(|rail| self.resource(rail)).collect();
+                config.insert("devices".to_owned(), "pod".into());
+                config.insert("resources".to_owned(), json!(resources));
+            }
             config.insert("rails".to_owned(), rails.into());
             return vec![definition(&self.name, &options.namespace, None, &config)];
         }
@@ -90,7 +97,7 @@ fn definition(name: &str, namespace: &str, resource: Option<&str>, plugin: &Map<
     }
     json!({
         "apiVersion": "k8s.cni.cncf.io/v1",
-        "kind": "NetworkAttachmentDefinition",
+        "kind": DEFINITION,
         "metadata": metadata,
         "spec": { "config": format!("{config:#}") },
     })

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::POOL;
 use crate::plan::{Plan, PlannedRail};
 use crate::subnets::Slice;
 
@@ -46,7 +47,7 @@ impl Plan {
         if let Some(node) = node {
             spec["nodeName"] = json!([node]);
         }
-        json!({ "apiVersion": "spiderpool.spidernet.io/v2beta1", "kind": "SpiderIPPool", "metadata": { "name": name }, "spec": spec })
+        json!({ "apiVersion": "spiderpool.spidernet.io/v2beta1", "kind": POOL, "metadata": { "name": name }, "spec": spec })
     }
 
     /// By the rail's gateway: what the fabric says, and on rail 1 the network of all slices.
