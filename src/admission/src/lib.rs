@@ -14,7 +14,7 @@ pub use answer::Answer;
 pub use books::{Books, Loss, asked};
 pub use judge::judge;
 pub use pods::mutate;
-pub use pool::{is_as_known, losing};
+pub use pool::{holders, is_as_known, losing};
 pub use request::Request;
 pub use users::User;
 pub use world::World;

@@ -58,7 +58,8 @@ fn offered(pool: &Value) -> RangeSet {
     catalog.pools().flat_map(|pool| pool.offered.ranges().to_vec()).collect()
 }
 
-fn orphans(request: &Request, losses: &[Loss]) -> Option<String> {
+/// Whose addresses the pool would offer no more, of those that `losses` tell.
+pub fn holders(request: &Request, losses: &[Loss]) -> Option<String> {
     let losing = losing(request);
     if losing.is_empty() {
         return None;
@@ -82,10 +83,14 @@ fn orphans(request: &Request, losses: &[Loss]) -> Option<String> {
     let more = named.len().saturating_sub(NAMED);
     named.truncate(NAMED);
     let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    Some(format!("{}{more}", named.join(", ")))
+}
+
+fn orphans(request: &Request, losses: &[Loss]) -> Option<String> {
+    let holders = holders(request, losses)?;
     Some(format!(
-        "pool {:?} would lose addresses that pods have: {}{more}; set spec.disable: true, so that it gives no new ones, and repeat this when these pods have ended; where they may lose them, annotate the pool with {MEANT}: \"true\"",
-        name(&request.old_object),
-        named.join(", ")
+        "pool {:?} would lose addresses that pods have: {holders}; set spec.disable: true, so that it gives no new ones, and repeat this when these pods have ended; where they may lose them, annotate the pool with {MEANT}: \"true\"",
+        name(&request.old_object)
     ))
 }
 

@@ -46,6 +46,35 @@ impl Request {
         Self { kind, namespace, operation: "CREATE".to_owned(), object, ..Self::default() }
     }
 
+    /// The question whether this object may become another, or go, as nobody has asked it. What its admin has annotated it with stays.
+    pub fn to_change(old: &Value, new: &Value) -> Self {
+        let (text, operation) = (
+            |value: &Value| value.as_str().unwrap_or_default().to_owned(),
+            match new {
+                Value::Null => "DELETE",
+                _ => "UPDATE",
+            },
+        );
+        let mut object = new.clone();
+        if let Some(annotations) = old["metadata"]["annotations"].as_object().filter(|_| !new.is_null()) {
+            for (key, value) in annotations {
+                let own = &mut object["metadata"]["annotations"][key];
+                if own.is_null() {
+                    *own = value.clone();
+                }
+            }
+        }
+        Self {
+            kind: GroupKind { kind: text(&old["kind"]), ..GroupKind::default() },
+            name: text(&old["metadata"]["name"]),
+            namespace: text(&old["metadata"]["namespace"]),
+            operation: operation.to_owned(),
+            object,
+            old_object: old.clone(),
+            ..Self::default()
+        }
+    }
+
     /// Reads the body of a request; what is none is told why.
     pub fn parse(body: &[u8]) -> Result<Self, String> {
         let review: Review = serde_json::from_slice(body)

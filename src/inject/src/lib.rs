@@ -19,6 +19,7 @@ pub use decide::{Injection, Outcome, inject};
 pub use error::Refusal;
 pub use namespace::{Namespace, Policy};
 pub use networks::Networks;
+pub use requested::attached;
 
 /// What Multus reads.
 pub const NETWORKS: &str = "k8s.v1.cni.cncf.io/networks";

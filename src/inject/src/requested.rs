@@ -78,6 +78,15 @@ impl Requested {
     }
 }
 
+/// The networks that a pod asks Multus for, as NAMESPACE/NAME; none where nobody can read what it says, and Multus can not either.
+pub fn attached(pod: &Value) -> Vec<String> {
+    let namespace = pod["metadata"]["namespace"].as_str().unwrap_or_default();
+    let requested = Requested::of(pod, namespace);
+    requested
+        .map(|requested| requested.entries.into_iter().map(|entry| entry.network).collect())
+        .unwrap_or_default()
+}
+
 impl Addition {
     fn object(&self) -> Value {
         let (namespace, name) = self.network.split_once('/').unwrap_or(("", &self.network));

@@ -13,7 +13,9 @@ use std::time::Duration;
 use api::Kind;
 use kube::Client;
 use kube::core::Request;
-use kube::core::params::{GetParams, ListParams, Patch, PatchParams, PostParams};
+use kube::core::params::{
+    DeleteParams, GetParams, ListParams, Patch, PatchParams, PostParams, Preconditions,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -148,6 +150,14 @@ impl Connection {
         self.ask(Request::new(path).patch(name, &params, &Patch::Apply(object))).await
     }
 
+    /// Takes away the object that has this UID, and no other of its name.
+    pub(crate) async fn delete(&self, path: &str, name: &str, uid: &str) -> Result<(), Failure> {
+        named::check(path, name)?;
+        let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
+        let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+        self.ask::<serde_json::Value>(Request::new(path).delete(name, &params)).await.map(drop)
+    }
+
     /// All objects of a kind as they are now, and the version of the list.
     pub(crate) async fn list<T: DeserializeOwned>(&self, path: &str) -> Result<(Vec<T>, u64), Failure> {
         let (found, version) = self.pages(path, Form::Whole, &ListParams::default(), Some).await?;
@@ -172,6 +182,15 @@ impl Connection {
         named::check("/nodes", node)?;
         let of_node = ListParams::default().fields(&format!("spec.nodeName={node}"));
         Ok(self.pages("/api/v1/pods", Form::Metadata, &of_node, find).await?.0)
+    }
+
+    /// The same of all pods that have not ended.
+    pub(crate) async fn pods_that_run<T: DeserializeOwned, U>(
+        &self,
+        find: impl Fn(T) -> Option<U>,
+    ) -> Result<Vec<U>, Failure> {
+        let running = ListParams::default().fields("status.phase!=Succeeded,status.phase!=Failed");
+        Ok(self.pages("/api/v1/pods", Form::Metadata, &running, find).await?.0)
     }
 
     /// Page by page, each with a deadline of its own: the list may be of any length, and what of it is held at once is not.

@@ -17,6 +17,7 @@ mod lease;
 mod looks;
 mod networks;
 mod socket;
+mod users;
 mod webhook;
 mod wire;
 

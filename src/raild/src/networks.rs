@@ -4,6 +4,8 @@
 
 mod attempts;
 mod fabrics;
+mod keeping;
+mod nodes;
 mod pods;
 mod report;
 
@@ -24,6 +26,7 @@ use crate::known::{Known, key, slim};
 use crate::lease::Lease;
 use crate::webhook::Settings;
 use attempts::Attempts;
+use nodes::Nodes;
 use pods::Suspects;
 use report::Report;
 
@@ -43,12 +46,14 @@ struct Networks {
     known: Known,
     options: Options,
     definitions: Kept,
-    nodes: Kept,
+    nodes: Nodes,
     /// Numbers that were given and may not be seen in pools yet.
     slots: BTreeMap<String, Slots>,
     suspects: Suspects,
     attempts: Attempts,
-    /// From when `attempts` counts.
+    /// Changes of which somebody was in the way a moment ago.
+    waits: Attempts,
+    /// From when both count.
     begun: Instant,
     /// Whether this replica is the one that works.
     ours: Rc<Cell<bool>>,
@@ -84,18 +89,15 @@ fn start(connection: &Connection, settings: &Settings, ours: Rc<Cell<bool>>) {
     let options = Options::of_cluster(&settings.networks);
     let known = Known::follow(connection, World::new(settings.policy.clone(), options.clone()));
     let changed = Rc::new(Notify::new());
-    let (definitions, nodes) = (Kept::default(), Kept::default());
-    let tell = |kept: &Kept| {
-        let (kept, changed) = (kept.clone(), changed.clone());
-        move |seen| {
-            keep(&kept, seen);
-            changed.notify_one();
-            true
-        }
-    };
-    let (of_definitions, of_nodes) = (tell(&definitions), tell(&nodes));
-    tokio::task::spawn_local(connection.clone().follow(DEFINITIONS.to_owned(), None, of_definitions));
-    tokio::task::spawn_local(connection.clone().follow_metadata("/api/v1/nodes".to_owned(), of_nodes));
+    let definitions = Kept::default();
+    let (kept, news) = (definitions.clone(), changed.clone());
+    let follow = connection.clone().follow(DEFINITIONS.to_owned(), None, move |seen| {
+        keep(&kept, seen);
+        news.notify_one();
+        true
+    });
+    tokio::task::spawn_local(follow);
+    let nodes = Nodes::follow(connection, &changed);
     let suspects = Suspects::follow(connection, &known, &changed);
     let connection = connection.clone();
     let networks = Networks {
@@ -107,6 +109,7 @@ fn start(connection: &Connection, settings: &Settings, ours: Rc<Cell<bool>>) {
         slots: BTreeMap::new(),
         suspects,
         attempts: Attempts::default(),
+        waits: Attempts::default(),
         begun: Instant::now(),
         ours,
     };
@@ -140,6 +143,7 @@ impl Networks {
                 self.fabrics().await;
                 self.configs().await;
                 self.attempts.forget(self.begun.elapsed());
+                self.waits.forget(self.begun.elapsed());
                 self.suspects.judge(&self.connection, &self.known).await;
             }
         }
@@ -175,7 +179,7 @@ impl Networks {
 
     /// Applies it, unless the same has failed a moment ago.
     async fn attempt(&mut self, wanted: &Value, found: Option<&Value>, force: bool) -> Result<(), String> {
-        let name = format!("{}/{}", wanted["kind"].as_str().unwrap_or_default(), key(wanted));
+        let name = title(wanted);
         if let Some(problem) = self.attempts.failed(&name, wanted, found, self.begun.elapsed()) {
             return Err(problem.to_owned());
         }
@@ -203,6 +207,11 @@ impl Networks {
             }
         }
     }
+}
+
+/// `KIND NAMESPACE/NAME`
+fn title(object: &Value) -> String {
+    format!("{} {}", object["kind"].as_str().unwrap_or_default(), key(object))
 }
 
 /// `/apis/GROUP/VERSION/PLURAL` below a namespace.

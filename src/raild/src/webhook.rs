@@ -11,14 +11,14 @@ mod settings;
 use std::rc::Rc;
 use std::time::Duration;
 
-use admission::{Answer, Books, Loss, Request, User, World, asked, is_as_known, judge, losing, mutate};
-use api::{RailBlock, RailNode};
+use admission::{Answer, Books, Loss, Request, World, is_as_known, judge, losing, mutate};
 use fabric::Options;
 use serde_json::Value;
 
-use crate::connection::{Connection, Failure, path};
+use crate::connection::Connection;
 use crate::known::Known;
 use crate::looks::Looks;
+use crate::users;
 use keys::Keeper;
 pub(crate) use settings::Settings;
 
@@ -133,42 +133,13 @@ impl Webhook {
 
     /// What nodes would lose, with what their pods say.
     async fn losses(&self, body: &[u8]) -> Result<Vec<Loss>, String> {
-        let books = self.books.look(|| read_books(&self.connection)).await?;
-        let mut losses = books.losses(&Request::parse(body)?)?;
-        let asked = asked(&losses);
-        for loss in losses.iter_mut().filter(|loss| asked.contains(&loss.node)) {
-            let pods = self.connection.pods_of(&loss.node, |pod: Value| User::of(&pod)).await;
-            loss.pods = pods.map_err(|failure| format!("pods of node {}: {failure}", loss.node))?;
-        }
-        Ok(losses)
+        let books = self.books.look(|| users::books(&self.connection)).await?;
+        users::losses(&self.connection, &books, &Request::parse(body)?).await
     }
 }
 
 fn refused(body: &[u8], problem: &str) -> Result<Answered, String> {
     Ok((Request::parse(body)?.uid, Answer::refused(problem)))
-}
-
-/// All blocks, and what all nodes use.
-async fn read_books(connection: &Connection) -> Result<Rc<Books>, String> {
-    let mut books = Books::default();
-    let blocks = connection.find(&path::<RailBlock>(), |block: RailBlock| Some(block.spec)).await;
-    for block in served(blocks).map_err(|failure| format!("RailBlocks: {failure}"))? {
-        books.add_block(&block);
-    }
-    let used = |node: RailNode| Some((node.metadata.name, node.status.unwrap_or_default().pools));
-    let nodes = connection.find(&path::<RailNode>(), used).await;
-    for (node, pools) in served(nodes).map_err(|failure| format!("RailNodes: {failure}"))? {
-        books.add_node(&node, &pools);
-    }
-    Ok(Rc::new(books))
-}
-
-/// A kind that is not served has no objects.
-fn served<T>(found: Result<Vec<T>, Failure>) -> Result<Vec<T>, Failure> {
-    match found {
-        Err(Failure::Missing) => Ok(Vec::new()),
-        found => found,
-    }
 }
 
 #[cfg(test)]

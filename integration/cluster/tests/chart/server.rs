@@ -108,7 +108,10 @@ fn kinds_and_their_objects_outlive_upgrade_and_release() {
     assert!(columns().contains("READY"), "an upgrade leaves the kinds as they were: {}", columns());
     for plural in CONFIGURATIONS {
         let found = kubectl.get(&[plural, "railcni"]).unwrap();
-        assert_eq!(found["webhooks"][0]["name"], "a.railcni.dev", "an upgrade leaves what raild has filled in");
+        assert_eq!(
+            found["webhooks"][0]["name"], "a.railcni.dev",
+            "an upgrade leaves what raild has filled in"
+        );
     }
 
     kubectl.run(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=120s"]).unwrap();

@@ -95,7 +95,7 @@ impl Connection {
             };
             if said != problem {
                 eprintln!(
-                    "raild: {path}: {problem}; listing it again, and granting nothing before it is listed"
+                    "raild: {path}: {problem}; listing it again, and deciding nothing that depends on it before"
                 );
                 said = problem;
             }

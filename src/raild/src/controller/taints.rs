@@ -107,17 +107,12 @@ enum Wish {
     TakeOurs,
 }
 
-/// A node without any RDMA device is neither ready nor not: it is ready for Fabrics that want none.
 fn wish<'f>(
     fabrics: impl Iterator<Item = &'f FabricSpec>,
     labels: &BTreeMap<String, String>,
     ready: Option<&str>,
 ) -> Wish {
-    let is_met = |fabric: &FabricSpec| match ready {
-        Some("True") => true,
-        Some("Unknown") => fabric.rdma.is_none(),
-        _ => false,
-    };
+    let is_met = |spec: &FabricSpec| fabric::is_ready(spec, ready);
     let asking = fabrics.filter(|fabric| fabric.taint_until_ready && fabric.node_selector.matches(labels));
     asking.map(is_met).fold(Wish::TakeOurs, |wish, is_met| match (wish, is_met) {
         (Wish::Put, _) | (_, false) => Wish::Put,

@@ -61,6 +61,26 @@ impl Attempts {
         self.failed.insert(name.to_owned(), failed);
     }
 
+    /// There is reason to believe that it would come out otherwise now.
+    pub(super) fn again(&mut self, name: &str) {
+        self.failed.remove(name);
+    }
+
+    /// It is not to be asked about for so long, unless it changes.
+    pub(super) fn hold(
+        &mut self,
+        name: &str,
+        wanted: &Value,
+        found: &Value,
+        why: &str,
+        now: Duration,
+        wait: Duration,
+    ) {
+        let what = self.what(wanted, Some(found));
+        let failed = Failed { what, problem: why.to_owned(), again: now + wait, wait };
+        self.failed.insert(name.to_owned(), failed);
+    }
+
     /// Forgets what nobody has asked for in a long time.
     pub(super) fn forget(&mut self, now: Duration) {
         self.failed.retain(|_, failed| now < failed.again + LAST);

@@ -1,11 +1,12 @@
 //! Fabrics to pools and networks. They are applied without force: what an admin has set otherwise stays, and the Fabric's
-//! condition names the conflict.
+//! condition names the conflict, or the pods for which a change waits.
 
 use api::{Fabric, Kind as _};
-use fabric::{Slots, is_as_wanted, nodes, plan};
+use fabric::{Node, Plan, PlannedNode, Slots, is_ready, nodes as nodes_of, plan};
 use serde_json::{Value, json};
 
 use super::Networks;
+use super::keeping::Outcome;
 use super::report::Report;
 use crate::connection::path;
 
@@ -14,36 +15,31 @@ const LISTED: usize = 3;
 
 impl Networks {
     pub(super) async fn fabrics(&mut self) {
-        if self.nodes.borrow().is_none() {
-            return;
-        }
+        let Some(nodes) = self.nodes.documents() else { return };
+        let nodes = nodes_of(&nodes);
         let fabrics: Vec<Value> = self.known.world.borrow().fabrics.values().cloned().collect();
         for document in fabrics {
             if !document["metadata"]["deletionTimestamp"].is_null() {
                 continue;
             }
-            let (reason, message, count) = match self.planned(&document) {
-                Err(problem) => ("NotPlanned", problem, None),
-                Ok((objects, count)) => {
-                    let problems = self.keep(&objects).await;
-                    let reason = if problems.is_empty() { "Applied" } else { "Conflict" };
-                    (reason, summary(&problems), Some(count))
+            let (reason, message, status) = match self.planned(&document, &nodes) {
+                Err(problem) => ("NotPlanned", problem, json!({})),
+                Ok(plan) => {
+                    let uid = document["metadata"]["uid"].as_str().unwrap_or_default();
+                    let outcome = self.keep(&plan, uid).await;
+                    let (reason, said) = told(&plan, &outcome);
+                    (reason, said, self.figures(&plan))
                 }
             };
             let report = Report::new("Applied", reason == "Applied", reason, &message);
-            let status = count.map_or_else(|| json!({}), |count| json!({ "nodes": count }));
             report.with(status).tell(self, &path::<Fabric>(), Fabric::KIND, &document).await;
         }
     }
 
-    /// Its objects, and how many nodes it selects.
-    fn planned(&mut self, document: &Value) -> Result<(Vec<Value>, usize), String> {
+    fn planned(&mut self, document: &Value, nodes: &[Node]) -> Result<Plan, String> {
         let fabrics = fabric::fabrics(std::slice::from_ref(document)).map_err(|error| error.to_string())?;
-        let Some(fabric) = fabrics.first() else { return Ok((Vec::new(), 0)) };
+        let fabric = fabrics.first().ok_or("it is no Fabric of this version")?;
         let name = &fabric.metadata.name;
-        // Lists of metadata do not say of what kind their items are.
-        let of_kind = |node: &Value| json!({ "kind": "Node", "metadata": node["metadata"] });
-        let known: Vec<Value> = self.nodes.borrow().iter().flatten().map(|(_, node)| of_kind(node)).collect();
         let seen = Slots::of_pools(name, self.known.world.borrow().pools.values());
         // What pools say takes precedence; what was given a moment ago may not be seen yet.
         let given = self
@@ -54,26 +50,25 @@ impl Networks {
             .filter(|(node, _)| seen.get(node).is_none());
         let pairs = seen.iter().chain(given).map(|(node, slot)| (node.to_owned(), slot));
         let earlier = Slots::from_pairs(pairs.collect::<Vec<_>>());
-        let plan = plan(fabric, &nodes(&known), &earlier).map_err(|errors| errors.to_string())?;
+        let plan = plan(fabric, nodes, &earlier).map_err(|errors| errors.to_string())?;
         self.slots.insert(name.clone(), plan.slots.clone());
-        let uid = document["metadata"]["uid"].as_str().unwrap_or_default();
-        Ok((plan.owned(uid, &self.options), plan.nodes.len()))
+        Ok(plan)
     }
 
-    /// Applies what is missing or otherwise; what could not be applied.
-    async fn keep(&mut self, objects: &[Value]) -> Vec<String> {
-        let mut problems = Vec::new();
-        for wanted in objects {
-            let name = wanted["metadata"]["name"].as_str().unwrap_or_default();
-            let found = match wanted["metadata"]["namespace"].as_str() {
-                Some(namespace) => self.definition(namespace, name),
-                None => self.known.world.borrow().pools.get(name).cloned(),
-            };
-            if found.as_ref().is_none_or(|found| !is_as_wanted(wanted, found)) {
-                problems.extend(self.attempt(wanted, found.as_ref(), false).await.err());
-            }
-        }
-        problems
+    /// How many nodes it selects, and how many of them are ready.
+    fn figures(&self, plan: &Plan) -> Value {
+        let is_ready = |node: &&PlannedNode| is_ready(&plan.spec, self.nodes.ready(&node.name).as_deref());
+        json!({ "nodes": plan.nodes.len(), "ready": plan.nodes.iter().filter(is_ready).count() })
+    }
+}
+
+/// Reason and message of the condition. Whoever waits may be what the problems come from.
+fn told(plan: &Plan, outcome: &Outcome) -> (&'static str, String) {
+    let all: Vec<String> = outcome.waiting.iter().chain(&outcome.problems).cloned().collect();
+    match (outcome.waiting.is_empty(), outcome.problems.is_empty()) {
+        (true, true) => ("Applied", summary(&plan.notes)),
+        (true, false) => ("Conflict", summary(&all)),
+        (false, _) => ("Waiting", summary(&all)),
     }
 }
 
@@ -100,7 +95,7 @@ mod tests {
         }});
         let fabric = fabric::fabrics(&[document]).unwrap().remove(0);
         let node = json!({ "kind": "Node", "metadata": { "name": "a" } });
-        let plan = plan(&fabric, &nodes(&[node]), &Slots::default()).unwrap();
+        let plan = plan(&fabric, &nodes_of(&[node]), &Slots::default()).unwrap();
         let pools = plan.owned("u1", &Options::of_cluster("default")).into_iter();
         let pools: Vec<api::SpiderIPPool> = pools
             .filter(|pool| pool["kind"] == "SpiderIPPool")

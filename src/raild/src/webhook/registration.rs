@@ -64,7 +64,9 @@ impl Registered {
             let path = format!("{GROUP}/{plural}");
             let told = connection.merge::<Value>(&path, NAME, false, json!({ "webhooks": webhooks })).await;
             told.map_err(|failure| match failure {
-                Failure::Missing => format!("{plural} {NAME}: there is none: apply the chart, or deploy/networks, to have it"),
+                Failure::Missing => {
+                    format!("{plural} {NAME}: there is none: apply the chart, or deploy/networks, to have it")
+                }
                 failure => format!("{plural} {NAME}: {failure}"),
             })?;
         }

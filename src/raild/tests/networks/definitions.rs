@@ -19,12 +19,16 @@ spec:
   addressing: {perNode: {supernet: 172.16.0.0/16, prefixLength: 27, gateway: 1}}
 ";
 
-fn start(api: &Api) -> Process {
+pub(crate) fn start(api: &Api) -> Process {
     Process(raild(api, "networks").spawn().unwrap())
 }
 
+pub(crate) fn node(name: &str) -> String {
+    format!("apiVersion: v1\nkind: Node\nmetadata: {{name: {name}}}\n---\n")
+}
+
 #[track_caller]
-fn until<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
     let found = eventually(WAIT, || {
         pause(Duration::from_millis(200));
         found()
@@ -32,11 +36,11 @@ fn until<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
     found.unwrap_or_else(|| panic!("{what}"))
 }
 
-fn get(kubectl: &Kubectl, kind: &str, name: &str) -> Option<Value> {
+pub(crate) fn get(kubectl: &Kubectl, kind: &str, name: &str) -> Option<Value> {
     kubectl.get(&[kind, name]).ok()
 }
 
-fn condition(kubectl: &Kubectl, kind: &str, name: &str, reason: &str) -> Option<String> {
+pub(crate) fn condition(kubectl: &Kubectl, kind: &str, name: &str, reason: &str) -> Option<String> {
     let object = get(kubectl, kind, name)?;
     let condition = &object["status"]["conditions"][0];
     (condition["reason"] == reason).then(|| condition["message"].as_str().unwrap_or_default().to_owned())
@@ -121,7 +125,6 @@ fn a_network_follows_its_config_and_a_pod_that_was_missed_is_told_of() {
 fn a_fabric_becomes_pools_and_networks_and_an_admins_word_becomes_a_conflict() {
     let api = prepared();
     let kubectl = api.kubectl();
-    let node = |name: &str| format!("apiVersion: v1\nkind: Node\nmetadata: {{name: {name}}}\n---\n");
     kubectl.apply(&format!("{}{}", node("b"), node("c"))).unwrap();
     let networks = start(&api);
     kubectl.apply(FABRIC).unwrap();

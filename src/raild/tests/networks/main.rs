@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "the functions between the tests are tests too")]
 
+mod changes;
 mod definitions;
 mod injection;
 
