@@ -22,6 +22,8 @@ pub const KIND: &str = "SpiderMultusConfig";
 pub const CR_NAME: &str = "multus.spidernet.io/cr-name";
 const CNI_VERSION: &str = "multus.spidernet.io/cni-version";
 const CONFIG_NAME: &str = "cni.spidernet.io/cniconfig-name";
+/// What kubectl remembers of the document, and would take for the network's own.
+const APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// Older releases of Multus cannot read the results of 1.1.0.
 const DEFAULT_VERSION: &str = "1.0.0";
 
@@ -47,6 +49,7 @@ pub fn render(document: &Value, pools: &[&Value]) -> Result<Rendered> {
     let name = metadata["name"].as_str().context("metadata.name is missing")?;
     let of_document = || format!("{KIND} {name}");
     let mut annotations = metadata["annotations"].as_object().cloned().unwrap_or_default();
+    annotations.remove(APPLIED);
     let annotation = |key: &str| annotations.get(key).and_then(Value::as_str).map(str::to_owned);
     let spec = &document["spec"];
     ensure!(spec.is_object(), "{}: spec is missing", of_document());

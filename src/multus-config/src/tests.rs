@@ -122,7 +122,7 @@ fn a_vlan_on_a_bond_is_made_first() {
 
 #[test]
 fn names_versions_and_the_resource_come_from_the_metadata() {
-    let text = "kind: SpiderMultusConfig\nmetadata: {name: a, namespace: rails, annotations: {x: y, \
+    let text = "kind: SpiderMultusConfig\nmetadata: {name: a, namespace: rails, annotations: {x: y, kubectl.kubernetes.io/last-applied-configuration: z, \
         multus.spidernet.io/cr-name: b, multus.spidernet.io/cni-version: 0.4.0, cni.spidernet.io/cniconfig-name: c}}\n\
         spec: {cniType: sriov, sriov: {resourceName: spidernet.io/r}, disableIPAM: true}\n";
     let rendered = render(&document(text), &[]).unwrap();
@@ -134,6 +134,7 @@ fn names_versions_and_the_resource_come_from_the_metadata() {
     let annotations = &definition["metadata"]["annotations"];
     assert_eq!(annotations["k8s.v1.cni.cncf.io/resourceName"], "spidernet.io/r");
     assert_eq!(annotations["x"], "y");
+    assert_eq!(annotations["kubectl.kubernetes.io/last-applied-configuration"], Value::Null);
     let config: Value = serde_json::from_str(definition["spec"]["config"].as_str().unwrap()).unwrap();
     assert_eq!((&config["cniVersion"], &config["name"]), (&json!("0.4.0"), &json!("c")));
 }
