@@ -20,13 +20,13 @@ const RDMA: &str = "cni.spidernet.io/rdma-resource-inject";
 const NETWORKS: &str = "k8s.v1.cni.cncf.io/networks";
 
 /// What a service is for its clients: an address behind which replicas take turns, and dead ones are passed over.
-struct Service {
+pub(crate) struct Service {
     address: SocketAddr,
     backends: Vec<SocketAddr>,
 }
 
 impl Service {
-    fn start(replicas: usize) -> Self {
+    pub(crate) fn start(replicas: usize) -> Self {
         let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let backends: Vec<_> = (0..replicas).map(|_| free()).collect();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -46,7 +46,7 @@ impl Service {
         Self { address, backends }
     }
 
-    fn replica(&self, api: &Api, index: usize, life: &str) -> Process {
+    pub(crate) fn replica(&self, api: &Api, index: usize, life: &str) -> Process {
         let mut command = raild(api, "webhook");
         command.env("RAILD_WEBHOOK_LISTEN", self.backends[index].to_string());
         command.env("RAILD_WEBHOOK_URL", format!("https://{}", self.address));

@@ -4,6 +4,7 @@
 
 mod changes;
 mod definitions;
+mod guides;
 mod injection;
 
 use std::path::Path;
