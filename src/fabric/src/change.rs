@@ -34,18 +34,18 @@ impl Plan {
         let there: BTreeMap<_, _> = found.iter().map(|object| (identity(object), object)).collect();
         let steps = wanted.iter().filter_map(|object| step(object, there.get(&identity(object)).copied()));
         let names: BTreeSet<_> = wanted.iter().map(identity).collect();
-        let slices = Slices::of(wanted);
+        let taken = Slices::of(wanted);
         let left = found.iter().filter(|object| {
             is_owned(object, &self.name, uid)
                 && !names.contains(&identity(object))
-                && !self.is_kept(object, &slices)
+                && !self.is_kept(object, &taken)
         });
         let gone = left.map(|object| Change { wanted: None, found: Some(object), waits: removed(object) });
         steps.chain(gone).collect()
     }
 
     /// Whether it is the slice of a node that is away, and still nobody else's.
-    fn is_kept(&self, pool: &Value, slices: &Slices) -> bool {
+    fn is_kept(&self, pool: &Value, taken: &Slices) -> bool {
         let Some(node) = pool["spec"]["nodeName"][0].as_str().filter(|_| pool["kind"] == POOL) else {
             return false;
         };
@@ -59,7 +59,7 @@ impl Plan {
         self.nodes.iter().all(|here| here.name != node)
             && pool["metadata"]["name"].as_str().is_some_and(|name| names.any(|own| own == name))
             && self.supernets().iter().any(|supernet| supernet.contains(&subnet))
-            && !slices.meet(&subnet)
+            && !taken.meet(&subnet)
     }
 }
 

@@ -94,8 +94,7 @@ const DIFFERENCES: [Difference; 8] = [
         for plugin in plugins(network) {
             let is_empty = |value: &Value| *value == 0 || *value == "";
             let fields = plugin.as_object_mut().expect("a plugin");
-            fields
-                .retain(|key, value| !is_empty(value) && !(key == "ibKubernetesEnabled" && *value == false));
+            fields.retain(|key, value| !(is_empty(value) || key == "ibKubernetesEnabled" && *value == false));
         }
     }),
     (

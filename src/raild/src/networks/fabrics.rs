@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::Networks;
 use super::keeping::Outcome;
-use super::report::Report;
+use super::report::{Report, WAITING};
 use crate::connection::path;
 
 /// Problems are listed, but not hundreds of them.
@@ -68,7 +68,7 @@ fn told(plan: &Plan, outcome: &Outcome) -> (&'static str, String) {
     match (outcome.waiting.is_empty(), outcome.problems.is_empty()) {
         (true, true) => ("Applied", summary(&plan.notes)),
         (true, false) => ("Conflict", summary(&all)),
-        (false, _) => ("Waiting", summary(&all)),
+        (false, _) => (WAITING, summary(&all)),
     }
 }
 

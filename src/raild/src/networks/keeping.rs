@@ -57,7 +57,9 @@ impl Networks {
         }
         if is_on {
             // What failed may have stood in the way of what was done: slices that move take each other's places.
-            failed.iter().for_each(|name| self.attempts.again(name));
+            for name in &failed {
+                self.attempts.again(name);
+            }
         }
         outcome
     }
@@ -71,10 +73,8 @@ impl Networks {
         // Of the same name, and nobody's or another's.
         let others = wanted.iter().filter_map(|object| {
             let name = key(object);
-            let there = match object["metadata"]["namespace"].is_null() {
-                true => world.pools.get(&name),
-                false => definitions.as_ref()?.get(&name),
-            };
+            let is_pool = object["metadata"]["namespace"].is_null();
+            let there = if is_pool { world.pools.get(&name) } else { definitions.as_ref()?.get(&name) };
             there.filter(|object| !is_of(object))
         });
         found.extend(others.cloned());

@@ -6,6 +6,9 @@ use super::Networks;
 use crate::connection::{Connection, Failure};
 use crate::known::key;
 
+/// The reason of what waits for pods.
+pub(super) const WAITING: &str = "Waiting";
+
 /// A condition.
 pub(super) struct Report<'a> {
     kind: &'a str,
@@ -61,7 +64,11 @@ impl<'a> Report<'a> {
             eprintln!("raild: status of {kind} {name}: {problem}");
             return;
         }
-        if !self.is_good && (turned || before["message"] != condition["message"]) {
+        let is_other = before["reason"] != condition["reason"];
+        // Who is waited for becomes fewer and fewer, which is no news.
+        let is_news =
+            turned || is_other || (self.reason != WAITING && before["message"] != condition["message"]);
+        if !self.is_good && is_news {
             event(&networks.connection, object, kind, self.reason, self.message, None).await;
         }
     }

@@ -188,7 +188,7 @@ fn nics_are_those_that_the_operator_sees_on_the_nodes_and_differences_are_said()
     let found = until("the networks have their masters", || masters(&api));
     assert_eq!(found, ["ens1f0", "ens2f0"]);
     until("nothing is to be said", || {
-        condition(&kubectl, "fabric", "gpu", "Applied").filter(|said| said.is_empty())
+        condition(&kubectl, "fabric", "gpu", "Applied").filter(String::is_empty)
     });
 
     // A node has lost one of them: what there is goes on, and somebody says so.

@@ -116,7 +116,7 @@ fn every_object_of_the_guides_as_pasted_works_or_is_refused_with_its_exact_reaso
     tried.extend(["infiniband-pkey.yaml", "per-node-pools.yaml"]);
     let files =
         fs::read_dir(GUIDES).unwrap().map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
-    for file in files.filter(|file| file.ends_with(".yaml")) {
+    for file in files.filter(|file| Path::new(file).extension().is_some_and(|end| end == "yaml")) {
         assert!(tried.contains(&file.as_str()), "{file} is applied nowhere");
     }
 }
