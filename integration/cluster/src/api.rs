@@ -104,7 +104,7 @@ impl Api {
 
     /// helm as an administrator, built if it is not there.
     pub fn helm(&self) -> Result<Helm> {
-        Helm::of_server(self.kubeconfig())
+        Helm::of_server(self.kubeconfig(), None)
     }
 
     /// What a program needs to find kubectl, and kubectl to find the server.

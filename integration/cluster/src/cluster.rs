@@ -12,6 +12,7 @@ use testkit::{eventually, pause};
 
 use crate::api::{Place, Site};
 use crate::fabric::{CONTROL, Fabric};
+use crate::helm::Helm;
 use crate::images;
 use crate::kubectl::Kubectl;
 use crate::node::Node;
@@ -68,6 +69,11 @@ impl Cluster {
     /// kubectl as an administrator.
     pub fn kubectl(&self) -> Kubectl {
         kubectl(&self.site, &self.fabric)
+    }
+
+    /// helm as an administrator, built if it is not there.
+    pub fn helm(&self) -> Result<Helm> {
+        Helm::of_server(self.site.kubeconfig(&User::admin()), Some(self.fabric.control.network()))
     }
 
     /// Its nodes.

@@ -29,23 +29,32 @@ const HEADER: &str =
 pub struct Helm {
     program: PathBuf,
     kubeconfig: Option<PathBuf>,
+    /// Where the API server is in a network of its own.
+    network: Option<String>,
 }
 
 impl Helm {
     /// For what needs no cluster, built if it is not there.
     pub fn offline() -> Result<Self> {
         let program = Programs::of_chart()?.path("helm");
-        Ok(Self { program, kubeconfig: None })
+        Ok(Self { program, kubeconfig: None, network: None })
     }
 
     /// For the API server of a kubeconfig.
-    pub(crate) fn of_server(kubeconfig: PathBuf) -> Result<Self> {
-        Ok(Self { kubeconfig: Some(kubeconfig), ..Self::offline()? })
+    pub(crate) fn of_server(kubeconfig: PathBuf, network: Option<String>) -> Result<Self> {
+        Ok(Self { kubeconfig: Some(kubeconfig), network, ..Self::offline()? })
     }
 
     /// A command to add arguments to. Of what a user has set for his own helm it knows nothing.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(&self.program);
+        let mut command = match &self.network {
+            Some(network) => {
+                let mut command = Command::new("nsenter");
+                command.arg(format!("--net={network}")).arg(&self.program);
+                command
+            }
+            None => Command::new(&self.program),
+        };
         command.env_remove("KUBECONFIG").env_remove("HELM_NAMESPACE");
         for home in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {
             command.env(home, "/nonexistent");

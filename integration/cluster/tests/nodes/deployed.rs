@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use testkit::{eventually, pause};
 
-const IMAGE: &str = "railcni.test/railcni:deployed";
+pub(crate) const IMAGE: &str = "railcni.test/railcni:deployed";
 const SYSTEM: &str = "kube-system";
 const LIMIT: Duration = Duration::from_secs(180);
 
@@ -51,11 +51,16 @@ fn crds() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/crds")
 }
 
+/// The image, on every node.
+pub(crate) fn publish(cluster: &Cluster) {
+    let tar = suite_image(cluster.dir(), IMAGE, |_, program| program).unwrap();
+    cluster.nodes().iter().for_each(|node| node.import(&tar).unwrap());
+}
+
 /// Image, kinds, and these parts. What an earlier test left of the kinds is gone.
 pub(crate) fn install(cluster: &Cluster, parts: &[&Part]) {
     let kubectl = cluster.kubectl();
-    let tar = suite_image(cluster.dir(), IMAGE, |_, program| program).unwrap();
-    cluster.nodes().iter().for_each(|node| node.import(&tar).unwrap());
+    publish(cluster);
     kubectl.run(&["apply", "-f", &crds().display().to_string()]).unwrap();
     kubectl.run(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=120s"]).unwrap();
     for manifest in parts.iter().flat_map(|part| part.manifests) {

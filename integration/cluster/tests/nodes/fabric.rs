@@ -13,14 +13,14 @@ const LIMIT: Duration = Duration::from_secs(240);
 const FABRIC: &str = include_str!("../../../../conf-examples/fabric/macvlan-shared.yaml");
 
 /// The example, on nodes without RDMA devices and their device plugin.
-fn fabric() -> String {
+pub(crate) fn fabric() -> String {
     let (page, resources) = FABRIC.split_once("  resources:").unwrap();
     assert!(resources.lines().count() <= 3, "more than the resources is cut off: {resources}");
     page.replace("  rdma: shared\n", "")
 }
 
 /// Waits for what `kubectl get` of `what` shows.
-fn await_object(cluster: &Cluster, what: &[&str], done: impl Fn(&Value) -> bool) {
+pub(crate) fn await_object(cluster: &Cluster, what: &[&str], done: impl Fn(&Value) -> bool) {
     let mut last = Value::Null;
     let reached = eventually(LIMIT, || {
         pause(Duration::from_millis(300));
@@ -45,7 +45,7 @@ fn install(cluster: &Cluster) {
 }
 
 /// A pod on every node, with one annotation and nothing else of ours.
-fn workload() -> String {
+pub(crate) fn workload() -> String {
     let metadata = json!({"name": "train", "namespace": RAILS_NAMESPACE});
     let template = json!({"metadata": {"labels": {"app": "train"}, "annotations": {"railcni.dev/fabric": "gpu"}},
         "spec": spec("", &["sleep", "86400"])});
@@ -54,7 +54,7 @@ fn workload() -> String {
 }
 
 /// Names and nodes of the pods.
-fn pods(cluster: &Cluster) -> Vec<(String, String)> {
+pub(crate) fn pods(cluster: &Cluster) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let pods = list(cluster).unwrap();
     pods.iter().map(|pod| (text(&pod["metadata"]["name"]), text(&pod["spec"]["nodeName"]))).collect()

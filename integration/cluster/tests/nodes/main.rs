@@ -7,6 +7,7 @@
 
 mod asked;
 mod broken;
+mod chart;
 mod deployed;
 mod fabric;
 mod guides;

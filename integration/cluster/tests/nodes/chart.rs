@@ -1,0 +1,110 @@
+//! The way of docs/helm.md: installed, upgraded under pods, and uninstalled from under them.
+
+use crate::cluster;
+use crate::deployed::{self, ALL, IMAGE, await_released};
+use crate::fabric::{await_object, fabric, pods, workload};
+use crate::pods::{await_ready, node, sleeper};
+use crate::verdict::{await_clean, check_pod};
+use cluster::{Cluster, RAILS_NAMESPACE, chart};
+use serde_json::Value;
+use std::fs;
+use std::time::{Duration, Instant};
+use testkit::{eventually, pause};
+
+const LIMIT: Duration = Duration::from_secs(180);
+const CONFIGURATIONS: &str = "mutatingwebhookconfigurations,validatingwebhookconfigurations";
+
+fn helm(cluster: &Cluster, args: &[&str]) {
+    cluster.helm().unwrap().run(&[args, &["-n", "kube-system"]].concat()).unwrap();
+}
+
+/// As docs/helm.md has it. The kinds may be there already, by `kubectl apply`.
+fn install(cluster: &Cluster) {
+    deployed::publish(cluster);
+    let (repository, tag) = IMAGE.rsplit_once(':').unwrap();
+    let image = [format!("image.repository={repository}"), format!("image.tag={tag}")];
+    let chart = chart().display().to_string();
+    helm(
+        cluster,
+        &["install", "railcni", &chart, "--take-ownership", "--set", &image[0], "--set", &image[1]],
+    );
+    deployed::await_rollout(cluster, ALL, &[]);
+    await_object(cluster, &["mutatingwebhookconfiguration", "railcni"], |one| {
+        one["webhooks"][0]["name"].is_string()
+    });
+    cluster.kubectl().apply(&fabric()).unwrap();
+    deployed::await_rollout(cluster, ALL, &["gpu-rail1", "gpu-rail8"]);
+}
+
+fn check(cluster: &Cluster, pods: &[(String, String)]) {
+    assert_eq!(pods.len(), 2);
+    for (pod, place) in pods {
+        check_pod(cluster, node(cluster, place), pod).unwrap();
+    }
+}
+
+/// Waits until the agents are those of the last template, on both nodes.
+fn await_upgrade(cluster: &Cluster) {
+    let done = eventually(LIMIT, || {
+        pause(Duration::from_millis(500));
+        let set = cluster.kubectl().get(&["-n", "kube-system", "daemonset", "railcni-agent"]).ok()?;
+        let status = |key: &str| set["status"][key].as_u64().unwrap_or_default();
+        let is_seen = set["metadata"]["generation"] == set["status"]["observedGeneration"];
+        (is_seen && (status("updatedNumberScheduled"), status("numberReady")) == (2, 2)).then_some(())
+    });
+    done.unwrap_or_else(|| panic!("{}", deployed::said(cluster, ALL)));
+}
+
+#[test]
+fn a_release_comes_is_upgraded_under_pods_and_goes_from_under_them() {
+    let cluster = cluster();
+    let kubectl = cluster.kubectl();
+    install(&cluster);
+    kubectl.apply(&workload()).unwrap();
+    let set = ["-n", RAILS_NAMESPACE, "daemonset", "train"];
+    await_object(&cluster, &set, |set| set["status"]["numberReady"] == 2);
+    let first = pods(&cluster);
+    check(&cluster, &first);
+
+    let chart = chart().display().to_string();
+    helm(
+        &cluster,
+        &["upgrade", "railcni", &chart, "--reset-then-reuse-values", "--set", "metrics.enabled=true"],
+    );
+    await_upgrade(&cluster);
+    check(&cluster, &first);
+    kubectl.run(&["-n", RAILS_NAMESPACE, "delete", "pod", &first[0].0]).unwrap();
+    await_object(&cluster, &set, |set| set["status"]["numberReady"] == 2);
+    let second = pods(&cluster);
+    assert_ne!(first, second);
+    check(&cluster, &second);
+
+    helm(&cluster, &["uninstall", "railcni", "--wait"]);
+    assert_eq!(kubectl.run(&["get", CONFIGURATIONS, "-o", "name"]).unwrap(), "");
+    let left = kubectl.run(&["-n", "kube-system", "get", "daemonsets,deployments", "-o", "name"]).unwrap();
+    assert!(!left.contains("railcni"), "{left}");
+    // Pods that are there keep their rails; one that asks now comes through at once, and has none.
+    check(&cluster, &second);
+    let mut late = sleeper("late", "node1", "");
+    late["metadata"]["annotations"] = serde_json::json!({"railcni.dev/fabric": "gpu"});
+    let begun = Instant::now();
+    kubectl.create(&late.to_string()).unwrap();
+    assert!(
+        begun.elapsed() < Duration::from_secs(4),
+        "the API server waited {:?} for a webhook",
+        begun.elapsed()
+    );
+    await_ready(&cluster, &["late"]).unwrap();
+    let late = kubectl.get(&["-n", RAILS_NAMESPACE, "pod", "late"]).unwrap();
+    assert_eq!(late["metadata"]["annotations"]["k8s.v1.cni.cncf.io/networks"], Value::Null);
+    // The plugins are there for their end, and leave nothing.
+    kubectl.run(&["-n", RAILS_NAMESPACE, "delete", "pod", "late"]).unwrap();
+    kubectl.run(&["-n", RAILS_NAMESPACE, "delete", "daemonset", "train"]).unwrap();
+    await_released(&cluster);
+    for node in cluster.nodes() {
+        assert!(fs::metadata(node.path("opt/cni/bin/rail")).is_ok(), "{} lost its plugins", node.name());
+    }
+    deployed::uninstall(&cluster, &[]);
+    kubectl.run(&["delete", "network-attachment-definition", "gpu", "--ignore-not-found"]).unwrap();
+    await_clean(&cluster).unwrap();
+}
