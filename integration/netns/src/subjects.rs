@@ -1,6 +1,10 @@
 //! What is killed, and made to fail, at every point: each binary that this kernel can run, and whole chains of them.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
+use state::Dirs;
+use state::calls::Calls;
 use testkit::{Chain, Matrix, Plugin, Pod, Share, World};
 
 use crate::suite::pool;
@@ -53,7 +57,13 @@ impl Subject {
     /// What it asks of the kernel more, or much less, than `benches/counts.txt` says.
     #[track_caller]
     pub fn miscounts(&self) -> Vec<String> {
-        self.set_up(|_, chain| chain.miscounts(self.name))
+        self.set_up(|world, chain| {
+            // With an agent that counts calls, which is dearer.
+            let base = world.dirs().state.parent().unwrap_or(Path::new("/"));
+            let calls = Calls::begin(&Dirs::under(base));
+            assert!(calls.is_ok(), "{calls:?}");
+            chain.miscounts(self.name)
+        })
     }
 
     #[track_caller]

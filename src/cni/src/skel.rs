@@ -1,5 +1,6 @@
 //! The process edge: from environment and stdin to one JSON object on stdout.
 
+mod called;
 mod gate;
 mod input;
 mod output;
@@ -67,16 +68,21 @@ pub fn run(plugin: &dyn Plugin) -> ExitCode {
         return tell_version(plugin);
     }
     let variable = |name: &str| env::var_os(name);
-    if variable("CNI_COMMAND").is_none_or(|command| command.is_empty()) {
+    let Some(command) = variable("CNI_COMMAND").filter(|command| !command.is_empty()) else {
         return introduce(plugin);
-    }
+    };
+    called::begin(plugin, &command.to_string_lossy());
     let (stdin, answer) = (&mut io::stdin().lock(), &mut output::print);
     let call = Call { variable: &variable, stdin, patience: input::PATIENCE, answer };
     match call.serve(plugin) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => {
+            called::end(None);
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             tracing::error!("{error}");
             output::print_error(&error);
+            called::end(Some(error.code));
             ExitCode::FAILURE
         }
     }

@@ -4,6 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::mem::ManuallyDrop;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -80,6 +81,18 @@ pub(crate) fn append(file: &File, path: &Path, end: u64, bytes: &[u8]) -> Result
     })
 }
 
+/// Adds `bytes` to a file that is there by one write, unless it would be longer than `most`. The file stays open to the end of the
+/// process, which is near: to close it would be a system call.
+pub(crate) fn extend(path: &Path, bytes: &[u8], most: u64) -> Result<(), Error> {
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NOCTTY;
+    let (file, length) = open_inspected(path, OpenOptions::new().append(true), flags)?;
+    let file = ManuallyDrop::new(file);
+    if length + bytes.len() as u64 > most {
+        return Err(Error::TooLong { path: path.to_path_buf(), limit: most });
+    }
+    (&*file).write_all(bytes).map_err(|error| Error::io("append to", path, &error))
+}
+
 /// As [`replace`], and on return the new file survives a power loss.
 pub fn replace_durable(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     place_durable(path, bytes).map(drop)
@@ -131,12 +144,17 @@ pub(crate) fn open(path: &Path, options: &mut OpenOptions, flags: OFlag) -> Resu
 
 /// Whatever lies at the path is opened without waiting for somebody at its other end, and is no file unless it is a regular one.
 fn open_regular(path: &Path, options: &mut OpenOptions, flags: OFlag) -> Result<File, Error> {
+    Ok(open_inspected(path, options, flags)?.0)
+}
+
+/// The same, and how long it is.
+fn open_inspected(path: &Path, options: &mut OpenOptions, flags: OFlag) -> Result<(File, u64), Error> {
     let flags = flags | OFlag::O_NONBLOCK;
     let opened = options.mode(0o600).custom_flags(flags.bits()).open(path);
     let file = opened.map_err(|error| Error::io("open", path, &error))?;
     let metadata = file.metadata().map_err(|error| Error::io("inspect", path, &error))?;
     if metadata.is_file() {
-        return Ok(file);
+        return Ok((file, metadata.len()));
     }
     Err(Error::NotAFile { path: path.to_path_buf() })
 }

@@ -2,6 +2,7 @@
 //! and the record of one attachment.
 
 mod boot;
+pub mod calls;
 mod dirs;
 #[expect(missing_docs, reason = "each variant's message says what its fields are")]
 mod error;

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
+use super::called;
 use crate::{Error, Version};
 
 static SPOKEN: OnceLock<Version> = OnceLock::new();
@@ -47,6 +48,7 @@ pub(super) fn answer_panics() {
         let error = Error::internal(format!("internal error: {}", message(info))).with_details(place(info));
         let _ = writeln!(io::stderr(), "{error}");
         print_error(&error);
+        called::end(Some(error.code));
         process::exit(1);
     }));
 }
