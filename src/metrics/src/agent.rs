@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use host::doctor::{Finding, Level};
 
+use crate::calls::Calls;
 use crate::family::{Families, Family, Kind, Value};
+use crate::histogram::Histogram;
 
-/// Upper bounds of waits, in seconds; what is above them all is in the count only.
+/// Upper bounds of waits, in seconds.
 const BOUNDS: [f64; 9] = [0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
 /// What an agent knows.
@@ -26,6 +28,8 @@ pub struct Agent {
     pub findings: Option<(Vec<Finding>, u64)>,
     /// Of the `RailNode`.
     pub conditions: Vec<Condition>,
+    /// Of the node's plugins.
+    pub calls: Calls,
 }
 
 /// Type and status.
@@ -43,21 +47,19 @@ pub struct NodePool {
 }
 
 /// How long pods waited.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Waits {
-    sum: f64,
-    count: u64,
-    buckets: [u64; BOUNDS.len()],
+#[derive(Clone, Debug, PartialEq)]
+pub struct Waits(Histogram);
+
+impl Default for Waits {
+    fn default() -> Self {
+        Self(Histogram::of(&BOUNDS))
+    }
 }
 
 impl Waits {
     /// One more.
     pub fn add(&mut self, seconds: f64) {
-        self.sum += seconds;
-        self.count += 1;
-        if let Some(place) = BOUNDS.iter().position(|bound| seconds <= *bound) {
-            self.buckets[place] += 1;
-        }
+        self.0.add(seconds);
     }
 }
 
@@ -95,16 +97,12 @@ pub fn agent(agent: &Agent) -> Vec<Family> {
     }
     let help = "How long pods waited until their want was granted";
     let place = families.declare("railcni_want_wait_seconds", Kind::Histogram, help);
-    let Waits { sum, count, buckets } = agent.waits;
-    families.add(
-        place,
-        Vec::new(),
-        Value::Buckets { sum, count, buckets: BOUNDS.into_iter().zip(buckets).collect() },
-    );
+    families.add(place, Vec::new(), agent.waits.0.value());
     families.gauge("railcni_grant_epoch", "Epoch of the node's grant", Vec::new(), agent.epoch as f64);
     let help = "Whether the API server did not take what the agent wrote last";
     let trouble = f64::from(u8::from(agent.trouble));
     families.gauge("railcni_api_trouble", help, Vec::new(), trouble);
+    agent.calls.tell(&mut families);
     doctor(&mut families, agent);
     conditions(&mut families, &agent.conditions);
     families.done()
@@ -163,16 +161,6 @@ fn conditions(families: &mut Families, conditions: &[Condition]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_wait_is_in_the_bucket_of_its_bound() {
-        let mut waits = Waits::default();
-        for seconds in [0.01, 0.011, 60.0] {
-            waits.add(seconds);
-        }
-        assert_eq!(waits.buckets, [1, 1, 0, 0, 0, 0, 0, 0, 0]);
-        assert_eq!(waits.count, 3);
-    }
 
     #[test]
     fn a_pool_that_is_not_granted_becomes_no_label() {

@@ -43,6 +43,8 @@ pub struct Eyes {
     places: BTreeMap<String, Place>,
     firmware: Option<Firmware>,
     problems: Vec<String>,
+    /// What Spiderpool's names need is read, too.
+    all: bool,
 }
 
 /// What a driver may ask its firmware for, and when it was asked.
@@ -93,7 +95,14 @@ impl Eyes {
             places: BTreeMap::new(),
             firmware: None,
             problems: Vec::new(),
+            all: false,
         }
+    }
+
+    /// The same, for Spiderpool's names, too.
+    #[must_use]
+    pub fn for_spiderpool(self) -> Self {
+        Self { all: true, ..self }
     }
 
     /// All that can be seen now. What cannot be read is counted, and hides nothing else.
@@ -202,7 +211,7 @@ impl Eyes {
             return known.clone();
         }
         let own: BTreeSet<&str> = sight.rails.iter().filter_map(|rail| rail.rdma.as_deref()).collect();
-        let ports = infiniband::ports(&self.sys, &own);
+        let ports = infiniband::ports(&self.sys, &own, self.all);
         let resources = resources(&ports).unwrap_or_else(|error| self.failed(&error));
         let nics: BTreeSet<&String> = sight.rails.iter().filter_map(|rail| sight.nic(rail)).collect();
         let pauses = pauses(&nics).unwrap_or_else(|error| self.failed(&error));

@@ -8,6 +8,7 @@ use netlink::{PfcFrames, RdmaResources, Statistics};
 use crate::family::{Families, Family, Kind, Labels, Value};
 use crate::infiniband::COUNTERS;
 use crate::rails::{Link, Rail};
+use crate::workload;
 
 /// More rails than a node of eight NICs can have pods for; of more, the newest are told.
 const MOST_RAILS: usize = 4096;
@@ -57,6 +58,25 @@ pub struct Port {
     pub number: u32,
     /// By their files, `counters/port_rcv_data`.
     pub counters: BTreeMap<String, u64>,
+    /// Read for Spiderpool's names only.
+    pub identity: Identity,
+}
+
+/// What Spiderpool's exporter tells of a port's device; empty where there is no such file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// `node_guid`
+    pub node_guid: String,
+    /// `sys_image_guid`
+    pub image_guid: String,
+    /// The interface that the host shows of it.
+    pub netdev: String,
+    /// The PF's, of a VF.
+    pub parent: String,
+    /// Of the port.
+    pub megabits: Option<u64>,
+    /// That the host forces on all queue pairs.
+    pub traffic_class: u64,
 }
 
 /// All that is told of a node's rails.
@@ -86,11 +106,17 @@ fn pod<'s>(sight: &'s Sight, container: &'s str) -> (&'s str, &'s str) {
     name.unwrap_or(("", container))
 }
 
+/// A sandbox's ID is no name that a controller has made.
+fn workload<'s>(namespace: &str, pod: &'s str) -> &'s str {
+    if namespace.is_empty() { "" } else { workload::of(pod) }
+}
+
 fn labels(sight: &Sight, rail: &Rail) -> Labels {
-    let (namespace, pod) = pod(sight, &rail.container);
+    let (namespace, pod, workload) = sight.pod(rail);
     vec![
         ("namespace", namespace.to_owned()),
         ("pod", pod.to_owned()),
+        ("workload", workload.to_owned()),
         ("interface", rail.interface.clone()),
         ("network", rail.network.clone()),
         ("device", sight.nic(rail).cloned().unwrap_or_default()),
@@ -157,6 +183,12 @@ fn vfs(families: &mut Families, sight: &Sight, rails: &[&Rail]) {
 }
 
 impl Sight {
+    /// Namespace, pod and workload.
+    pub(crate) fn pod<'s>(&'s self, rail: &'s Rail) -> (&'s str, &'s str, &'s str) {
+        let (namespace, pod) = pod(self, &rail.container);
+        (namespace, pod, workload(namespace, pod))
+    }
+
     /// The NIC that a rail is on.
     pub fn nic(&self, rail: &Rail) -> Option<&String> {
         match &rail.link {
@@ -206,7 +238,11 @@ fn pauses(families: &mut Families, sight: &Sight) {
 fn owned(sight: &Sight, rails: &[&Rail], device: &str) -> Labels {
     let owner = rails.iter().find(|rail| rail.rdma.as_deref() == Some(device));
     let mut labels: Labels = owner.map_or_else(
-        || ["namespace", "pod", "interface", "network"].map(|name| (name, String::new())).to_vec(),
+        || {
+            ["namespace", "pod", "workload", "interface", "network"]
+                .map(|name| (name, String::new()))
+                .to_vec()
+        },
         |rail| labels(sight, rail).into_iter().filter(|(name, _)| *name != "device").collect(),
     );
     labels.push(("device", device.to_owned()));

@@ -1,10 +1,14 @@
 //! Names and labels are what dashboards and alerts are made of: a change of one is a change for everybody who has them.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use host::doctor::{Check, Finding, Level};
-use metrics::{Agent, Condition, Controller, Counters, Link, NodePool, Pool, Port, Rail, Sight, text};
+use metrics::{
+    Agent, Condition, Controller, Counters, Identity, Link, NodePool, Pool, Port, Rail, Sight, text,
+};
 use netlink::{PfcFrames, RdmaResources, Statistics};
+use state::calls::Call;
 
 /// Eight different numbers.
 fn statistics(from: u64) -> Statistics {
@@ -39,7 +43,12 @@ fn sight() -> Sight {
     // Of every file another number.
     let files = include_str!("../src/infiniband.rs").split('"').filter(|word| word.contains("counters/"));
     let counters: BTreeMap<String, u64> = files.map(str::to_owned).zip(1..).collect();
-    let port = |device: &str| Port { device: device.to_owned(), number: 1, counters: counters.clone() };
+    let port = |device: &str| Port {
+        device: device.to_owned(),
+        number: 1,
+        counters: counters.clone(),
+        identity: Identity::default(),
+    };
     let counts = [("qp", 12), ("mr", 340), ("cq", 6)].map(|(name, count)| (name.to_owned(), count)).to_vec();
     let resources = vec![RdmaResources { device: "mlx5_2".to_owned(), counts }];
     let pauses = PfcFrames { sent: [0, 0, 0, 0, 0, 7, 0, 0], received: [0, 0, 0, 0, 0, 9, 0, 0] };
@@ -94,6 +103,15 @@ fn agent() -> Agent {
     agent.ended("gpu-rail1", "granted");
     agent.ended("gpu-rail1", "refused");
     agent.waits.add(0.07);
+    let call = |command: &str, code, took| Call {
+        plugin: "macvlan".to_owned(),
+        command: command.to_owned(),
+        code,
+        took: Duration::from_millis(took),
+    };
+    for call in [call("ADD", None, 6), call("ADD", Some(11), 70_000), call("DEL", None, 3)] {
+        agent.calls.add(&call);
+    }
     agent
 }
 
@@ -120,6 +138,37 @@ fn compare(told: &str, golden: &str) {
 fn an_agent_tells_these_names_and_labels() {
     let families = [metrics::node(&sight()), metrics::agent(&agent())].concat();
     compare(&text(families).unwrap(), include_str!("agent.prom"));
+}
+
+/// Of a NIC, of a VF of a pod that the host shows, and of one that is in its pod.
+#[test]
+fn spiderpools_dashboards_find_these_names_and_labels() {
+    let mut sight = sight();
+    let files = include_str!("../src/spiderpool.rs").split('"').filter(|word| word.contains("counters/"));
+    let counters: BTreeMap<String, u64> = files.map(str::to_owned).zip(1..).collect();
+    let identity = |guid: &str, netdev: &str, parent: &str| Identity {
+        node_guid: guid.to_owned(),
+        image_guid: "0002:c903:0028:7a1c".to_owned(),
+        netdev: netdev.to_owned(),
+        parent: parent.to_owned(),
+        megabits: Some(200_000),
+        traffic_class: 160,
+    };
+    let port = |device: &str, identity| Port {
+        device: device.to_owned(),
+        number: 1,
+        counters: counters.clone(),
+        identity,
+    };
+    sight.ports = vec![
+        port("mlx5_0", identity("0002:c903:0028:7a1c", "ens1", "")),
+        port("mlx5_2", identity("0202:c903:0028:7a1c", "ens1v0", "ens1")),
+    ];
+    let moved = Link::Device("0000:1a:00.3".to_owned());
+    sight.rails.push(rail("c1", "net3", moved, Some("mlx5_3")));
+    let counted = Counters { nic: "ens2".to_owned(), statistics: Some(statistics(700)) };
+    sight.devices.insert("0000:1a:00.3".to_owned(), counted);
+    compare(&text(metrics::spiderpool(&sight, "worker-1")).unwrap(), include_str!("spiderpool.prom"));
 }
 
 #[test]

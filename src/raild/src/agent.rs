@@ -48,7 +48,7 @@ pub(crate) async fn run() -> Result<(), String> {
     let dirs = Dirs::from_env().map_err(|error| error.to_string())?;
     let store = JournalStore::new(&dirs, LOCK).map_err(|error| error.to_string())?;
     let figures = Figures::new();
-    figures.serve(&dirs).await?;
+    figures.serve(&dirs, &node).await?;
     let connection = Connection::open().await?;
     let memory = remembered(&dirs, &node);
     let agent = Agent::new(life(), node.clone(), memory, AgentRules::default());

@@ -78,6 +78,11 @@ pub(crate) const CHANGED: &[(&str, &str, &str)] = &[
     ),
     ("metrics.enabled", "metrics.enabled=true", "{name: metrics, containerPort: 9617}"),
     (
+        "metrics.spiderpoolNames",
+        r#"metrics={"enabled":true,"spiderpoolNames":true}"#,
+        "{name: RAILD_METRICS_SPIDERPOOL, value: \"true\"}",
+    ),
+    (
         "metrics.serviceMonitor.enabled",
         r#"metrics={"enabled":true,"serviceMonitor":{"enabled":true}}"#,
         "kind: ServiceMonitor",

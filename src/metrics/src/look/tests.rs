@@ -7,6 +7,7 @@ use serde_json::json;
 use state::{AttachmentKey, Records, file};
 
 use super::*;
+use crate::sight::Identity;
 
 struct Node {
     base: tempfile::TempDir,
@@ -123,6 +124,34 @@ fn ports_are_those_of_nics_and_of_vfs_that_are_a_pods() {
     // A driver may ask its firmware: not at every scrape.
     node.port("mlx5_0", "26\n");
     assert_eq!(eyes.look().ports[0].counters["counters/port_rcv_data"], 25);
+}
+
+#[test]
+fn for_spiderpool_more_is_read_of_a_device() {
+    let node = Node::new();
+    node.port("mlx5_0", "25\n");
+    for (file, text) in [
+        ("node_guid", "0002:c903:0028:7a1c\n"),
+        ("sys_image_guid", "0002:c903:0028:7a1c\n"),
+        ("ports/1/rate", "200 Gb/sec (4X HDR)\n"),
+        ("ports/1/hw_counters/rx_write_requests", "9\n"),
+        ("tc/1/traffic_class", "Global tclass=160\n"),
+    ] {
+        node.put(&format!("sys/class/infiniband/mlx5_0/{file}"), text);
+    }
+    create_dir_all(node.base.path().join("sys/class/infiniband/mlx5_0/device/net/ens1")).unwrap();
+    let port = node.eyes().for_spiderpool().look().ports.remove(0);
+    let expected = Identity {
+        node_guid: "0002:c903:0028:7a1c".to_owned(),
+        image_guid: "0002:c903:0028:7a1c".to_owned(),
+        netdev: "ens1".to_owned(),
+        parent: String::new(),
+        megabits: Some(200_000),
+        traffic_class: 160,
+    };
+    assert_eq!((port.identity, port.counters["hw_counters/rx_write_requests"]), (expected, 9));
+    let port = node.eyes().look().ports.remove(0);
+    assert_eq!((port.identity, port.counters.len()), (Identity::default(), 1));
 }
 
 #[test]

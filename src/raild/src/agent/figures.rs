@@ -11,8 +11,9 @@ use grants::agent::Agent;
 use host::doctor::Finding;
 use ipam::RangeSet;
 use metrics::look::Eyes;
-use metrics::{Family, NodePool};
+use metrics::{Family, NodePool, Sight};
 use state::Dirs;
+use state::calls::{Calls, Found};
 use tokio::time::Instant;
 
 use super::Shell;
@@ -20,10 +21,18 @@ use crate::exporter;
 
 /// Where the host's /proc is, which shows the counters of pods; that of the own container shows no pod.
 const PROC: &str = "RAILD_HOST_PROC";
+/// Whether rails are told by the names of Spiderpool's exporter, too.
+const SPIDERPOOL: &str = "RAILD_METRICS_SPIDERPOOL";
 
 /// Shared by the shell and the scrapes, in one thread.
 #[derive(Clone)]
 pub(super) struct Figures(Rc<RefCell<metrics::Agent>>);
+
+/// What reads for a scrape.
+struct Readers {
+    eyes: Eyes,
+    calls: Calls,
+}
 
 impl Figures {
     pub(super) fn new() -> Self {
@@ -31,23 +40,47 @@ impl Figures {
     }
 
     /// Begins to serve, if the environment says where.
-    pub(super) async fn serve(&self, dirs: &Dirs) -> Result<(), String> {
-        let Some(listener) = exporter::bind().await? else { return Ok(()) };
+    pub(super) async fn serve(&self, dirs: &Dirs, node: &str) -> Result<(), String> {
+        let problem = |error: state::Error| error.to_string();
+        let Some(listener) = exporter::bind().await? else { return Calls::end(dirs).map_err(problem) };
         let proc = std::env::var_os(PROC).map_or_else(|| PathBuf::from("/proc"), PathBuf::from);
-        let eyes = Arc::new(Mutex::new(Eyes::new(dirs.clone(), &proc, Path::new("/sys"))));
-        let own = self.clone();
-        tokio::task::spawn_local(exporter::serve(listener, move || own.clone().tell(eyes.clone())));
+        let spiderpool = is_on(SPIDERPOOL)?.then(|| node.to_owned());
+        let eyes = Eyes::new(dirs.clone(), &proc, Path::new("/sys"));
+        let eyes = if spiderpool.is_some() { eyes.for_spiderpool() } else { eyes };
+        let readers = Readers { eyes, calls: Calls::begin(dirs).map_err(problem)? };
+        let (own, readers) = (self.clone(), Arc::new(Mutex::new(readers)));
+        let tell = move || own.clone().tell(readers.clone(), spiderpool.clone());
+        tokio::task::spawn_local(exporter::serve(listener, tell));
         Ok(())
     }
 
-    async fn tell(self, eyes: Arc<Mutex<Eyes>>) -> Vec<Family> {
+    /// `spiderpool` is the node's name, where its names are wanted.
+    async fn tell(self, readers: Arc<Mutex<Readers>>, spiderpool: Option<String>) -> Vec<Family> {
         // The plugins' requests are not to wait until hundreds of files are read.
-        let look = move || eyes.lock().unwrap_or_else(PoisonError::into_inner).look();
-        let sight = tokio::task::spawn_blocking(look).await.unwrap_or_default();
+        let look = move || {
+            let mut readers = readers.lock().unwrap_or_else(PoisonError::into_inner);
+            (readers.eyes.look(), readers.calls.take())
+        };
+        let seen = tokio::task::spawn_blocking(look).await;
+        let (mut sight, found) = seen.unwrap_or_else(|_| (Sight::default(), Ok(Found::default())));
+        sight.problems.extend(self.count(found));
         for problem in &sight.problems {
             eprintln!("metrics: {problem}");
         }
-        [metrics::node(&sight), metrics::agent(&self.0.borrow())].concat()
+        let more = spiderpool.map(|node| metrics::spiderpool(&sight, &node)).unwrap_or_default();
+        [metrics::node(&sight), metrics::agent(&self.0.borrow()), more].concat()
+    }
+
+    /// Calls of plugins that have ended; what is not to be counted is the answer.
+    fn count(&self, found: Result<Found, state::Error>) -> Option<String> {
+        let Found { calls, is_full } = match found {
+            Ok(found) => found,
+            Err(error) => return Some(error.to_string()),
+        };
+        let own = &mut self.0.borrow_mut().calls;
+        calls.iter().for_each(|call| own.add(call));
+        let full = "calls of plugins are not counted: their file was full, as nobody has scraped for long";
+        is_full.then(|| full.to_owned())
     }
 
     /// A pod's request has ended, `since` it came.
@@ -84,6 +117,15 @@ impl Figures {
             (name, NodePool { granted: count(&usable), used: count(&usable.common(leased)), waiting })
         };
         own.pools = agent.usable().into_iter().map(pool).collect();
+    }
+}
+
+/// `true` or `false`.
+fn is_on(variable: &str) -> Result<bool, String> {
+    match std::env::var(variable).as_deref() {
+        Ok("true") => Ok(true),
+        Ok("false" | "") | Err(std::env::VarError::NotPresent) => Ok(false),
+        _ => Err(format!("{variable} is neither true nor false")),
     }
 }
 

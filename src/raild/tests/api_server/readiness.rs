@@ -126,6 +126,8 @@ fn a_scrape_tells_of_grants_and_wants() {
     scraped(&agent, r#"railcni_wants_total{pool="shared",outcome="granted"} 1"#);
     scraped(&agent, r#"railcni_node_pool_used{pool="shared"} 6.0"#);
     scraped(&agent, "railcni_rails 0.0");
+    scraped(&agent, r#"railcni_plugin_calls_total{plugin="rail-ipam",command="ADD"} 6"#);
+    scraped(&agent, r#"railcni_plugin_duration_seconds_count{plugin="rail-ipam",command="ADD"} 6"#);
     let answer = scrape(&agent, "/metrics");
     assert!(answer.contains("content-type: text/plain; version=0.0.4"), "{answer}");
     assert!(answer.contains("railcni_want_wait_seconds_count 1\n"), "{answer}");
@@ -135,4 +137,12 @@ fn a_scrape_tells_of_grants_and_wants() {
     scraped(&controller, r#"railcni_pool_used{pool="shared"} 6.0"#);
     scraped(&controller, "railcni_leader 1.0");
     scraped(&controller, r#"railcni_pool_condition{pool="shared",type="Granting"} 1.0"#);
+    // More than the pool has.
+    let ended = node.add(&(6..12).map(|pod| format!("pod{pod}")).collect::<Vec<_>>(), 0);
+    let codes: Vec<u64> = ended.into_iter().filter_map(Result::err).map(|(code, _)| code).collect();
+    let failed = codes.iter().filter(|code| **code == codes[0]).count();
+    let code = codes[0];
+    let labels = format!(r#"plugin="rail-ipam",command="ADD",code="{code}""#);
+    scraped(&agent, &format!("railcni_plugin_failures_total{{{labels}}} {failed}"));
+    scraped(&agent, r#"railcni_plugin_calls_total{plugin="rail-ipam",command="ADD"} 12"#);
 }

@@ -98,7 +98,7 @@ fn with_vf(bytes: u64, words: u64, at: Instant) -> Sight {
     Sight {
         rails: vec![rail("c2", "net1", Link::Device("0000:1a:00.2".to_owned()), Some("mlx5_2"))],
         devices: BTreeMap::from([("0000:1a:00.2".to_owned(), counters)]),
-        ports: vec![Port { device: "mlx5_2".to_owned(), number: 1, counters: counted }],
+        ports: vec![Port { device: "mlx5_2".to_owned(), number: 1, counters: counted, ..Port::default() }],
         firmware_at: Some(at),
         ..Sight::default()
     }
