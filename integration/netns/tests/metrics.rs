@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use metrics::look::Eyes;
 use metrics::{node, text};
 use serde_json::{Value, json};
+use state::calls::Calls;
 use testkit::{Ping, Pod, Space, World, binary, eventually};
 
 /// The process of a pod's sandbox; ends with the test.
@@ -107,7 +108,7 @@ fn a_scrape_agrees_with_ip_about_every_counter() {
     let mut eyes = Eyes::new(dirs, &proc, Path::new("/sys"));
     let labels = |interface: &str, network: &str, device: &str| {
         format!(
-            r#"namespace="ml",pod="train-0",interface="{interface}",network="{network}",device="{device}""#
+            r#"namespace="ml",pod="train-0",workload="train",interface="{interface}",network="{network}",device="{device}""#
         )
     };
     // Neighbour discovery goes on meanwhile: what was so before the scrape and after it was so in it.
@@ -135,6 +136,44 @@ fn a_scrape_agrees_with_ip_about_every_counter() {
     let after = text(node(&eyes.look())).unwrap();
     assert_eq!(told(&after, "rail", &labels("net1", "gpu1", "rail1")), None, "{after}");
     assert!(told(&after, "rail", &labels("net2", "gpu2", "rail2")).is_some(), "{after}");
+}
+
+/// By the plugins themselves, where an agent counts them; elsewhere nothing is made.
+#[test]
+fn a_call_is_counted_by_how_it_ended_and_how_long_it_took() {
+    let world = World::new();
+    let (rail, pod) = (world.rail(1), world.pod("a"));
+    let dirs = state::Dirs::under(world.dirs().state.parent().unwrap());
+    let plugin = |name: &str| world.plugin(name).netns(pod.path()).container("ab12").ifname("net1");
+    let address = rail.address4(10);
+    let range = json!({"subnet": rail.subnet4(), "rangeStart": address, "rangeEnd": address});
+    let good = config(1, &json!({"type": "rail-ipam", "ranges": [[range]]}));
+    let mut bad = good.clone();
+    bad["master"] = json!("nic-of-nobody");
+    plugin("macvlan").add(&good).success();
+    assert!(!world.dirs().state.join("node").exists(), "nobody counts");
+    let mut calls = Calls::begin(&dirs).unwrap();
+    plugin("macvlan").del(&good).success();
+    plugin("macvlan").add(&good).success();
+    let code = plugin("macvlan").ifname("net2").add(&bad).error().code;
+    // Called by itself, and so a process of its own; its one address is taken.
+    plugin("rail-ipam").ifname("net3").run("STATUS", &good).error();
+    let found = calls.take().unwrap();
+    let told: Vec<_> = found.calls.iter().map(|call| (&*call.plugin, &*call.command, call.code)).collect();
+    let code = u32::try_from(code).unwrap();
+    let wanted = [
+        ("macvlan", "DEL", None),
+        ("macvlan", "ADD", None),
+        ("macvlan", "ADD", Some(code)),
+        ("rail-ipam", "STATUS", Some(50)),
+    ];
+    assert_eq!(told, wanted);
+    let long = Duration::from_secs(60);
+    assert!(found.calls.iter().all(|call| !call.took.is_zero() && call.took < long), "{found:?}");
+    // An agent that counts no more takes the file away.
+    Calls::end(&dirs).unwrap();
+    plugin("macvlan").del(&good).success();
+    assert_eq!(std::fs::read_dir(world.dirs().state.join("node")).unwrap().count(), 0);
 }
 
 fn top(world: &World, args: &[&str]) -> (bool, String, String) {
@@ -193,6 +232,32 @@ fn top_shows_the_rail_that_carries_something() {
     assert!(lines[0].starts_with("POD         RAIL  NIC    RX BIT/S"), "{printed}");
     assert!(lines[1].starts_with("ml/train-0  net1  rail1  "), "{printed}");
     assert_eq!(top(&world, &["--once", "--pod", "ml/other"]).1, "no rail of a pod is on record here\n");
+}
+
+#[test]
+fn the_map_has_the_rails_of_pods_below_their_nic() {
+    let world = World::new();
+    let (rail, pod) = (world.rail(1), world.pod("a"));
+    named(&world, "ab12", "train-0");
+    let address = rail.address4(10);
+    let range = json!({"subnet": rail.subnet4(), "rangeStart": address, "rangeEnd": address});
+    let call = world.plugin("macvlan").netns(pod.path()).container("ab12").ifname("net1");
+    call.add(&config(1, &json!({"type": "rail-ipam", "ranges": [[range]]}))).success();
+    let root = world.dirs().scratch.display().to_string();
+    let map = |form: &str| {
+        let mut command = Command::new(binary("railctl"));
+        let output =
+            command.args(["map", "--root", &root, "-o", form]).envs(world.dirs().env()).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(map("table"), "without an RDMA device\n  NIC rail1\n    net1 of ml/train-0 (macvlan)\n");
+    let json: Value = serde_json::from_str(&map("json")).unwrap();
+    let wanted = json!([{"kind": "rail", "netdev": "rail1", "pod": "ml/train-0", "interface": "net1", "plugin": "macvlan"}]);
+    assert_eq!(json, wanted);
+    let picture = map("svg");
+    assert!(picture.starts_with("<svg ") && picture.ends_with("</svg>\n"), "{picture}");
+    assert!(picture.contains(">net1 of ml/train-0 (macvlan)</text>"), "{picture}");
 }
 
 /// As long as somebody reads, and no longer.

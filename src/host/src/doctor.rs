@@ -6,14 +6,13 @@ mod files;
 mod finding;
 pub mod lldp;
 mod look;
-mod map;
+pub mod map;
 pub mod nccl;
 mod readiness;
 mod sight;
 
 pub use finding::{Check, Finding, Level};
 pub use look::{look, look_at_links};
-pub use map::map;
 pub use readiness::{changed, is_bad, readiness};
 pub use sight::{Char, Gid, Gpu, Holder, Hop, Netdev, Pci, Pkey, Port, RdmaDevice, Sight, Whose};
 
