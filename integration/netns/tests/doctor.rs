@@ -148,6 +148,33 @@ fn a_rail_asks_its_gateway_and_whom_it_is_told() {
     assert!(findings(&doctor(&world, &["--root", &root, "-o", "json"]).1, "ping").is_empty(), "unless asked");
 }
 
+#[test]
+fn a_rail_asks_by_both_families() {
+    let world = World::new();
+    world.rail(1);
+    let root = with_device(&world);
+    // With duplicate address detection, which it has to outwait.
+    world.host().ip_do(
+        "address add fd00:16:1::10/64 dev rail1\nroute add ::/0 via fd00:16:1::fe dev rail1 table 151\n\
+         address add 172.16.1.10/24 dev rail1",
+    );
+    let peers = "fd00:16:1::77,172.16.1.254";
+    let (code, printed, said) = doctor(&world, &["--root", &root, "-o", "json", "--ping", "--peers", peers]);
+    assert_eq!(code, Some(3), "{said}");
+    let pings = findings(&printed, "ping");
+    let told: Vec<_> = pings.iter().map(|ping| [&ping["subject"], &ping["level"]]).collect();
+    let told: Vec<_> = told.into_iter().flatten().map(|value| value.as_str().unwrap()).collect();
+    let wanted = [
+        "rail1 172.16.1.10 to 172.16.1.254",
+        "good",
+        "rail1 fd00:16:1::10 to fd00:16:1::fe",
+        "good",
+        "rail1 fd00:16:1::10 to fd00:16:1::77",
+        "error",
+    ];
+    assert_eq!(told, wanted, "{printed}");
+}
+
 /// An LLDP frame of the switch of that name.
 fn lldp(name: &str) -> Vec<u8> {
     let mut frame = vec![0x01, 0x80, 0xc2, 0, 0, 0x0e, 2, 0, 0, 0, 0, 9, 0x88, 0xcc];

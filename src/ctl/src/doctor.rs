@@ -6,7 +6,7 @@ mod pod;
 mod print;
 
 use std::fs::{self, Permissions};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -51,9 +51,9 @@ pub(crate) struct Doctor {
     /// Ask the gateway of each rail by it (ICMP, IPv4); root is needed
     #[arg(long)]
     ping: bool,
-    /// With --ping: addresses of a pod of another node, asked by the rails in their order
+    /// With --ping: addresses of a pod of another node, those of each family asked by the rails in their order
     #[arg(long, value_name = "ADDRESSES", requires = "ping", value_delimiter = ',')]
-    peers: Vec<Ipv4Addr>,
+    peers: Vec<IpAddr>,
     /// Listen for half a minute to what the switches of the node's NICs say of themselves (LLDP); root is needed
     #[arg(long, conflicts_with_all = ["netns", "pod"])]
     leaf: bool,

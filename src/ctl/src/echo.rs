@@ -1,7 +1,7 @@
-//! ICMP echo with the one thing that ping(8) does not tell: on which link the answer came in (`IP_PKTINFO`).
+//! ICMP echo with the one thing that ping(8) does not tell: on which link the answer came in (`IP_PKTINFO`, `IPV6_PKTINFO`).
 
 use std::io::{IoSlice, IoSliceMut};
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -9,21 +9,30 @@ use anyhow::{Context as _, Result};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
-    AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn, bind,
+    AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrStorage, bind,
     recvmsg, sendmsg, setsockopt, socket, sockopt,
 };
 
 /// An unanswered request is repeated after this time: the first may fall victim to address resolution.
 const REPEAT: Duration = Duration::from_millis(200);
-const REQUEST: u8 = 8;
-const REPLY: u8 = 0;
+
+/// Types of messages: RFC 792, RFC 4443.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Types {
+    request: u8,
+    reply: u8,
+}
+
+const V4: Types = Types { request: 8, reply: 0 };
+const V6: Types = Types { request: 128, reply: 129 };
 
 /// One question.
 #[derive(Clone, Debug)]
 pub(crate) struct Probe {
     /// An address of this namespace.
-    pub(crate) source: Ipv4Addr,
-    pub(crate) target: Ipv4Addr,
+    pub(crate) source: IpAddr,
+    /// Of the same family.
+    pub(crate) target: IpAddr,
     /// Leave by this link whatever the routes say.
     pub(crate) device: Option<String>,
 }
@@ -58,7 +67,9 @@ pub(crate) fn ask(probes: &[Probe], limit: Duration) -> Result<Vec<Option<Answer
 /// A question that is under way.
 struct Open {
     socket: OwnedFd,
-    target: Ipv4Addr,
+    /// Until the socket has it: an address of IPv6 is none before it is known to be no duplicate.
+    source: Option<IpAddr>,
+    target: IpAddr,
     id: u16,
     answer: Option<Answer>,
 }
@@ -66,20 +77,39 @@ struct Open {
 impl Open {
     fn new(probe: &Probe, id: u16) -> Result<Self> {
         let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
-        let socket = socket(AddressFamily::Inet, SockType::Raw, flags, SockProtocol::Icmp)?;
-        setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
+        let socket = if probe.target.is_ipv4() {
+            let socket = socket(AddressFamily::Inet, SockType::Raw, flags, SockProtocol::Icmp)?;
+            setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
+            socket
+        } else {
+            let socket = socket(AddressFamily::Inet6, SockType::Raw, flags, SockProtocol::IcmpV6)?;
+            setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?;
+            socket
+        };
         if let Some(device) = &probe.device {
             let bound = setsockopt(&socket, sockopt::BindToDevice, &device.into());
             bound.with_context(|| format!("bind a socket to {device}"))?;
         }
-        let source = SockaddrIn::from(SocketAddrV4::new(probe.source, 0));
-        bind(socket.as_raw_fd(), &source).with_context(|| format!("bind a socket to {}", probe.source))?;
-        Ok(Self { socket, target: probe.target, id, answer: None })
+        Ok(Self { socket, source: Some(probe.source), target: probe.target, id, answer: None })
     }
 
-    fn send(&self) -> Result<()> {
-        let target = SockaddrIn::from(SocketAddrV4::new(self.target, 0));
-        let request = request(self.id);
+    /// Whether there is an address to ask from.
+    fn bind(&mut self) -> Result<bool> {
+        let Some(source) = self.source else { return Ok(true) };
+        match bind(self.socket.as_raw_fd(), &SockaddrStorage::from(SocketAddr::new(source, 0))) {
+            Ok(()) => self.source = None,
+            Err(Errno::EADDRNOTAVAIL) => {}
+            Err(errno) => return Err(errno).with_context(|| format!("bind a socket to {source}")),
+        }
+        Ok(self.source.is_none())
+    }
+
+    fn send(&mut self) -> Result<()> {
+        if !self.bind()? {
+            return Ok(());
+        }
+        let target = SockaddrStorage::from(SocketAddr::new(self.target, 0));
+        let request = self.types().request_of(self.id);
         let sent = sendmsg(
             self.socket.as_raw_fd(),
             &[IoSlice::new(&request)],
@@ -94,10 +124,14 @@ impl Open {
         }
     }
 
+    fn types(&self) -> Types {
+        if self.target.is_ipv4() { V4 } else { V6 }
+    }
+
     /// Takes what has arrived; other sockets' answers come to this one, too.
     fn receive(&mut self, start: Instant) -> Result<()> {
         let mut buffer = [0; 256];
-        let mut control = nix::cmsg_space!(nix::libc::in_pktinfo);
+        let mut control = nix::cmsg_space!(nix::libc::in6_pktinfo);
         loop {
             let mut parts = [IoSliceMut::new(&mut buffer)];
             let message = match recvmsg::<()>(
@@ -110,8 +144,8 @@ impl Open {
                 message => message.context("receive an echo reply")?,
             };
             let (bytes, link) = (message.bytes, message.cmsgs()?.find_map(|message| arrival(&message)));
-            if let (Some(ifindex), true) = (link, is_reply(buffer.get(..bytes).unwrap_or_default(), self.id))
-            {
+            let is_own = self.types().is_reply(buffer.get(..bytes).unwrap_or_default(), self.id);
+            if let (Some(ifindex), true) = (link, is_own) {
                 self.answer.get_or_insert(Answer { ifindex, after: start.elapsed() });
             }
         }
@@ -121,6 +155,7 @@ impl Open {
 fn arrival(message: &ControlMessageOwned) -> Option<u32> {
     match message {
         ControlMessageOwned::Ipv4PacketInfo(info) => u32::try_from(info.ipi_ifindex).ok(),
+        ControlMessageOwned::Ipv6PacketInfo(info) => Some(info.ipi6_ifindex),
         _ => None,
     }
 }
@@ -135,13 +170,27 @@ fn wait(open: &[Open], time: Duration) -> Result<()> {
     }
 }
 
-/// RFC 792, "Echo or Echo Reply Message": type, code, checksum, identifier, sequence number.
-fn request(id: u16) -> [u8; 8] {
-    let [high, low] = id.to_be_bytes();
-    let mut packet = [REQUEST, 0, 0, 0, high, low, 0, 1];
-    let [first, second] = checksum(&packet).to_be_bytes();
-    (packet[2], packet[3]) = (first, second);
-    packet
+impl Types {
+    /// Type, code, checksum, identifier, sequence number. The kernel makes the checksum of ICMPv6 anew, since addresses are in it.
+    fn request_of(self, id: u16) -> [u8; 8] {
+        let [high, low] = id.to_be_bytes();
+        let mut packet = [self.request, 0, 0, 0, high, low, 0, 1];
+        let [first, second] = checksum(&packet).to_be_bytes();
+        (packet[2], packet[3]) = (first, second);
+        packet
+    }
+
+    /// A raw socket of IPv4 delivers the IP header, too.
+    fn is_reply(self, packet: &[u8], id: u16) -> bool {
+        let header = match self {
+            V4 => packet.first().map_or(0, |byte| usize::from(byte & 0x0f) * 4),
+            _ => 0,
+        };
+        match packet.get(header..header + 6) {
+            Some(icmp) => icmp[0] == self.reply && icmp[4..6] == id.to_be_bytes(),
+            None => false,
+        }
+    }
 }
 
 /// RFC 1071, for an even number of bytes.
@@ -152,33 +201,28 @@ fn checksum(bytes: &[u8]) -> u16 {
     !u16::try_from(folded & 0xffff).unwrap_or(0)
 }
 
-/// A raw socket delivers the IP header, too.
-fn is_reply(packet: &[u8], id: u16) -> bool {
-    let header = packet.first().map_or(0, |byte| usize::from(byte & 0x0f) * 4);
-    match packet.get(header..header + 6) {
-        Some(icmp) => icmp[0] == REPLY && icmp[4..6] == id.to_be_bytes(),
-        None => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_request_has_a_valid_checksum() {
-        assert_eq!(checksum(&request(7)), 0);
-        assert_eq!(request(7)[..2], [8, 0]);
+        assert_eq!(checksum(&V4.request_of(7)), 0);
+        assert_eq!(V4.request_of(7)[..2], [8, 0]);
     }
 
     #[test]
     fn only_the_own_reply_counts() {
         let mut packet = vec![0x45; 20];
-        packet.extend(request(7));
-        assert!(!is_reply(&packet, 7), "a request is no reply");
-        packet[20] = REPLY;
-        assert!(is_reply(&packet, 7));
-        assert!(!is_reply(&packet, 8));
-        assert!(!is_reply(&packet[..24], 7) && !is_reply(&[], 7));
+        packet.extend(V4.request_of(7));
+        assert!(!V4.is_reply(&packet, 7), "a request is no reply");
+        packet[20] = V4.reply;
+        assert!(V4.is_reply(&packet, 7));
+        assert!(!V4.is_reply(&packet, 8));
+        assert!(!V4.is_reply(&packet[..24], 7) && !V4.is_reply(&[], 7));
+        let mut packet = V6.request_of(7);
+        assert!(!V6.is_reply(&packet, 7), "a request is no reply");
+        packet[0] = V6.reply;
+        assert!(V6.is_reply(&packet, 7) && !V6.is_reply(&packet, 8) && !V6.is_reply(&packet[..5], 7));
     }
 }

@@ -21,7 +21,11 @@ const LIMIT: Duration = Duration::from_secs(2);
 /// answer has to come in there.
 pub(crate) fn gateways(stage: &Stage, rails: &[Rail]) -> Result<usize> {
     let pairs: Vec<_> = rails.iter().flat_map(|rail| (1..=RAILS).map(move |to| (rail, to))).collect();
-    let probe = |&(rail, to): &(&Rail, u8)| Probe { source: rail.address, target: gateway(to), device: None };
+    let probe = |&(rail, to): &(&Rail, u8)| Probe {
+        source: rail.address.into(),
+        target: gateway(to).into(),
+        device: None,
+    };
     let probes: Vec<_> = pairs.iter().map(probe).collect();
     let arrivals = ask_in(&stage.pod(), &probes)?;
     for ((rail, to), arrival) in pairs.iter().zip(arrivals) {
@@ -37,7 +41,11 @@ pub(crate) fn gateways(stage: &Stage, rails: &[Rail]) -> Result<usize> {
 
 /// Asks the pod on each rail from an address that is not of the rail's subnet; returns who was answered where.
 pub(crate) fn symmetry(stage: &Stage, rails: &[Rail]) -> Result<String> {
-    let probe = |rail: &Rail| Probe { source: foreign_host(rail.number), target: rail.address, device: None };
+    let probe = |rail: &Rail| Probe {
+        source: foreign_host(rail.number).into(),
+        target: rail.address.into(),
+        device: None,
+    };
     let probes: Vec<_> = rails.iter().map(probe).collect();
     let mut table = Table::new(&["FROM", "TO", "ASKED ON", "ANSWERED ON", "AFTER"]);
     for (rail, arrival) in rails.iter().zip(ask_in(&stage.switch(), &probes)?) {
