@@ -300,6 +300,21 @@ fn a_pod_is_called_as_kubernetes_calls_it() {
     assert!(fails(&unknown).contains("no pod is at"), "{}", said(&unknown));
 }
 
+/// What each shell asks railctl, and has from it, when the cursor is behind these words and a blank.
+const SHELLS: [(&str, &str); 3] = [
+    (
+        "bash",
+        "source <(railctl completion bash); COMP_WORDS=(\"$@\" ''); COMP_CWORD=$#; COMP_TYPE=9\n\
+         _clap_complete_railctl railctl '' \"${!#}\"; printf '%s\\n' \"${COMPREPLY[@]}\"",
+    ),
+    (
+        "zsh",
+        "compdef() { : }; _describe() { print -l -- \"${(@P)3}\" }; source <(railctl completion zsh)\n\
+         words=(\"$@\" ''); CURRENT=$#words; _clap_dynamic_completer_railctl",
+    ),
+    ("fish", "railctl completion fish | source; complete -C \"$argv \""),
+];
+
 #[test]
 fn a_shell_is_offered_networks_and_pods() {
     let fake = Fake::new();
@@ -308,29 +323,30 @@ fn a_shell_is_offered_networks_and_pods() {
     cached(&fake, "rail1", "rails/train-0");
     let railctl = std::path::Path::new(env!("CARGO_BIN_EXE_railctl"));
     let path = format!("{}:{}", railctl.parent().unwrap().display(), std::env::var("PATH").unwrap());
-    let offered = |words: &[&str]| {
-        let (line, last) = (words.join(" "), words.len() - 1);
-        let script = format!(
-            "source <(railctl completion bash); COMP_WORDS=({line} ''); COMP_CWORD={}; COMP_TYPE=9\n\
-             _clap_complete_railctl railctl '' {}; printf '%s\n' \"${{COMPREPLY[@]}}\"",
-            last + 1,
-            words[last],
-        );
-        let mut command = fake.command(std::path::Path::new("bash"));
-        command.args(["-c", &script]).env("PATH", &path).env("RAILCNI_PEER_DIR", fake.path("peers"));
-        succeeds(&command.output().unwrap()).lines().map(str::to_owned).collect::<Vec<_>>()
-    };
-    let has = |words: &[&str], name: &str| offered(words).iter().any(|one| one == name);
-    let networks = offered(&["railctl", "attach"]);
-    assert!(networks.contains(&"rail1".into()) && networks.contains(&"rail2".into()), "{networks:?}");
-    assert!(!has(&["railctl", "explain"], "rails/train-0"), "that is no network");
-    assert!(
-        has(&["railctl", "check", "rail1"], "rails/train-0"),
-        "{:?}",
-        offered(&["railctl", "check", "rail1"])
-    );
-    assert!(has(&["railctl", "show"], "rails/train-0"));
-    assert!(has(&["railctl"], "attach") && has(&["railctl", "explain"], "rail2"));
+    for (shell, script) in SHELLS {
+        let offered = |words: &[&str]| {
+            let mut command = fake.command(std::path::Path::new(shell));
+            command.env("PATH", &path).env("RAILCNI_PEER_DIR", fake.path("peers")).args(["-c", script]);
+            // fish has its arguments from the first one on.
+            let name = if shell == "fish" { None } else { Some(shell) };
+            let output = command.args(name).args(words).output();
+            let output = output.unwrap_or_else(|error| panic!("{shell}: {error}: make setup installs it"));
+            let said = succeeds(&output);
+            // zsh and fish show what each is for.
+            let names =
+                said.lines().map(|line| line.split(['\t', ':']).next().unwrap_or_default().to_owned());
+            names.collect::<Vec<_>>()
+        };
+        let has = |words: &[&str], name: &str| offered(words).iter().any(|one| one == name);
+        let networks = offered(&["railctl", "attach"]);
+        let has_both = networks.contains(&"rail1".into()) && networks.contains(&"rail2".into());
+        assert!(has_both, "{shell}: {networks:?}");
+        assert!(!has(&["railctl", "explain"], "rails/train-0"), "{shell}: that is no network");
+        let pods = offered(&["railctl", "check", "rail1"]);
+        assert!(pods.contains(&"rails/train-0".into()), "{shell}: {pods:?}");
+        assert!(has(&["railctl", "show"], "rails/train-0"), "{shell}");
+        assert!(has(&["railctl"], "attach") && has(&["railctl", "explain"], "rail2"), "{shell}");
+    }
 }
 
 #[test]
