@@ -4,7 +4,7 @@ mod tree;
 
 use netlink::{Dcb, DscpPriority, Pfc};
 
-use super::super::{Check, Finding, Level, Netdev, Sight, Whose, judge, look, nccl};
+use super::super::{Check, Finding, Level, Netdev, Sight, Whose, judge, look, map, nccl};
 use crate::roce::Roce;
 use tree::Tree;
 
@@ -299,7 +299,7 @@ fn the_rails_of_a_pod_have_their_indices() {
 fn a_map_has_gpus_and_nics_below_their_bridges() {
     let tree = good();
     tree.vf_of(0);
-    let lines = super::super::map(&seen(&tree, Whose::Node));
+    let lines = map::lines(&map::map(&seen(&tree, Whose::Node), &std::collections::BTreeMap::new()));
     let expected = [
         "NUMA node 0",
         "  bridge 0000:18:01.0",
