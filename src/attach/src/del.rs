@@ -16,7 +16,8 @@ pub struct Del<'a> {
     request: &'a Request,
     /// The requests of all its interfaces, as far as the config has them.
     interfaces: &'a [Request],
-    ipam: &'a dyn Ipam,
+    /// `None`: it has no addresses of its own.
+    ipam: Option<&'a dyn Ipam>,
 }
 
 /// What was undone, as far as the IPAM has to know it.
@@ -43,12 +44,12 @@ impl<'a> Del<'a> {
 
     /// Of one that has no addresses of its own.
     pub fn without_addresses(request: &'a Request) -> Self {
-        Self::of_several(request, &[], &Delegated)
+        Self { request, interfaces: &[], ipam: None }
     }
 
     /// Of all `interfaces`, which have one record together.
     pub fn of_several(request: &'a Request, interfaces: &'a [Request], ipam: &'a dyn Ipam) -> Self {
-        Self { request, interfaces, ipam }
+        Self { request, interfaces, ipam: Some(ipam) }
     }
 
     /// By the records of `plugin`. `unrecorded` undoes an attachment that has none, or a damaged one.
@@ -75,7 +76,7 @@ impl<'a> Del<'a> {
         else {
             return Ok(());
         };
-        self.end_leases(&undone)?;
+        self.ipam.map_or(Ok(()), |ipam| self.end_leases(ipam, &undone))?;
         Ok(attachments.forget(&key)?)
     }
 
@@ -89,7 +90,7 @@ impl<'a> Del<'a> {
     }
 
     /// Of the config's interfaces, and of those of the record that it has not.
-    fn end_leases(&self, undone: &Undone) -> Result<(), cni::Error> {
+    fn end_leases(&self, ipam: &dyn Ipam, undone: &Undone) -> Result<(), cni::Error> {
         let mut held: Vec<(&Request, &str, &str)> = Vec::new();
         for interface in self.interfaces {
             let ifname = interface.env.ifname.as_str();
@@ -106,7 +107,7 @@ impl<'a> Del<'a> {
             let mut request = request.clone();
             ifname.clone_into(&mut request.env.ifname);
             request.env.unrecorded = !undone.silenced;
-            self.ipam.del(&request, plugin).err()
+            ipam.del(&request, plugin).err()
         });
         cni::Error::join(ended).map_or(Ok(()), Err)
     }
