@@ -171,7 +171,7 @@ fn wait(open: &[Open], time: Duration) -> Result<()> {
 }
 
 impl Types {
-    /// Type, code, checksum, identifier, sequence number. The kernel makes the checksum of ICMPv6 anew, since addresses are in it.
+    /// Type, code, checksum, identifier, sequence number. For IPv6 the kernel makes the checksum anew, since addresses are in it.
     fn request_of(self, id: u16) -> [u8; 8] {
         let [high, low] = id.to_be_bytes();
         let mut packet = [self.request, 0, 0, 0, high, low, 0, 1];

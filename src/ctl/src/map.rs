@@ -79,9 +79,9 @@ fn rails(args: &Map) -> Result<Rails> {
         let own = Rail { interface: rail.interface.clone(), pod, plugin: rail.plugin.clone() };
         rails.entry(seen.nic(rail).cloned().unwrap_or_default()).or_default().push(own);
     }
-    rails.values_mut().for_each(|rails| {
-        rails.sort_by(|one, other| (&one.pod, &one.interface).cmp(&(&other.pod, &other.interface)))
-    });
+    for rails in rails.values_mut() {
+        rails.sort_by(|one, other| (&one.pod, &one.interface).cmp(&(&other.pod, &other.interface)));
+    }
     Ok(rails)
 }
 

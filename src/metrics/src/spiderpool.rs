@@ -67,7 +67,7 @@ pub fn spiderpool(sight: &Sight, node: &str) -> Vec<Family> {
             }
         }
         if port.counters.contains_key("counters/port_rcv_data") {
-            MULTICAST.iter().for_each(|name| count(&mut families, name, &labels, 0));
+            no_multicast(&mut families, &labels);
         }
         if let Some(speed) = port.identity.megabits {
             count(&mut families, "vport_speed_mbps", &labels, speed);
@@ -87,6 +87,12 @@ fn count(families: &mut Families, name: &str, labels: &Labels, value: u64) {
     let help = format!("As Spiderpool tells {name}");
     let place = families.declare(&format!("rdma_{name}"), Kind::Counter, &help);
     families.add(place, labels.clone(), Value::Whole(value));
+}
+
+fn no_multicast(families: &mut Families, labels: &Labels) {
+    for name in MULTICAST {
+        count(families, name, labels, 0);
+    }
 }
 
 fn pauses(families: &mut Families, sight: &Sight, port: &Port, labels: &Labels) {
@@ -112,7 +118,7 @@ fn moved(families: &mut Families, sight: &Sight, node: &str, rail: &Rail) {
     let labels = labels(sight, node, rdma, &identity, Some(rail));
     count(families, RECEIVED, &labels, statistics.rx_bytes);
     count(families, SENT, &labels, statistics.tx_bytes);
-    MULTICAST.iter().for_each(|name| count(families, name, &labels, 0));
+    no_multicast(families, &labels);
 }
 
 fn of_port(sight: &Sight, node: &str, port: &Port) -> Labels {

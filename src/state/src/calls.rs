@@ -172,7 +172,9 @@ mod tests {
         let mut calls = Calls::begin(&dirs).unwrap();
         assert_eq!(calls.take().unwrap(), Found::default());
         let both = [call("macvlan", "ADD", None, 4_321), call("rail-ipam", "DEL", Some(11), 60_000_000)];
-        both.iter().for_each(|call| note(&dirs, call));
+        for call in &both {
+            note(&dirs, call);
+        }
         assert_eq!(calls.take().unwrap(), Found { calls: both.to_vec(), is_full: false });
         assert_eq!(calls.take().unwrap(), Found::default());
         Calls::end(&dirs).unwrap();

@@ -78,7 +78,9 @@ impl Figures {
             Err(error) => return Some(error.to_string()),
         };
         let own = &mut self.0.borrow_mut().calls;
-        calls.iter().for_each(|call| own.add(call));
+        for call in &calls {
+            own.add(call);
+        }
         let full = "calls of plugins are not counted: their file was full, as nobody has scraped for long";
         is_full.then(|| full.to_owned())
     }

@@ -20,7 +20,7 @@ fn sight() -> Sight {
         ..RdmaDevice::default()
     };
     let soft = RdmaDevice { name: "rxe0".to_owned(), ..RdmaDevice::default() };
-    let gpu = Gpu { pci: pci("0000:19:00.0", 0, &["0000:17:00.0"]), ..Gpu::default() };
+    let gpu = Gpu { pci: pci("0000:19:00.0", 0, &["0000:17:00.0"]) };
     Sight { devices: vec![near, vf, soft], gpus: vec![gpu], ..Sight::default() }
 }
 
@@ -78,7 +78,9 @@ fn in_the_picture_each_is_a_box_inside_that_of_what_it_hangs_below() {
             assert!(holds(&boxes[above], &boxes[at]), "{line} in {}\n{picture}", lines[above]);
         }
         let beside = (0..at).filter(|other| depth(&lines[*other]) == depth(line));
-        beside.for_each(|other| assert!(boxes[other][3] < boxes[at][1], "{line} over {}", lines[other]));
+        for other in beside {
+            assert!(boxes[other][3] < boxes[at][1], "{line} over {}", lines[other]);
+        }
     }
 }
 
