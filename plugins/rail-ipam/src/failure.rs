@@ -12,7 +12,10 @@ pub(crate) fn of(error: ipam::Error) -> Error {
     match error {
         ipam::Error::Exhausted { .. } => Error::new(EXHAUSTED, text),
         // What is missing comes back with the next pod that ends, anywhere in the cluster.
-        ipam::Error::Spent { .. } | ipam::Error::NotGranted { .. } => Error::try_again(text),
+        ipam::Error::Spent { .. }
+        | ipam::Error::NotGranted { .. }
+        | ipam::Error::Unpinned { .. }
+        | ipam::Error::NotPinned { .. } => Error::try_again(text),
         ipam::Error::Taken { .. } | ipam::Error::Present { .. } | ipam::Error::Kept { .. } => {
             Error::new(TAKEN, text)
         }

@@ -25,6 +25,8 @@ pub(crate) struct Give<'r> {
     declined: Declined,
     interfaces: Interfaces,
     pools: Pools,
+    /// Pools in which the owner has no address anywhere.
+    unpinned: Vec<String>,
 }
 
 impl<'r> Give<'r> {
@@ -48,11 +50,17 @@ impl<'r> Give<'r> {
             owner: plugin::owner(request),
             interfaces: Interfaces::of(request, glance)?,
             pools,
+            unpinned: Vec::new(),
             request,
             conf,
             dirs,
             requested,
         })
+    }
+
+    /// The owner has no address of the pool on any node: another one will do.
+    pub(crate) fn take_any(&mut self, pool: String) {
+        self.unpinned.push(pool);
     }
 
     /// Takes over what the agent has written meanwhile.
@@ -104,6 +112,7 @@ impl<'r> Give<'r> {
             sets: &sets,
             requested: self.requested,
             owner: self.owner.as_deref(),
+            unpinned: &self.unpinned,
             foreign: &self.foreign,
             present,
             declined: &self.declined,

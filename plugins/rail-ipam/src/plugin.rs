@@ -8,7 +8,7 @@ use ipam::{
 };
 use state::Dirs;
 
-use crate::agent::Agent;
+use crate::agent::{Agent, Own};
 use crate::conf::{self, Conf};
 use crate::give::Give;
 use crate::interfaces::{Glance, Interfaces};
@@ -59,6 +59,12 @@ impl Plugin for RailIpam {
             match give.addresses() {
                 Err(ipam::Error::Spent { pools }) => {
                     agent.ask_for_more(pools).map_err(|error| give.failure(error))?;
+                }
+                Err(ipam::Error::Unpinned { pool, owner }) => {
+                    match agent.ask_for_own(&pool, &owner).map_err(|error| give.failure(error))? {
+                        Own::Here => (),
+                        Own::Nowhere => give.take_any(pool),
+                    }
                 }
                 given => break given.map_err(|error| give.failure(error))?,
             }
@@ -137,7 +143,17 @@ impl Plugin for RailIpam {
         let (foreign, declined) = (&foreign(request, &conf, &dirs)?, &Declined::default());
         let now = ipam::journal::now();
         let present = &Present { node: Interfaces::of_node()?.node(), ..Present::NONE };
-        let wish = Request { key, sets: &sets, requested: &[], owner: None, foreign, present, declined, now };
+        let wish = Request {
+            key,
+            sets: &sets,
+            requested: &[],
+            owner: None,
+            unpinned: &[],
+            foreign,
+            present,
+            declined,
+            now,
+        };
         let look = &mut |leases: &dyn ipam::Leases| match allocate(&wish, leases) {
             // The cluster may have more.
             Err(ipam::Error::Spent { .. }) => Ok(()),

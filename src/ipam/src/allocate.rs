@@ -14,6 +14,8 @@ pub struct Request<'a> {
     pub requested: &'a [IpAddr],
     /// Who the pod is over its restarts, for sticky pools.
     pub owner: Option<&'a str>,
+    /// Sticky pools of the cluster in which he has no address on any node, as the cluster has said.
+    pub unpinned: &'a [String],
     /// Addresses that another IPAM plugin has given to pods of the network.
     pub foreign: &'a RangeSet,
     /// Addresses that are in use where the pod is.
@@ -178,6 +180,7 @@ impl<'a> Turn<'_, 'a> {
         if let Some(grant) = self.sticky_binding(pools)? {
             return Ok(grant);
         }
+        self.ask_the_cluster(pools)?;
         let of_pod = &self.request.present.pod;
         for choose in [Self::cooled_down, Self::cooling_down, Self::others] {
             if let Some(grant) = self.first(choose, pools, of_pod)? {
@@ -232,7 +235,11 @@ impl<'a> Turn<'_, 'a> {
     /// is there again.
     fn unless_kept(&self, wanted: Grant<'a>) -> Result<Grant<'a>, Error> {
         let Grant { pool, ip } = wanted;
-        let keeper = if pool.sticky { self.leases.kept_for(ip)? } else { None };
+        let pinned = pool.pins.as_ref().and_then(|pins| pins.get(&ip).cloned());
+        let keeper = match pinned {
+            None if pool.sticky => self.leases.kept_for(ip)?,
+            pinned => pinned,
+        };
         let namespace = |owner: &str| owner.split('/').next().map(str::to_owned);
         match keeper {
             Some(keeper) if namespace(&keeper) != self.request.owner.and_then(namespace) => {
@@ -245,7 +252,7 @@ impl<'a> Turn<'_, 'a> {
     fn sticky_binding(&self, pools: &[&'a Pool]) -> Result<Option<Grant<'a>>, Error> {
         let Some(owner) = self.request.owner else { return Ok(None) };
         for pool in pools.iter().copied().filter(|pool| pool.sticky) {
-            let Some(ip) = self.leases.sticky_binding(owner, &pool.name)? else { continue };
+            let Some(ip) = self.own(pool, owner)? else { continue };
             let is_there = self.request.present.pod.contains(ip);
             if self.available(pool).contains(ip) && !is_there && !self.leases.is_leased(ip)? {
                 return Ok(Some(Grant { pool, ip }));
@@ -254,7 +261,38 @@ impl<'a> Turn<'_, 'a> {
         Ok(None)
     }
 
+    /// The address that the owner is to have again, as far as this node knows.
+    fn own(&self, pool: &Pool, owner: &str) -> Result<Option<IpAddr>, Error> {
+        let pinned = pool.pins.iter().flatten().filter(|(_, own)| *own == owner).map(|(ip, _)| *ip);
+        for ip in pinned.filter(|ip| pool.offered.contains(*ip)) {
+            // Who had it last on this node may not have come to the cluster's ears yet.
+            if self.leases.kept_for(ip)?.is_none_or(|last| last == owner) {
+                return Ok(Some(ip));
+            }
+        }
+        if pool.pins.is_some() && !self.is_unpinned(pool) {
+            return Ok(None);
+        }
+        Ok(self.leases.sticky_binding(owner, &pool.name)?)
+    }
+
+    fn is_unpinned(&self, pool: &Pool) -> bool {
+        self.request.unpinned.contains(&pool.name)
+    }
+
+    /// No other address before the cluster has said that the owner has none on another node.
+    fn ask_the_cluster(&self, pools: &[&'a Pool]) -> Result<(), Error> {
+        let Some(owner) = self.request.owner.filter(|owner| is_name(owner)) else { return Ok(()) };
+        for pool in pools.iter().filter(|pool| pool.sticky && pool.pins.is_some()) {
+            if !self.is_unpinned(pool) && self.own(pool, owner)?.is_none() {
+                return Err(Error::Unpinned { pool: pool.name.clone(), owner: owner.to_owned() });
+            }
+        }
+        Ok(())
+    }
+
     fn cooled_down(&self, pool: &Pool, free: &RangeSet) -> Result<Option<IpAddr>, Error> {
+        let free = &free.without(&pool.pinned_for_others(self.request.owner));
         if let Some(ip) = self.next_unused(pool, free, kept(pool))? {
             return Ok(Some(ip));
         }
@@ -265,6 +303,7 @@ impl<'a> Turn<'_, 'a> {
     }
 
     fn cooling_down(&self, pool: &Pool, free: &RangeSet) -> Result<Option<IpAddr>, Error> {
+        let free = &free.without(&pool.pinned_for_others(self.request.owner));
         Ok(self.leases.released_first(free, kept(pool))?.map(|cooling_down| cooling_down.ip))
     }
 
@@ -306,6 +345,11 @@ impl<'a> Turn<'_, 'a> {
         }
         Ok(())
     }
+}
+
+/// Whether the cluster can keep an address for that owner: an interface may have a name that would be two in its lists.
+fn is_name(owner: &str) -> bool {
+    !owner.is_empty() && !owner.contains(|letter: char| matches!(letter, ';' | '=') || letter.is_whitespace())
 }
 
 /// In a pool that is not sticky, owners have nothing to say.

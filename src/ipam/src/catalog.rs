@@ -93,6 +93,7 @@ impl Catalog {
             let free = document.pointer("/status/free").and_then(Value::as_u64);
             for pool in self.entries[before..].iter_mut().filter_map(|entry| entry.outcome.as_mut().ok()) {
                 pool.share = Some(Share { free });
+                pool.pins = document.pointer("/status/pins").and_then(Value::as_str).map(pins);
             }
         }
         self.granted = self.pools().map(|pool| (pool.subnet, pool.name.clone())).collect();
@@ -297,6 +298,12 @@ fn is_list(kind: &str) -> bool {
 
 fn text_at<'a>(value: &'a Value, path: &[&str]) -> Option<&'a str> {
     path.iter().try_fold(value, |value, key| value.get(key))?.as_str()
+}
+
+/// `172.16.1.7=ai/train-0/net1;...`
+fn pins(text: &str) -> BTreeMap<IpAddr, String> {
+    let pins = text.split(';').filter_map(|pin| pin.split_once('='));
+    pins.filter_map(|(ip, owner)| Some((ip.parse().ok()?, owner.to_owned()))).collect()
 }
 
 #[cfg(test)]

@@ -136,6 +136,7 @@ pub(crate) fn pool(
         sticky: spec.sticky,
         rest: spec.rest.unwrap_or(DEFAULT_COOL_DOWN),
         share: None,
+        pins: None,
         withheld: Withheld { excluded: listed.without(&offered), reserved: RangeSet::default() },
         subnet,
         offered,

@@ -51,6 +51,12 @@ pub enum Error {
     /// The cluster was asked for more, and has granted none that could be used.
     #[error("no address is left in {}, and no more were granted: {word}", listed(.pools))]
     NotGranted { pools: Vec<Spent>, word: String },
+    /// Only the cluster knows whether the pod has an address on another node.
+    #[error("{owner} may have an address of pool {pool:?} on another node")]
+    Unpinned { pool: String, owner: String },
+    /// The cluster was asked, and the pod's address is not here.
+    #[error("{owner} is given no other address of sticky pool {pool:?} than the one that it had: {word}")]
+    NotPinned { pool: String, owner: String, word: String },
     /// They never have any.
     #[error("no address can be given from {}", .pools.join("; "))]
     Empty { pools: Vec<String> },

@@ -94,6 +94,7 @@ fn pool(place: &str, spec: &RangeSpec, warnings: &mut Vec<String>) -> Result<Poo
         sticky: false,
         rest: DEFAULT_COOL_DOWN,
         share: None,
+        pins: None,
     })
 }
 

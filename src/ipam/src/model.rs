@@ -97,6 +97,10 @@ impl Leases for Model {
         Ok(self.bindings.get(&ip).map(|(owner, _)| owner.clone()))
     }
 
+    fn bindings(&self) -> Result<BTreeMap<IpAddr, String>, StoreError> {
+        Ok(self.bindings.iter().map(|(ip, (owner, _))| (*ip, owner.clone())).collect())
+    }
+
     fn quarantined(&self, now: u64) -> Result<RangeSet, StoreError> {
         Ok(self.quarantines(now)?.into_iter().map(|(ip, _)| Range::one(ip)).collect())
     }

@@ -1,5 +1,6 @@
 //! A pool that has been validated: every address it offers can be handed out.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -56,6 +57,9 @@ pub struct Pool {
     pub rest: u32,
     /// Of a pool of the cluster: what is offered is this node's share.
     pub share: Option<Share>,
+    /// Of a sticky pool of the cluster: who is to have which address of the share again, wherever his pod runs. None where nobody
+    /// keeps that over nodes.
+    pub pins: Option<BTreeMap<IpAddr, String>>,
     pub(crate) withheld: Withheld,
 }
 
@@ -140,6 +144,12 @@ impl Pool {
             }
             _ => "all of its ips are excluded, reserved or no address for a host",
         }
+    }
+
+    /// What owners other than this one are to have again.
+    pub(crate) fn pinned_for_others(&self, owner: Option<&str>) -> RangeSet {
+        let others = self.pins.iter().flatten().filter(|(_, own)| Some(own.as_str()) != owner);
+        others.map(|(ip, _)| Range::one(*ip)).collect()
     }
 
     /// It has no address left.

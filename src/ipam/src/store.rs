@@ -1,6 +1,7 @@
 //! Where leases are kept. Nothing above this trait knows about files: the same calls fit a store that is shared between
 //! nodes and settles conflicts by trying again.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::{AttachmentKey, Change, CoolingDown, Error, Lease, Range, RangeSet, StoreError};
@@ -61,6 +62,9 @@ pub trait Leases {
 
     /// The owner of a sticky pool who had this address last, and would like to have it again.
     fn kept_for(&self, ip: IpAddr) -> Result<Option<String>, StoreError>;
+
+    /// The owners of sticky pools who had addresses last, by address.
+    fn bindings(&self) -> Result<BTreeMap<IpAddr, String>, StoreError>;
 
     /// The addresses that nobody gets at this time.
     fn quarantined(&self, now: u64) -> Result<RangeSet, StoreError>;

@@ -13,6 +13,7 @@ struct World {
     foreign: RangeSet,
     present: Present<'static>,
     declined: Declined,
+    unpinned: Vec<String>,
     now: u64,
 }
 
@@ -28,7 +29,7 @@ impl World {
         assert!(refused.is_empty(), "{refused:?}");
         let (catalog, model) = (catalog.complete(), Model::default());
         let (foreign, present, declined) = (RangeSet::default(), Present::NONE, Declined::default());
-        Self { catalog, model, foreign, present, declined, now: 1000 }
+        Self { catalog, model, foreign, present, declined, unpinned: Vec::new(), now: 1000 }
     }
 
     fn ask(&mut self, name: &str, requested: &[&str], owner: Option<&str>) -> Result<Vec<String>, Error> {
@@ -43,9 +44,10 @@ impl World {
         let site = Site { node: &[], namespace: Namespace::Unknown, network: "net", master: None };
         let sets = select(&self.catalog, &wanted, &site)?;
         let (key, foreign, present) = (key(name), &self.foreign, &self.present);
-        let (declined, now) = (&self.declined, self.now);
+        let (declined, unpinned, now) = (&self.declined, self.unpinned.as_slice(), self.now);
         let requested = requested.as_slice();
-        let request = Request { key: &key, sets: &sets, requested, owner, foreign, present, declined, now };
+        let request =
+            Request { key: &key, sets: &sets, requested, owner, unpinned, foreign, present, declined, now };
         let allocation = allocate(&request, &self.model)?;
         let ips = allocation.grants.iter().map(|grant| grant.ip.to_string()).collect();
         let changes = allocation.changes;

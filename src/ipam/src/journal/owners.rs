@@ -66,12 +66,17 @@ pub(super) fn of(book: &Book, owner: &str, pool: &str) -> Result<Vec<Lease>, Sto
 
 /// Who had an address; nobody where that is damaged.
 pub(super) fn at(book: &Book, ip: IpAddr) -> Result<Option<String>, StoreError> {
-    let found = match book.all() {
+    Ok(all(book)?.remove(&ip))
+}
+
+/// Who had each address last; nobody where that is damaged.
+pub(super) fn all(book: &Book) -> Result<BTreeMap<IpAddr, String>, StoreError> {
+    let mut found = match book.all() {
         Err(error) if error.is_damage() => Vec::new(),
         found => found?,
     };
-    let last = found.into_iter().filter(|mark| mark.ip == ip).max_by_key(|mark| mark.since);
-    Ok(last.map(|mark| mark.key.container_id))
+    found.sort_by_key(|mark| mark.since);
+    Ok(found.into_iter().map(|mark| (mark.ip, mark.key.container_id)).collect())
 }
 
 fn key(owner: &str, pool: &str) -> AttachmentKey {

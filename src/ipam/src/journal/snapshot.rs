@@ -1,4 +1,5 @@
 use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::book::Book;
@@ -99,6 +100,10 @@ impl Leases for Snapshot<'_> {
 
     fn kept_for(&self, ip: IpAddr) -> Result<Option<String>, StoreError> {
         owners::at(self.owners()?, ip)
+    }
+
+    fn bindings(&self) -> Result<BTreeMap<IpAddr, String>, StoreError> {
+        owners::all(self.owners()?)
     }
 
     fn quarantined(&self, now: u64) -> Result<RangeSet, StoreError> {

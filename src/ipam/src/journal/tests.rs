@@ -98,6 +98,7 @@ fn give(leases: &dyn Leases) -> Result<IpAddr, Error> {
         owner,
         foreign: &foreign,
         present,
+        unpinned: &[],
         declined: &declined,
         now,
     };
