@@ -39,6 +39,11 @@ pub struct RailBlockSpec {
     /// The epoch in which each owner last got an address of this block, `worker-1=12;worker-2=9`: nothing that he said
     /// before it counts.
     pub since: String,
+    /// Of each rail, who is to have which place again, wherever his pod runs: `7=ai/train-0/net1;9=ai/train-1/net1`. Sticky pools
+    /// only; none at all where no pool of the group is sticky.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(extend("x-kubernetes-list-type" = "atomic")))]
+    pub pins: Vec<String>,
 }
 
 impl Kind for RailBlock {

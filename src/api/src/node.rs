@@ -71,6 +71,14 @@ pub struct NodePool {
     /// Of the pool.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rest: Option<u32>,
+    /// Of a sticky pool, who is to have which of these addresses again: `172.16.1.7=ai/train-0/net1;...`. None of a controller that
+    /// does not keep them over nodes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pins: Option<String>,
+    /// Answers to `owners` of the status that have no address here: `OWNER=MARK` for one that has none anywhere, and
+    /// `OWNER=MARK@ADDRESS@NODE` while that node has it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub owners: String,
 }
 
 /// What the agent says.
@@ -122,6 +130,13 @@ pub struct PoolUse {
     /// The most that the node can ever use: VFs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub most: Option<i64>,
+    /// Owners whose pods wait here for the address that they had, each with a mark of this wish alone: `ai/train-0/net1=7.1;...`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub owners: String,
+    /// Of a sticky pool, who uses which address: `172.16.1.7=ai/train-0/net1;...`; nobody's name where the address is taken and
+    /// nobody is to have it again.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub pins: String,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]

@@ -1,11 +1,13 @@
 //! The agent of a node: what it makes of a new spec, what it gives back, and what it says.
 
 mod own;
+mod pin;
 mod status;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use api::{NodePool, RailNode, RailNodeSpec, RailNodeStatus};
 use ipam::RangeSet;
@@ -14,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::block::{ranges_of, ranges_text};
 use crate::world::union;
 use own::{Own, count, last, own};
+pub use pin::Pin;
 
 /// How soon a lower need is told: others may wait for what is free here.
 pub const LESS: u64 = 1_000;
@@ -51,6 +54,10 @@ pub struct Local<'l> {
     pub waiting: &'l BTreeMap<String, u64>,
     /// VFs, by pool.
     pub most: &'l BTreeMap<String, u64>,
+    /// Whose pods have these addresses, as far as they are to have them again.
+    pub owners: &'l BTreeMap<IpAddr, String>,
+    /// Owners that wait for the address that they had, by pool.
+    pub wishes: &'l BTreeMap<String, BTreeSet<String>>,
     /// Milliseconds of a clock that only grows.
     pub now: u64,
 }
@@ -65,6 +72,7 @@ pub struct Step {
 }
 
 /// Rules of the agent; see [`crate::Rules`].
+#[expect(clippy::struct_excessive_bools, reason = "each is a rule that a test breaks")]
 #[derive(Clone, Copy, Debug)]
 pub struct AgentRules {
     /// What has been given up is not used again before a spec has come without it.
@@ -73,11 +81,18 @@ pub struct AgentRules {
     pub epochs_only_grow: bool,
     /// A life without a memory takes what has been given up from the API, and the rest not before a newer spec comes.
     pub memory_is_asked_for: bool,
+    /// An answer to an owner counts for the wish that it was given to, and for no later one.
+    pub answers_are_to_one_wish: bool,
 }
 
 impl Default for AgentRules {
     fn default() -> Self {
-        Self { returned_is_dead: true, epochs_only_grow: true, memory_is_asked_for: true }
+        Self {
+            returned_is_dead: true,
+            epochs_only_grow: true,
+            memory_is_asked_for: true,
+            answers_are_to_one_wish: true,
+        }
     }
 }
 
@@ -98,6 +113,10 @@ pub struct Agent {
     changed: Option<u64>,
     /// Since when more than a spare has been free, by pool.
     idle: BTreeMap<String, u64>,
+    /// Owners that wait, by pool and name, with the mark of the wish.
+    wishes: BTreeMap<(String, String), String>,
+    /// How many there have been in this life.
+    wished: u64,
 }
 
 impl Agent {
@@ -115,6 +134,8 @@ impl Agent {
             sent: None,
             changed: None,
             idle: BTreeMap::new(),
+            wishes: BTreeMap::new(),
+            wished: 0,
         }
     }
 
@@ -180,6 +201,7 @@ impl Agent {
         let before = self.kept.clone();
         self.see(&seen.spec);
         self.keep_leased(local);
+        self.note_wishes(local);
         self.give_back(local);
         let returned = self.own.iter().filter(|(_, own)| !own.returned.is_empty());
         self.kept.returned = returned.map(|(name, own)| (name.clone(), ranges_text(&own.returned))).collect();

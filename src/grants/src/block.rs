@@ -31,7 +31,7 @@ pub struct Block {
 }
 
 /// One rail of a block.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Rail {
     /// The pool.
     pub pool: String,
@@ -39,6 +39,8 @@ pub struct Rail {
     pub subnet: Option<IpNet>,
     /// Whose is what.
     pub owners: BTreeMap<String, Mask>,
+    /// Of a sticky pool, who is to have which place again.
+    pub pins: BTreeMap<u32, String>,
 }
 
 impl Block {
@@ -65,13 +67,15 @@ impl Block {
         if spec.pools.len() != spec.rails.len() || spec.subnets.len() != spec.rails.len() {
             return Err("pools, subnets and rails are not of the same length".to_owned());
         }
-        let rails = spec.rails.iter().zip(&spec.pools).zip(&spec.subnets);
-        let rail = |((owners, pool), subnet): ((&String, &String), &String)| {
+        // A controller of an older release writes none.
+        let pins = spec.pins.iter().map(String::as_str).chain(std::iter::repeat(""));
+        let rails = spec.rails.iter().zip(&spec.pools).zip(&spec.subnets).zip(pins);
+        let rail = |(((owners, pool), subnet), pins): (((&String, &String), &String), &str)| {
             let subnet = match subnet.as_str() {
                 "" => None,
                 text => Some(text.parse().map_err(|_| format!("subnet {text:?} is none"))?),
             };
-            Ok(Rail { pool: pool.clone(), subnet, owners: owners_of(owners)? })
+            Ok(Rail { pool: pool.clone(), subnet, owners: owners_of(owners)?, pins: pins_of(pins) })
         };
         let block = Self {
             group: spec.group.clone(),
@@ -101,7 +105,14 @@ impl Block {
             subnets: self.rails.iter().map(subnet).collect(),
             rails: self.rails.iter().map(|rail| text_of(&rail.owners)).collect(),
             since: text_of(&self.since),
+            pins: self.pins(),
         }
+    }
+
+    fn pins(&self) -> Vec<String> {
+        let has_none = self.rails.iter().all(|rail| rail.pins.is_empty());
+        let rails = self.rails.iter().filter(|_| !has_none);
+        rails.map(|rail| text_of(&rail.pins)).collect()
     }
 
     /// Whether the node has an address here.
@@ -143,6 +154,17 @@ impl Rail {
     /// Every place that has an owner.
     pub fn owned(&self) -> Mask {
         self.owners.values().fold(Mask::default(), |all, own| all.or(*own))
+    }
+
+    /// The node that has a place.
+    pub(crate) fn owner(&self, place: u32) -> Option<&str> {
+        let has = |(_, own): &(&String, &Mask)| !own.and(Mask::one(place)).is_empty();
+        self.owners.iter().find(has).map(|(node, _)| node.as_str())
+    }
+
+    /// Places that somebody is to have again.
+    pub(crate) fn pinned(&self) -> Mask {
+        self.pins.keys().fold(Mask::default(), |all, place| all.or(Mask::one(*place)))
     }
 
     /// Adds places to those of a node.
@@ -190,13 +212,24 @@ pub fn owners_of(text: &str) -> Result<BTreeMap<String, Mask>, String> {
     Ok(owners)
 }
 
+/// `7=ai/train-0/net1;9=ai/train-1/net1`. They say who would like to have a place, and nothing of whose it is: what cannot be read
+/// keeps nobody from anything.
+fn pins_of(text: &str) -> BTreeMap<u32, String> {
+    let pins = pairs(text, |owner| Ok(owner.to_owned())).unwrap_or_default();
+    let place = |text: &str| text.parse().ok().filter(|place| *place < BLOCK);
+    pins.into_iter().filter_map(|(text, owner)| Some((place(&text)?, owner))).collect()
+}
+
 /// The same as text.
-pub(crate) fn text_of<T: ToString>(owners: &BTreeMap<String, T>) -> String {
-    let entries = owners.iter().map(|(node, places)| format!("{node}={}", places.to_string()));
+pub(crate) fn text_of<K: ToString, T: ToString>(owners: &BTreeMap<K, T>) -> String {
+    let entries = owners.iter().map(|(key, value)| format!("{}={}", key.to_string(), value.to_string()));
     entries.collect::<Vec<_>>().join(";")
 }
 
-fn pairs<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<BTreeMap<String, T>, String> {
+pub(crate) fn pairs<T>(
+    text: &str,
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> Result<BTreeMap<String, T>, String> {
     let mut all = BTreeMap::new();
     for entry in text.split(';').filter(|entry| !entry.is_empty()) {
         let (node, value) = entry.split_once('=').ok_or_else(|| format!("{entry:?} is not NODE=PLACES"))?;
@@ -251,6 +284,11 @@ pub(crate) fn addresses(subnet: &IpNet, first: u64, places: Mask) -> impl Iterat
         let (from, until) = (base + u128::from(from), (base + u128::from(until)).min(last));
         Range::new(address(&subnet, from), address(&subnet, until)).ok()
     })
+}
+
+/// The address of one place; none beyond the subnet.
+pub(crate) fn address_of(subnet: &IpNet, first: u64, place: u32) -> Option<IpAddr> {
+    addresses(subnet, first, Mask::one(place)).next().map(|range| range.first())
 }
 
 /// The addresses that a block of the subnet covers.

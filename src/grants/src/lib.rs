@@ -22,6 +22,7 @@ mod figures;
 mod health;
 mod mask;
 mod others;
+mod pins;
 mod plan;
 mod project;
 mod recall;

@@ -1,6 +1,7 @@
 //! From what there is to what the blocks should say: all wishes of a moment in one pass.
 
 mod choose;
+mod pin;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,6 +50,8 @@ pub struct Rules {
     pub older_objects_are_noticed: bool,
     /// After a restore, no block counts that was seen before it.
     pub blocks_are_read: bool,
+    /// What a node says of the owners of its addresses counts only if it was said after the node last heard of them.
+    pub owners_since_pinned: bool,
 }
 
 impl Default for Rules {
@@ -62,6 +65,7 @@ impl Default for Rules {
             questions_name_pools: true,
             older_objects_are_noticed: true,
             blocks_are_read: true,
+            owners_since_pinned: true,
         }
     }
 }
@@ -88,6 +92,8 @@ pub fn plan(world: &World, policy: &Policy, rules: Rules) -> Plan {
         if rules.additions_are_newer {
             ledger.renew();
         }
+        ledger.pin();
+        ledger.send();
         for (name, offer) in &world.pools {
             let missing = ledger.grant(name, offer, policy);
             if missing > 0 {
@@ -248,11 +254,11 @@ impl<'w> Ledger<'w> {
         let name = block::name(&offer.group, number);
         let block = self.blocks.entry(name.clone()).or_insert_with(|| Block::new(&offer.group, number));
         while block.rails.len() <= offer.rail {
-            block.rails.push(Rail { pool: String::new(), subnet: None, owners: BTreeMap::new() });
+            block.rails.push(Rail::default());
         }
         let rail = &mut block.rails[offer.rail];
-        if rail.owners.is_empty() {
-            (rail.pool, rail.subnet) = (pool.to_owned(), Some(offer.subnet));
+        if rail.owners.is_empty() && (rail.pool != pool || rail.subnet != Some(offer.subnet)) {
+            *rail = Rail { pool: pool.to_owned(), subnet: Some(offer.subnet), ..Rail::default() };
         }
         (name, offer.rail)
     }

@@ -1,12 +1,14 @@
 //! From the blocks to what a node is told.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use api::{NodePool, RailNodeSpec};
 use ipam::RangeSet;
 
-use crate::block::{self, ranges_text};
+use crate::block::{self, ranges_text, text_of};
 use crate::mask::Mask;
+use crate::pins::{self, Told};
 use crate::plan::Rules;
 use crate::world::{Node, World, union};
 
@@ -81,6 +83,8 @@ fn pools(
             pools.insert(pool.clone(), (RangeSet::default(), RangeSet::default(), offer.template.clone()));
         }
     }
+    let Told { called_for, mut answers } = pins::told(world, name);
+    let mut pinned: BTreeMap<String, BTreeMap<IpAddr, &str>> = BTreeMap::new();
     let mut newest = 0;
     for block in world.blocks.values().filter(|block| block.has(name)) {
         newest = newest.max(block.since(name));
@@ -103,18 +107,29 @@ fn pools(
                 (RangeSet::default(), RangeSet::default(), template)
             });
             let addresses = |places| block::addresses(&subnet, block.first, places).collect::<RangeSet>();
-            *ranges = union(ranges, &addresses(places.and(offered)));
-            *drain = union(drain, &addresses(places.without(offered)));
+            let called = called_for.get(&rail.pool).map(|ips| block::places(&subnet, block.first, ips));
+            let kept = offered.without(called.unwrap_or_default());
+            *ranges = union(ranges, &addresses(places.and(kept)));
+            *drain = union(drain, &addresses(places.without(kept)));
+            let of_rail = pinned.entry(rail.pool.clone()).or_default();
+            for (place, owner) in
+                rail.pins.iter().filter(|(place, _)| !places.and(Mask::one(**place)).is_empty())
+            {
+                of_rail
+                    .extend(block::address_of(&subnet, block.first, *place).map(|ip| (ip, owner.as_str())));
+            }
         }
     }
-    let told = |(ranges, drain, template): (RangeSet, RangeSet, NodePool)| NodePool {
+    let mut told = |(ranges, drain, template): (RangeSet, RangeSet, NodePool)| NodePool {
+        pins: template.sticky.then(|| pinned.get(&template.name).map(text_of).unwrap_or_default()),
+        owners: answers.remove(&template.name).unwrap_or_default(),
         ranges: ranges_text(&ranges),
         drain: ranges_text(&drain),
         give: give.get(&template.name).and_then(|give| i64::try_from(*give).ok()).unwrap_or(0),
         free: free(world, &template.name),
         ..template
     };
-    (pools.into_values().map(told).collect(), newest)
+    (pools.into_values().map(&mut told).collect(), newest)
 }
 
 /// How many addresses of a pool no node has.

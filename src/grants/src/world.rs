@@ -1,6 +1,7 @@
 //! What there is, as the objects say it, read once from their strings.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use api::{
     LabelSelector, Metadata, NodePool, RailNodeSpec, RailNodeStatus, Route, SpiderIPPool, SpiderReservedIP,
@@ -12,6 +13,7 @@ use serde_json::json;
 use crate::block::{Block, ranges_of};
 use crate::controller::Expected;
 use crate::others::of_spiderpool;
+use crate::pins::{pins_of, wishes_of};
 
 /// The fabric that a pool is a rail of.
 pub const FABRIC: &str = "railcni.dev/fabric";
@@ -97,6 +99,10 @@ pub struct Held {
     pub held: Option<RangeSet>,
     /// Of the status.
     pub most: Option<u64>,
+    /// Of the status: owners that wait for the address that they had, and the mark of each wish.
+    pub wishes: BTreeMap<String, String>,
+    /// Of the status: who uses which address.
+    pub pins: BTreeMap<IpAddr, String>,
 }
 
 impl Allowed {
@@ -138,8 +144,15 @@ impl Node {
             held.returned = read(&pool.returned);
             held.held = pool.held.as_deref().map(read);
             held.most = pool.most.map(count);
+            held.wishes = wishes_of(&pool.owners);
+            held.pins = pins_of(&pool.pins);
         }
         Self { uid: String::new(), labels, spec, status, pools }
+    }
+
+    /// Whether somebody waits here for the address that he had.
+    pub(crate) fn has_wishes(&self) -> bool {
+        self.pools.values().any(|held| !held.wishes.is_empty())
     }
 
     /// What it has to be for a new spec to replace the one that is known.

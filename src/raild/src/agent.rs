@@ -199,16 +199,30 @@ impl Shell {
     /// Looks at the node with its lease store locked, and does what follows.
     fn look(&mut self) {
         self.refuse_late();
-        let waiting = self.waiting();
+        let (waiting, wishes) = (self.waiting(), self.wishes());
         let (most, seen) = (BTreeMap::new(), self.seen.clone());
         let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let (agent, dirs, written) = (&mut self.agent, &self.dirs, &mut self.written);
         let mut say = None;
-        let mut leased = RangeSet::default();
+        let (mut leased, mut last) = (RangeSet::default(), BTreeMap::new());
         let decide = &mut |leases: &dyn ipam::Leases| {
             leased = taken(leases)?;
-            let step =
-                agent.step(seen.as_ref(), &Local { leased: &leased, waiting: &waiting, most: &most, now });
+            if agent.keeps_owners() {
+                last = leases.bindings()?;
+            }
+            // A quarantined address is nobody's: its owner is to get another one.
+            let used = leased.without(&leases.quarantined(ipam::journal::now())?);
+            let owners = last.iter().filter(|(ip, _)| used.contains(**ip));
+            let owners = owners.map(|(ip, owner)| (*ip, owner.clone())).collect();
+            let local = Local {
+                leased: &leased,
+                waiting: &waiting,
+                most: &most,
+                owners: &owners,
+                wishes: &wishes,
+                now,
+            };
+            let step = agent.step(seen.as_ref(), &local);
             // Nothing is said that is not on disk, and what somebody else has put there is not left.
             let is_there = written.as_ref().is_some_and(|file| file.is_current().unwrap_or(false));
             if agent.has_joined() && (step.keep.is_some() || !is_there) {
@@ -226,7 +240,7 @@ impl Shell {
         if let Some(status) = say {
             self.say(&status);
         }
-        self.answer(&leased);
+        self.answer(&leased, &last);
         self.figures.note(self.trouble.is_some(), &self.agent, &leased, &self.waiting());
     }
 }

@@ -1,5 +1,6 @@
 //! The agent's socket: one line in, one line out. A plugin that has nothing left to hand out says `want POOL N [MS]`, and hears
-//! within MS milliseconds `granted EPOCH`, or `none WHY`. One whose rails are the pod's devices says `devices NAMESPACE NAME UID`
+//! within MS milliseconds `granted EPOCH`, or `none WHY`. One whose pod may have an address of a sticky pool on another node says
+//! `pin POOL OWNER [MS]`, and hears `pinned EPOCH` when that is here, `unpinned EPOCH` when there is none, or `none WHY`. One whose rails are the pod's devices says `devices NAMESPACE NAME UID`
 //! (a UID that it does not know is `-`), and hears `devices RESOURCE=ID,ID RESOURCE=ID`, or `none WHY`.
 
 use std::os::unix::fs::PermissionsExt as _;
@@ -28,6 +29,8 @@ const MOST: u64 = 64;
 pub(crate) struct AddressRequest {
     pub(crate) pool: String,
     pub(crate) count: u64,
+    /// The pod waits for the address that this owner had, and for none besides.
+    pub(crate) owner: Option<String>,
     /// How long it does.
     pub(crate) patience: Duration,
     /// One line; whoever asks may be gone by then.
@@ -55,6 +58,7 @@ pub(crate) struct Answerers {
 #[derive(Debug, PartialEq)]
 enum Question {
     Want { pool: String, count: u64, patience: Duration },
+    Pin { pool: String, owner: String, patience: Duration },
     Devices(Pod),
 }
 
@@ -64,7 +68,12 @@ impl Answerers {
         let (answer, answered) = oneshot::channel();
         let asked = match question {
             Question::Want { pool, count, patience } => {
-                self.grants.send(AddressRequest { pool, count, patience, answer }).is_ok()
+                let owner = None;
+                self.grants.send(AddressRequest { pool, count, owner, patience, answer }).is_ok()
+            }
+            Question::Pin { pool, owner, patience } => {
+                let (count, owner) = (0, Some(owner));
+                self.grants.send(AddressRequest { pool, count, owner, patience, answer }).is_ok()
             }
             Question::Devices(pod) => self.devices.send((pod, answer)).is_ok(),
         };
@@ -108,7 +117,9 @@ async fn converse(stream: UnixStream, answerers: Rc<Answerers>) {
                 },
             }
         }
-        _ => Some("error expected: want POOL N MS, or devices NAMESPACE NAME UID".to_owned()),
+        _ => Some(
+            "error expected: want POOL N MS, pin POOL OWNER MS, or devices NAMESPACE NAME UID".to_owned(),
+        ),
     };
     if let Some(reply) = reply {
         let _ = write.write_all(format!("{reply}\n").as_bytes()).await;
@@ -120,6 +131,8 @@ fn parse(line: &str) -> Option<Question> {
     match words.as_slice() {
         ["want", pool, count] => want(pool, count, None),
         ["want", pool, count, patience] => want(pool, count, Some(*patience)),
+        ["pin", pool, owner] => pin(pool, owner, None),
+        ["pin", pool, owner, patience] => pin(pool, owner, Some(*patience)),
         ["devices", namespace, name, uid] if ![namespace, name, uid].iter().any(|word| word.is_empty()) => {
             let uid = (*uid != "-").then(|| (*uid).to_owned());
             Some(Question::Devices(Pod { namespace: (*namespace).to_owned(), name: (*name).to_owned(), uid }))
@@ -130,9 +143,24 @@ fn parse(line: &str) -> Option<Question> {
 
 fn want(pool: &str, count: &str, patience: Option<&str>) -> Option<Question> {
     let count = count.parse().ok().filter(|count| (1..=MOST).contains(count))?;
-    let patience = patience.map_or(Some(PATIENCE), |text| text.parse().ok().map(Duration::from_millis))?;
-    let patience = patience.min(PATIENCE);
+    let patience = patient(patience)?;
     (!pool.is_empty()).then(|| Question::Want { pool: pool.to_owned(), count, patience })
+}
+
+/// An owner is one entry of a list in the node's object.
+fn pin(pool: &str, owner: &str, patience: Option<&str>) -> Option<Question> {
+    let patience = patient(patience)?;
+    let is_one = !owner.is_empty() && !owner.contains([';', '=']);
+    (is_one && !pool.is_empty()).then(|| Question::Pin {
+        pool: pool.to_owned(),
+        owner: owner.to_owned(),
+        patience,
+    })
+}
+
+fn patient(text: Option<&str>) -> Option<Duration> {
+    let patience = text.map_or(Some(PATIENCE), |text| text.parse().ok().map(Duration::from_millis))?;
+    Some(patience.min(PATIENCE))
 }
 
 #[cfg(test)]
@@ -146,6 +174,13 @@ mod tests {
         assert_eq!(parse("want gpu-rail1 8\n"), want(PATIENCE));
         assert_eq!(parse("want gpu-rail1 8 9000\n"), want(seconds(9)));
         assert_eq!(parse("want gpu-rail1 8 99000\n"), want(PATIENCE));
+    }
+
+    #[test]
+    fn an_owner_says_which_address_he_waits_for() {
+        let (pool, owner) = ("gpu-rail1".to_owned(), "ai/train-0/net1".to_owned());
+        let pin = Question::Pin { pool, owner, patience: Duration::from_secs(9) };
+        assert_eq!(parse("pin gpu-rail1 ai/train-0/net1 9000\n"), Some(pin));
     }
 
     #[test]
@@ -180,6 +215,14 @@ mod tests {
             "devices a  c\n",
             "devices a b c d\n",
             "devices a b c",
+            "pin\n",
+            "pin a\n",
+            "pin a  1\n",
+            "pin  b 1\n",
+            "pin a b;c 1\n",
+            "pin a b=c 1\n",
+            "pin a b -1\n",
+            "pin a b 1 1\n",
         ] {
             assert_eq!(parse(line), None, "{line:?}");
         }

@@ -1,12 +1,14 @@
 //! A node's share of a pool, read from the strings of its spec.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use api::NodePool;
 use ipam::{Range, RangeSet};
 use ipnet::IpNet;
 
 use crate::block::ranges_of;
+use crate::pins::{pins_of, wishes_of};
 use crate::world::union;
 
 /// A pool, read from its strings.
@@ -17,6 +19,10 @@ pub(super) struct Own {
     pub(super) returned: RangeSet,
     pub(super) subnet: Option<IpNet>,
     pub(super) give: u64,
+    /// Who is to have which address again; none where nobody keeps that over nodes.
+    pub(super) pins: Option<BTreeMap<IpAddr, String>>,
+    /// Answers to owners that wait here.
+    pub(super) answers: BTreeMap<String, String>,
 }
 
 impl Own {
@@ -43,6 +49,8 @@ pub(super) fn own(pools: &[NodePool], returned: &BTreeMap<String, String>) -> BT
         returned: returned.get(&pool.name).map(|text| read(text)).unwrap_or_default(),
         subnet: pool.subnet.parse().ok(),
         give: u64::try_from(pool.give).unwrap_or(0),
+        pins: pool.pins.as_deref().map(pins_of),
+        answers: wishes_of(&pool.owners),
     };
     pools.iter().map(|pool| (pool.name.clone(), own(pool))).collect()
 }

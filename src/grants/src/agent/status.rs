@@ -3,6 +3,7 @@
 use api::{PoolUse, RailNode, RailNodeStatus};
 
 use super::own::{Own, count, number};
+use super::pin::{in_use, is_news, waits_newly};
 use super::{AGAIN, Agent, LESS, Local, MORE};
 use crate::block::ranges_text;
 
@@ -43,15 +44,23 @@ impl Agent {
             short && pool(&own.name).is_none_or(|known| known.need < own.need)
         };
         let returns = |own: &PoolUse| pool(&own.name).map_or("", |known| &known.returned) != own.returned;
+        let waits =
+            |own: &PoolUse| waits_newly(pool(&own.name).map_or("", |known| &known.owners), &own.owners);
+        // Only what was said in the newest epoch counts.
+        let is_heard = |own: &PoolUse| {
+            known.epoch == status.epoch && pool(&own.name).is_some_and(|pool| pool.pins == own.pins)
+        };
+        let uses =
+            |own: &PoolUse| self.own.get(&own.name).is_some_and(|pool| is_news(pool, own)) && !is_heard(own);
         ((gives || answers) && known.epoch != status.epoch)
             || (status.waits && !known.waits)
-            || status.pools.iter().any(|pool| lacks(pool) || returns(pool))
+            || status.pools.iter().any(|pool| lacks(pool) || returns(pool) || waits(pool) || uses(pool))
     }
 
     /// A change that nobody waits for is told when it has lasted.
     fn is_due(&mut self, known: &RailNodeStatus, status: &RailNodeStatus, now: u64) -> bool {
-        let less =
-            |own: &PoolUse| known.pools.iter().any(|pool| pool.name == own.name && pool.need > own.need);
+        let is_less = |known: &PoolUse, own: &PoolUse| known.need > own.need || known.owners != own.owners;
+        let less = |own: &PoolUse| known.pools.iter().any(|pool| pool.name == own.name && is_less(pool, own));
         let wait = if status.pools.iter().any(less) { LESS } else { MORE };
         let since = *self.changed.get_or_insert(now);
         now.saturating_sub(since) >= wait
@@ -73,6 +82,8 @@ impl Agent {
                 returned: ranges_text(&own.returned),
                 held: (behind || self.asked).then(|| ranges_text(&own.held(subnet_of(name), local.leased))),
                 most: local.most.get(name).map(|most| number(*most)),
+                owners: self.waits(name),
+                pins: in_use(own, local),
             });
         }
         // Pools that the API server has and this node does not know: it has nothing of them but what its pods have.

@@ -21,8 +21,21 @@ fn look(agent: &mut Agent, node: &RailNode) -> Step {
 }
 
 fn look_with(agent: &mut Agent, node: &RailNode, leased: &RangeSet) -> Step {
+    look_for(agent, node, leased, &BTreeMap::new(), &[])
+}
+
+/// The same with pods that are to have their addresses again, and owners that wait for theirs.
+fn look_for(
+    agent: &mut Agent,
+    node: &RailNode,
+    leased: &RangeSet,
+    owners: &BTreeMap<IpAddr, String>,
+    waiting: &[&str],
+) -> Step {
     let nothing = BTreeMap::new();
-    agent.step(Some(node), &Local { leased, waiting: &nothing, most: &nothing, now: 0 })
+    let waiting = waiting.iter().map(|owner| (*owner).to_owned()).collect();
+    let wishes = &BTreeMap::from([("p".to_owned(), waiting)]);
+    agent.step(Some(node), &Local { leased, waiting: &nothing, most: &nothing, owners, wishes, now: 0 })
 }
 
 /// A node that has given up two of its four addresses, which its spec still has; and what it kept before that.
@@ -91,4 +104,71 @@ fn an_object_that_is_made_again_begins_after_all_that_its_node_has_seen() {
     let epoch = kept.epoch;
     assert_eq!(agent(Some(kept)).first_epoch(0), epoch + 1);
     assert_eq!(agent(None).first_epoch(1_800_000_000_000_000), 1_800_000_000_000_000);
+}
+
+/// Of a sticky pool with these owners, and these answers to those who wait.
+fn sticky(epoch: i64, pins: &str, answers: &str) -> RailNode {
+    let mut pools = pools("10.0.0.1-10.0.0.4", 0);
+    (pools[0].pins, pools[0].owners) = (Some(pins.to_owned()), answers.to_owned());
+    node(epoch, pools, RailNodeStatus::default())
+}
+
+fn joined(node: &RailNode) -> Agent {
+    let mut agent = agent(Some(Kept { node: "n".to_owned(), epoch: 5, ..Kept::default() }));
+    agent.join(node);
+    agent
+}
+
+#[test]
+fn a_wish_is_told_at_once_and_answered_by_its_own_mark_only() {
+    let seen = sticky(7, "10.0.0.2=other", "");
+    let (mut agent, none) = (joined(&seen), RangeSet::default());
+    let wait = |agent: &mut Agent, seen: &RailNode, waiting: &[&str]| {
+        look_for(agent, seen, &none, &BTreeMap::new(), waiting)
+    };
+    let said = wait(&mut agent, &seen, &["mine"]).say.unwrap();
+    assert_eq!(said.pools[0].owners, "mine=7.1");
+    assert_eq!(agent.pin("p", "mine"), Pin::Unknown);
+    wait(&mut agent, &sticky(8, "10.0.0.2=other", "mine=7.1@10.0.0.9@far"), &["mine"]);
+    let elsewhere = Pin::Elsewhere { ip: "10.0.0.9".to_owned(), node: "far".to_owned() };
+    assert_eq!(agent.pin("p", "mine"), elsewhere);
+    wait(&mut agent, &sticky(9, "10.0.0.2=other", "mine=7.1"), &["mine"]);
+    assert_eq!(agent.pin("p", "mine"), Pin::Nowhere);
+    // He waits again, and the answer is still that to the earlier wish.
+    wait(&mut agent, &sticky(9, "10.0.0.2=other", "mine=7.1"), &[]);
+    let said = wait(&mut agent, &sticky(9, "10.0.0.2=other", "mine=7.1"), &["mine"]).say.unwrap();
+    assert_eq!(said.pools[0].owners, "mine=9.2");
+    assert_eq!(agent.pin("p", "mine"), Pin::Unknown);
+    wait(&mut agent, &sticky(10, "10.0.0.2=mine", ""), &["mine"]);
+    assert_eq!(agent.pin("p", "mine"), Pin::Here("10.0.0.2".parse().unwrap()));
+}
+
+#[test]
+fn a_controller_that_keeps_no_owners_over_nodes_is_not_waited_for() {
+    let seen = node(7, pools("10.0.0.1-10.0.0.4", 0), RailNodeStatus::default());
+    let mut agent = joined(&seen);
+    look(&mut agent, &seen);
+    assert_eq!(agent.pin("p", "mine"), Pin::Nowhere);
+}
+
+#[test]
+fn who_uses_an_address_is_told_until_the_controller_has_it() {
+    let seen = sticky(7, "10.0.0.2=mine;10.0.0.3=other;10.0.0.4=gone", "");
+    let mut agent = joined(&seen);
+    let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+    let leased = ["10.0.0.2", "10.0.0.3", "10.0.0.4", "10.9.9.9"].map(|text| ipam::Range::one(ip(text)));
+    let leased = leased.into_iter().collect();
+    let owners = [("10.0.0.2", "mine"), ("10.0.0.3", "next"), ("10.9.9.9", "far")];
+    let owners = owners.map(|(address, owner)| (ip(address), owner.to_owned())).into_iter().collect();
+    let said = look_for(&mut agent, &seen, &leased, &owners, &[]).say.unwrap();
+    assert_eq!(said.pools[0].pins, "10.0.0.2=mine;10.0.0.3=next;10.0.0.4=");
+    // In a newer epoch it is said again, as it counted for nothing in the one before.
+    let mut newer = sticky(8, "10.0.0.2=mine;10.0.0.3=other;10.0.0.4=gone", "");
+    newer.status = Some(said);
+    let said = look_for(&mut agent, &newer, &leased, &owners, &[]).say.unwrap();
+    assert_eq!(said.epoch, 8);
+    // Once the controller has it, nothing is urgent any more.
+    let mut noted = sticky(9, "10.0.0.2=mine;10.0.0.3=next", "");
+    noted.status = Some(said);
+    assert_eq!(look_for(&mut agent, &noted, &leased, &owners, &[]).say, None);
 }

@@ -43,7 +43,12 @@ fn the_holder_of_an_address_is_found() {
     let mut block = Block::new("gpu", 0);
     for (rail, owners) in [(1, "a=1-4;b=5"), (2, "c=5")] {
         let subnet = format!("172.16.{rail}.0/24").parse().ok();
-        block.rails.push(Rail { pool: format!("rail{rail}"), subnet, owners: owners_of(owners).unwrap() });
+        block.rails.push(Rail {
+            pool: format!("rail{rail}"),
+            subnet,
+            owners: owners_of(owners).unwrap(),
+            ..Rail::default()
+        });
     }
     let holder = |ip: &str| block.holder(ip.parse().unwrap());
     assert_eq!(holder("172.16.1.5"), Some(("rail1", "b")));
@@ -57,7 +62,12 @@ fn the_holder_of_an_address_is_found() {
 fn a_block_as_an_object_and_back() {
     let mut block = Block::new("gpu", 3);
     let subnet = "172.16.1.0/24".parse().ok();
-    block.rails.push(Rail { pool: "rail1".to_owned(), subnet, owners: owners_of("a=0-3").unwrap() });
+    block.rails.push(Rail {
+        pool: "rail1".to_owned(),
+        subnet,
+        owners: owners_of("a=0-3").unwrap(),
+        ..Rail::default()
+    });
     assert!(Block::read(&block.spec()).is_err(), "nobody knows since when");
     block.since.insert("a".to_owned(), 12);
     assert_eq!(block.name(), "gpu-3");

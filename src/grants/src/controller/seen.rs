@@ -55,7 +55,10 @@ impl Controller {
         let labels = self.labels.get(name).cloned().unwrap_or_default();
         let mut view = Node::new(labels, node.spec.clone(), node.status.clone().unwrap_or_default());
         view.uid = node.metadata.uid.clone().unwrap_or_default();
-        self.world.nodes.insert(name.clone(), view);
+        let before = self.world.nodes.insert(name.clone(), view.clone());
+        for view in [Some(view), before].into_iter().flatten() {
+            self.called_due(&view);
+        }
         self.due.insert(name.clone());
     }
 
@@ -104,8 +107,24 @@ impl Controller {
     }
 
     fn owners_due(&mut self, name: &str) {
-        if let Some(block) = self.world.blocks.get(name) {
-            self.due.extend(block.rails.iter().flat_map(|rail| rail.owners.keys()).cloned());
+        let Some(block) = self.world.blocks.get(name) else { return };
+        self.due.extend(block.rails.iter().flat_map(|rail| rail.owners.keys()).cloned());
+        // Who waits for an address is told where it is.
+        if block.rails.iter().any(|rail| !rail.pins.is_empty()) {
+            let waiting = self.world.nodes.iter().filter(|(_, node)| node.has_wishes());
+            self.due.extend(waiting.map(|(name, _)| name.clone()));
+        }
+    }
+
+    /// The nodes that have what is waited for on this one.
+    fn called_due(&mut self, view: &Node) {
+        for (pool, held) in view.pools.iter().filter(|(_, held)| !held.wishes.is_empty()) {
+            let rails = self.world.blocks.values().flat_map(|block| &block.rails);
+            for rail in rails.filter(|rail| rail.pool == *pool) {
+                let wished = rail.pins.iter().filter(|(_, owner)| held.wishes.contains_key(*owner));
+                let nodes = wished.filter_map(|(place, _)| rail.owner(*place));
+                self.due.extend(nodes.map(str::to_owned));
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use ipam::RangeSet;
 
-use crate::block;
+use crate::block::{self, Rail};
 use crate::mask::{BLOCK, Mask};
 use crate::plan::{Ledger, Policy};
 use crate::world::{Node, Offer};
@@ -16,13 +16,38 @@ const WHOLE: u128 = 1 << 16;
 const AHEAD: u64 = 1 << 16;
 
 /// The free places of a pool, block by block, as far as they have been looked for.
+#[derive(Default)]
 struct Free {
     blocks: BTreeMap<u64, Mask>,
+    /// Those that somebody is to have again.
+    pinned: BTreeMap<u64, Mask>,
 }
 
 impl Free {
     fn len(&self) -> u64 {
         self.blocks.values().map(|places| u64::from(places.len())).sum()
+    }
+
+    fn with_pinned(&self) -> u64 {
+        self.len() + self.pinned.values().map(|places| u64::from(places.len())).sum::<u64>()
+    }
+
+    /// Nothing but those that somebody is to have again is left.
+    fn take_pinned(&mut self) {
+        for (number, pinned) in std::mem::take(&mut self.pinned) {
+            let places = self.blocks.entry(number).or_default();
+            *places = places.or(pinned);
+        }
+    }
+
+    fn add(&mut self, number: u64, places: Mask, pinned: Mask) {
+        for (blocks, places) in
+            [(&mut self.blocks, places.without(pinned)), (&mut self.pinned, places.and(pinned))]
+        {
+            if !places.is_empty() {
+                blocks.insert(number, places);
+            }
+        }
     }
 }
 
@@ -46,13 +71,19 @@ impl<'w> Ledger<'w> {
         }
         let offered = offer.offered.without(&self.orphans());
         let mut free = self.look(pool, offer, &offered, hard.saturating_add(soft));
-        if hard > free.len() {
+        if hard > free.with_pinned() {
+            free.take_pinned();
             return self.share(pool, offer, &demands, &mut free);
         }
-        let plenty = is_plenty(free.len() - hard, &offered);
+        let plenty = hard <= free.len() && is_plenty(free.len() - hard, &offered);
         let run = if plenty { policy.run } else { 1 };
         for demand in &demands {
-            self.give(pool, offer, demand.node, demand.hard, &mut free, run);
+            let first = demand.hard.min(free.len());
+            self.give(pool, offer, demand.node, first, &mut free, run);
+            if first < demand.hard {
+                free.take_pinned();
+                self.give(pool, offer, demand.node, demand.hard - first, &mut free, run);
+            }
         }
         for demand in demands.iter().filter(|_| plenty) {
             self.give(pool, offer, demand.node, demand.soft.min(free.len()), &mut free, run);
@@ -115,19 +146,26 @@ impl<'w> Ledger<'w> {
 
     /// The pool's free places: enough for what is wanted, and to know whether there is plenty.
     fn look(&self, pool: &str, offer: &Offer, offered: &RangeSet, wanted: u64) -> Free {
-        let mut free = Free { blocks: BTreeMap::new() };
+        let mut free = Free::default();
         let mut found = 0;
         for number in block::numbers(&offer.subnet, offered) {
             let places = self.free(pool, offer, offered, number);
             if !places.is_empty() {
                 found += u64::from(places.len());
-                free.blocks.insert(number, places);
+                free.add(number, places, self.pinned_in(pool, offer, number));
             }
             if found > wanted.saturating_add(AHEAD) {
                 break;
             }
         }
         free
+    }
+
+    /// The places of a block that somebody is to have again.
+    fn pinned_in(&self, pool: &str, offer: &Offer, number: u64) -> Mask {
+        let block = self.blocks.get(&block::name(&offer.group, number));
+        let rail = block.and_then(|block| block.rails.get(block.rail_of(pool, &offer.subnet)?));
+        rail.map_or(Mask::default(), Rail::pinned)
     }
 
     /// Gives so many addresses to a node, all of which there are.

@@ -30,6 +30,7 @@ fn through(story: Story) -> Run {
 #[track_caller]
 fn no_duplicates(run: &Run) {
     assert_eq!(run.duplicates, 0, "seed {}: two living leases of one address", run.story.seed);
+    assert_eq!(run.strayed(), 0, "seed {}: owners who did not get what nobody had had since", run.story.seed);
 }
 
 /// After all faults are over: no address is lost, and every wish is met that can be.
@@ -79,7 +80,9 @@ fn nothing_goes_wrong() {
     for seed in 0..8 {
         let run = through(Story::new(seed, 20_000, Faults::NONE));
         no_duplicates(&run);
-        assert!(run.met > 300, "seed {seed}: {} addresses were had", run.met);
+        assert!(run.met > 150, "seed {seed}: {} addresses were had", run.met);
+        let followed = run.followed();
+        assert_eq!(followed > 20, run.story.sticky, "seed {seed}: {followed} addresses followed their pods");
         everything_comes_back(run);
     }
 }
@@ -137,19 +140,39 @@ const SEEDS: u64 = 150;
 /// Breaks a rule and runs until the auditor has found out.
 #[track_caller]
 fn the_auditor_notices(break_it: impl Fn(&mut Story)) {
+    is_found(
+        |run| run.duplicates,
+        |story| {
+            story.sticky = false;
+            break_it(story);
+        },
+    );
+}
+
+/// The same for a rule without which owners do not get their addresses again.
+#[track_caller]
+fn owners_stray(break_it: impl Fn(&mut Story)) {
+    is_found(Run::strayed, |story| {
+        story.sticky = true;
+        break_it(story);
+    });
+}
+
+#[track_caller]
+fn is_found(what: impl Fn(&Run) -> u64, break_it: impl Fn(&mut Story)) {
     for seed in 0..SEEDS {
         let mut story = Story::new(seed, 40_000, Faults::MANY);
         break_it(&mut story);
         let mut run = Run::new(story);
-        while run.steps < story.steps && run.duplicates == 0 {
+        while run.steps < story.steps && what(&run) == 0 {
             run.step();
         }
-        if run.duplicates > 0 {
+        if what(&run) > 0 {
             println!("found by seed {seed} after {} steps", run.steps);
             return;
         }
     }
-    panic!("no duplicate in {SEEDS} runs: the rule is not needed, or the auditor is blind");
+    panic!("nothing in {SEEDS} runs: the rule is not needed, or the auditor is blind");
 }
 
 #[test]
@@ -244,6 +267,26 @@ fn broken_older_objects_in_newer_lists() {
 #[test]
 fn broken_plugin_does_not_look_again_under_the_lock() {
     the_auditor_notices(|story| story.plugin_looks_again = false);
+}
+
+#[test]
+fn broken_a_pod_takes_another_address_without_asking_for_its_own() {
+    owners_stray(|story| story.plugin_asks = false);
+}
+
+#[test]
+fn broken_a_node_forgets_who_had_its_addresses_last() {
+    owners_stray(|story| story.plugin_knows_its_own = false);
+}
+
+#[test]
+fn broken_what_is_said_of_owners_counts_at_any_epoch() {
+    owners_stray(|story| story.rules.owners_since_pinned = false);
+}
+
+#[test]
+fn broken_an_answer_to_an_earlier_wish_counts() {
+    owners_stray(|story| story.agent.answers_are_to_one_wish = false);
 }
 
 #[test]

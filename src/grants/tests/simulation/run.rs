@@ -2,6 +2,7 @@
 
 mod actors;
 mod faults;
+mod owners;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -86,6 +87,7 @@ pub(crate) struct Run {
     pub(crate) given_up: u64,
     pub(crate) pods: BTreeMap<u64, (usize, String)>,
     next_pod: u64,
+    owners: owners::Owners,
     /// Pods that want to run: how many, on which node, of which pool.
     pub(crate) demand: u64,
     pub(crate) only: Option<(usize, &'static str)>,
@@ -104,6 +106,12 @@ pub(crate) fn pool(name: &str, subnet: &str, ips: &[&str], rail: Option<u32>) ->
     SpiderIPPool { metadata, spec, ..SpiderIPPool::default() }
 }
 
+fn rail(number: u32, ips: &[&str], sticky: bool) -> SpiderIPPool {
+    let mut rail = pool(&format!("gpu-rail{number}"), &format!("172.16.{number}.0/24"), ips, Some(number));
+    rail.spec.sticky = sticky;
+    rail
+}
+
 impl Run {
     pub(crate) fn new(story: Story) -> Self {
         let node = |index: u64| NodeModel {
@@ -112,6 +120,8 @@ impl Run {
             ..NodeModel::default()
         };
         let nodes = (0..story.nodes).map(node).collect::<Vec<_>>();
+        // Owners have addresses of more than one block.
+        let second = if story.sticky { "172.16.2.123-172.16.2.132" } else { "172.16.2.15-172.16.2.24" };
         let mut run = Self {
             rng: Rng(story.seed),
             now: 0,
@@ -132,13 +142,8 @@ impl Run {
             gone: std::collections::BTreeSet::new(),
             pools: vec![
                 pool("alone", "172.16.3.0/24", &["172.16.3.120-172.16.3.136"], None),
-                pool("gpu-rail1", "172.16.1.0/24", &["172.16.1.1-172.16.1.20"], Some(1)),
-                pool(
-                    "gpu-rail2",
-                    "172.16.2.0/24",
-                    &["172.16.2.1-172.16.2.10", "172.16.2.15-172.16.2.24"],
-                    Some(2),
-                ),
+                rail(1, &["172.16.1.1-172.16.1.20"], story.sticky),
+                rail(2, &["172.16.2.1-172.16.2.10", second], story.sticky),
             ],
             holders: BTreeMap::new(),
             duplicates: 0,
@@ -146,6 +151,7 @@ impl Run {
             given_up: 0,
             pods: BTreeMap::new(),
             next_pod: 0,
+            owners: owners::Owners::default(),
             demand: 57 * story.demand / 100,
             only: None,
             stay: false,

@@ -87,6 +87,7 @@ impl Faults {
 
 /// A run.
 #[derive(Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a rule that a test breaks")]
 pub(crate) struct Story {
     pub(crate) seed: u64,
     pub(crate) steps: u64,
@@ -101,7 +102,13 @@ pub(crate) struct Story {
     pub(crate) tests: Tests,
     /// A plugin looks at the grants again once it has the lock.
     pub(crate) plugin_looks_again: bool,
+    /// A pod of a sticky pool asks where its address is before it takes another.
+    pub(crate) plugin_asks: bool,
+    /// It does not take one for its own that another pod of its node has had since.
+    pub(crate) plugin_knows_its_own: bool,
     pub(crate) policy: Policy,
+    /// The rails are sticky pools.
+    pub(crate) sticky: bool,
 }
 
 impl Story {
@@ -117,7 +124,10 @@ impl Story {
             agent: AgentRules::default(),
             tests: Tests { epoch: true, version: true, life: true, uid: true },
             plugin_looks_again: true,
+            plugin_asks: true,
+            plugin_knows_its_own: true,
             policy: Policy::default(),
+            sticky: seed % 2 == 1,
         }
     }
 }

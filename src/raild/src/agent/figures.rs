@@ -135,7 +135,7 @@ impl Shell {
     /// What pods wait for, by pool.
     pub(super) fn waiting(&self) -> BTreeMap<String, u64> {
         let mut waiting = BTreeMap::new();
-        for (request, _) in &self.requests {
+        for (request, _) in self.requests.iter().filter(|(request, _)| request.owner.is_none()) {
             *waiting.entry(request.pool.clone()).or_default() += request.count;
         }
         waiting

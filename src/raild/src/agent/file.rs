@@ -47,6 +47,9 @@ fn document(pool: &NodePool, returned: Option<&String>) -> Value {
     if let Some(rest) = pool.rest {
         spec["rest"] = rest.into();
     }
-    let status = json!({ "free": pool.free });
+    let mut status = json!({ "free": pool.free });
+    if let Some(pins) = &pool.pins {
+        status["pins"] = pins.as_str().into();
+    }
     json!({ "kind": "SpiderIPPool", "metadata": { "name": pool.name }, "spec": spec, "status": status })
 }

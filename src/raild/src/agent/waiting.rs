@@ -1,7 +1,9 @@
 //! Plugins that wait for addresses: who has waited in vain, and who gets what is free.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
+use grants::agent::Pin;
 use ipam::RangeSet;
 
 use super::Shell;
@@ -12,10 +14,13 @@ impl Shell {
         let (late, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.requests)
             .into_iter()
             .partition(|(request, since)| since.elapsed() >= request.patience);
-        let why = self.why();
         for (request, since) in late {
             self.figures.ended(&request.pool, "refused", since);
-            let _ = request.answer.send(why.clone());
+            let why = match &request.owner {
+                Some(owner) => self.why_not_pinned(&request.pool, owner),
+                None => self.why(),
+            };
+            let _ = request.answer.send(why);
         }
         let (gone, waiting): (Vec<_>, Vec<_>) =
             waiting.into_iter().partition(|(request, _)| request.answer.is_closed());
@@ -41,8 +46,43 @@ impl Shell {
         }
     }
 
-    /// Tells those who wait that there is something for them.
-    pub(super) fn answer(&mut self, leased: &RangeSet) {
+    /// What a plugin is told whose pod's address has not come.
+    fn why_not_pinned(&self, pool: &str, owner: &str) -> String {
+        match (self.agent.pin(pool, owner), &self.trouble) {
+            (Pin::Elsewhere { ip, node }, None) if !node.is_empty() => format!(
+                "none {ip} is still with node {node}: look whether the pod is gone there and raild agent runs; of a node that is \
+                 lost, `railctl release node {node}` gives it back"
+            ),
+            (_, Some(_)) => self.why(),
+            _ => format!(
+                "none raild agent has asked the controller, which has not answered: look whether raild controller runs; the grant is \
+                 of epoch {}",
+                self.agent.kept().epoch
+            ),
+        }
+    }
+
+    /// Owners that wait for the address that they had.
+    pub(super) fn wishes(&self) -> BTreeMap<String, BTreeSet<String>> {
+        let mut wishes: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (request, _) in &self.requests {
+            wishes.entry(request.pool.clone()).or_default().extend(request.owner.clone());
+        }
+        wishes
+    }
+
+    /// What an owner is told who waits; nothing while the controller has not answered, and while somebody else has had the address
+    /// since whom the controller does not know yet.
+    fn pinned(&self, pool: &str, owner: &str, last: &BTreeMap<IpAddr, String>) -> Option<&'static str> {
+        match self.agent.pin(pool, owner) {
+            Pin::Here(ip) if last.get(&ip).is_none_or(|last| last == owner) => Some("pinned"),
+            Pin::Nowhere => Some("unpinned"),
+            Pin::Here(_) | Pin::Elsewhere { .. } | Pin::Unknown => None,
+        }
+    }
+
+    /// Tells those who wait that there is something for them. `last` are those who last had an address here.
+    pub(super) fn answer(&mut self, leased: &RangeSet, last: &BTreeMap<IpAddr, String>) {
         let mut free: BTreeMap<String, u128> = self
             .agent
             .usable()
@@ -52,6 +92,16 @@ impl Shell {
         let epoch = self.agent.kept().epoch;
         let mut still = Vec::new();
         for (request, since) in std::mem::take(&mut self.requests) {
+            if let Some(owner) = &request.owner {
+                match self.pinned(&request.pool, owner, last) {
+                    Some(word) => {
+                        self.figures.ended(&request.pool, "granted", since);
+                        let _ = request.answer.send(format!("{word} {epoch}"));
+                    }
+                    None => still.push((request, since)),
+                }
+                continue;
+            }
             match free.get_mut(&request.pool).filter(|free| **free >= u128::from(request.count)) {
                 Some(free) => {
                     *free -= u128::from(request.count);

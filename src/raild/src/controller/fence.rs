@@ -6,20 +6,32 @@ use serde_json::Value;
 
 use crate::connection::Connection;
 
-const BLOCK: &[&str] =
-    &["spec.epoch", "spec.since", "spec.rails", "spec.pools", "spec.subnets", "spec.first", "spec.count"];
+const BLOCK: &[&str] = &[
+    "spec.epoch",
+    "spec.since",
+    "spec.rails",
+    "spec.pools",
+    "spec.subnets",
+    "spec.first",
+    "spec.count",
+    "spec.pins",
+];
 const NODE: &[&str] = &[
     "spec.epoch",
     "spec.confirm",
     "spec.pools[].ranges",
     "spec.pools[].drain",
     "spec.pools[].give",
+    "spec.pools[].pins",
+    "spec.pools[].owners",
     "status.epoch",
     "status.life",
     "status.waits",
     "status.pools[].need",
     "status.pools[].returned",
     "status.pools[].held",
+    "status.pools[].owners",
+    "status.pools[].pins",
 ];
 
 /// Says what is missing, and the cure.

@@ -135,12 +135,23 @@ impl Node {
 
     /// Pods that come at once: their addresses, or what the plugin said.
     pub(crate) fn add(&self, containers: &[String], wait: u64) -> Vec<Ended> {
-        let calls = containers.iter().map(|container| self.call("ADD", container, wait)).collect::<Vec<_>>();
+        let calls = containers.iter().map(|container| self.call("ADD", container, "", wait));
+        let calls = calls.collect::<Vec<_>>();
+        calls.into_iter().map(|call| ended(&call.wait_with_output().unwrap())).collect()
+    }
+
+    /// The same for pods that have names: of the namespace `ai`, each with a container.
+    pub(crate) fn add_named(&self, pods: &[(String, String)], wait: u64) -> Vec<Ended> {
+        let call = |(pod, container): &(String, String)| {
+            let args = format!("IgnoreUnknown=1;K8S_POD_NAMESPACE=ai;K8S_POD_NAME={pod}");
+            self.call("ADD", container, &args, wait)
+        };
+        let calls = pods.iter().map(call).collect::<Vec<_>>();
         calls.into_iter().map(|call| ended(&call.wait_with_output().unwrap())).collect()
     }
 
     pub(crate) fn del(&self, containers: &[String]) {
-        let calls = containers.iter().map(|container| self.call("DEL", container, 0)).collect::<Vec<_>>();
+        let calls = containers.iter().map(|container| self.call("DEL", container, "", 0)).collect::<Vec<_>>();
         for call in calls {
             let output = call.wait_with_output().unwrap();
             assert!(output.status.success(), "{output:?}");
@@ -148,13 +159,13 @@ impl Node {
     }
 
     /// The real plugin, as a runtime calls it.
-    fn call(&self, verb: &str, container: &str, wait: u64) -> Child {
+    fn call(&self, verb: &str, container: &str, args: &str, wait: u64) -> Child {
         let mut command = Command::new(testkit::binary("rail-ipam"));
         self.at_home(command.env_clear());
         let env =
             [("COMMAND", verb), ("CONTAINERID", container), ("IFNAME", "net1"), ("PATH", "/opt/cni/bin")];
         command.envs(env.map(|(key, value)| (format!("CNI_{key}"), value)));
-        command.env("CNI_NETNS", "/run/netns/none-of-ours");
+        command.env("CNI_NETNS", "/run/netns/none-of-ours").env("CNI_ARGS", args);
         let pipes = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = pipes.spawn().unwrap();
         let config = json!({"cniVersion": "1.1.0", "name": "rail1", "type": "macvlan", "ipam": {
@@ -172,6 +183,12 @@ impl Node {
     /// The same; none while the file is damaged.
     pub(crate) fn granted_or_none(&self) -> Option<u128> {
         Granted::read(&self.dirs).is_ok().then(|| self.granted())
+    }
+
+    /// Who is to have which of its addresses again, as its plugins read it.
+    pub(crate) fn pins(&self) -> String {
+        let pools = Granted::read(&self.dirs).unwrap().unwrap().pools;
+        pools.iter().filter_map(|pool| pool["status"]["pins"].as_str()).collect()
     }
 
     /// What the plugins may hand out.

@@ -301,6 +301,9 @@ impl Run {
             let node = usize::try_from(if hot.1 { hot.0 } else { any }).unwrap();
             let pool = POOLS[usize::try_from(self.rng.below(POOLS.len() as u64)).unwrap()];
             let (node, pool) = self.only.unwrap_or((node, pool));
+            if !self.name(self.next_pod + 1, pool) {
+                return;
+            }
             self.next_pod += 1;
             self.pods.insert(self.next_pod, (node, pool.to_owned()));
             self.at(1, Happening::Try(node, self.next_pod, self.now + PATIENCE));
@@ -328,12 +331,18 @@ impl Run {
         let usable =
             if self.story.plugin_looks_again { self.nodes[node].usable(&pool) } else { loaded.clone() };
         let free = usable.without(&self.nodes[node].leased());
+        let Some(free) = self.choice(node, pod, &pool, free) else {
+            let is_new = self.ask(node, pod, &pool);
+            return self.wait(node, pod, is_new, deadline);
+        };
         let Some(ip) = free.ranges().first().map(Range::first) else {
-            return self.wait(node, pod, pool, deadline);
+            let is_new = self.nodes[node].waiting.insert(pod, pool).is_none();
+            return self.wait(node, pod, is_new, deadline);
         };
         let model = &mut self.nodes[node];
-        model.waiting.remove(&pod);
+        model.waits_no_more(pod);
         model.leases.insert(ip, pod);
+        self.note_owner(node, pod, &pool, ip);
         self.met += 1;
         self.audit(ip, node);
         if !self.stay {
@@ -351,14 +360,13 @@ impl Run {
         }
     }
 
-    fn wait(&mut self, node: usize, pod: u64, pool: String, deadline: u64) {
+    fn wait(&mut self, node: usize, pod: u64, is_new: bool, deadline: u64) {
         if self.now > deadline {
             self.given_up += 1;
-            self.nodes[node].waiting.remove(&pod);
+            self.nodes[node].waits_no_more(pod);
             self.pods.remove(&pod);
             return;
         }
-        let is_new = self.nodes[node].waiting.insert(pod, pool).is_none();
         if is_new {
             self.look(node);
         }
@@ -369,6 +377,7 @@ impl Run {
     pub(super) fn end(&mut self, node: usize, ip: IpAddr, pod: u64) {
         if self.nodes[node].leases.get(&ip) == Some(&pod) {
             self.nodes[node].leases.remove(&ip);
+            self.note_end(node, ip);
             self.forget(ip, node);
         }
         self.pods.remove(&pod);

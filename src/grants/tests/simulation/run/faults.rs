@@ -79,6 +79,7 @@ impl Run {
 
     fn power_off(&mut self, node: usize) {
         for ip in self.nodes[node].power_off() {
+            self.note_end(node, ip);
             self.forget(ip, node);
         }
         self.pods.retain(|_, (on, _)| *on != node);
@@ -120,6 +121,7 @@ impl Run {
             return;
         };
         self.server.blocks.remove(name);
+        self.forget_owners();
         self.server.version += 1;
         self.publish(&Event::BlockDeleted(name.clone()));
     }
@@ -155,6 +157,7 @@ impl Run {
         if self.rng.once_in(2) {
             self.server.version = newest + 1_000;
         }
+        self.forget_owners();
         (self.era, self.restoring) = (self.era + 1, true);
         self.reconnect();
     }

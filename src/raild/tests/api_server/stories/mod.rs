@@ -4,4 +4,5 @@
 mod bad;
 mod leaders;
 mod nodes;
+mod owners;
 mod servers;
