@@ -133,6 +133,7 @@ fn block_of(node: &str, since: i64) -> RailBlock {
         subnets: vec!["10.0.0.0/24".to_owned()],
         rails: vec![format!("{node}=1")],
         since: format!("{node}={since}"),
+        ..RailBlockSpec::default()
     };
     RailBlock { metadata, spec, ..RailBlock::default() }
 }
