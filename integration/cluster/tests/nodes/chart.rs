@@ -56,11 +56,11 @@ fn await_upgrade(cluster: &Cluster) {
 }
 
 /// How often the API server has asked about a pod, or tried to.
-fn asked(cluster: &Cluster) -> f64 {
+fn asked(cluster: &Cluster) -> u64 {
     let metrics = cluster.kubectl().run(&["get", "--raw", "/metrics"]).unwrap();
     let tried = "apiserver_admission_webhook_admission_duration_seconds_count{";
     let ours = metrics.lines().filter(|line| line.starts_with(tried) && line.contains("pods.railcni.dev"));
-    ours.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    ours.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn a_release_comes_is_upgraded_under_pods_and_goes_from_under_them() {
     assert_ne!(first, second);
     check(&cluster, &second);
 
-    assert!(asked(&cluster) > 0.0, "the pods that have rails were asked about");
+    assert!(asked(&cluster) > 0, "the pods that have rails were asked about");
     helm(&cluster, &["uninstall", "railcni", "--wait"]);
     assert_eq!(kubectl.run(&["get", CONFIGURATIONS, "-o", "name"]).unwrap(), "");
     let left = kubectl.run(&["-n", "kube-system", "get", "daemonsets,deployments", "-o", "name"]).unwrap();

@@ -32,9 +32,12 @@ impl Undo for Two {
     }
 }
 
+/// Interface, plugin, and whether a record names it.
+type Call = (String, String, bool);
+
 /// Notes interface, plugin, and whether a record told; fails as it is told to.
 struct Noted {
-    calls: RefCell<Vec<(String, String, bool)>>,
+    calls: RefCell<Vec<Call>>,
     fails: bool,
 }
 
@@ -112,7 +115,7 @@ impl Place {
     }
 
     /// What became of it, and what the IPAM was asked.
-    fn del(&self, fails: bool) -> (Result<(), cni::Error>, Vec<(String, String, bool)>) {
+    fn del(&self, fails: bool) -> (Result<(), cni::Error>, Vec<Call>) {
         let ipam = Noted { calls: RefCell::default(), fails };
         let del = Del::of_several(&self.request, std::slice::from_ref(&self.request), &ipam);
         let done = del.run_on::<Two>(&self.attachments(), |_, _| Ok(Undone::default()));
@@ -120,7 +123,7 @@ impl Place {
     }
 }
 
-fn call(ifname: &str, plugin: &str, recorded: bool) -> (String, String, bool) {
+fn call(ifname: &str, plugin: &str, recorded: bool) -> Call {
     (ifname.to_owned(), plugin.to_owned(), recorded)
 }
 
