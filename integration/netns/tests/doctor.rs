@@ -273,5 +273,7 @@ fn a_watch_prints_again_what_has_changed() {
     lines.by_ref().find(|line| line.contains("! mtu")).expect("the second");
     drop(lines);
     let ended = eventually(Duration::from_secs(60), || child.try_wait().unwrap());
-    assert!(ended.is_some_and(|status| status.code() == Some(3)), "{ended:?}: as the last report says");
+    // As the last report says; or as one whose reader goes while it is being printed.
+    let code = ended.and_then(|status| status.code());
+    assert!(matches!(code, Some(0 | 3)), "{ended:?}");
 }
