@@ -32,7 +32,10 @@ impl Plan {
     /// nobody wants any more go: of a rail that is gone, or in another form. Nodes that are away keep their slices.
     pub fn changes<'a>(&self, uid: &str, wanted: &'a [Value], found: &'a [Value]) -> Vec<Change<'a>> {
         let there: BTreeMap<_, _> = found.iter().map(|object| (identity(object), object)).collect();
-        let steps = wanted.iter().filter_map(|object| step(object, there.get(&identity(object)).copied()));
+        let steps = wanted.iter().filter_map(|object| {
+            let there = there.get(&identity(object)).copied();
+            step(object, there, there.is_some_and(|there| is_owned(there, &self.name, uid)))
+        });
         let names: BTreeSet<_> = wanted.iter().map(identity).collect();
         let taken = Slices::of(wanted);
         let left = found.iter().filter(|object| {
@@ -63,13 +66,13 @@ impl Plan {
     }
 }
 
-fn step<'a>(wanted: &'a Value, found: Option<&'a Value>) -> Option<Change<'a>> {
+fn step<'a>(wanted: &'a Value, found: Option<&'a Value>, is_ours: bool) -> Option<Change<'a>> {
     let Some(there) = found else { return Some(Change { wanted: Some(wanted), found, waits: None }) };
     if is_as_wanted(wanted, there) {
         return None;
     }
-    // The subnet of a pool is what it is.
-    let is_another = wanted["kind"] == POOL && subnet(wanted) != subnet(there);
+    // The subnet of a pool is what it is. Of one that is not ours, the API server says who keeps it from being edited.
+    let is_another = is_ours && wanted["kind"] == POOL && subnet(wanted) != subnet(there);
     let wanted = Some(wanted).filter(|_| !is_another);
     Some(Change { wanted, found, waits: wanted.and_then(|wanted| relinked(wanted, there)) })
 }

@@ -100,6 +100,23 @@ fn a_subnet_becomes_another_by_way_of_none_and_what_is_alike_stays() {
 }
 
 #[test]
+fn a_pool_of_the_name_that_is_not_the_fabrics_is_never_removed_whatever_its_subnet_is() {
+    let of = |subnet: &str| planned(&fabric("macvlan", 1, &shared(subnet)), &[], &Slots::default());
+    let (before, after) = (owned(&of("10.0.1.0/24")), of("10.0.2.0/24"));
+    assert!(changes(&after, &before).contains(&"remove gpu-rail1".to_owned()));
+    // An admin's, which the API server lets nobody else change; and one that he has taken over.
+    for taken in ["labels", "ownerReferences"] {
+        let mut theirs = before.clone();
+        for object in &mut theirs {
+            object["metadata"].as_object_mut().expect("metadata").remove(taken);
+        }
+        let words = changes(&after, &theirs);
+        assert!(words.contains(&"edit gpu-rail1".to_owned()), "{taken}: {words:?}");
+        assert!(words.iter().all(|words| !words.starts_with("remove")), "{taken}: {words:?}");
+    }
+}
+
+#[test]
 fn a_node_that_is_away_keeps_its_slices_until_they_are_others() {
     let before = planned(&fabric("macvlan", 2, &sliced("172.16.0.0/16", 27)), &["a", "b"], &Slots::default());
     let found = owned(&before);
