@@ -151,9 +151,16 @@ impl Connection {
     }
 
     /// Takes away the object that has this UID, and no other of its name.
-    pub(crate) async fn delete(&self, path: &str, name: &str, uid: &str) -> Result<(), Failure> {
+    pub(crate) async fn delete(
+        &self,
+        path: &str,
+        name: &str,
+        uid: &str,
+        version: &str,
+    ) -> Result<(), Failure> {
         named::check(path, name)?;
-        let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
+        let preconditions =
+            Preconditions { uid: Some(uid.to_owned()), resource_version: Some(version.to_owned()) };
         let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
         self.ask::<serde_json::Value>(Request::new(path).delete(name, &params)).await.map(drop)
     }

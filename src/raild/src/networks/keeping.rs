@@ -119,7 +119,9 @@ impl Networks {
             Some(namespace) => namespaced(DEFINITIONS, namespace),
             None => path::<SpiderIPPool>(),
         };
-        let outcome = match self.connection.delete(&path, text("name"), text("uid")).await {
+        // As it was looked at: whoever takes it over meanwhile keeps it.
+        let deleted = self.connection.delete(&path, text("name"), text("uid"), text("resourceVersion")).await;
+        let outcome = match deleted {
             Ok(()) | Err(Failure::Missing) => Ok(()),
             Err(failure) => Err(format!("{name} is to go: {failure}")),
         };
