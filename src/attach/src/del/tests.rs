@@ -49,24 +49,28 @@ impl Ipam for Noted {
     }
 
     fn require(&self, _: &Request, _: &str) -> Result<(), cni::Error> {
-        unimplemented!("DEL calls nothing but DEL")
+        not_of_del()
     }
 
     fn add(&self, _: &Request, _: &str) -> Result<CniResult, cni::Error> {
-        unimplemented!("DEL calls nothing but DEL")
+        not_of_del()
     }
 
     fn check(&self, _: &Request, _: &str) -> Result<(), cni::Error> {
-        unimplemented!("DEL calls nothing but DEL")
+        not_of_del()
     }
 
     fn gc(&self, _: &Request, _: &str) -> Result<(), cni::Error> {
-        unimplemented!("DEL calls nothing but DEL")
+        not_of_del()
     }
 
     fn status(&self, _: &Request, _: &str) -> Result<(), cni::Error> {
-        unimplemented!("DEL calls nothing but DEL")
+        not_of_del()
     }
+}
+
+fn not_of_del() -> ! {
+    panic!("a DEL asks the IPAM for its DEL, and for nothing else")
 }
 
 fn request(ipam: &str) -> Request {
