@@ -3,6 +3,7 @@
 //! neighbours, because the pod need not answer for the address on that link.
 
 mod claim;
+mod remove;
 mod wire;
 
 use std::net::IpAddr;
@@ -20,6 +21,7 @@ use super::model::{Link, NodeEnd, PROTOCOL, View};
 use crate::Failure;
 
 pub(super) use claim::Claim;
+pub(super) use remove::remove;
 
 /// Where Spiderpool has its rule: before main, and after what a main CNI puts in front of everything.
 const RULE_PRIORITY: u32 = 1000;
@@ -73,7 +75,7 @@ fn rule(family: Family, table: u32) -> netlink::Rule {
     netlink::Rule { priority: Some(RULE_PRIORITY), protocol: PROTOCOL, ..netlink::Rule::new(family, table) }
 }
 
-/// The rule is common to all pods: who looks whether the table is empty must not meet somebody who fills it.
+/// The rule is common to all pods: who finds the table empty and drops it must not meet somebody who fills the table.
 fn lock(dirs: &Dirs) -> Result<Lock, Error> {
     Ok(dirs.state.lock(&["locks"], "node-routes", PATIENCE)?)
 }
@@ -191,44 +193,6 @@ fn drop_stale_neighbours(host: &mut netlink::Rtnetlink, stale: &[(u32, IpAddr)])
         }
     }
     Ok(())
-}
-
-/// Takes the node's side of NICs away; the rule goes with the last route of ours in its table.
-pub(super) fn remove(dirs: &Dirs, host: &mut netlink::Rtnetlink, parts: &[OnNode]) -> Vec<Error> {
-    try_remove(dirs, host, parts).unwrap_or_else(|error| vec![error])
-}
-
-fn try_remove(dirs: &Dirs, host: &mut netlink::Rtnetlink, parts: &[OnNode]) -> Result<Vec<Error>, Error> {
-    let _lock = lock(dirs)?;
-    let mut batch = host.batch();
-    for part in parts {
-        for &address in &part.addresses {
-            batch.delete_neighbour(part.index, address).delete_route(&part.route(address));
-        }
-    }
-    let failed = batch.outcomes()?.into_iter().filter_map(Result::err).filter(|error| !error.is_gone());
-    let mut errors: Vec<Error> = failed.map(Error::from).collect();
-    let mut tables: Vec<(u32, Family)> = Vec::new();
-    for part in parts {
-        tables.extend(part.families().map(|family| (part.table, family)));
-    }
-    tables.sort_unstable_by_key(|&(table, family)| (table, family == Family::V6));
-    tables.dedup();
-    for (table, family) in tables {
-        errors.extend(drop_unused_rule(host, table, family).err());
-    }
-    Ok(errors)
-}
-
-fn drop_unused_rule(host: &mut netlink::Rtnetlink, table: u32, family: Family) -> Result<(), Error> {
-    let ours = RouteFilter { family: Some(family), table: Some(table), oif: None, protocol: Some(PROTOCOL) };
-    if !host.routes(&ours)?.is_empty() {
-        return Ok(());
-    }
-    match host.delete_rule(&rule(family, table)) {
-        Err(error) if !error.is_gone() => Err(error.into()),
-        _ => Ok(()),
-    }
 }
 
 /// What leads to `addresses` by the node's end of a link that ends in the pod, without a record of it.

@@ -107,6 +107,23 @@ fn each_address_has_a_route_a_neighbour_and_the_rule_before_main() {
     }
 }
 
+/// The kernel may keep whoever has the lock waiting for seconds. Of a crowd that leaves, only the last one needs it: for the rule.
+#[test]
+fn a_del_waits_for_nobody_while_other_nics_keep_the_rule() {
+    let scene = Scene::new(2, Stack::Dual);
+    let before = scene.snapshot();
+    scene.add(1, &json!({}));
+    scene.add(2, &json!({}));
+    let path = scene.world.dirs().state.join("locks/node-routes");
+    let lock = state::Lock::acquire(&path, Duration::ZERO).unwrap();
+    scene.del(1);
+    assert_eq!(on_node(&scene, "ip route show table 500").len(), 1);
+    assert_eq!(node_rules(&scene), ["1000: from all lookup 500 proto 211"; 2]);
+    drop(lock);
+    scene.del(2);
+    assert_same(&before, &scene.snapshot());
+}
+
 /// C00016, and a node that is to be left alone.
 #[test]
 fn the_table_is_the_configs_and_none_leaves_the_node_alone() {
