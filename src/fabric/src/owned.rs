@@ -14,6 +14,8 @@ pub const PART_OF: &str = "railcni.dev/part-of";
 const GROUP: &str = "railcni.dev/fabric";
 /// Which rail of the group, from 1.
 const RAIL: &str = "railcni.dev/rail";
+/// Of a pool that the controller keeps they are written when they are empty, too: what is not written is not taken away.
+const LISTS: [&str; 2] = ["excludeIPs", "routes"];
 /// On a node's pool, the node's number.
 const SLOT: &str = "railcni.dev/slot";
 
@@ -35,6 +37,12 @@ impl Plan {
             "apiVersion": "railcni.dev/v1alpha1", "kind": "Fabric", "name": self.name, "uid": uid,
             "controller": true, "blockOwnerDeletion": true,
         }]);
+        if object["kind"] == POOL {
+            for key in LISTS {
+                let list = &mut object["spec"][key];
+                *list = Some(list.take()).filter(|list| !list.is_null()).unwrap_or_else(|| json!([]));
+            }
+        }
         let node = object["spec"]["nodeName"][0].as_str().map(str::to_owned);
         if let Some(slot) = node.and_then(|node| self.slots.get(&node)) {
             object["metadata"]["annotations"][SLOT] = slot.to_string().into();
@@ -70,5 +78,6 @@ pub fn is_as_wanted(wanted: &Value, found: &Value) -> bool {
     same("/metadata/ownerReferences/0/uid")
         && same("/metadata/labels/railcni.dev~1part-of")
         && same("/metadata/labels/railcni.dev~1rail")
+        && (!wanted["spec"]["gateway"].is_null() || found["spec"]["gateway"].is_null())
         && crate::differences(std::slice::from_ref(wanted), std::slice::from_ref(found)).is_empty()
 }

@@ -157,6 +157,37 @@ fn a_node_without_rdma_is_ready_for_fabrics_that_want_none() {
     assert_eq!(ready(&spec), [true, false, false, false]);
 }
 
+/// Addresses by themselves, with a gateway and exceptions or not.
+fn bare(gateway: bool, exclude: bool) -> Value {
+    let mut addressing = json!({ "subnet": "172.16.1.0/24", "ips": ["172.16.1.10-172.16.1.20"] });
+    if gateway {
+        addressing["gateway"] = "172.16.1.254".into();
+    }
+    if exclude {
+        addressing["excludeIPs"] = json!(["172.16.1.12"]);
+    }
+    json!({ "shared": addressing })
+}
+
+fn with_routes(mut fabric: Fabric, number: usize) -> Fabric {
+    let route = |net: usize| json!({ "dst": format!("10.{net}.0.0/16") });
+    fabric.spec.routes = serde_json::from_value((0..number).map(route).collect()).expect("routes");
+    fabric
+}
+
+#[test]
+fn what_a_fabric_no_longer_says_of_a_pool_goes() {
+    let of = |gateway, exclude, routes| {
+        let fabric = with_routes(fabric("macvlan", 1, &bare(gateway, exclude)), routes);
+        planned(&fabric, &[], &Slots::default())
+    };
+    let whole = owned(&of(true, true, 1));
+    for less in [of(false, true, 1), of(true, false, 1), of(true, true, 0)] {
+        assert_eq!(changes(&less, &whole), ["edit gpu-rail1"]);
+        assert_eq!(changes(&less, &owned(&less)), [""; 0]);
+    }
+}
+
 const NODES: [&str; 4] = ["a", "b", "c", "d"];
 
 fn any_addressing() -> impl Strategy<Value = Value> {
@@ -164,6 +195,7 @@ fn any_addressing() -> impl Strategy<Value = Value> {
         (20u8..=28).prop_map(|length| sliced("172.16.0.0/16", length)),
         (20u8..=28).prop_map(|length| sliced("172.17.0.0/16", length)),
         (1u8..3).prop_map(|net| shared(&format!("172.16.{net}.0/24"))),
+        (any::<bool>(), any::<bool>()).prop_map(|(gateway, exclude)| bare(gateway, exclude)),
     ]
 }
 
@@ -173,7 +205,7 @@ proptest! {
     #[test]
     fn changes_lead_to_the_plan_and_stop_there(
         was in any_addressing(), is in any_addressing(), rails in 1usize..5, rails_later in 1usize..5,
-        links in (0usize..3, 0usize..3),
+        links in (0usize..3, 0usize..3), routes in (0usize..3, 0usize..3),
         nodes in 0u8..16, later in 0u8..16,
     ) {
         let link = |index: usize| ["macvlan", "ipvlan", "ipoib"][index];
@@ -181,8 +213,8 @@ proptest! {
             nodes.iter().enumerate().filter(|(place, _)| bits & (1 << place) != 0).map(|(_, name)| *name).collect()
         };
         let (nodes, later) = (names(&NODES, nodes), names(&NODES, later));
-        let before = planned(&fabric(link(links.0), rails, &was), &nodes, &Slots::default());
-        let after = planned(&fabric(link(links.1), rails_later, &is), &later, &before.slots);
+        let before = planned(&with_routes(fabric(link(links.0), rails, &was), routes.0), &nodes, &Slots::default());
+        let after = planned(&with_routes(fabric(link(links.1), rails_later, &is), routes.1), &later, &before.slots);
         let mut found = owned(&before);
         found.push(json!({
             "apiVersion": "spiderpool.spidernet.io/v2beta1", "kind": "SpiderIPPool", "metadata": { "name": "own" }, "spec": {},
