@@ -31,6 +31,22 @@ impl Slots {
         slots
     }
 
+    /// With those of `others` that take nobody's number here: what is here takes precedence, by node and by number.
+    #[must_use]
+    pub fn or(&self, others: &Self) -> Self {
+        let mut slots = self.clone();
+        let free =
+            others.iter().filter(|(node, number)| self.get(node).is_none() && self.node(*number).is_none());
+        slots.0.extend(free.map(|(node, number)| (node.to_owned(), number)));
+        slots
+    }
+
+    /// Of these nodes alone.
+    #[must_use]
+    pub fn only<'a>(&self, nodes: impl IntoIterator<Item = &'a str>) -> Self {
+        Self(nodes.into_iter().filter_map(|node| Some((node.to_owned(), self.get(node)?))).collect())
+    }
+
     /// Without a node that will not come back: its number is free for another.
     pub fn forget(&mut self, node: &str) {
         self.0.remove(node);
@@ -71,6 +87,17 @@ mod tests {
         slots.forget("worker-2");
         let slots = slots.with(["worker-3", "worker-4"]);
         assert_eq!(["worker-3", "worker-4"].map(|n| slots.get(n)), [Some(1), Some(3)]);
+    }
+
+    /// A controller that has been away knows an older one; what the pools say is newer.
+    #[test]
+    fn what_the_pools_say_takes_precedence_by_node_and_by_number() {
+        let slots = |pairs: &[(&str, u32)]| {
+            Slots::from_pairs(pairs.iter().map(|(node, number)| ((*node).to_owned(), *number)))
+        };
+        let (pools, known) = (slots(&[("y", 3), ("z", 4)]), slots(&[("x", 3), ("z", 5), ("w", 6)]));
+        assert_eq!(pools.or(&known), slots(&[("w", 6), ("y", 3), ("z", 4)]));
+        assert_eq!(pools.or(&known).only(["y", "w", "v"]), slots(&[("w", 6), ("y", 3)]));
     }
 
     #[test]

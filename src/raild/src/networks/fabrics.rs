@@ -41,17 +41,13 @@ impl Networks {
         let fabric = fabrics.first().ok_or("it is no Fabric of this version")?;
         let name = &fabric.metadata.name;
         let seen = Slots::of_pools(name, self.known.world.borrow().pools.values());
-        // What pools say takes precedence; what was given a moment ago may not be seen yet.
-        let given = self
-            .slots
-            .get(name)
-            .into_iter()
-            .flat_map(Slots::iter)
-            .filter(|(node, _)| seen.get(node).is_none());
-        let pairs = seen.iter().chain(given).map(|(node, slot)| (node.to_owned(), slot));
-        let earlier = Slots::from_pairs(pairs.collect::<Vec<_>>());
+        // What was given a moment ago may not be seen yet.
+        let given = self.slots.get(name).cloned().unwrap_or_default();
+        let earlier = seen.or(&given);
         let plan = plan(fabric, nodes, &earlier).map_err(|errors| errors.to_string())?;
-        self.slots.insert(name.clone(), plan.slots.clone());
+        // Of nodes that are away the pools tell: without them, their numbers are free.
+        let here = plan.nodes.iter().map(|node| node.name.as_str());
+        self.slots.insert(name.clone(), plan.slots.only(here));
         Ok(plan)
     }
 
