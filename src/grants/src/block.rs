@@ -11,6 +11,7 @@ use ipam::{Range, RangeSet};
 use ipnet::IpNet;
 
 use crate::mask::{BLOCK, Mask};
+use crate::pins::pins_of;
 
 /// Nodes and their places on one rail.
 pub(crate) type Owners = BTreeMap<String, Mask>;
@@ -75,7 +76,7 @@ impl Block {
                 "" => None,
                 text => Some(text.parse().map_err(|_| format!("subnet {text:?} is none"))?),
             };
-            Ok(Rail { pool: pool.clone(), subnet, owners: owners_of(owners)?, pins: pins_of(pins) })
+            Ok(Rail { pool: pool.clone(), subnet, owners: owners_of(owners)?, pins: pinned_places(pins) })
         };
         let block = Self {
             group: spec.group.clone(),
@@ -212,12 +213,11 @@ pub fn owners_of(text: &str) -> Result<BTreeMap<String, Mask>, String> {
     Ok(owners)
 }
 
-/// `7=ai/train-0/net1;9=ai/train-1/net1`. They say who would like to have a place, and nothing of whose it is: what cannot be read
-/// keeps nobody from anything.
-fn pins_of(text: &str) -> BTreeMap<u32, String> {
-    let pins = pairs(text, |owner| Ok(owner.to_owned())).unwrap_or_default();
-    let place = |text: &str| text.parse().ok().filter(|place| *place < BLOCK);
-    pins.into_iter().filter_map(|(text, owner)| Some((place(&text)?, owner))).collect()
+/// `7=ai/train-0/net1;9=ai/train-1/net1`. They say who would like to have a place, and nothing of whose it is.
+fn pinned_places(text: &str) -> BTreeMap<u32, String> {
+    let mut pins = pins_of(text);
+    pins.retain(|place, _| *place < BLOCK);
+    pins
 }
 
 /// The same as text.
@@ -226,10 +226,7 @@ pub(crate) fn text_of<K: ToString, T: ToString>(owners: &BTreeMap<K, T>) -> Stri
     entries.collect::<Vec<_>>().join(";")
 }
 
-pub(crate) fn pairs<T>(
-    text: &str,
-    parse: impl Fn(&str) -> Result<T, String>,
-) -> Result<BTreeMap<String, T>, String> {
+fn pairs<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<BTreeMap<String, T>, String> {
     let mut all = BTreeMap::new();
     for entry in text.split(';').filter(|entry| !entry.is_empty()) {
         let (node, value) = entry.split_once('=').ok_or_else(|| format!("{entry:?} is not NODE=PLACES"))?;

@@ -3,22 +3,26 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::str::FromStr;
 
 use ipam::{Range, RangeSet};
 
-use crate::block::{self, Block, Rail, pairs, text_of};
+use crate::block::{self, Block, Rail, text_of};
 use crate::mask::Mask;
 use crate::world::{Node, Offer, World};
 
-/// `172.16.1.7=ai/train-0/net1`. What cannot be read keeps nobody from anything.
-pub(crate) fn pins_of(text: &str) -> BTreeMap<IpAddr, String> {
-    let pins = pairs(text, |owner| Ok(owner.to_owned())).unwrap_or_default();
-    pins.into_iter().filter_map(|(ip, owner)| Some((ip.parse().ok()?, owner))).collect()
+/// `172.16.1.7=ai/train-0/net1;...`. An entry that cannot be read keeps nobody from anything, nor another entry from being read.
+pub(crate) fn pins_of<K: FromStr + Ord>(text: &str) -> BTreeMap<K, String> {
+    entries(text).filter_map(|(key, owner)| Some((key.parse().ok()?, owner.to_owned()))).collect()
 }
 
-/// `ai/train-0/net1=7.1`
+/// `ai/train-0/net1=7.1;...`
 pub(crate) fn wishes_of(text: &str) -> BTreeMap<String, String> {
-    pairs(text, |mark| Ok(mark.to_owned())).unwrap_or_default()
+    entries(text).map(|(owner, mark)| (owner.to_owned(), mark.to_owned())).collect()
+}
+
+fn entries(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.split(';').filter_map(|entry| entry.split_once('=')).filter(|(key, _)| !key.is_empty())
 }
 
 /// An address that an owner had, and that his pool still offers.

@@ -191,3 +191,42 @@ fn owners_that_cannot_be_read_keep_no_block_from_being_read() {
     let world = cluster(true, "900=ai/train-0/net1;x=y;2=ai/train-1/net1");
     assert_eq!(pins(&world), "2=ai/train-1/net1");
 }
+
+/// The node has not seen yet that the address is gone: it could not use it, and would give it up again, for ever.
+#[test]
+fn what_a_node_has_given_up_does_not_come_back_before_it_has_seen_that_it_is_gone() {
+    let mut world = cluster(true, "2=ai/train-0/net1");
+    let given_up = PoolUse { returned: "10.0.0.2".to_owned(), ..waits("ai/train-0/net1=5.1") };
+    says(&mut world, "a", given_up);
+    go_on(&mut world);
+    assert_eq!(owners(&world), "a=1;b=3");
+    says(&mut world, "a", waits("ai/train-0/net1=5.1"));
+    go_on(&mut world);
+    assert_eq!(owners(&world), "a=1-2;b=3");
+}
+
+#[test]
+fn what_is_dead_on_one_node_is_granted_to_another_that_waits() {
+    let mut world = cluster(false, "");
+    // The pool's other addresses are in use elsewhere.
+    let spec = &mut world.blocks.get_mut("p-0").unwrap().spec();
+    spec.rails = vec!["a=1-2;b=3;c=4-6".to_owned()];
+    world.blocks.insert("p-0".to_owned(), Block::read(spec).unwrap());
+    says(
+        &mut world,
+        "a",
+        PoolUse { need: 2, used: 1, returned: "10.0.0.2".to_owned(), ..PoolUse::default() },
+    );
+    says(&mut world, "b", PoolUse { need: 2, used: 1, ..PoolUse::default() });
+    go_on(&mut world);
+    assert_eq!(owners(&world), "a=1;b=2-3;c=4-6");
+}
+
+/// An interface may be called `a;b`: Multus and the kernel let it.
+#[test]
+fn a_name_that_cannot_be_read_silences_no_other() {
+    let mut world = cluster(true, "");
+    says(&mut world, "a", uses("10.0.0.1=ai/odd-0/a;b;10.0.0.2=ai/train-0/net1"));
+    go_on(&mut world);
+    assert_eq!(pins(&world), "1=ai/odd-0/a;2=ai/train-0/net1");
+}

@@ -348,7 +348,7 @@ impl<'a> Turn<'_, 'a> {
 }
 
 /// Whether the cluster can keep an address for that owner: an interface may have a name that would be two in its lists.
-fn is_name(owner: &str) -> bool {
+pub fn is_name(owner: &str) -> bool {
     !owner.is_empty() && !owner.contains(|letter: char| matches!(letter, ';' | '=') || letter.is_whitespace())
 }
 

@@ -18,7 +18,7 @@ mod range;
 mod select;
 mod store;
 
-pub use allocate::{Allocation, Declined, Grant, Present, Request, allocate};
+pub use allocate::{Allocation, Declined, Grant, Present, Request, allocate, is_name};
 pub use catalog::Catalog;
 pub use document::DEFAULT_COOL_DOWN;
 pub use error::{Error, PoolError, StoreError};

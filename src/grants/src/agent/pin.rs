@@ -79,11 +79,12 @@ impl Agent {
     }
 }
 
-/// Who uses which of the node's addresses; nobody's name for one that is taken otherwise and somebody is to have again.
+/// Who uses which of the node's addresses; nobody's name for one that is taken otherwise and somebody is to have again, or by somebody
+/// whose name would be two in the list.
 pub(super) fn in_use(own: &Own, local: &Local<'_>) -> String {
     let Some(pins) = &own.pins else { return String::new() };
     let here = union(&own.ranges, &own.drain).without(&own.returned);
-    let owned = local.owners.iter().map(|(ip, owner)| (*ip, owner.as_str()));
+    let owned = local.owners.iter().map(|(ip, owner)| (*ip, if ipam::is_name(owner) { owner } else { "" }));
     let taken = pins.keys().filter(|ip| local.leased.contains(**ip) && !local.owners.contains_key(ip));
     let used = owned.chain(taken.map(|ip| (*ip, ""))).filter(|(ip, _)| here.contains(*ip));
     text_of(&used.collect::<BTreeMap<IpAddr, &str>>())
@@ -92,7 +93,7 @@ pub(super) fn in_use(own: &Own, local: &Local<'_>) -> String {
 /// Whether the pool's owners are others than the controller has said.
 pub(super) fn is_news(own: &Own, told: &PoolUse) -> bool {
     let before = |ip: &IpAddr| own.pins.as_ref().and_then(|pins| pins.get(ip)).map_or("", String::as_str);
-    pins_of(&told.pins).iter().any(|(ip, owner)| before(ip) != owner)
+    pins_of::<IpAddr>(&told.pins).iter().any(|(ip, owner)| before(ip) != owner)
 }
 
 /// Whether somebody waits who did not before.

@@ -59,9 +59,13 @@ impl Agent {
 
     /// A change that nobody waits for is told when it has lasted.
     fn is_due(&mut self, known: &RailNodeStatus, status: &RailNodeStatus, now: u64) -> bool {
-        let is_less = |known: &PoolUse, own: &PoolUse| known.need > own.need || known.owners != own.owners;
-        let less = |own: &PoolUse| known.pools.iter().any(|pool| pool.name == own.name && is_less(pool, own));
-        let wait = if status.pools.iter().any(less) { LESS } else { MORE };
+        // A node that uses none of a pool is asked by nobody who is about to remove it: its first use is told soon.
+        let is_first = |known: &PoolUse, own: &PoolUse| known.used == 0 && own.used > 0;
+        let is_soon = |known: &PoolUse, own: &PoolUse| {
+            known.need > own.need || known.owners != own.owners || is_first(known, own)
+        };
+        let soon = |own: &PoolUse| known.pools.iter().any(|pool| pool.name == own.name && is_soon(pool, own));
+        let wait = if status.pools.iter().any(soon) { LESS } else { MORE };
         let since = *self.changed.get_or_insert(now);
         now.saturating_sub(since) >= wait
     }

@@ -172,3 +172,30 @@ fn who_uses_an_address_is_told_until_the_controller_has_it() {
     noted.status = Some(said);
     assert_eq!(look_for(&mut agent, &noted, &leased, &owners, &[]).say, None);
 }
+
+/// Who is about to remove a pool asks the nodes that say they use it.
+#[test]
+fn a_first_use_is_told_soon_and_a_further_one_when_it_has_lasted() {
+    let mut agent = agent(Some(Kept { node: "n".to_owned(), epoch: 5, ..Kept::default() }));
+    let mut known = node(6, pools("10.0.0.1-10.0.0.4", 0), RailNodeStatus::default());
+    agent.join(&known);
+    let (nothing, owners, wishes) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    let mut at = |known: &RailNode, now: u64, leased: &str| {
+        let leased = &ranges_of(leased).unwrap();
+        let local =
+            Local { leased, waiting: &nothing, most: &nothing, owners: &owners, wishes: &wishes, now };
+        agent.step(Some(known), &local).say
+    };
+    at(&known, 0, "10.9.0.1");
+    known.status = at(&known, MORE, "10.9.0.1");
+    assert_eq!(known.status.as_ref().unwrap().pools[0].used, 0);
+    assert_eq!(at(&known, 40_000, "10.9.0.1"), None);
+    assert_eq!(at(&known, 50_000, "10.0.0.1"), None);
+    assert_eq!(at(&known, 50_000 + LESS - 1, "10.0.0.1"), None);
+    known.status = at(&known, 50_000 + LESS, "10.0.0.1");
+    assert_eq!(known.status.as_ref().unwrap().pools[0].used, 1);
+    assert_eq!(at(&known, 55_000, "10.0.0.1"), None);
+    assert_eq!(at(&known, 60_000, "10.0.0.1-10.0.0.2"), None);
+    assert_eq!(at(&known, 60_000 + MORE - 1, "10.0.0.1-10.0.0.2"), None);
+    assert!(at(&known, 60_000 + MORE, "10.0.0.1-10.0.0.2").is_some());
+}

@@ -102,8 +102,12 @@ impl<'w> Ledger<'w> {
                 }
             }
         }
-        for (demand, got) in demands.iter().zip(&got) {
-            self.give(pool, offer, demand.node, *got, free, 1);
+        for (demand, got) in demands.iter().zip(&mut got) {
+            *got = self.give(pool, offer, demand.node, *got, free, 1);
+        }
+        // What is dead for one is another's.
+        for (demand, got) in demands.iter().zip(&mut got) {
+            *got += self.give(pool, offer, demand.node, demand.hard - *got, free, 1);
         }
         demands.iter().zip(got).map(|(demand, got)| demand.hard - got).sum()
     }
@@ -168,11 +172,12 @@ impl<'w> Ledger<'w> {
         rail.map_or(Mask::default(), Rail::pinned)
     }
 
-    /// Gives so many addresses to a node, all of which there are.
-    fn give(&mut self, pool: &str, offer: &Offer, node: &str, count: u64, free: &mut Free, run: u32) {
+    /// Gives so many addresses to a node, as far as there are any that are not dead there; how many.
+    fn give(&mut self, pool: &str, offer: &Offer, node: &str, count: u64, free: &mut Free, run: u32) -> u64 {
         let mut left = u32::try_from(count).unwrap_or(u32::MAX);
+        let dead = self.dead(node, pool);
         while left > 0 {
-            let Some((number, places)) = self.choose(offer, node, left, free, run) else { return };
+            let Some((number, places)) = self.choose(offer, node, left, (free, dead), run) else { break };
             let (name, rail) = self.block_of(pool, offer, number);
             if let Some(block) = self.blocks.get_mut(&name) {
                 block.rails[rail].give(node, places);
@@ -187,29 +192,48 @@ impl<'w> Ledger<'w> {
                 free.blocks.insert(number, rest)
             };
         }
+        count.saturating_sub(left.into())
+    }
+
+    /// What a node has given up, and may not use again before a spec has come without it.
+    pub(super) fn dead(&self, node: &str, pool: &str) -> Option<&'w RangeSet> {
+        let held = self.world.nodes.get(node)?.pools.get(pool)?;
+        Some(&held.returned).filter(|returned| !returned.is_empty())
     }
 
     /// First what the node has on other rails, then what is beside its own, then a run of its own, then anything.
-    fn choose(&self, offer: &Offer, node: &str, left: u32, free: &Free, run: u32) -> Option<(u64, Mask)> {
+    fn choose(
+        &self,
+        offer: &Offer,
+        node: &str,
+        left: u32,
+        (free, dead): (&Free, Option<&RangeSet>),
+        run: u32,
+    ) -> Option<(u64, Mask)> {
         let mut beside = None;
-        for (number, places) in &free.blocks {
-            let Some(block) = self.blocks.get(&block::name(&offer.group, *number)) else { continue };
+        let alive = |(number, places): (&u64, &Mask)| {
+            let first = number * u64::from(BLOCK);
+            let dead = dead.map(|dead| block::places(&offer.subnet, first, dead));
+            Some((*number, places.without(dead.unwrap_or_default()))).filter(|(_, places)| !places.is_empty())
+        };
+        for (number, places) in free.blocks.iter().filter_map(alive) {
+            let Some(block) = self.blocks.get(&block::name(&offer.group, number)) else { continue };
             let own = block.rails.iter().filter_map(|rail| rail.owners.get(node));
             let own = own.fold(Mask::default(), |all, own| all.or(*own));
             let same = places.and(own);
             if !same.is_empty() {
-                return Some((*number, same.lowest(left)));
+                return Some((number, same.lowest(left)));
             }
             if beside.is_none() && !own.is_empty() {
-                beside = Some((*number, piece(*places, left, run)));
+                beside = Some((number, piece(places, left, run)));
             }
         }
+        let mut all = free.blocks.iter().filter_map(alive);
         let whole = || {
-            free.blocks
-                .iter()
-                .find_map(|(number, places)| Some((*number, aligned(*places, run)?.lowest(left))))
+            let mut all = free.blocks.iter().filter_map(alive);
+            all.find_map(|(number, places)| Some((number, aligned(places, run)?.lowest(left))))
         };
-        let any = || free.blocks.iter().next().map(|(number, places)| (*number, places.lowest(left)));
+        let any = || all.next().map(|(number, places)| (number, places.lowest(left)));
         beside.or_else(whole).or_else(any)
     }
 }

@@ -49,12 +49,14 @@ impl<'w> Ledger<'w> {
         let places = places.collect::<Vec<_>>();
         let orphans = if places.is_empty() { RangeSet::default() } else { self.orphans() };
         for (node, pool, name, rail, place) in places {
+            let dead = self.dead(&node, &pool);
             let (Some(offer), Some(block)) = (self.world.pools.get(&pool), self.blocks.get_mut(&name)) else {
                 continue;
             };
             let offered = block::places(&offer.subnet, block.first, &offer.offered.without(&orphans));
+            let dead = dead.map(|dead| block::places(&offer.subnet, block.first, dead)).unwrap_or_default();
             let rail = &mut block.rails[rail];
-            let place = Mask::one(place).and(offered).without(rail.owned());
+            let place = Mask::one(place).and(offered).without(rail.owned()).without(dead);
             if !place.is_empty() {
                 rail.give(&node, place);
                 self.gained.insert((name.clone(), node));
