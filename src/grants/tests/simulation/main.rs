@@ -177,7 +177,10 @@ fn is_found(what: impl Fn(&Run) -> u64, break_it: impl Fn(&mut Story)) {
 
 #[test]
 fn broken_no_epoch_test_on_specs() {
-    the_auditor_notices(|story| story.tests.epoch = false);
+    the_auditor_notices(|story| {
+        story.tests.epoch = false;
+        (story.faults.agent, story.faults.repeated) = (300, 8);
+    });
 }
 
 #[test]
@@ -252,7 +255,7 @@ fn broken_questions_without_pools() {
 fn broken_blocks_of_before_a_restore_count() {
     the_auditor_notices(|story| {
         story.rules.blocks_are_read = false;
-        story.faults = RESTORED;
+        story.faults = Faults { restore: 400, stalled: 300, ..RESTORED };
     });
 }
 
