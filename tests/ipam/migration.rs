@@ -105,6 +105,26 @@ fn zeros_of_ipv6_in_front_within_and_behind() {
     }
 }
 
+/// A tenant may call his network like another's, and have host-local write what he likes below that name.
+#[test]
+fn files_of_host_local_take_nothing_of_a_pool_unless_the_config_says_so() {
+    let node = Node::new();
+    node.put("peer/networks/rail1/10.7.0.1", "a-tenants\r\nnet1");
+    node.put(
+        "config/pools.d/p.json",
+        &json!({"apiVersion": "spiderpool.spidernet.io/v2beta1", "kind": "SpiderIPPool",
+        "metadata": {"name": "p"}, "spec": {"subnet": "10.7.0.0/24", "ips": ["10.7.0.1-10.7.0.2"]}})
+        .to_string(),
+    );
+    let mut config = network(&json!({"ippools": {"ipv4": ["p"]}}));
+    assert_eq!(node.add("a", &config), ["10.7.0.1/24"]);
+    node.run("DEL", "a", &config);
+    node.put("peer/networks/rail1/10.7.0.1", "of-before\r\nnet1");
+    node.allows("dataDir", "peer/networks");
+    config["ipam"]["dataDir"] = node.path("peer/networks").to_str().unwrap().into();
+    assert_eq!(node.add("b", &config), ["10.7.0.2/24"]);
+}
+
 #[test]
 fn addresses_of_running_pods_are_left_alone_until_their_del() {
     let node = Node::new();

@@ -9,7 +9,7 @@ use ipam::{
 use state::Dirs;
 
 use crate::agent::{Agent, Own};
-use crate::conf::{self, Conf};
+use crate::conf::{self, Conf, Source};
 use crate::give::Give;
 use crate::interfaces::{Glance, Interfaces};
 use crate::pools::Pools;
@@ -186,8 +186,12 @@ pub(crate) fn owner(request: &cni::Request) -> Option<String> {
     Some(format!("{namespace}/{name}/{}", request.env.ifname))
 }
 
-/// What host-local has given to pods that still run.
+/// What host-local has given to pods that still run: of ranges, and of pools where the config says that it served them. Else a
+/// tenant who names his network like another's, and has host-local hand out its addresses, would take that one's pool.
 pub(crate) fn foreign(request: &cni::Request, conf: &Conf, dirs: &Dirs) -> Result<RangeSet, Error> {
+    if matches!(conf.source, Source::Pools { .. }) && conf.data_dir.is_none() {
+        return Ok(RangeSet::default());
+    }
     let directory = directory(request, conf.data_dir.as_deref(), dirs, conf.lock_timeout)?;
     directory.held().map_err(|error| failure::of_store(&error))
 }

@@ -338,7 +338,7 @@ impl<'a> Turn<'_, 'a> {
             let (key, pool_name) = (key.clone(), pool.name.clone());
             changes.push(Change::Lease(Lease { key, ip, pool: pool_name, since: now, rest: pool.rest }));
         }
-        if let Some(owner) = owner.filter(|_| pool.sticky)
+        if let Some(owner) = owner.filter(|owner| pool.sticky && is_name(owner))
             && !self.leases.is_noted(owner, &pool.name, ip, now)?
         {
             changes.push(Change::Stick { owner: owner.to_owned(), pool: pool.name.clone(), ip });
