@@ -196,7 +196,8 @@ impl Connection {
         &self,
         find: impl Fn(T) -> Option<U>,
     ) -> Result<Vec<U>, Failure> {
-        let running = ListParams::default().fields("status.phase!=Succeeded,status.phase!=Failed");
+        let running =
+            ListParams::default().fields("spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed");
         Ok(self.pages("/api/v1/pods", Form::Metadata, &running, find).await?.0)
     }
 

@@ -97,7 +97,7 @@ fn start(connection: &Connection, settings: &Settings, ours: Rc<Cell<bool>>) {
         true
     });
     tokio::task::spawn_local(follow);
-    let nodes = Nodes::follow(connection, &changed);
+    let nodes = Nodes::follow(connection, &changed, &settings.operators);
     let suspects = Suspects::follow(connection, &known, &changed);
     let connection = connection.clone();
     let networks = Networks {

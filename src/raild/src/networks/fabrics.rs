@@ -25,8 +25,7 @@ impl Networks {
             let (reason, message, status) = match self.planned(&document, &nodes) {
                 Err(problem) => ("NotPlanned", problem, json!({})),
                 Ok(plan) => {
-                    let uid = document["metadata"]["uid"].as_str().unwrap_or_default();
-                    let outcome = self.keep(&plan, uid).await;
+                    let outcome = self.keep(&plan, &document).await;
                     let (reason, said) = told(&plan, &outcome);
                     (reason, said, self.figures(&plan))
                 }

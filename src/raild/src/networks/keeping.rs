@@ -15,6 +15,9 @@ use crate::users::Users;
 /// Between two looks at who uses what is to change.
 const LOOK: Duration = Duration::from_secs(5);
 
+/// On a Fabric: its networks change whoever asks for them.
+const MEANT: &str = "railcni.dev/change-networks-in-use";
+
 /// What is not as planned yet.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
@@ -26,14 +29,17 @@ pub(super) struct Outcome {
 
 impl Networks {
     /// Makes the changes of a plan that can be made.
-    pub(super) async fn keep(&mut self, plan: &Plan, uid: &str) -> Outcome {
+    pub(super) async fn keep(&mut self, plan: &Plan, fabric: &Value) -> Outcome {
+        let metadata = &fabric["metadata"];
+        let uid = metadata["uid"].as_str().unwrap_or_default();
+        let is_meant = metadata["annotations"][MEANT] == "true";
         let wanted = plan.owned(uid, &self.options);
         let found = self.found(&plan.name, &wanted);
         let mut users = Users::new(&self.connection);
         let (mut outcome, mut failed, mut is_on) = (Outcome::default(), Vec::new(), false);
         for change in plan.changes(uid, &wanted, &found) {
             let name = name(&change);
-            match self.held(&name, &change, &mut users).await {
+            match self.held(&name, &change, &mut users, is_meant).await {
                 Ok(None) => {}
                 Ok(Some(waiting)) => {
                     outcome.waiting.push(waiting);
@@ -66,10 +72,16 @@ impl Networks {
 
     /// What the cluster has of these, and of what this Fabric once wanted.
     fn found(&self, fabric: &str, wanted: &[Value]) -> Vec<Value> {
-        let is_of = |object: &&Value| object["metadata"]["labels"][fabric::PART_OF] == fabric;
+        let of_this = |object: &&Value| object["metadata"]["labels"][fabric::PART_OF] == fabric;
+        // Labels and owners of networks elsewhere are whatever somebody there has written.
+        let is_at_home = |object: &&Value| {
+            let namespace = &object["metadata"]["namespace"];
+            namespace.is_null() || *namespace == self.options.namespace
+        };
+        let is_of = |object: &&Value| of_this(object) && is_at_home(object);
         let (world, definitions) = (self.known.world.borrow(), self.definitions.borrow());
-        let of_this = world.pools.values().chain(definitions.iter().flatten().map(|(_, object)| object));
-        let mut found: Vec<Value> = of_this.filter(is_of).cloned().collect();
+        let all = world.pools.values().chain(definitions.iter().flatten().map(|(_, object)| object));
+        let mut found: Vec<Value> = all.filter(is_of).cloned().collect();
         // Of the same name, and nobody's or another's.
         let others = wanted.iter().filter_map(|object| {
             let name = key(object);
@@ -87,17 +99,19 @@ impl Networks {
         name: &str,
         change: &Change<'_>,
         users: &mut Users,
+        is_meant: bool,
     ) -> Result<Option<String>, String> {
         let Some(found) = change.found else { return Ok(None) };
         let wanted = change.wanted.unwrap_or(&Value::Null);
         let now = self.begun.elapsed();
-        if let Some(waiting) = self.waits.failed(name, wanted, Some(found), now) {
+        if let Some(waiting) = self.waits.failed(name, wanted, Some(found), now).filter(|_| !is_meant) {
             return Ok(Some(waiting.to_owned()));
         }
         let (whom, why) = match change.waits {
             _ if found["kind"] == SpiderIPPool::KIND => {
                 (users.of_pool(found, wanted).await?, "it would lose their addresses")
             }
+            Some(_) if is_meant => return Ok(None),
             Some(why) => (users.of_network(&key(found)).await?, why),
             None => return Ok(None),
         };

@@ -1,7 +1,7 @@
 //! What a cluster says of its nodes: their labels, whether their rails are ready, and which NICs they have.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use api::RailNode;
@@ -30,7 +30,14 @@ pub(super) struct Nodes {
 
 impl Nodes {
     /// Begins to follow all that is said of them.
-    pub(super) fn follow(connection: &Connection, changed: &Rc<Notify>) -> Self {
+    ///
+    /// Of the operator's word on NICs, only what stands in these namespaces counts: a tenant who may write the kind in his own would
+    /// choose the NICs of everybody's rails.
+    pub(super) fn follow(
+        connection: &Connection,
+        changed: &Rc<Notify>,
+        operators: &BTreeSet<String>,
+    ) -> Self {
         let nodes = Self::default();
         let (kept, news) = (nodes.objects.clone(), changed.clone());
         let objects = connection.clone().follow_metadata("/api/v1/nodes".to_owned(), move |seen| {
@@ -39,9 +46,11 @@ impl Nodes {
             true
         });
         tokio::task::spawn_local(objects);
-        let tell = note(nodes.ready.clone(), changed.clone(), Judged::ready);
+        let tell = note(nodes.ready.clone(), changed.clone(), |_| true, Judged::ready);
         tokio::task::spawn_local(connection.clone().follow_where_served(path::<RailNode>(), tell));
-        let tell = note(nodes.nics.clone(), changed.clone(), |state: &State| Some(state.object()));
+        let operators = operators.clone();
+        let counts = move |state: &State| operators.contains(&state.metadata.namespace);
+        let tell = note(nodes.nics.clone(), changed.clone(), counts, |state| Some(state.object()));
         tokio::task::spawn_local(connection.clone().follow_where_served(STATES.to_owned(), tell));
         nodes
     }
@@ -69,6 +78,7 @@ impl Nodes {
 #[serde(default)]
 struct Named {
     name: String,
+    namespace: String,
 }
 
 #[derive(Clone, Default, Deserialize)]
@@ -144,18 +154,21 @@ impl State {
     }
 }
 
-/// Notes what a function reads, and tells when that is something else than before: an agent counts addresses all the time.
+/// Notes what a function reads of those that count, and tells when that is something else than before: an agent counts addresses all
+/// the time.
 fn note<T: Of, U: PartialEq + Clone>(
     said: Said<U>,
     changed: Rc<Notify>,
+    counts: impl Fn(&T) -> bool,
     read: fn(&T) -> Option<U>,
 ) -> impl Fn(Seen<T>) -> bool {
     move |seen| {
         let mut said = said.borrow_mut();
         let is_news = match seen {
+            Seen::One(one) | Seen::Gone(one) if !counts(&one) => false,
             Seen::All(all, ..) => {
                 let named = |one: &T| Some((one.name().to_owned(), read(one)?));
-                let all = Some(all.iter().filter_map(named).collect());
+                let all = Some(all.iter().filter(|one| counts(one)).filter_map(named).collect());
                 let is_news = *said != all;
                 *said = all;
                 is_news

@@ -1,5 +1,6 @@
 //! What the environment says of the webhook, and of the networks beside it.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use inject::Policy;
@@ -19,6 +20,8 @@ pub(crate) struct Settings {
     pub(crate) service: String,
     /// Where the networks of Fabrics are made.
     pub(crate) networks: String,
+    /// Where SriovNetworkNodeStates are the operator's.
+    pub(crate) operators: BTreeSet<String>,
     pub(crate) policy: Policy,
     /// Of a certificate, in seconds.
     pub(crate) life: i64,
@@ -44,6 +47,10 @@ impl Settings {
             url: variable("RAILD_WEBHOOK_URL").map(|url| https(&url)).transpose()?,
             service: text("RAILD_WEBHOOK_SERVICE", "raild-webhook"),
             networks: text("RAILD_NETWORKS_NAMESPACE", "default"),
+            operators: list(
+                "RAILD_SRIOV_NAMESPACES",
+                "sriov-network-operator,openshift-sriov-network-operator",
+            ),
             policy: Policy {
                 include: list("RAILD_INJECT_NAMESPACES", ""),
                 exclude: list("RAILD_INJECT_EXCLUDED_NAMESPACES", &excluded),

@@ -30,6 +30,16 @@ fn pod(kubectl: &Kubectl, name: &str, networks: &str, address: &str) {
     kubectl.create(&pod.to_string()).unwrap();
 }
 
+/// A tenant's pod that no node will ever have.
+fn never(kubectl: &Kubectl, networks: &str) {
+    let annotations = json!({ "k8s.v1.cni.cncf.io/networks": networks });
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "never", "annotations": annotations },
+        "spec": { "nodeSelector": { "no": "node" }, "containers": [{ "name": "main", "image": "none" }] },
+    });
+    kubectl.create(&pod.to_string()).unwrap();
+}
+
 fn delete_pod(kubectl: &Kubectl, name: &str) {
     kubectl.run(&["delete", "pod", name, "--force", "--grace-period=0"]).unwrap();
 }
@@ -110,6 +120,7 @@ fn what_would_be_taken_from_under_a_pod_waits_for_it_and_all_else_changes() {
         serde_json::from_str::<Value>(&config).ok()?["plugins"][0]["link"].as_str().map(str::to_owned)
     };
     assert_eq!(link().as_deref(), Some("macvlan"));
+    never(&kubectl, "default/gpu");
     delete_pod(&kubectl, "holder");
     until("the network is edited", || link().filter(|link| link == "ipvlan"));
     until("nothing waits", || condition(&kubectl, "fabric", "gpu", "Applied"));
@@ -124,7 +135,7 @@ fn what_would_be_taken_from_under_a_pod_waits_for_it_and_all_else_changes() {
         waiting.contains("NetworkAttachmentDefinition default/gpu waits for pod default/attached"),
         "{waiting}"
     );
-    delete_pod(&kubectl, "attached");
+    kubectl.run(&["annotate", "fabric", "gpu", "railcni.dev/change-networks-in-use=true"]).unwrap();
     until("the old one goes", || get(&kubectl, "net-attach-def", "gpu").is_none().then_some(()));
     until("nothing waits", || condition(&kubectl, "fabric", "gpu", "Applied"));
 }
@@ -143,6 +154,10 @@ spec:
 
 /// As the operator's daemon writes it, the VFs of a NIC included.
 fn state(kubectl: &Kubectl, node: &str, nics: &[(&str, &str, &str)]) {
+    state_in(kubectl, "sriov-network-operator", node, nics);
+}
+
+fn state_in(kubectl: &Kubectl, namespace: &str, node: &str, nics: &[(&str, &str, &str)]) {
     let interfaces = nics.iter().map(|(name, pci, link)| {
         json!({
             "name": name, "pciAddress": pci, "linkType": link, "vendor": "15b3", "totalvfs": 8, "mtu": 9000,
@@ -151,7 +166,7 @@ fn state(kubectl: &Kubectl, node: &str, nics: &[(&str, &str, &str)]) {
     });
     let state = json!({
         "apiVersion": "sriovnetwork.openshift.io/v1", "kind": "SriovNetworkNodeState",
-        "metadata": { "name": node, "namespace": "default" },
+        "metadata": { "name": node, "namespace": namespace },
         "status": { "syncStatus": "Succeeded", "interfaces": interfaces.collect::<Value>() },
     });
     kubectl.apply(&state.to_string()).unwrap();
@@ -181,6 +196,7 @@ fn nics_are_those_that_the_operator_sees_on_the_nodes_and_differences_are_said()
     // The operator comes, and looks.
     kubectl.apply(STATES).unwrap();
     kubectl.run(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"]).unwrap();
+    kubectl.run(&["create", "namespace", "sriov-network-operator"]).unwrap();
     let alike =
         [("ens2f0", "0000:2a:00.0", "ETH"), ("ens1f0", "0000:1a:00.0", "ETH"), ("ib0", "0000:0a:00.0", "IB")];
     state(&kubectl, "b", &alike);
@@ -191,12 +207,22 @@ fn nics_are_those_that_the_operator_sees_on_the_nodes_and_differences_are_said()
         condition(&kubectl, "fabric", "gpu", "Applied").filter(String::is_empty)
     });
 
+    // A tenant who may write the kind chooses nobody's NICs.
+    for node in ["b", "c"] {
+        state_in(
+            &kubectl,
+            "default",
+            node,
+            &[("eno1", "0000:01:00.0", "ETH"), ("eno2", "0000:01:00.1", "ETH")],
+        );
+    }
     // A node has lost one of them: what there is goes on, and somebody says so.
     state(&kubectl, "c", &alike[1..]);
     let said = until("the difference is said", || {
         condition(&kubectl, "fabric", "gpu", "Applied").filter(|said| !said.is_empty())
     });
     assert!(said.contains("node c: no Ethernet NIC for rail2 (spec.rails[1])"), "{said}");
+    assert_eq!(masters(&api).as_ref(), Some(&found));
     // One calls its NICs otherwise: no network has two masters.
     state(&kubectl, "c", &[("ens9f0", "0000:1a:00.0", "ETH"), ("ens2f0", "0000:2a:00.0", "ETH")]);
     let problem = until("two names", || condition(&kubectl, "fabric", "gpu", "NotPlanned"));
