@@ -20,6 +20,8 @@ const JOURNAL: &str = "owners";
 /// An owner who has not come for so long does not keep his address from others any more: pods of Jobs never come again. Who
 /// does come, and finds it free, gets it all the same.
 const AGE: u64 = 30 * DAY;
+/// So many stay when the files are written anew, those who came last: who writes networks has as many addresses as he likes.
+const MOST: usize = 1 << 16;
 /// A note of an owner is renewed when it is so old.
 const STALE: u64 = DAY;
 const DAY: u64 = 24 * 60 * 60;
@@ -138,28 +140,55 @@ pub(super) fn append(
     }
     journal.append(&[&record])?;
     if changes(&replay, now).len() + noted.len() >= LONGEST_JOURNAL || replay.damage().is_some() {
-        let keep = |ip, since: u64| since.saturating_add(AGE) > now || is_leased(ip);
-        renew(files, &directory.join(BASE), now, &keep)?;
+        renew(files, &directory.join(BASE), now, is_leased)?;
         journal.rewrite(0, [])?;
     }
     Ok(journal.finish())
 }
 
+/// When the oldest came that is kept, of owners who came then.
+fn oldest(mut since: Vec<u64>, now: u64) -> u64 {
+    since.sort_unstable_by(|a, b| b.cmp(a));
+    let last = since.get(MOST - 1).copied().unwrap_or(0);
+    last.max((now + 1).saturating_sub(AGE))
+}
+
 /// Writes the next checkpoint, with those only who are to be kept; without the last one where it is damaged.
-fn renew(files: &Files, path: &Path, now: u64, keep: &dyn Fn(IpAddr, u64) -> bool) -> Result<(), StoreError> {
-    match replace(path, &mut read_at(files, now)?, keep) {
+fn renew(files: &Files, path: &Path, now: u64, is_leased: &dyn Fn(IpAddr) -> bool) -> Result<(), StoreError> {
+    match replace(path, &mut read_at(files, now)?, now, is_leased) {
         Err(error) if error.is_damage() => {
             tracing::warn!("owners of sticky addresses are forgotten: {} is damaged", path.display());
             file::remove(path)?;
-            replace(path, &mut read_at(files, now)?, keep)
+            replace(path, &mut read_at(files, now)?, now, is_leased)
         }
         other => other,
     }
 }
 
-fn replace(path: &Path, book: &mut Book, keep: &dyn Fn(IpAddr, u64) -> bool) -> Result<(), StoreError> {
-    let packed = book.packed(keep)?;
+fn replace(
+    path: &Path,
+    book: &mut Book,
+    now: u64,
+    is_leased: &dyn Fn(IpAddr) -> bool,
+) -> Result<(), StoreError> {
+    let oldest = oldest(book.all()?.iter().map(|mark| mark.since).collect(), now);
+    let packed = book.packed(&|ip, since| since >= oldest || is_leased(ip))?;
     book.map.drop_empty();
     let content = Content { map: &book.map, cursors: &BTreeMap::new(), cooling_down: &[], leases: &packed };
     Ok(file::replace_durable(path, &content.bytes(0, ""))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn owners_go_by_age_and_of_too_many_the_oldest() {
+        let now = 100 * DAY;
+        assert_eq!(oldest(vec![now, 0], now), 70 * DAY + 1);
+        let newest = now - MOST as u64 + 1;
+        let crowd = |more: u64| (newest - more..=now).collect();
+        assert_eq!(oldest(crowd(10), now), newest);
+        assert_eq!(oldest(crowd(0), now), newest);
+    }
 }

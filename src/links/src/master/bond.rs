@@ -114,6 +114,21 @@ pub(super) fn verify_ports(
     require_free(&missing, host)
 }
 
+/// The NIC and the host's VLANs on it: what is on these goes down with them.
+fn with_vlans(nic: u32, links: &[Link]) -> Vec<u32> {
+    let mut below = vec![nic];
+    let mut next = 0;
+    while let Some(&parent) = below.get(next) {
+        let is_vlan = |link: &&Link| link.parent_netnsid.is_none() && matches!(link.kind, LinkKind::Vlan(_));
+        let on_it =
+            links.iter().filter(is_vlan).filter(|link| link.parent == Some(parent)).map(|link| link.index);
+        let on_it: Vec<u32> = on_it.filter(|index| !below.contains(index)).collect();
+        below.extend(on_it);
+        next += 1;
+    }
+    below
+}
+
 /// No NIC is a port of something else, or the node's own, or under links of pods: it goes down before the kernel says whether it
 /// becomes a port, and all that is on it with it.
 pub(super) fn require_free(nics: &[Link], host: &mut Rtnetlink) -> Result<(), attach::Error> {
@@ -130,8 +145,15 @@ pub(super) fn require_free(nics: &[Link], host: &mut Rtnetlink) -> Result<(), at
     let links = host.links()?;
     for nic in nics {
         let name = || nic.name.clone();
-        let in_a_pod = child_elsewhere(nic.index).map_err(|netns| Error::Unseen { name: name(), netns })?;
-        let is_on_it = |link: &&Link| link.parent == Some(nic.index) && link.parent_netnsid.is_none();
+        let unseen = |netns| Error::Unseen { name: name(), netns };
+        let below = with_vlans(nic.index, &links);
+        let mut in_a_pod = false;
+        for &index in &below {
+            in_a_pod |= child_elsewhere(index).map_err(unseen)?;
+        }
+        let is_on_it = |link: &&Link| {
+            link.parent_netnsid.is_none() && link.parent.is_some_and(|parent| below.contains(&parent))
+        };
         let on_it = links.iter().filter(is_on_it).map(|link| (link.name.as_str(), link.kind.name()));
         if let Some(child) = child(on_it, in_a_pod) {
             return Err(Error::HasChild { name: name(), child }.into());

@@ -70,8 +70,11 @@ fn a_nic_that_carries_the_nodes_address_by_a_vlan_becomes_no_port() {
 fn a_nic_that_pods_are_on_becomes_no_port_and_never_goes_down() {
     let world = world();
     let pod = world.bare_pod("a");
-    for kind in ["macvlan mode bridge", "ipvlan"] {
-        world.host().ip_do(&format!("link add net1 link rail2 netns a type {kind}"));
+    world.host().ip_do("link add rail2.7 link rail2 type vlan id 7\nlink set rail2.7 up");
+    for (master, kind) in
+        [("rail2", "macvlan mode bridge"), ("rail2", "ipvlan"), ("rail2.7", "macvlan mode bridge")]
+    {
+        world.host().ip_do(&format!("link add net1 link {master} netns a type {kind}"));
         pod.ip_do("link set net1 up");
         let before = steady(&world);
         let file = "/sys/class/net/rail2/carrier_changes";
@@ -83,9 +86,10 @@ fn a_nic_that_pods_are_on_becomes_no_port_and_never_goes_down() {
             "{error:?}"
         );
         assert_same(&before, &steady(&world));
-        assert_eq!(changes(), carrier, "{kind}: the NIC has been down");
+        assert_eq!(changes(), carrier, "{kind} on {master}: the NIC has been down");
         pod.ip_do("link del net1");
     }
+    world.host().ip_do("link del rail2.7");
     ifacer(&world, "a").add(&bonded(&json!({}))).success();
     ifacer(&world, "a").del(&bonded(&json!({}))).success();
 }
