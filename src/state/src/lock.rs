@@ -6,6 +6,8 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,6 +22,13 @@ use crate::{Error, file};
 /// How often the CPU is left to others, of whom one may be the holder: that is over in microseconds for most locks, and
 /// among 128 processes on two CPUs takes a fifth less time than to queue at once, where each has to be woken in turn.
 const TURNS: u32 = 30;
+
+/// Threads that still wait for a lock whose deadline is over. A process that lives on, as an agent does beside a plugin that stands
+/// still, has one of them and no more.
+static LEFT: AtomicIsize = AtomicIsize::new(0);
+/// What `ps -T` shows of it.
+const THREAD: &str = "lock";
+const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 
 /// An exclusive lock, released on drop and by the kernel when the process dies. One of a whole file is flock(2)'s:
 /// it meets those that other programs take, and the file's contents are neither read nor written.
@@ -89,7 +98,7 @@ impl Lock {
                 Err(TryLockError::Error(error)) => return Err(failed(&error)),
             }
         }
-        let locked = if timeout.is_zero() { Ok(None) } else { wait_for(&file, timeout, kind.waiter()) };
+        let locked = if timeout.is_zero() { Ok(None) } else { wait_or_look(&file, timeout, kind) };
         if let Some(file) = locked.map_err(|error| failed(&error))? {
             return Ok(Self { file, shared_file: None });
         }
@@ -135,20 +144,51 @@ impl Kind for Flock {
     }
 }
 
+fn wait_or_look(file: &File, timeout: Duration, kind: &impl Kind) -> io::Result<Option<File>> {
+    match LEFT.load(Ordering::Relaxed) {
+        0 => wait_for(file, timeout, kind.waiter()),
+        _ => look_for(file, timeout, kind),
+    }
+}
+
 /// Waits in the kernel's own queue, where the lock goes from hand to hand with nobody asleep in between. flock(2) knows
 /// no deadline, so a thread waits in our place: too late, it finds nobody to give the lock to, and lets it go.
 fn wait_for(file: &File, timeout: Duration, wait: Wait) -> io::Result<Option<File>> {
     let waiting = file.try_clone()?;
     let (done, ends) = io::pipe()?;
-    let thread = thread::Builder::new().spawn(move || {
+    // Whoever comes second of the thread's end and ours.
+    let is_second = Arc::new(AtomicBool::new(false));
+    let over = Arc::clone(&is_second);
+    let thread = thread::Builder::new().name(THREAD.to_owned()).spawn(move || {
         let locked = wait(&waiting).map(|()| waiting);
         drop(ends);
+        if over.swap(true, Ordering::AcqRel) {
+            LEFT.fetch_sub(1, Ordering::Relaxed);
+        }
         locked
     })?;
-    if !closes(&done, timeout)? {
+    if !closes(&done, timeout)? && !is_second.swap(true, Ordering::AcqRel) {
+        LEFT.fetch_add(1, Ordering::Relaxed);
         return Ok(None);
     }
     thread.join().unwrap_or_else(|panic| resume_unwind(panic)).map(Some)
+}
+
+/// Waits by looking now and then, which leaves no thread behind.
+fn look_for(file: &File, timeout: Duration, kind: &impl Kind) -> io::Result<Option<File>> {
+    let start = Instant::now();
+    while start.elapsed() < timeout {
+        match ppoll(&mut [], Some(TimeSpec::from_duration(BETWEEN_LOOKS)), None) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        match kind.attempt(file) {
+            Ok(()) => return file.try_clone().map(Some),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+    Ok(None)
 }
 
 /// Whether the other end of the pipe closes in time.
