@@ -9,7 +9,7 @@ mod upstream;
 pub mod vf;
 
 pub use claim::Owner;
-pub use rail::{RailUndo, StepUndo};
+pub use rail::RailUndo;
 
 use attach::Pod;
 use netlink::Rtnetlink;

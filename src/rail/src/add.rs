@@ -3,7 +3,7 @@ use attach::ipam::Ipam;
 use attach::lease::{self, IpamHold};
 use attach::{Adding, Attachments, Error, Pod, key_of, locks, merge_dns, require_free};
 use cni::{CniResult, Request};
-use devices::{RailUndo, Site, rdma};
+use devices::{Site, rdma};
 use netlink::{Link, Rtnetlink};
 use routing::{self, PodNic, RoutingUndo, result};
 use state::{Dirs, Lock};
@@ -32,7 +32,7 @@ pub fn add(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<CniResu
     if prepared.superseded() {
         rails.iter().try_for_each(|rail| lease::release_from(ipam, &rail.request))?;
     }
-    let made = rails.iter().zip(&steps).map(|(rail, step)| rail.planned(step));
+    let made = rails.iter().zip(&steps).map(|(rail, step)| step.planned(&rail.request));
     let adding =
         prepared.begin(RailsUndo { rails: made.collect::<Result<_, _>>()?, ..RailsUndo::default() })?;
     let leases = rails.iter().map(|rail| IpamHold::from(&rail.request, ipam)).collect();
@@ -43,14 +43,6 @@ impl Rail {
     fn require_ipam(&self, ipam: &dyn Ipam) -> Result<(), cni::Error> {
         let plugin = self.request.config.ipam_type.as_ref();
         plugin.map_or(Ok(()), |plugin| ipam.require(&self.request, plugin))
-    }
-
-    fn planned(&self, step: &Step<'_>) -> Result<RailUndo, Error> {
-        Ok(RailUndo {
-            ifname: self.ifname().to_owned(),
-            ipam: self.request.config.ipam_type.clone(),
-            parts: step.planned(&self.request)?,
-        })
     }
 }
 
@@ -112,10 +104,9 @@ impl Build<'_> {
         }
         let locks = locks::acquire_all(files)?;
         let steps = self.rails.iter().zip(&mut self.steps);
-        let parts = steps.map(|(rail, step)| step.plan_locked(&rail.request, &mut self.site));
-        let parts = parts.collect::<Result<Vec<_>, _>>()?;
-        adding
-            .persist(|made| made.rails.iter_mut().zip(parts).for_each(|(rail, parts)| rail.parts = parts))?;
+        let made = steps.map(|(rail, step)| step.plan_locked(&rail.request, &mut self.site));
+        let rails = made.collect::<Result<Vec<_>, _>>()?;
+        adding.persist(|made| made.rails = rails)?;
         Ok(locks)
     }
 

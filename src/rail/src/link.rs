@@ -3,7 +3,7 @@ use attach::{Adding, Error, Failure, key_of, not_available};
 use cni::{Interface, Request};
 use devices::rdma::{self, Policy, PreparedRdma, require_exclusive};
 use devices::vf::{self, Device, PreparedVf, VfSpec};
-use devices::{Owner, RailUndo, Site, StepUndo};
+use devices::{Owner, RailUndo, Site};
 use links::child::{self, Child, PodLink};
 use netlink::{Link, Rtnetlink};
 
@@ -48,8 +48,8 @@ impl LinkSpec {
         match self {
             Self::Child(kind) => child::differences(rail, kind.as_ref(), &mut site.host, &mut site.pod),
             Self::Vf(spec) => {
-                let mut found = vf::differences(rail, spec, made.vf(), &mut site.host, &mut site.pod)?;
-                if let (Some(_), Some(undo)) = (&spec.rdma, made.rdma()) {
+                let mut found = vf::differences(rail, spec, made.vf.as_ref(), &mut site.host, &mut site.pod)?;
+                if let (Some(_), Some(undo)) = (&spec.rdma, &made.rdma) {
                     found.extend(rdma::of_device(undo, &site.pod)?);
                 }
                 Ok(found)
@@ -77,12 +77,13 @@ pub(super) enum Step<'a> {
 }
 
 impl Step<'_> {
-    /// How to undo it, where that is known without a lock.
-    pub(super) fn planned(&self, rail: &Request) -> Result<Vec<StepUndo>, Error> {
-        match self {
-            Self::Child(child) => Ok(vec![StepUndo::Child(PodLink::planned(&key_of(rail)?, child, None))]),
-            Self::Vf(_) => Ok(Vec::new()),
+    /// How to undo it, as far as that is known without a lock.
+    pub(super) fn planned(&self, rail: &Request) -> Result<RailUndo, Error> {
+        let mut undo = RailUndo::of(rail.env.ifname.clone(), rail.config.ipam_type.clone());
+        if let Self::Child(child) = self {
+            undo.child = Some(PodLink::planned(&key_of(rail)?, child, None));
         }
+        Ok(undo)
     }
 
     /// Files whose locks are to be held while it looks and acts, and no longer. Other pods may want the same.
@@ -94,17 +95,15 @@ impl Step<'_> {
     }
 
     /// Looks once more, now that nobody else acts; how to undo all that [`attach`](Self::attach) does.
-    pub(super) fn plan_locked(&mut self, rail: &Request, site: &mut Site) -> Result<Vec<StepUndo>, Error> {
-        match self {
-            Self::Child(_) => self.planned(rail),
-            Self::Vf(vf) => {
-                let key = key_of(rail)?;
-                vf.prepare(site)?;
-                let undo = StepUndo::from(vf.undo(rail, key.clone(), site.pod.netns.path()));
-                let rdma = vf.rdma().map(|rdma| StepUndo::Rdma(rdma.undo(key, &site.pod)));
-                Ok([undo].into_iter().chain(rdma).collect())
-            }
+    pub(super) fn plan_locked(&mut self, rail: &Request, site: &mut Site) -> Result<RailUndo, Error> {
+        let mut undo = self.planned(rail)?;
+        if let Self::Vf(vf) = self {
+            let key = key_of(rail)?;
+            vf.prepare(site)?;
+            undo.vf = Some(vf.undo(rail, key.clone(), site.pod.netns.path()));
+            undo.rdma = vf.rdma().map(|rdma| rdma.undo(key, &site.pod));
         }
+        Ok(undo)
     }
 
     /// Brings the interface into the pod, complete and under its name. `position` is that of the rail in the record.
@@ -151,10 +150,10 @@ impl Step<'_> {
 
     /// Leaves what others look for once all is done.
     pub(super) fn finish(&self, rail: &Request, site: &Site, made: &RailUndo) -> Result<(), Error> {
-        if let (Self::Vf(vf), Some(undo)) = (self, made.vf()) {
+        if let (Self::Vf(vf), Some(undo)) = (self, &made.vf) {
             vf.save(&site.dirs, rail, undo)?;
         }
-        made.rdma().map_or(Ok(()), |undo| PreparedRdma::save(&site.dirs, undo))
+        made.rdma.as_ref().map_or(Ok(()), |undo| PreparedRdma::save(&site.dirs, undo))
     }
 }
 

@@ -1,6 +1,6 @@
 use attach::{Error, Undo, UndoContext};
 use cni::CniResult;
-use devices::{RailUndo, StepUndo};
+use devices::RailUndo;
 use links::child::{PodLink, delete_all};
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +23,7 @@ impl RailsUndo {
     /// And what each is about to get.
     pub(super) fn promised(&mut self, results: &[CniResult]) {
         for (rail, result) in self.rails.iter_mut().zip(results) {
-            if let Some(link) = rail.child_mut() {
+            if let Some(link) = &mut rail.child {
                 link.given(result.ips.iter().map(|ip| ip.address.addr()));
             }
         }
@@ -31,25 +31,26 @@ impl RailsUndo {
 
     /// The VF of each rail, by the interface that it is.
     pub(super) fn devices(&self) -> Vec<(String, String)> {
-        self.rails.iter().filter_map(|rail| Some((rail.ifname.clone(), rail.vf()?.device.clone()))).collect()
+        self.rails
+            .iter()
+            .filter_map(|rail| Some((rail.ifname.clone(), rail.vf.as_ref()?.device.clone())))
+            .collect()
     }
 
     /// Keeps in mind what the link of a rail has come to be.
     pub(super) fn set_child(&mut self, position: usize, link: &PodLink) {
-        if let Some(child) = self.rails[position].child_mut() {
-            child.clone_from(link);
-        }
+        self.rails[position].child = Some(link.clone());
     }
 
     /// And which index its VF has there.
     pub(super) fn set_vf(&mut self, position: usize, index: u32) {
-        if let Some(vf) = self.rails[position].vf_mut() {
+        if let Some(vf) = &mut self.rails[position].vf {
             vf.index = Some(index);
         }
     }
 
     fn children(&self) -> impl Iterator<Item = &PodLink> {
-        self.rails.iter().filter_map(RailUndo::child)
+        self.rails.iter().filter_map(|rail| rail.child.as_ref())
     }
 }
 
@@ -58,7 +59,7 @@ impl Undo for RailsUndo {
         let deleted = |ifname: &str| self.children().any(|link| link.ifname == ifname);
         let mut outcomes = vec![routing::undo_all(&self.routing, context, deleted)];
         for rail in &self.rails {
-            outcomes.extend(rail.parts.iter().rev().map(|part| part.undo(context)));
+            outcomes.extend(rail.undo(context));
         }
         outcomes.push(delete_all(self.children(), context));
         Error::all(outcomes)
@@ -71,11 +72,6 @@ impl Undo for RailsUndo {
 
     /// Links are known by more than their names, once they are made.
     fn silences(&self) -> bool {
-        let mut parts = self.rails.iter().flat_map(|rail| &rail.parts);
-        parts.all(|part| match part {
-            StepUndo::Child(link) => link.silences(),
-            StepUndo::Rdma(_) => true,
-            StepUndo::Sriov(_) | StepUndo::IbSriov(_) => false,
-        })
+        self.rails.iter().all(|rail| rail.vf.is_none() && rail.child.iter().all(PodLink::silences))
     }
 }

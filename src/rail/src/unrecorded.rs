@@ -3,7 +3,7 @@
 use attach::{Error, UndoContext, identity, key_of};
 use cni::{CniResult, Request};
 use devices::vf::{self, VfKind};
-use devices::{RailUndo, StepUndo, rdma};
+use devices::{RailUndo, rdma};
 use links::child::PodLink;
 
 use super::RailsUndo;
@@ -14,8 +14,11 @@ impl RailsUndo {
         let mut made = Self::default();
         for rail in rails {
             let kind = VfKind::of_plugin(&rail.config.plugin_type);
-            let parts = kind.map_or(Ok(Vec::new()), |kind| of_vf(kind, rail, context))?;
-            made.rails.push(RailUndo { ifname: rail.env.ifname.clone(), ipam: None, parts });
+            let mut undo = RailUndo::of(rail.env.ifname.clone(), None);
+            if let Some(kind) = kind {
+                find_vf(kind, rail, context, &mut undo)?;
+            }
+            made.rails.push(undo);
         }
         Ok(made)
     }
@@ -36,24 +39,24 @@ impl RailsUndo {
             let addresses = given.unwrap_or_default().iter().map(|address| address.net.addr()).collect();
             self.routing.push(routing::RoutingUndo::without_record(key_of(rail)?, netns.clone(), addresses));
             if VfKind::of_plugin(&rail.config.plugin_type).is_none() {
-                made.parts.push(StepUndo::Child(PodLink::named(
-                    &rail.env.ifname,
-                    &rail.config.plugin_type,
-                    None,
-                )));
+                made.child = Some(PodLink::named(&rail.env.ifname, &rail.config.plugin_type, None));
             }
         }
         Ok(self)
     }
 }
 
-fn of_vf(kind: VfKind, rail: &Request, context: &mut UndoContext) -> Result<Vec<StepUndo>, Error> {
+fn find_vf(
+    kind: VfKind,
+    rail: &Request,
+    context: &mut UndoContext,
+    undo: &mut RailUndo,
+) -> Result<(), Error> {
     let key = key_of(rail)?;
     let netns = rail.env.netns.clone().unwrap_or_default();
-    let vf = vf::find_unrecorded(kind, &key, &netns, context)?.map(StepUndo::from);
-    let rdma = match kind {
-        VfKind::Ethernet => rdma::find_unrecorded(&context.dirs, &key, netns, context.pod.as_mut())?,
-        VfKind::InfiniBand => None,
-    };
-    Ok(vf.into_iter().chain(rdma.map(StepUndo::Rdma)).collect())
+    undo.vf = vf::find_unrecorded(kind, &key, &netns, context)?;
+    if kind == VfKind::Ethernet {
+        undo.rdma = rdma::find_unrecorded(&context.dirs, &key, netns, context.pod.as_mut())?;
+    }
+    Ok(())
 }
