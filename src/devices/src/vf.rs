@@ -42,8 +42,11 @@ pub(crate) use caches::user_of;
 pub(crate) use ethernet::lock_file;
 pub(crate) use owner::taken_by;
 
+use attach::locks::LockFile;
 use links::pkey::Pkey;
 use netlink::{Guid, HwAddr};
+use state::Dirs;
+use sysfs::Root;
 
 use crate::rdma::RdmaSpec;
 
@@ -85,6 +88,16 @@ impl VfSpec {
             vfio: false,
             rdma: None,
         }
+    }
+
+    /// Looks for the device, of which nothing else is known before its locks are held.
+    pub fn find(&self) -> Result<Device, attach::Error> {
+        Device::require(&Root::system(), &self.device)
+    }
+
+    /// The files whose locks are to be held from [`PreparedVf::of`] until the device is in the pod.
+    pub fn locks(&self, dirs: &Dirs, device: &Device) -> Result<Vec<LockFile>, attach::Error> {
+        self.kind.special().locks(dirs, device)
     }
 
     /// Whether the pod gets its RDMA device.

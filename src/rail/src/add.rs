@@ -8,7 +8,7 @@ use netlink::{Link, Rtnetlink};
 use routing::{self, PodNic, RoutingUndo, result};
 use state::{Dirs, Lock};
 
-use super::link::Step;
+use super::link::{Found, Step};
 use super::{PLUGIN, Rail, RailsUndo, require_rdma};
 
 /// ADD of all rails, or of none.
@@ -21,8 +21,8 @@ pub fn add(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<CniResu
     let dirs = Dirs::from_env().map_err(Error::from)?;
     let mut site = Site { dirs, host, pod, rdma: rdma::NodeRdma::default() };
     require_rdma(rails)?;
-    let steps = rails.iter().map(|rail| rail.link.plan(&mut site));
-    let steps = steps.collect::<Result<Vec<_>, _>>()?;
+    let found = rails.iter().map(|rail| rail.link.find(&mut site));
+    let found = found.collect::<Result<Vec<_>, _>>()?;
     rails.iter().try_for_each(|rail| rail.require_ipam(ipam))?;
     let prepared =
         Attachments::open(&site.dirs, PLUGIN)?.prepare::<RailsUndo>(key_of(request)?, &site.pod.netns)?;
@@ -32,11 +32,11 @@ pub fn add(request: &Request, rails: &[Rail], ipam: &dyn Ipam) -> Result<CniResu
     if prepared.superseded() {
         rails.iter().try_for_each(|rail| lease::release_from(ipam, &rail.request))?;
     }
-    let made = rails.iter().zip(&steps).map(|(rail, step)| step.planned(&rail.request));
+    let made = rails.iter().zip(&found).map(|(rail, found)| found.planned(&rail.request));
     let adding =
         prepared.begin(RailsUndo { rails: made.collect::<Result<_, _>>()?, ..RailsUndo::default() })?;
     let leases = rails.iter().map(|rail| IpamHold::from(&rail.request, ipam)).collect();
-    Build { rails, options, site, steps, leases }.run(adding)
+    Build { rails, options, site, leases }.run(found, adding)
 }
 
 impl Rail {
@@ -50,32 +50,34 @@ struct Build<'a> {
     rails: &'a [Rail],
     options: Vec<Options>,
     site: Site,
-    steps: Vec<Step<'a>>,
     leases: Vec<IpamHold<'a>>,
 }
 
-impl Build<'_> {
-    fn run(mut self, mut adding: Adding<RailsUndo>) -> Result<CniResult, cni::Error> {
-        let built = self.build(&mut adding).and_then(|result| {
+impl<'a> Build<'a> {
+    fn run(mut self, found: Vec<Found<'a>>, mut adding: Adding<RailsUndo>) -> Result<CniResult, cni::Error> {
+        let built = self.build(found, &mut adding).and_then(|result| {
             adding.attached()?;
             Ok(result)
         });
         built.map_err(|error| adding.roll_back(self.leases, error))
     }
 
-    fn build(&mut self, adding: &mut Adding<RailsUndo>) -> Result<CniResult, cni::Error> {
+    fn build(
+        &mut self,
+        found: Vec<Found<'a>>,
+        adding: &mut Adding<RailsUndo>,
+    ) -> Result<CniResult, cni::Error> {
         let mut results = self.leases.iter_mut().map(IpamHold::take).collect::<Result<Vec<_>, _>>()?;
-        let links = self.links(adding)?;
+        let attached = self.attach(found, adding)?;
         // Before they have them: the pod may take one away or rename it meanwhile.
         adding.persist(|made| made.promised(&results))?;
-        self.addresses(adding, &links, &mut results)?;
-        for (((rail, step), link), result) in self.rails.iter().zip(&self.steps).zip(&links).zip(&mut results)
-        {
+        self.addresses(adding, &attached, &mut results)?;
+        for ((rail, (step, link)), result) in self.rails.iter().zip(&attached).zip(&mut results) {
             result.interfaces = vec![step.interface(&rail.request, link, &self.site)];
             name_gateways(result);
         }
         self.route(adding, &mut results)?;
-        for ((rail, step), made) in self.rails.iter().zip(&self.steps).zip(&adding.undo().rails) {
+        for ((rail, (step, _)), made) in self.rails.iter().zip(&attached).zip(&adding.undo().rails) {
             step.finish(&rail.request, &self.site, made)?;
         }
         let all = together(&results);
@@ -84,41 +86,51 @@ impl Build<'_> {
     }
 
     /// Devices change under their locks only, which nobody else has to wait for while the IPAM works.
-    fn links(&mut self, adding: &mut Adding<RailsUndo>) -> Result<Vec<Link>, Error> {
-        let _locks = self.lock_and_plan(adding)?;
-        let mut links = Vec::with_capacity(self.rails.len());
-        for (position, (rail, step)) in self.rails.iter().zip(&self.steps).enumerate() {
-            links.push(step.attach(&rail.request, position, &mut self.site, adding)?);
+    fn attach(
+        &mut self,
+        found: Vec<Found<'a>>,
+        adding: &mut Adding<RailsUndo>,
+    ) -> Result<Vec<(Step<'a>, Link)>, Error> {
+        let (steps, _locks) = self.lock_and_prepare(found, adding)?;
+        let mut attached = Vec::with_capacity(steps.len());
+        for (position, (rail, step)) in self.rails.iter().zip(steps).enumerate() {
+            let link = step.attach(&rail.request, position, &mut self.site, adding)?;
+            attached.push((step, link));
         }
-        Ok(links)
+        Ok(attached)
     }
 
     /// Writes down what could not be known without the locks.
-    fn lock_and_plan(&mut self, adding: &mut Adding<RailsUndo>) -> Result<Vec<Lock>, Error> {
+    fn lock_and_prepare(
+        &mut self,
+        found: Vec<Found<'a>>,
+        adding: &mut Adding<RailsUndo>,
+    ) -> Result<(Vec<Step<'a>>, Vec<Lock>), Error> {
         let mut files = Vec::new();
-        for step in &self.steps {
-            files.extend(step.locks(&self.site)?);
-        }
-        if files.is_empty() {
-            return Ok(Vec::new());
+        for found in &found {
+            files.extend(found.locks(&self.site)?);
         }
         let locks = locks::acquire_all(files)?;
-        let steps = self.rails.iter().zip(&mut self.steps);
-        let made = steps.map(|(rail, step)| step.plan_locked(&rail.request, &mut self.site));
+        let steps = found.into_iter().map(|found| found.prepare(&mut self.site));
+        let steps = steps.collect::<Result<Vec<_>, _>>()?;
+        if locks.is_empty() {
+            return Ok((steps, locks));
+        }
+        let made = self.rails.iter().zip(&steps).map(|(rail, step)| step.undo(&rail.request, &self.site));
         let rails = made.collect::<Result<Vec<_>, _>>()?;
         adding.persist(|made| made.rails = rails)?;
-        Ok(locks)
+        Ok((steps, locks))
     }
 
     fn addresses(
         &mut self,
         adding: &mut Adding<RailsUndo>,
-        links: &[Link],
+        attached: &[(Step<'_>, Link)],
         results: &mut [CniResult],
     ) -> Result<(), cni::Error> {
-        let rails = links.iter().zip(&self.steps).zip(&self.options).zip(&mut self.leases).zip(results);
+        let rails = attached.iter().zip(&self.options).zip(&mut self.leases).zip(results);
         let mut candidates: Vec<_> = rails
-            .map(|((((link, step), options), lease), result)| Candidate {
+            .map(|((((step, link), options), lease), result)| Candidate {
                 link,
                 parent: step.hears_for(),
                 options: *options,

@@ -13,7 +13,7 @@ mod unrecorded;
 pub use add::add;
 pub use check::{check, devices_on_record, status};
 pub use del::{del, gc};
-pub use link::LinkSpec;
+pub use link::{ChildOrVf, LinkSpec};
 
 use std::rc::Rc;
 

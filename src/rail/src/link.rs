@@ -10,30 +10,39 @@ use netlink::{Link, Rtnetlink};
 use super::PLUGIN;
 use super::undo::RailsUndo;
 
-/// What a rail's interface is to be, as the config of its plugin says.
-pub enum LinkSpec {
+/// One of the two sorts of interface that a rail can be, as a plan or as what has come of it.
+pub enum ChildOrVf<C, V> {
     /// A link that is made on a master: macvlan, ipvlan, ipoib.
-    Child(Box<dyn child::Kind>),
+    Child(C),
     /// A VF, with its RDMA device if that goes along.
-    Vf(Box<VfSpec>),
+    Vf(V),
 }
 
+/// What a rail's interface is to be, as the config of its plugin says.
+pub type LinkSpec = ChildOrVf<Box<dyn child::Kind>, Box<VfSpec>>;
+
+/// What is known of it before its locks are held: of a VF no more than which device it is.
+pub(super) type Found<'a> = ChildOrVf<Box<Child>, (&'a VfSpec, Device)>;
+
+/// The attachment of one interface, in the order of its methods, each of which gets the same `rail`.
+pub(super) type Step<'a> = ChildOrVf<Box<Child>, Box<PreparedVf<'a>>>;
+
 impl LinkSpec {
-    /// What there is to do; looks, and changes nothing.
-    pub(super) fn plan(&self, site: &mut Site) -> Result<Step<'_>, cni::Error> {
+    /// Looks for it, and changes nothing.
+    pub(super) fn find(&self, site: &mut Site) -> Result<Found<'_>, cni::Error> {
         match self {
             Self::Child(kind) => {
                 let child = kind.plan(&mut site.host, &mut site.pod)?;
                 child.require_parent_free(&mut site.host)?;
-                Ok(Step::Child(Box::new(child)))
+                Ok(Found::Child(Box::new(child)))
             }
             Self::Vf(spec) => {
                 if spec.has_rdma() {
                     site.rdma.require_exclusive()?;
                 }
-                let vf = PreparedVf::find(spec)?;
-                require_interface(vf.device())?;
-                Ok(Step::Vf(Box::new(vf)))
+                let device = spec.find()?;
+                require_interface(&device)?;
+                Ok(Found::Vf((spec, device)))
             }
         }
     }
@@ -70,40 +79,44 @@ impl LinkSpec {
     }
 }
 
-/// The attachment of one interface, in the order of its methods, each of which gets the same `rail`.
-pub(super) enum Step<'a> {
-    Child(Box<Child>),
-    Vf(Box<PreparedVf<'a>>),
-}
-
-impl Step<'_> {
+impl<'a> Found<'a> {
     /// How to undo it, as far as that is known without a lock.
     pub(super) fn planned(&self, rail: &Request) -> Result<RailUndo, Error> {
-        let mut undo = RailUndo::of(rail.env.ifname.clone(), rail.config.ipam_type.clone());
-        if let Self::Child(child) = self {
-            undo.child = Some(PodLink::planned(&key_of(rail)?, child, None));
+        match self {
+            Self::Child(child) => undo_of(rail, Some(child)),
+            Self::Vf(_) => undo_of(rail, None),
         }
-        Ok(undo)
     }
 
     /// Files whose locks are to be held while it looks and acts, and no longer. Other pods may want the same.
     pub(super) fn locks(&self, site: &Site) -> Result<Vec<LockFile>, Error> {
         match self {
             Self::Child(_) => Ok(Vec::new()),
-            Self::Vf(vf) => vf.locks(&site.dirs),
+            Self::Vf((spec, device)) => spec.locks(&site.dirs, device),
         }
     }
 
-    /// Looks once more, now that nobody else acts; how to undo all that [`attach`](Self::attach) does.
-    pub(super) fn plan_locked(&mut self, rail: &Request, site: &mut Site) -> Result<RailUndo, Error> {
-        let mut undo = self.planned(rail)?;
-        if let Self::Vf(vf) = self {
-            let key = key_of(rail)?;
-            vf.prepare(site)?;
-            undo.vf = Some(vf.undo(rail, key.clone(), site.pod.netns.path()));
-            undo.rdma = vf.rdma().map(|rdma| rdma.undo(key, &site.pod));
+    /// Looks once more, now that nobody else acts.
+    pub(super) fn prepare(self, site: &mut Site) -> Result<Step<'a>, Error> {
+        match self {
+            Self::Child(child) => Ok(Step::Child(child)),
+            Self::Vf((spec, _)) => Ok(Step::Vf(Box::new(PreparedVf::of(spec, site)?))),
         }
-        Ok(undo)
+    }
+}
+
+impl Step<'_> {
+    /// How to undo all that [`attach`](Self::attach) does.
+    pub(super) fn undo(&self, rail: &Request, site: &Site) -> Result<RailUndo, Error> {
+        match self {
+            Self::Child(child) => undo_of(rail, Some(child)),
+            Self::Vf(vf) => {
+                let key = key_of(rail)?;
+                let rdma = vf.rdma().map(|rdma| rdma.undo(key.clone(), &site.pod));
+                let vf = Some(vf.undo(rail, key, site.pod.netns.path()));
+                Ok(RailUndo { vf, rdma, ..undo_of(rail, None)? })
+            }
+        }
     }
 
     /// Brings the interface into the pod, complete and under its name. `position` is that of the rail in the record.
@@ -155,6 +168,12 @@ impl Step<'_> {
         }
         made.rdma.as_ref().map_or(Ok(()), |undo| PreparedRdma::save(&site.dirs, undo))
     }
+}
+
+fn undo_of(rail: &Request, child: Option<&Child>) -> Result<RailUndo, Error> {
+    let link = |child| Ok::<_, Error>(PodLink::planned(&key_of(rail)?, child, None));
+    let child = child.map(link).transpose()?;
+    Ok(RailUndo { child, ..RailUndo::of(rail.env.ifname.clone(), rail.config.ipam_type.clone()) })
 }
 
 /// Addresses and routes are what a rail is for.

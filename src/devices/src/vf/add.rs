@@ -20,8 +20,8 @@ pub fn add(request: &Request, wanted: &VfSpec) -> Result<CniResult, cni::Error> 
     if wanted.isolation {
         require_exclusive(Policy::Exclusive)?;
     }
-    let mut vf = PreparedVf::find(wanted)?;
-    let addressed = is_addressed(wanted.kind, vf.device());
+    let device = wanted.find()?;
+    let addressed = is_addressed(wanted.kind, &device);
     if let Some(ipam) = request.config.ipam_type.as_ref().filter(|_| addressed) {
         delegate::require(request, ipam)?;
     }
@@ -35,8 +35,8 @@ pub fn add(request: &Request, wanted: &VfSpec) -> Result<CniResult, cni::Error> 
     }
     let host = Rtnetlink::open().map_err(attach::Error::from)?;
     let mut site = Site { dirs, host, pod, rdma: rdma::NodeRdma::default() };
-    let locks = acquire_all(vf.locks(&site.dirs)?)?;
-    vf.prepare(&mut site)?;
+    let locks = acquire_all(wanted.locks(&site.dirs, &device)?)?;
+    let vf = PreparedVf::of(wanted, &mut site)?;
     let mut adding = prepared.begin(vf.undo(request, key.clone(), site.pod.netns.path()))?;
     let owner = Owner::new(wanted.kind.plugin(), key, None, &site.pod.netns);
     let moved = owner.and_then(|owner| vf.move_to_pod(&owner, &mut site));

@@ -1,7 +1,6 @@
 use std::path::Path;
 
 use attach::Pod;
-use attach::locks::LockFile;
 use cni::{Interface, Request};
 use links::whole::require_unaddressed;
 use netlink::{Link, Rtnetlink};
@@ -15,7 +14,7 @@ use crate::Site;
 use crate::claim::Owner;
 use crate::rdma::PreparedRdma;
 
-/// A VF in an ADD: the steps, in their order, of every plugin that attaches one.
+/// A VF in an ADD, found fit under its [locks](VfSpec::locks): the steps, in their order, of every plugin that attaches one.
 #[derive(Debug)]
 pub struct PreparedVf<'a> {
     pub(super) wanted: &'a VfSpec,
@@ -46,30 +45,9 @@ impl PfView {
 }
 
 impl<'a> PreparedVf<'a> {
-    /// Looks for the device, of which nothing else is known before its locks are held.
-    pub fn find(wanted: &'a VfSpec) -> Result<Self, attach::Error> {
-        let device = Device::require(&Root::system(), &wanted.device)?;
-        Ok(Self {
-            wanted,
-            device,
-            driver_override: None,
-            link: None,
-            netdev: None,
-            pf: None,
-            rdma: None,
-            moves: None,
-        })
-    }
-
-    /// The files whose locks are to be held from [`prepare`](Self::prepare) until it is in the pod.
-    pub fn locks(&self, dirs: &Dirs) -> Result<Vec<LockFile>, attach::Error> {
-        self.wanted.kind.special().locks(dirs, &self.device)
-    }
-
     /// Puts back what a pod that is gone had, and looks whether the device fits; then the same of its RDMA device, if that is
     /// to be moved besides.
-    pub fn prepare(&mut self, site: &mut Site) -> Result<(), attach::Error> {
-        let wanted = self.wanted;
+    pub fn of(wanted: &'a VfSpec, site: &mut Site) -> Result<Self, attach::Error> {
         let special = wanted.kind.special();
         let host = &mut site.host;
         owner::reclaim(wanted.kind, &site.dirs, &wanted.device)?;
@@ -88,13 +66,7 @@ impl<'a> PreparedVf<'a> {
         let rdma = special.rdma(&device)?;
         let find = |wanted| PreparedRdma::find(&site.dirs, device.clone(), wanted, &mut site.rdma);
         let moves = wanted.rdma.as_ref().map(find).transpose()?;
-        *self = Self { wanted, device, driver_override, link, netdev, pf, rdma, moves };
-        Ok(())
-    }
-
-    /// The device, as it is by then.
-    pub fn device(&self) -> &Device {
-        &self.device
+        Ok(Self { wanted, device, driver_override, link, netdev, pf, rdma, moves })
     }
 
     /// The RDMA device that is to be moved after it.
