@@ -17,11 +17,11 @@ const NOT_AVAILABLE: u64 = 50;
 const IO_FAILURE: u64 = 5;
 
 fn older(record: &mut Record<Value>) {
-    (record.version, record.undo) = (0, json!(["in another form"]));
+    (record.version, record.body) = (0, json!(["in another form"]));
 }
 
 fn newer(record: &mut Record<Value>) {
-    (record.version, record.undo) = (2, json!({ "later": { "key": [1, 2] } }));
+    (record.version, record.body) = (2, json!({ "later": { "key": [1, 2] } }));
 }
 
 /// An attachment that stands, by a plugin whose record is of another version by then.
@@ -77,7 +77,7 @@ fn del_undoes_what_it_can_tell_without_the_record() {
     });
     // What a newer one adds to a form that is known is no reason for less.
     for name in KEEPERS {
-        let meeting = Meeting::new(name, |record| record.undo["a_later_key"] = json!([1, 2]));
+        let meeting = Meeting::new(name, |record| record.body["a_later_key"] = json!([1, 2]));
         meeting.plugin.del(&meeting.config).success();
         assert_same(&meeting.before, &meeting.now());
     }

@@ -18,7 +18,7 @@ use state::{AttachmentKey, Dirs, Lock, Netns, Record, Records, Saved};
 
 pub use on_record::OnRecord;
 
-use crate::{Error, Failure, UndoContext, loopback};
+use crate::{Error, Failure, UndoContext};
 
 /// How long an ADD, or a DEL, waits for another of the same attachment. A slower one makes it fail with code 11, and the runtime
 /// repeats it.
@@ -80,7 +80,11 @@ pub struct Prepared {
 #[must_use = "an ADD ends as attached or failed"]
 pub struct Adding<T> {
     attachments: Attachments,
-    record: Record<Body<T>>,
+    /// Whose it is: the record without its body, which is the three that follow.
+    head: Record<()>,
+    phase: Phase,
+    lo_without_ipv6: bool,
+    undo: T,
     saved: Saved,
     _lock: Lock,
 }
@@ -138,10 +142,10 @@ impl Attachments {
 
     fn supersede<T: Undo>(&self, old: &Record<Body<T>>, pod: &NetNs) -> Result<(), Error> {
         let same_pod = old.netns.as_ref().is_some_and(|netns| is(pod, netns));
-        if same_pod && old.undo.phase == Phase::Attached {
+        if same_pod && old.body.phase == Phase::Attached {
             return Err(Failure::Attached { key: old.key.clone(), netns: pod.path().to_owned() }.into());
         }
-        if let Some(netns) = old.netns.as_ref().filter(|_| old.undo.phase == Phase::Attached)
+        if let Some(netns) = old.netns.as_ref().filter(|_| old.body.phase == Phase::Attached)
             && lives(netns)
         {
             let (there, here) = (netns.path.clone(), pod.path().to_owned());
@@ -150,12 +154,6 @@ impl Attachments {
         tracing::info!(attachment = %old.key, "undoing what an unfinished ADD left behind");
         let undone = self.undo_record(old, Some(pod.path()));
         Ok(undone.map_err(|source| Failure::Leftover { key: old.key.clone(), source })?)
-    }
-}
-
-impl<T> Body<T> {
-    fn put_back_lo(&self, context: &mut UndoContext) -> Result<(), Error> {
-        context.pod.as_mut().filter(|_| self.lo_without_ipv6).map_or(Ok(()), loopback::put_back)
     }
 }
 

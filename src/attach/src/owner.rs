@@ -50,8 +50,8 @@ const OF_SEVERAL: &str = "rail";
 
 fn has_interface(record: &Record<Value>, ifname: &str) -> bool {
     // The record of what a pod shares is no attachment, and has no phase.
-    let is_attachment = record.undo.get("phase").is_some();
-    let rails = record.undo.pointer("/undo/rails").and_then(Value::as_array);
+    let is_attachment = record.body.get("phase").is_some();
+    let rails = record.body.pointer("/undo/rails").and_then(Value::as_array);
     is_attachment
         && match rails {
             Some(rails) => rails.iter().any(|rail| rail["ifname"] == ifname),

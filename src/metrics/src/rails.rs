@@ -36,7 +36,7 @@ pub enum Link {
 pub fn rails(records: &[Record<Value>]) -> Vec<Rail> {
     let mut rails: Vec<Rail> = records.iter().flat_map(of_record).collect();
     for record in records.iter().filter(|record| record.plugin == "rdma") {
-        let name = record.undo["undo"]["name"].as_str();
+        let name = record.body["undo"]["name"].as_str();
         let own = |rail: &&mut Rail| {
             (&rail.network, &rail.container, &rail.interface)
                 == (&record.key.network, &record.key.container_id, &record.key.ifname)
@@ -57,10 +57,10 @@ pub fn rails(records: &[Record<Value>]) -> Vec<Rail> {
 
 /// What is still being made is no rail yet.
 fn of_record(record: &Record<Value>) -> Vec<Rail> {
-    if record.undo["phase"] != "attached" {
+    if record.body["phase"] != "attached" {
         return Vec::new();
     }
-    let undo = &record.undo["undo"];
+    let undo = &record.body["undo"];
     let rail = |interface: &str, (link, rdma): (Link, Option<String>)| Rail {
         container: record.key.container_id.clone(),
         network: record.key.network.clone(),

@@ -47,12 +47,12 @@ impl PodRecord {
             return Ok(Self { records, record, adopted: Vec::new(), _lock: lock });
         }
         let mut record = records.draft(key, Some(netns.clone()), Shared::default());
-        let adopted = adopt(&records, container_id, netns, &mut record.undo)?;
+        let adopted = adopt(&records, container_id, netns, &mut record.body)?;
         Ok(Self { records, record, adopted, _lock: lock })
     }
 
     pub(super) fn shared(&mut self) -> &mut Shared {
-        &mut self.record.undo
+        &mut self.record.body
     }
 
     pub(super) fn save(&self) -> Result<(), Error> {
@@ -62,7 +62,7 @@ impl PodRecord {
 
     /// As it is now; none when nobody is left.
     pub(super) fn store(&self) -> Result<(), Error> {
-        if self.record.undo.members.is_empty() {
+        if self.record.body.members.is_empty() {
             return self.remove(std::iter::once(&self.record.key).chain(&self.adopted));
         }
         self.save()
@@ -110,7 +110,7 @@ fn adopt(
         };
         let record = load(records, &key)?.filter(|record| is_about(record, netns));
         if let Some(record) = record.filter(at_same_path) {
-            shared.absorb(record.undo);
+            shared.absorb(record.body);
             adopted.push(key);
         }
     }
@@ -136,7 +136,7 @@ pub(super) fn owner(dirs: &Dirs, leads: impl Fn(&OnNode) -> bool) -> Result<Opti
     for entry in Records::open(dirs, PLUGIN)?.list::<Shared>(WHOLE_POD.0)? {
         let Entry::Ours { loaded: Loaded::Present(record), .. } = entry else { continue };
         let pod = record.netns.map(|netns| netns.path).unwrap_or_default();
-        let mut members = record.undo.members.iter();
+        let mut members = record.body.members.iter();
         if let Some(Member { network, ifname, .. }) =
             members.find(|member| member.node.as_ref().is_some_and(&leads))
         {

@@ -74,7 +74,7 @@ impl Attachment {
                 self.plugins.push(plugin.to_owned());
                 self.created = record.created;
                 self.netns = self.netns.take().or(record.netns);
-                if let Some(interfaces) = several(&record.undo) {
+                if let Some(interfaces) = several(&record.body) {
                     self.interfaces = interfaces;
                 }
             }

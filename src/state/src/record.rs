@@ -27,7 +27,7 @@ const FOLDER: &str = "attachments";
 /// Versions are appended up to this size: those of eight rails are one to three pages each.
 const LONGEST: u64 = 16 * 1024;
 
-/// The record of one attachment; `undo` is the plugin's own.
+/// The record of one attachment; `body` is the plugin's own.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Record<T> {
     /// Of the record's own format.
@@ -43,7 +43,16 @@ pub struct Record<T> {
     /// Seconds since 1970.
     pub created: u64,
     /// What has to be put back.
-    pub undo: T,
+    #[serde(rename = "undo")]
+    pub body: T,
+}
+
+impl Record<()> {
+    /// Of the same attachment, with a body.
+    pub fn with<T>(&self, body: T) -> Record<T> {
+        let Self { version, plugin, key, netns, boot_id, created, body: () } = self.clone();
+        Record { version, plugin, key, netns, boot_id, created, body }
+    }
 }
 
 /// A record in place, open for later versions of it.
@@ -114,10 +123,10 @@ impl Records {
     }
 
     /// A record to be filled in and saved.
-    pub fn draft<T>(&self, key: AttachmentKey, netns: Option<Netns>, undo: T) -> Record<T> {
+    pub fn draft<T>(&self, key: AttachmentKey, netns: Option<Netns>, body: T) -> Record<T> {
         let created = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |age| age.as_secs());
         let (plugin, boot_id) = (self.plugin.clone(), self.boot_id.clone());
-        Record { version: VERSION, plugin, key, netns, boot_id, created, undo }
+        Record { version: VERSION, plugin, key, netns, boot_id, created, body }
     }
 
     /// Puts the record in place, whole, over an older one of the same key.

@@ -202,9 +202,9 @@ fn forge(plugin: &str, from: &str, to: &str) {
     let records = Records::open(&Dirs::under(Path::new("/run/world")), plugin).expect("records");
     let key = AttachmentKey::new("rail1", "cid", "net1").expect("a key");
     let Ok(Loaded::Present(mut record)) = records.load::<Value>(&key) else { panic!("no record of {key}") };
-    let undo = record.undo.to_string();
+    let undo = record.body.to_string();
     assert!(undo.contains(from), "{undo}");
-    record.undo = serde_json::from_str(&undo.replace(from, to)).expect("JSON");
+    record.body = serde_json::from_str(&undo.replace(from, to)).expect("JSON");
     records.save(&record).expect("saved");
 }
 

@@ -14,7 +14,7 @@ fn phase(plugin: &str) -> Option<String> {
     let records = Records::open(&Dirs::under(Path::new("/run/world")), plugin).expect("records");
     let key = AttachmentKey::new("rail1", "cid", "net1").expect("a key");
     let Ok(Loaded::Present(record)) = records.load::<Value>(&key) else { return None };
-    record.undo["phase"].as_str().map(str::to_owned)
+    record.body["phase"].as_str().map(str::to_owned)
 }
 
 #[test]

@@ -14,25 +14,24 @@ impl Prepared {
 
     /// Writes the record; the first change may follow.
     pub fn begin<T: Undo>(self, undo: T) -> Result<Adding<T>, Error> {
-        let record = self.attachments.records.draft(
-            self.key,
-            Some(self.netns),
-            Body { phase: Phase::Adding, lo_without_ipv6: false, undo },
-        );
+        let (phase, lo_without_ipv6) = (Phase::Adding, false);
+        let head = self.attachments.records.draft(self.key, Some(self.netns), ());
+        let record = head.with(Body { phase, lo_without_ipv6, undo: &undo });
         let saved = self.attachments.records.save(&record)?;
-        Ok(Adding { attachments: self.attachments, record, saved, _lock: self.lock })
+        let attachments = self.attachments;
+        Ok(Adding { attachments, head, phase, lo_without_ipv6, undo, saved, _lock: self.lock })
     }
 }
 
 impl<T: Undo> Adding<T> {
     /// Whose it is.
     pub fn key(&self) -> &AttachmentKey {
-        &self.record.key
+        &self.head.key
     }
 
     /// What will be undone.
     pub fn undo(&self) -> &T {
-        &self.record.undo.undo
+        &self.undo
     }
 
     /// Writes down more to undo, before it is done.
@@ -43,26 +42,28 @@ impl<T: Undo> Adding<T> {
 
     /// Changes the record in memory only; the next [`persist`](Self::persist) or [`attached`](Self::attached) writes it.
     pub fn set(&mut self, change: impl FnOnce(&mut T)) {
-        change(&mut self.record.undo.undo);
+        change(&mut self.undo);
     }
 
     /// Writes down that the pod's lo is without IPv6, before that is switched on for an address.
     pub fn wake_lo(&mut self, pod: &Pod) -> Result<(), Error> {
-        if self.record.undo.lo_without_ipv6 || !loopback::is_without_ipv6(pod)? {
+        if self.lo_without_ipv6 || !loopback::is_without_ipv6(pod)? {
             return Ok(());
         }
-        self.record.undo.lo_without_ipv6 = true;
+        self.lo_without_ipv6 = true;
         self.update()
     }
 
     /// Writes down that the ADD got to its end.
     pub fn attached(&mut self) -> Result<(), Error> {
-        self.record.undo.phase = Phase::Attached;
+        self.phase = Phase::Attached;
         self.update()
     }
 
     fn update(&mut self) -> Result<(), Error> {
-        Ok(self.attachments.records.update(&mut self.saved, &self.record)?)
+        let (phase, lo_without_ipv6) = (self.phase, self.lo_without_ipv6);
+        let record = self.head.with(Body { phase, lo_without_ipv6, undo: &self.undo });
+        Ok(self.attachments.records.update(&mut self.saved, &record)?)
     }
 
     /// Undoes an ADD that failed with `error`, and gives back its leases: the link goes before its addresses are free for others.
@@ -87,8 +88,8 @@ impl<T: Undo> Adding<T> {
 
     /// After an error the record stays, and DEL tries again.
     pub(super) fn undo_all(&mut self) -> Result<(), Error> {
-        self.attachments.undo_record(&self.record, None)?;
-        self.attachments.records.remove(&self.record.key)?;
+        self.attachments.undo_of(&self.head, &self.undo, self.lo_without_ipv6, None)?;
+        self.attachments.records.remove(&self.head.key)?;
         Ok(())
     }
 }

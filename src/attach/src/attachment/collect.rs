@@ -47,7 +47,7 @@ impl Attachments {
     pub fn existing<T: Undo>(&self, network: &str) -> Result<Vec<(AttachmentKey, T)>, Error> {
         let whole = |entry| match entry {
             Entry::Ours { key, loaded } => match loaded.and_then(understood) {
-                Loaded::Present(record) => Some((key, record.undo.undo)),
+                Loaded::Present(record) => Some((key, record.body.undo)),
                 _ => None,
             },
             _ => None,

@@ -7,7 +7,7 @@ use state::record::{Damage, Loaded};
 use state::{AttachmentKey, Netns, Record};
 
 use super::{Attachments, Body, Phase, Undo, is, lives};
-use crate::{Error, UndoContext};
+use crate::{Error, UndoContext, loopback};
 
 /// What there is at the place of a record, read once.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ impl Attachments {
     pub fn on_record<T: DeserializeOwned>(&self, key: &AttachmentKey) -> Result<OnRecord<T>, Error> {
         let loaded = self.records.load::<Body<Value>>(key)?;
         let attached = match &loaded {
-            Loaded::Present(record) if record.undo.phase == Phase::Attached => record.netns.clone(),
+            Loaded::Present(record) if record.body.phase == Phase::Attached => record.netns.clone(),
             _ => None,
         };
         Ok(OnRecord { loaded: loaded.and_then(understood), attached })
@@ -37,7 +37,7 @@ impl Attachments {
     ) -> Result<Option<T>, Error> {
         let Some(record) = on_record.whole() else { return Ok(None) };
         self.undo_record(&record, cni_netns)?;
-        Ok(Some(record.undo.undo))
+        Ok(Some(record.body.undo))
     }
 
     /// Undoes an attachment by its record, and forgets it; `None` without one. The record stays, for the next try, if anything
@@ -59,9 +59,23 @@ impl Attachments {
         record: &Record<Body<T>>,
         cni_netns: Option<&Path>,
     ) -> Result<(), Error> {
+        let Body { lo_without_ipv6, undo, .. } = &record.body;
+        self.undo_of(record, undo, *lo_without_ipv6, cni_netns)
+    }
+
+    /// The undo itself, and the pod's lo as it was; `record` says whose it is.
+    pub(super) fn undo_of<T: Undo, B>(
+        &self,
+        record: &Record<B>,
+        undo: &T,
+        lo_without_ipv6: bool,
+        cni_netns: Option<&Path>,
+    ) -> Result<(), Error> {
         let mut context = UndoContext::of(&self.dirs, record.netns.as_ref(), cni_netns)?;
         context.attachment = Some(record.key.clone());
-        Error::all([record.undo.undo.undo(&mut context), record.undo.put_back_lo(&mut context)])
+        let undone = undo.undo(&mut context);
+        let pod = context.pod.as_mut().filter(|_| lo_without_ipv6);
+        Error::all([undone, pod.map_or(Ok(()), loopback::put_back)])
     }
 }
 
@@ -75,7 +89,7 @@ pub(super) fn understood<T: DeserializeOwned>(body: Body<Value>) -> Result<Body<
 impl<T> OnRecord<T> {
     /// The undo of a whole record of this boot.
     pub fn undo(self) -> Option<T> {
-        self.whole().map(|record| record.undo.undo)
+        self.whole().map(|record| record.body.undo)
     }
 
     /// For CHECK: the undo, if it is of an attachment in `pod`, or how the record fails to be that. An attachment made
@@ -86,7 +100,7 @@ impl<T> OnRecord<T> {
             Loaded::Present(Record { netns: Some(netns), .. }) if !is(pod, &netns) => {
                 Err(format!("the record is about another namespace than {}", pod.path().display()))
             }
-            Loaded::Present(record) => Ok(Some(record.undo.undo)),
+            Loaded::Present(record) => Ok(Some(record.body.undo)),
             Loaded::Absent | Loaded::Void(_) => Ok(None),
         }
     }

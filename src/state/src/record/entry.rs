@@ -21,16 +21,16 @@ pub enum Loaded<T> {
 }
 
 impl<T> Loaded<T> {
-    /// With what `read` makes of the undo; what that does not understand is damage.
+    /// With what `read` makes of the body; what that does not understand is damage.
     pub fn and_then<U>(self, read: impl FnOnce(T) -> Result<U, Damage>) -> Loaded<U> {
-        let Record { version, plugin, key, netns, boot_id, created, undo } = match self {
+        let Record { version, plugin, key, netns, boot_id, created, body } = match self {
             Self::Absent => return Loaded::Absent,
             Self::Void(boot_id) => return Loaded::Void(boot_id),
             Self::Damaged(damage) => return Loaded::Damaged(damage),
             Self::Present(record) => record,
         };
-        match read(undo) {
-            Ok(undo) => Loaded::Present(Record { version, plugin, key, netns, boot_id, created, undo }),
+        match read(body) {
+            Ok(body) => Loaded::Present(Record { version, plugin, key, netns, boot_id, created, body }),
             Err(damage) => Loaded::Damaged(damage),
         }
     }

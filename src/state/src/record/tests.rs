@@ -70,7 +70,7 @@ fn the_plugins_of_a_chain_have_a_record_each() {
         let Loaded::Present(record) = node.records(plugin).load::<Undo>(&key("c1")).unwrap() else {
             panic!("{plugin} has no record");
         };
-        assert_eq!((record.plugin, record.undo.text), (plugin.to_owned(), plugin.to_owned()));
+        assert_eq!((record.plugin, record.body.text), (plugin.to_owned(), plugin.to_owned()));
         assert_eq!(node.records(plugin).list::<Undo>("rail-1").unwrap().len(), 1);
     }
 }
@@ -110,7 +110,7 @@ fn three_versions(records: &Records, folder: &Path) -> (Vec<u8>, Vec<(usize, Rec
     let mut saved = records.save(&record).unwrap();
     let mut versions = vec![(fs::read(&file).unwrap().len(), record.clone())];
     for text in ["second, with a\nline break", "third"] {
-        record.undo.text = text.to_owned();
+        record.body.text = text.to_owned();
         records.update(&mut saved, &record).unwrap();
         versions.push((fs::read(&file).unwrap().len(), record.clone()));
     }
@@ -168,7 +168,7 @@ fn an_update_of_a_record_that_is_gone_or_replaced_puts_it_back_whole() {
     ];
     for (change, text) in elsewhere.iter().zip(["second", "third", "fourth"]) {
         change();
-        record.undo.text = text.to_owned();
+        record.body.text = text.to_owned();
         records.update(&mut saved, &record).unwrap();
         assert_eq!(records.load(&key("c1")).unwrap(), Loaded::Present(record.clone()));
     }
@@ -182,7 +182,7 @@ fn a_file_does_not_grow_without_end() {
     let mut record = records.draft(key("c1"), None, undo(""));
     let mut saved = records.save(&record).unwrap();
     for round in 0..100 {
-        record.undo = Undo { link: round, text: "x".repeat(1000) };
+        record.body = Undo { link: round, text: "x".repeat(1000) };
         records.update(&mut saved, &record).unwrap();
         assert_eq!(records.load(&key("c1")).unwrap(), Loaded::Present(record.clone()));
         assert!(fs::metadata(node.folder().join("c1,macvlan,net1")).unwrap().len() <= LONGEST);
@@ -253,7 +253,7 @@ fn the_folder_of_a_network_is_never_a_link() {
     fs::remove_file(node.folder()).unwrap();
     fs::rename(&elsewhere, node.folder()).unwrap();
     assert!(
-        matches!(records.load::<Undo>(&key("c1")).unwrap(), Loaded::Present(found) if found.undo.text == "kept")
+        matches!(records.load::<Undo>(&key("c1")).unwrap(), Loaded::Present(found) if found.body.text == "kept")
     );
 }
 
