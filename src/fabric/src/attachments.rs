@@ -2,9 +2,9 @@
 
 use api::{Fabric, FabricSpec, NetworkForm};
 
+use crate::link::is_vf;
 use crate::objects::{Networks, Options};
 use crate::rails;
-use crate::verify::is_vf;
 
 /// A network that a pod is attached to, and the resources of which it takes a unit each.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use api::LinkKind;
 use ipnet::IpNet;
 use serde_json::Value;
 
 use crate::address::number;
 use crate::compare::identity;
+use crate::link::exclude;
 use crate::objects::{DEFINITION, POOL};
 use crate::owned::{PART_OF, is_as_wanted};
 use crate::plan::Plan;
@@ -84,11 +86,9 @@ fn removed(object: &Value) -> Option<&'static str> {
 fn relinked(wanted: &Value, found: &Value) -> Option<&'static str> {
     let link = |object: &Value| {
         let config: Value = serde_json::from_str(object["spec"]["config"].as_str()?).ok()?;
-        config["plugins"][0]["link"].as_str().map(str::to_owned)
+        serde_json::from_value::<LinkKind>(config["plugins"][0]["link"].clone()).ok()
     };
-    let pair = (link(wanted)?, link(found)?);
-    matches!((pair.0.as_str(), pair.1.as_str()), ("macvlan", "ipvlan") | ("ipvlan", "macvlan"))
-        .then_some(LINK)
+    exclude(link(wanted)?, link(found)?).then_some(LINK)
 }
 
 /// What an admin has taken over is his.

@@ -12,6 +12,7 @@ mod document;
 mod error;
 mod explain;
 mod inventory;
+mod link;
 mod names;
 mod objects;
 mod owned;

@@ -10,8 +10,8 @@ mod sample;
 use serde_json::Value;
 
 use crate::attachments;
+use crate::link::is_vf;
 use crate::plan::{Plan, PlannedRail};
-use crate::verify::is_vf;
 
 pub use files::NodeFile;
 pub use networks::Networks;

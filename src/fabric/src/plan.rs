@@ -5,10 +5,11 @@ use ipnet::IpNet;
 
 use crate::error::{Errors, Problems};
 use crate::inventory::{Nic, Node};
+use crate::link::{is_infiniband, is_vf};
 use crate::rails::{self, Missing};
 use crate::slots::Slots;
 use crate::subnets::{Scheme, Slice, Slicing};
-use crate::verify::{is_vf, verify};
+use crate::verify::verify;
 
 /// What a fabric means.
 #[derive(Clone, Debug)]
@@ -156,11 +157,7 @@ impl Draft<'_> {
 
     fn missing(&self, node: &Node, position: usize, missing: &Missing) -> Option<String> {
         let rail = rails::name(&self.spec().rails[position], position);
-        let layer = if matches!(self.spec().link, api::LinkKind::IbSriov | api::LinkKind::Ipoib) {
-            "InfiniBand"
-        } else {
-            "Ethernet"
-        };
+        let layer = if is_infiniband(self.spec().link) { "InfiniBand" } else { "Ethernet" };
         match missing {
             Missing::Unknown => None,
             Missing::None => Some(format!(

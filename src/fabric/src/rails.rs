@@ -4,6 +4,7 @@ use api::{LinkKind, Rail};
 
 use crate::error::Problems;
 use crate::inventory::{Nic, Node};
+use crate::link::is_infiniband;
 use crate::names;
 
 /// The rail's name: its own, or `rail3`.
@@ -25,7 +26,7 @@ pub(crate) enum Missing {
 /// The node's NIC of a rail. A NIC of the other link layer is none.
 pub(crate) fn nic<'n>(rail: &Rail, link: LinkKind, node: &'n Node) -> Result<&'n Nic, Missing> {
     let nics = node.nics.as_ref().ok_or(Missing::Unknown)?;
-    let infiniband = matches!(link, LinkKind::IbSriov | LinkKind::Ipoib);
+    let infiniband = is_infiniband(link);
     let fitting = nics.iter().filter(|nic| nic.infiniband == infiniband);
     let found: Vec<&Nic> = match (&rail.interface, &rail.pci, rail.rail) {
         (Some(pattern), ..) => fitting.filter(|nic| names::matches(pattern, &nic.name)).collect(),

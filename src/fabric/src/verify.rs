@@ -4,6 +4,7 @@ use api::{Fabric, FabricSpec, LinkKind, RdmaMode};
 use ipnet::IpNet;
 
 use crate::error::{Errors, Problems};
+use crate::link::{has_vlan, is_infiniband, is_vf};
 use crate::subnets::{Scheme, schemes};
 use crate::{names, rails};
 
@@ -29,11 +30,6 @@ pub(crate) fn verify(fabric: &Fabric, problems: &mut Problems) -> Vec<Scheme> {
     routes(spec, problems);
     resources(spec, problems);
     schemes(spec, problems)
-}
-
-/// Whether a pod's interface is a VF.
-pub(crate) fn is_vf(link: LinkKind) -> bool {
-    matches!(link, LinkKind::Sriov | LinkKind::IbSriov)
 }
 
 /// As the schema of the kind has them, for files that no API server has seen.
@@ -74,7 +70,7 @@ fn link(spec: &FabricSpec, problems: &mut Problems) {
             "needs VFs (link sriov or ib-sriov): a child link has no RDMA device of its own; write shared";
         problems.add("rdma", Some("exclusive"), problem);
     }
-    if let Some(vlan) = spec.vlan.filter(|_| spec.link != LinkKind::Sriov) {
+    if let Some(vlan) = spec.vlan.filter(|_| !has_vlan(spec.link)) {
         let problem = "goes with link sriov only: for a child link, name the VLAN's interface as the rail's, such as ens1f0.100";
         problems.add("vlan", Some(&vlan.to_string()), problem);
     }
@@ -84,7 +80,7 @@ fn link(spec: &FabricSpec, problems: &mut Problems) {
 }
 
 fn partition(link: LinkKind, pkey: &str, problems: &mut Problems) {
-    if !matches!(link, LinkKind::IbSriov | LinkKind::Ipoib) {
+    if !is_infiniband(link) {
         problems.add("pkey", Some(pkey), "goes with link ib-sriov or ipoib only");
     }
     let number = pkey.strip_prefix("0x").and_then(|digits| u16::from_str_radix(digits, 16).ok());

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{Networks, Options};
+use crate::link::is_vf;
 use crate::plan::{Plan, PlannedNode};
-use crate::verify::is_vf;
 
 /// A file of a node.
 #[derive(Clone, Debug, PartialEq)]

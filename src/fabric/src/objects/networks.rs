@@ -1,12 +1,12 @@
 //! `NetworkAttachmentDefinition`s of the plugin `rail`: one per rail, or one for all.
 
-use api::{LinkKind, RdmaMode};
+use api::RdmaMode;
 use serde_json::{Map, Value, json};
 
 use super::{DEFINITION, Options};
 use crate::attachments::in_one;
+use crate::link::{has_mtu, is_vf};
 use crate::plan::{Plan, PlannedRail};
-use crate::verify::is_vf;
 
 /// The form of the networks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -50,8 +50,7 @@ impl Plan {
         config.insert("link".to_owned(), json!(self.spec.link));
         let rdma = self.spec.rdma.filter(|mode| is_vf(self.spec.link) || *mode == RdmaMode::Shared);
         config.extend(rdma.map(|mode| ("rdma".to_owned(), json!(mode))));
-        // The MTU of a VF is its PF's, which the operator or the host sets.
-        let mtu = self.spec.mtu.filter(|_| matches!(self.spec.link, LinkKind::Macvlan | LinkKind::Ipvlan));
+        let mtu = self.spec.mtu.filter(|_| has_mtu(self.spec.link));
         config.extend(mtu.map(|mtu| ("mtu".to_owned(), mtu.into())));
         config.extend(self.spec.vlan.map(|vlan| ("vlan".to_owned(), vlan.into())));
         config.extend(self.spec.pkey.as_ref().map(|pkey| ("pkey".to_owned(), pkey.as_str().into())));

@@ -1,10 +1,10 @@
 //! Objects of the SR-IOV network operator, and the configs of the device plugins themselves.
 
-use api::{LinkKind, RdmaMode};
+use api::RdmaMode;
 use serde_json::{Value, json};
 
+use crate::link::{is_infiniband, is_vf};
 use crate::plan::{Plan, PlannedRail};
-use crate::verify::is_vf;
 
 const OPERATOR: &str = "sriovnetwork.openshift.io/v1";
 /// Units of a shared device, as many pods as may use it at once.
@@ -35,7 +35,7 @@ impl Plan {
             "priority": 99,
             "numVfs": self.spec.vfs,
             "nicSelector": nics,
-            "linkType": if self.spec.link == LinkKind::IbSriov { "ib" } else { "eth" },
+            "linkType": if is_infiniband(self.spec.link) { "ib" } else { "eth" },
             "deviceType": "netdevice",
             "isRdma": self.spec.rdma.is_some(),
         });
