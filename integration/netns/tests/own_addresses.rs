@@ -64,3 +64,22 @@ fn what_one_pod_has_is_nothing_to_another() {
     let result = stage.world.plugin("macvlan").netns(other.path()).add(&config).success();
     assert_eq!(result["ips"][0]["address"], "172.16.1.11/24");
 }
+
+/// An admin, or DHCP, may give it to the node later: the pod keeps it, and CHECK says who else has it, until it is the pod's alone.
+#[test]
+fn check_names_the_interface_of_the_node_that_got_the_pods_address_later() {
+    for plugin in ["macvlan", "rail"] {
+        let stage = Stage::new();
+        let config = config(plugin, "172.16.1.12");
+        let link = stage.world.plugin(plugin).netns(stage.pod.path());
+        let checked = with(config.clone(), &json!({ "prevResult": link.add(&config).success() }));
+        link.check(&checked).success();
+        stage.world.host().ip_do("addr add 172.16.1.12/32 dev rail1");
+        let said = link.check(&checked).error().msg;
+        assert!(said.contains("address 172.16.1.12 of net1"), "{plugin}: {said}");
+        assert!(said.contains("is also that of interface rail1 of this node"), "{plugin}: {said}");
+        stage.world.host().ip_do("addr del 172.16.1.12/32 dev rail1");
+        link.check(&checked).success();
+        link.del(&config).success();
+    }
+}

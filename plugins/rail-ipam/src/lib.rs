@@ -2,6 +2,7 @@
 //! plugins of the suite can have their addresses without starting a process.
 
 mod agent;
+mod check;
 mod conf;
 mod failure;
 mod give;

@@ -13,7 +13,7 @@ use crate::conf::{self, Conf, Source};
 use crate::give::Give;
 use crate::interfaces::{Glance, Interfaces};
 use crate::pools::Pools;
-use crate::{failure, present, reply};
+use crate::{check, failure, present, reply};
 
 /// Releases wait as long for a lock as an ADD does by default: they must not depend on the config.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -103,7 +103,7 @@ impl Plugin for RailIpam {
             Ok(())
         };
         store(&dirs, conf.lock_timeout)?.view(look).map_err(failure::of)?;
-        compare(&key, previous, &held)
+        check::differences(&key, previous, &held, &Interfaces::of_node()?)
     }
 
     fn gc(&self, request: &cni::Request, valid: &ValidAttachments) -> Result<(), Error> {
@@ -280,26 +280,6 @@ fn silence(request: &cni::Request, dirs: &Dirs, key: &AttachmentKey) -> Result<(
 fn together(ours: Result<(), Error>, theirs: Result<(), StoreError>) -> Result<(), Error> {
     let theirs = theirs.map_err(|error| failure::of_store(&error));
     Error::join([ours.err(), theirs.err()].into_iter().flatten()).map_or(Ok(()), Err)
-}
-
-/// Each address of the interface has a lease, and each lease is an address of the interface.
-fn compare(key: &AttachmentKey, previous: &CniResult, held: &[std::net::IpAddr]) -> Result<(), Error> {
-    let of_interface =
-        |ip: &&cni::IpConfig| match ip.interface.and_then(|index| previous.interfaces.get(index)) {
-            Some(interface) => interface.name == key.ifname,
-            None => true,
-        };
-    let reported = previous.ips.iter().filter(of_interface).map(|ip| ip.address.addr()).collect::<Vec<_>>();
-    let of = format!("of {} of container {} in network {:?}", key.ifname, key.container_id, key.network);
-    let unleased =
-        reported.iter().filter(|ip| !held.contains(ip)).map(|ip| format!("address {ip} {of} has no lease"));
-    let unused = held.iter().filter(|ip| !reported.contains(ip));
-    let unused = unused.map(|ip| format!("lease {ip} {of} is not an address of prevResult"));
-    let mut differences = unleased.chain(unused).collect::<Vec<_>>();
-    if held.is_empty() && reported.is_empty() {
-        differences.push(format!("no address {of} is leased"));
-    }
-    Error::join(differences.into_iter().map(Error::internal)).map_or(Ok(()), Err)
 }
 
 #[cfg(test)]
