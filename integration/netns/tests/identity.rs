@@ -6,6 +6,8 @@ mod disk;
 mod elsewhere;
 #[path = "identity/half_made.rs"]
 mod half_made;
+#[path = "identity/later.rs"]
+mod later;
 #[path = "identity/lost.rs"]
 mod lost;
 #[path = "identity/turns.rs"]

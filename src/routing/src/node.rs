@@ -46,6 +46,15 @@ impl OnNode {
         Self { table, index, ifname, mac, addresses: addresses.collect() }
     }
 
+    /// But for the addresses that another NIC leads to in the same way; `None` where none is left.
+    pub(super) fn without(&self, other: Option<&Self>) -> Option<Self> {
+        let is_theirs = |ip: &IpAddr| {
+            other.is_some_and(|other| other.table == self.table && other.addresses.contains(ip))
+        };
+        let addresses: Vec<_> = self.addresses.iter().copied().filter(|ip| !is_theirs(ip)).collect();
+        (!addresses.is_empty()).then(|| Self { addresses, ..self.clone() })
+    }
+
     /// Whether this NIC's host route is the one by which the node sends `address` to its link `index`.
     pub(super) fn leads(&self, address: IpAddr, index: u32) -> bool {
         self.index == index && self.addresses.contains(&address)

@@ -206,6 +206,7 @@ fn member(view: &View, shared: &Shared, newcomer: &PodNic<'_>, index: u32, table
     Member {
         network: newcomer.key.network.clone(),
         ifname: newcomer.key.ifname.clone(),
+        container_id: newcomer.key.container_id.clone(),
         index,
         table,
         default_nic,

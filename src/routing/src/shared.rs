@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use state::AttachmentKey;
 
 use super::arp::{self, Arp};
 use super::changes::{Change, Made, Place};
@@ -23,6 +24,9 @@ use super::veth::Pair;
 pub(super) struct Member {
     pub(super) network: String,
     pub(super) ifname: String,
+    /// The attachment's, empty in a record of an older version: the same interface may be another's by now.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) container_id: String,
     pub(super) index: u32,
     /// `None`: its routes are not tuned.
     pub(super) table: Option<u32>,
@@ -87,6 +91,12 @@ impl Shared {
 
     pub(super) fn member(&self, network: &str, ifname: &str) -> Option<&Member> {
         self.members.iter().find(|member| member.is(network, ifname))
+    }
+
+    /// The NIC of that name, if it is an attachment's that came after that of `key`: a DEL may come again long after it did its work.
+    pub(super) fn another(&self, key: &AttachmentKey) -> Option<&Member> {
+        let named = self.member(&key.network, &key.ifname).filter(|member| !member.container_id.is_empty());
+        named.filter(|member| member.container_id != key.container_id)
     }
 
     pub(super) fn remove(&mut self, network: &str, ifname: &str) {

@@ -1,6 +1,7 @@
 use std::net::IpAddr;
 
 use attach::{Error, Pod, UndoContext, despite_disk, identity};
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use state::{AttachmentKey, Netns};
 
@@ -86,9 +87,21 @@ impl RoutingUndo {
         self.own.as_ref().map_or(link.name == self.key.ifname, |own| own.index == link.index)
     }
 
+    /// But for what another attachment has by now, which came to the same table.
     pub(super) fn made(&self, view: &View, shared: &Shared) -> Made {
-        let Some(own) = &self.own else { return lost::marked(view, &self.tables(view, shared)) };
-        own.made.clone()
+        let other = shared.another(&self.key);
+        match (&self.own, other) {
+            (Some(own), None) => own.made.clone(),
+            (Some(own), Some(other)) => {
+                let has = |src: &IpNet| view.addresses_of(other.index).any(|net| src.contains(&net.addr()));
+                own.made.clone().retain(
+                    |route| other.tables().all(|table| table != route.table),
+                    |rule| rule.mark.is_none() && !has(&rule.src),
+                )
+            }
+            (None, None) => lost::marked(view, &self.tables(view, shared)),
+            (None, Some(_)) => Made::default(),
+        }
     }
 
     /// Without a record of it.
@@ -106,8 +119,13 @@ impl RoutingUndo {
     }
 
     fn on_node(&self, shared: &Shared) -> Option<OnNode> {
+        let other = shared.another(&self.key);
         match &self.own {
-            Some(own) => own.node.clone(),
+            Some(own) => {
+                let theirs = other.and_then(|other| other.node.as_ref());
+                own.node.as_ref().and_then(|node| node.without(theirs))
+            }
+            None if other.is_some() => None,
             None => shared.member(&self.key.network, &self.key.ifname)?.node.clone(),
         }
     }

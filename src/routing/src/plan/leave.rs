@@ -8,7 +8,9 @@ use crate::undo::RoutingUndo;
 pub(crate) fn leave(view: &View, shared: &mut Shared, undos: &[RoutingUndo]) -> Vec<Change> {
     let mut left: Vec<_> = undos.iter().map(|undo| (undo.made(view, shared), undo.spares(shared))).collect();
     for undo in undos {
-        shared.remove(&undo.key.network, &undo.key.ifname);
+        if shared.another(&undo.key).is_none() {
+            shared.remove(&undo.key.network, &undo.key.ifname);
+        }
     }
     let mut left_over: Vec<Route> = left.iter().flat_map(|(_, spares)| spares).cloned().collect();
     let first = undos.iter().zip(&left).find(|(undo, _)| undo.ifname() == shared.first_nic);
@@ -33,7 +35,7 @@ pub(crate) fn leave(view: &View, shared: &mut Shared, undos: &[RoutingUndo]) -> 
             |rule| view.rules.contains(rule) && !kept.rules.contains(rule),
         );
         changes.extend(made.deletions());
-        changes.extend(undo.reset_link(view));
+        changes.extend(undo.reset_link(view).filter(|_| shared.another(&undo.key).is_none()));
     }
     changes
 }
