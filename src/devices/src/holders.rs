@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use attach::Error;
+use attach::{Error, despite_disk};
 use netlink::Rtnetlink;
 use netns::NetNs;
 use state::{AttachmentKey, Dirs, file};
@@ -131,13 +131,14 @@ impl<'a> Holders<'a> {
         allocation.map_or(Ok(()), |allocation| allocation.take(owner.netns()))
     }
 
-    /// Removes all that says that the device is `key`'s, in the namespace `netns`; what says that it is another's stays.
+    /// Removes all that says that the device is `key`'s, in the namespace `netns`; what says that it is another's stays. So does
+    /// what is on a read-only disk, which counts for nothing once the pod is gone.
     pub(crate) fn forget(&self, id: &Id, key: &AttachmentKey, netns: &Path) -> Result<(), Error> {
         if let Some(allocation) = self.upstream.allocation(self.dirs, id)? {
-            allocation.give_up(netns)?;
+            allocation.give_up(netns).or_else(despite_disk)?;
         }
-        self.forget_cache(key)?;
-        self.release(id, key)
+        self.forget_cache(key).or_else(despite_disk)?;
+        self.release(id, key).or_else(despite_disk)
     }
 }
 

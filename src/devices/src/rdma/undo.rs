@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use attach::wait::{here as wait_here, millis};
-use attach::{Pod, Undo, UndoContext};
+use attach::{Pod, Undo, UndoContext, despite_disk};
 use netlink::{Rdma, RdmaDevice};
 use netns::NetNs;
 use serde::{Deserialize, Serialize};
@@ -62,7 +62,7 @@ impl RdmaUndo {
             None => self.put_back(id, context)?,
         }
         if let Some(path) = &self.device_info {
-            file::remove(path)?;
+            file::remove(path).map(drop).or_else(despite_disk)?;
         }
         holders(&context.dirs).forget(id, &self.key, &self.netns)
     }

@@ -1,4 +1,4 @@
-use attach::Error;
+use attach::{Error, despite_disk};
 use cni::ValidAttachments;
 use netlink::Rtnetlink;
 use state::{AttachmentKey, Dirs};
@@ -69,14 +69,16 @@ fn remove_user(
         if ledger.users.is_empty() {
             raised::lower(dirs, &ledger, host)?;
         }
-        return if ledger.users.is_empty() && !ledger.made { ledger.remove(dirs) } else { ledger.save(dirs) }
-            .map(|()| Vec::new());
+        // Who stays on it by an old ledger, GC takes off.
+        let noted =
+            if ledger.users.is_empty() && !ledger.made { ledger.remove(dirs) } else { ledger.save(dirs) };
+        return noted.or_else(despite_disk).map(|()| Vec::new());
     }
     delete(&ledger, host)?;
     let mut errors = bond::restore_ports(&ledger, host);
     errors.extend(raised::lower(dirs, &ledger, host).err());
     if errors.is_empty() {
-        ledger.remove(dirs)?;
+        ledger.remove(dirs).or_else(despite_disk)?;
     }
     Ok(errors)
 }
