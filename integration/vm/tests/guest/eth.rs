@@ -4,6 +4,7 @@ mod attributes;
 mod binding;
 mod conformance;
 mod counters;
+mod disk;
 mod doctor;
 mod host;
 mod hostile_pod;

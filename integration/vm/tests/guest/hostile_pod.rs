@@ -53,17 +53,10 @@ pub(crate) fn ipam(number: usize) -> Value {
 /// So many tests do all of the deeds.
 pub(crate) const SHARES: usize = 6;
 
-/// The tests of one boot: `$harms_nobody` does a share, one of `0..SHARES`; `rarely` where another boot says nearly the same.
+/// The tests of one boot: `$harms_nobody` does a share, one of `0..SHARES`.
 macro_rules! shares {
-    (rarely $harms_nobody:expr) => {
-        $crate::hostile_pod::shares! { @rare $harms_nobody; the_first_share_harms_nobody 0 }
-        $crate::hostile_pod::shares! { @others $harms_nobody }
-    };
     ($harms_nobody:expr) => {
         $crate::hostile_pod::shares! { @one [] $harms_nobody; the_first_share_harms_nobody 0 }
-        $crate::hostile_pod::shares! { @others $harms_nobody }
-    };
-    (@others $harms_nobody:expr) => {
         $crate::hostile_pod::shares! { @rare $harms_nobody;
             the_second_share_harms_nobody 1
             the_third_share_harms_nobody 2

@@ -3,6 +3,7 @@
 mod check;
 mod conformance;
 mod detection;
+mod disk;
 mod eight;
 mod examples;
 mod hostile_pod;

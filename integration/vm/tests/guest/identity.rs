@@ -5,10 +5,12 @@ use std::fmt::Debug;
 use std::path::Path;
 use std::process::{Child, Command};
 
+use serde_json::json;
 use testkit::torture;
-use vm::lab::{Pod, Vf, vf};
+use vm::lab::{Pod, Vf, run, vf};
 
-use crate::attachment::{Way, address};
+use crate::attachment::{Attachment, Way, address};
+use crate::eth::sriov::slow_ipam::install;
 use crate::eth::sriov::state::{State, assert_no_file};
 
 /// The tests of all this, for the ways of one boot; `rarely` where another boot says nearly the same.
@@ -23,6 +25,7 @@ macro_rules! identity {
         $crate::identity::identity! { @each $attributes $ways;
             a_late_del_leaves_a_later_pod_with_the_same_path_and_inode_alone
             a_del_that_comes_again_leaves_the_next_owner_in_the_namespace_alone
+            what_comes_again_after_the_ipam_failed_leaves_the_vfs_next_pod_alone
             what_the_pod_puts_in_the_place_of_its_vf_is_not_taken_for_it
             an_address_is_given_to_nobody_else_while_its_vf_is_away
             a_vf_that_the_pod_takes_away_during_its_add_keeps_its_attributes_until_it_is_home
@@ -104,6 +107,55 @@ pub(crate) fn a_del_that_comes_again_leaves_the_next_owner_in_the_namespace_alon
         second.check();
         second.del();
         assert_all_untouched(&[vf], &before, name);
+    }
+}
+
+/// An IPAM plugin that gives one address, and takes it back unless it is down.
+const AILING: &str = r#"#!/bin/sh
+cat >/dev/null
+case $CNI_COMMAND in
+ADD) echo '{"cniVersion":"1.0.0","ips":[{"address":"10.76.0.5/24"}]}' ;;
+DEL | GC) [ ! -e /run/ipam/down ] || { echo '{"cniVersion":"1.0.0","code":999,"msg":"the IPAM is down"}'; exit 1; } ;;
+esac
+"#;
+
+/// Its DEL has brought the VF home, and its record stays for the IPAM's sake.
+#[track_caller]
+fn half_detached(vf: &Vf, attachment: &mut Attachment, before: &State) {
+    run(&["rm", "-f", "/run/ipam/down"]);
+    let call = attachment.calls[0].clone().with(&json!({ "ipam": { "type": "ailing" } }));
+    attachment.calls[0] = call.plugins_in("/run/ipam");
+    attachment.add();
+    run(&["touch", "/run/ipam/down"]);
+    let said = json!(attachment.try_del()).to_string();
+    assert!(said.contains("the IPAM is down"), "{said}");
+    assert_eq!(State::of(vf), *before, "it is home");
+}
+
+pub(crate) fn what_comes_again_after_the_ipam_failed_leaves_the_vfs_next_pod_alone(ways: &[Way]) {
+    install("ailing", AILING);
+    let turns = [(false, false), (true, false), (false, true)];
+    for ((name, way), (same_namespace, by_gc)) in ways.iter().flat_map(|way| turns.map(|turn| (way, turn))) {
+        let what = format!("{name}, in the same namespace: {same_namespace}, by GC: {by_gc}");
+        let (vf, pod, other) = (&vf(2, 3), Pod::new(), Pod::new());
+        let before = states(&[vf]);
+        let mut first = way(vf, &pod, "first");
+        half_detached(vf, &mut first, &before[0]);
+        let next = if same_namespace { &pod } else { &other };
+        let mut second = way(vf, next, "second");
+        second.add();
+        let had = inside(vf, next);
+        for is_down in [true, false] {
+            if !is_down {
+                run(&["rm", "/run/ipam/down"]);
+            }
+            let failed = if by_gc { first.try_gc("second") } else { first.try_del() };
+            assert_eq!(inside(vf, next), had, "{what}, the IPAM is down: {is_down}");
+            assert_eq!(failed.is_empty(), !is_down, "{what}, the IPAM is down: {is_down}: {failed:?}");
+        }
+        second.check();
+        second.del();
+        assert_all_untouched(&[vf], &before, &what);
     }
 }
 

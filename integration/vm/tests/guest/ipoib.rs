@@ -1,9 +1,11 @@
 //! Eight InfiniBand PFs with two VFs each, whose interfaces are those of Debian's own `ib_ipoib`.
 
+mod advertised;
 mod attach;
 mod check;
 mod conformance;
 mod detection;
+mod disk;
 mod examples;
 mod fabric;
 mod hostile_pod;

@@ -1,7 +1,9 @@
 //! Tests that run inside a guest. The first module names the configuration that is booted for them.
 
+mod advertised;
 mod attachment;
 mod conformance;
+mod disk;
 mod eth;
 mod hostile_pod;
 mod ib;

@@ -1,5 +1,6 @@
 //! `sriov` and `rdma` on the emulated HCA, as a runtime drives them.
 
+mod advertised;
 mod attach;
 mod beside_gc;
 pub(crate) mod call;
@@ -20,7 +21,7 @@ mod rail;
 mod rdma;
 mod reboot;
 mod reconcile;
-mod slow_ipam;
+pub(crate) mod slow_ipam;
 pub(crate) mod state;
 mod undo;
 pub(crate) mod upgrade;

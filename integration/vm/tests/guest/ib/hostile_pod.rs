@@ -3,7 +3,7 @@
 use super::identity::WAYS;
 use crate::hostile_pod::{harms_nobody_by_a_vf, shares};
 
-shares! { rarely by_a_vf }
+shares! { by_a_vf }
 
 #[track_caller]
 fn by_a_vf(share: usize) {

@@ -1,6 +1,7 @@
 //! `ifacer` on a kernel that has VLANs and bonds. N00001 and so on are the cases of Spiderpool's own end-to-end tests.
 
 mod bond;
+mod disk;
 mod vlan;
 
 use serde_json::{Value, json};

@@ -22,7 +22,8 @@ DEL) touch /run/asked; while [ ! -e /run/answer ]; do sleep 0.05; done ;;
 esac
 "#;
 
-fn install(name: &str, script: &str) {
+/// Makes it a plugin, in `/run/ipam`.
+pub(crate) fn install(name: &str, script: &str) {
     let path = Path::new("/run/ipam").join(name);
     fs::create_dir_all("/run/ipam").expect("a directory");
     File::create(&path).and_then(|mut file| file.write_all(script.as_bytes())).expect("the script");
