@@ -20,11 +20,10 @@ pub(crate) fn differences(
 
 /// Each address of the interface has a lease, and each lease is an address of the interface; what is not so, a line each.
 fn compared(key: &AttachmentKey, previous: &CniResult, held: &[IpAddr]) -> Vec<String> {
-    let of_interface =
-        |ip: &&IpConfig| match ip.interface.and_then(|index| previous.interfaces.get(index)) {
-            Some(interface) => interface.name == key.ifname,
-            None => true,
-        };
+    let of_interface = |ip: &&IpConfig| match ip.interface.and_then(|index| previous.interfaces.get(index)) {
+        Some(interface) => interface.name == key.ifname,
+        None => true,
+    };
     let reported = previous.ips.iter().filter(of_interface).map(|ip| ip.address.addr()).collect::<Vec<_>>();
     let of = described(key);
     let unleased =
