@@ -9,6 +9,7 @@ mod check;
 mod detection;
 mod eight_rails;
 mod examples;
+mod fabric;
 mod ghosts;
 mod held;
 pub(crate) mod identity;
