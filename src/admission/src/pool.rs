@@ -30,14 +30,15 @@ pub fn losing(request: &Request) -> RangeSet {
     offered(&request.old_object).without(&offered(&request.object))
 }
 
-/// Whether the pool, as it was, is the one that the cluster has: whoever can say that may read it, and does not make it up.
+/// Whether the pool or Fabric, as it was, is the one that the cluster has: whoever can say that may read it, and does not make it up.
 pub fn is_as_known(request: &Request, world: &World) -> bool {
     let old = &request.old_object;
     let is_same = |known: &Value| {
         let uid = known["metadata"]["uid"].as_str().filter(|uid| !uid.is_empty());
         uid.is_some() && old["metadata"]["uid"].as_str() == uid && old["spec"] == known["spec"]
     };
-    world.pools.get(name(old)).is_some_and(is_same)
+    let known = if request.kind.kind == "Fabric" { &world.fabrics } else { &world.pools };
+    known.get(name(old)).is_some_and(is_same)
 }
 
 pub(crate) fn judge(request: &Request, world: &World, losses: &[Loss]) -> Answer {

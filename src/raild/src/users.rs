@@ -40,10 +40,14 @@ pub(crate) async fn losses(
     Ok(losses)
 }
 
-/// The pods of each network, as they ask for it: NAMESPACE/NAME by NAMESPACE/NAME. Those that have ended do not count.
-pub(crate) async fn attached(connection: &Connection) -> Result<BTreeMap<String, Vec<String>>, String> {
+/// The pods of each network that count, as they ask for it: NAMESPACE/NAME by NAMESPACE/NAME. Those that have ended never do.
+pub(crate) async fn attached(
+    connection: &Connection,
+    counts: impl Fn(&Value) -> bool,
+) -> Result<BTreeMap<String, Vec<String>>, String> {
     let asks = |pod: Value| {
-        Some((crate::known::key(&pod), inject::attached(&pod))).filter(|(_, asks)| !asks.is_empty())
+        let asked = counts(&pod).then(|| (crate::known::key(&pod), inject::attached(&pod)));
+        asked.filter(|(_, asks)| !asks.is_empty())
     };
     let pods = connection.pods_that_run(asks).await.map_err(|failure| format!("pods: {failure}"))?;
     let mut attached: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -96,7 +100,7 @@ impl Users {
     pub(crate) async fn of_network(&mut self, network: &str) -> Result<Option<String>, String> {
         let attached = match &self.attached {
             Some(attached) => attached,
-            None => self.attached.insert(attached(&self.connection).await?),
+            None => self.attached.insert(attached(&self.connection, |_| true).await?),
         };
         let Some(pods) = attached.get(network) else { return Ok(None) };
         let named: Vec<_> = pods.iter().take(LISTED).map(|pod| format!("pod {pod}")).collect();

@@ -8,10 +8,11 @@ mod room;
 mod server;
 mod settings;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
-use admission::{Answer, Books, Loss, Request, World, is_as_known, judge, losing, mutate};
+use admission::{Answer, Books, Loss, Request, World, going, is_as_known, judge, losing, mutate, removal};
 use fabric::Options;
 use serde_json::Value;
 
@@ -58,14 +59,18 @@ pub(crate) struct Webhook {
     connection: Connection,
     known: Known,
     books: Looks<Result<Rc<Books>, String>>,
+    attached: Looks<Result<Rc<Attached>, String>>,
 }
+
+/// Pods of each network.
+type Attached = BTreeMap<String, Vec<String>>;
 
 /// An answer, and to which request.
 type Answered = (String, Answer);
 
 impl Webhook {
     fn new(connection: Connection, known: Known) -> Self {
-        Self { connection, known, books: Looks::default() }
+        Self { connection, known, books: Looks::default(), attached: Looks::default() }
     }
 
     /// The body of the answer to a review at this path; an error is told to whoever has sent something else.
@@ -94,6 +99,10 @@ impl Webhook {
     }
 
     async fn object(&self, body: &[u8]) -> Result<Answered, String> {
+        let networks = going(&Request::parse(body)?, &self.known.world.borrow().options);
+        if !networks.is_empty() {
+            return self.removed(body, &networks).await;
+        }
         if losing(&Request::parse(body)?).is_empty() {
             return self.judged(body, &[]);
         }
@@ -114,13 +123,35 @@ impl Webhook {
         }
     }
 
+    /// A Fabric with these networks, which is to go. Pods that go as well are in nobody's way.
+    async fn removed(&self, body: &[u8], networks: &BTreeSet<String>) -> Result<Answered, String> {
+        if !self.is_known(body).await? {
+            return refused(
+                body,
+                "the webhook has not seen the Fabric as it is now, and cannot say which pods are on its rails: try again",
+            );
+        }
+        let stays = |pod: &Value| pod["metadata"]["deletionTimestamp"].is_null();
+        let look = || async { users::attached(&self.connection, stays).await.map(Rc::new) };
+        match self.attached.look(look).await {
+            Ok(attached) => {
+                let request = Request::parse(body)?;
+                let answer = removal(&request, networks, &attached);
+                Ok((request.uid, answer))
+            }
+            Err(problem) => {
+                refused(body, &format!("nobody can say which pods are on its rails ({problem}): try again"))
+            }
+        }
+    }
+
     fn judged(&self, body: &[u8], losses: &[Loss]) -> Result<Answered, String> {
         let request = Request::parse(body)?;
         let answer = judge(&request, &self.known.world.borrow(), losses);
         Ok((request.uid, answer))
     }
 
-    /// Whether the pool is the one that the cluster has. Whoever makes one up has nobody looked for.
+    /// Whether the pool or Fabric is the one that the cluster has. Whoever makes one up has nobody looked for.
     async fn is_known(&self, body: &[u8]) -> Result<bool, String> {
         let is_known = || Ok::<_, String>(is_as_known(&Request::parse(body)?, &self.known.world.borrow()));
         if is_known()? {

@@ -171,16 +171,16 @@ fn objects(client: &Client<'_>) -> Value {
             "apiGroups": [group], "apiVersions": ["*"], "operations": operations, "resources": resources, "scope": "*",
         })
     };
-    let edits = ["CREATE", "UPDATE"];
+    let (edits, all) = (["CREATE", "UPDATE"], ["CREATE", "UPDATE", "DELETE"]);
     json!({
         "name": "objects.railcni.dev",
         "admissionReviewVersions": ["v1"],
         "clientConfig": client.at(OBJECTS),
         "failurePolicy": "Fail",
         "rules": [
-            rule(api::SPIDERPOOL, &["spiderippools"], &["CREATE", "UPDATE", "DELETE"]),
+            rule(api::SPIDERPOOL, &["spiderippools"], &all),
             rule(api::SPIDERPOOL, &["spiderreservedips", "spidermultusconfigs"], &edits),
-            rule(api::RAILCNI, &["fabrics"], &edits),
+            rule(api::RAILCNI, &["fabrics"], &all),
         ],
         "sideEffects": "None",
         "timeoutSeconds": 10,

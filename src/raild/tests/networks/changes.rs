@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use crate::definitions::{condition, get, node, start, until};
 use crate::prepared;
 
-fn fabric(spec: &Value) -> String {
+pub(crate) fn fabric(spec: &Value) -> String {
     json!({ "apiVersion": "railcni.dev/v1alpha1", "kind": "Fabric", "metadata": { "name": "gpu" }, "spec": spec }).to_string()
 }
 
-fn spec(link: &str, supernet: &str) -> Value {
+pub(crate) fn spec(link: &str, supernet: &str) -> Value {
     json!({
         "link": link, "rails": [{ "interface": "eno1" }, { "interface": "eno2" }],
         "addressing": { "perNode": { "supernet": supernet, "prefixLength": 27 } },
@@ -19,7 +19,7 @@ fn spec(link: &str, supernet: &str) -> Value {
 }
 
 /// A pod that nobody runs: on a node, with a network, and with an address that it says it has.
-fn pod(kubectl: &Kubectl, name: &str, networks: &str, address: &str) {
+pub(crate) fn pod(kubectl: &Kubectl, name: &str, networks: &str, address: &str) {
     let status = json!([{ "name": "rails", "ips": [address] }]).to_string();
     let annotations =
         json!({ "k8s.v1.cni.cncf.io/networks": networks, "k8s.v1.cni.cncf.io/network-status": status });
@@ -40,7 +40,7 @@ fn never(kubectl: &Kubectl, networks: &str) {
     kubectl.create(&pod.to_string()).unwrap();
 }
 
-fn delete_pod(kubectl: &Kubectl, name: &str) {
+pub(crate) fn delete_pod(kubectl: &Kubectl, name: &str) {
     kubectl.run(&["delete", "pod", name, "--force", "--grace-period=0"]).unwrap();
 }
 

@@ -8,7 +8,7 @@ use cluster::{Api, Kubectl};
 use serde_json::Value;
 
 use crate::definitions::{get, start, until};
-use crate::injection::Service;
+use crate::injection::{Service, wait_judging};
 use crate::{Process, prepared};
 
 const GUIDES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../integration/cluster/tests/guides");
@@ -49,8 +49,7 @@ fn served(api: &Api) -> [Process; 2] {
     let service = Service::start(1);
     let processes = [service.replica(api, 0, "7776000"), start(api)];
     api.kubectl().run(&["create", "namespace", "spiderpool"]).unwrap();
-    let wrong = r#"{"apiVersion": "spiderpool.spidernet.io/v2beta1", "kind": "SpiderReservedIP", "metadata": {"name": "wrong"}, "spec": {"ips": ["x"]}}"#;
-    until("our kinds are judged", || api.kubectl().apply(wrong).is_err().then_some(()));
+    wait_judging(api);
     processes
 }
 

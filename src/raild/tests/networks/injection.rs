@@ -88,6 +88,19 @@ fn networks(api: &Api, namespace: &str, name: &str) -> Option<String> {
     pod["metadata"]["annotations"][NETWORKS].as_str().map(str::to_owned)
 }
 
+/// Until the API server asks about our kinds, all that its schemas allow comes through.
+pub(crate) fn wait_judging(api: &Api) {
+    let wrong = json!({
+        "apiVersion": "spiderpool.spidernet.io/v2beta1", "kind": "SpiderReservedIP", "metadata": { "name": "wrong" },
+        "spec": { "ips": ["x"] },
+    });
+    let judged = eventually(WAIT, || {
+        pause(Duration::from_millis(200));
+        api.kubectl().apply(&wrong.to_string()).is_err().then_some(())
+    });
+    judged.expect("our kinds are judged");
+}
+
 /// Until the API server has heard of the webhook, which takes it a moment, pods come through as they are.
 fn wait_injecting(api: &Api, namespace: &str, prefix: &str, asks: bool) {
     let mut number = 0;

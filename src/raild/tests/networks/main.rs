@@ -6,6 +6,7 @@ mod changes;
 mod definitions;
 mod guides;
 mod injection;
+mod removal;
 
 use std::path::Path;
 use std::process::{Child, Command};
