@@ -15,11 +15,7 @@ use crate::{
 /// All kinds, by the name of their CRD.
 pub fn all() -> Vec<(String, Value)> {
     let crds = [
-        crd::<SpiderIPPool>(
-            &schema::<SpiderIPPoolSpec>(&POOL_RULES),
-            Some(schema::<SpiderIPPoolStatus>(&[])),
-            &POOL_COLUMNS,
-        ),
+        crd::<SpiderIPPool>(&pool(), Some(schema::<SpiderIPPoolStatus>(&[])), &POOL_COLUMNS),
         crd::<SpiderReservedIP>(
             &schema::<SpiderReservedIPSpec>(&[]),
             None,
@@ -110,6 +106,10 @@ const FABRIC_RULES: [Rule; 1] = [(
     "[has(self.addressing.shared), has(self.addressing.perNode)].filter(b, b).size() == 1",
     "spec.addressing needs either shared (a subnet per rail) or perNode (a slice per node and rail)",
 )];
+const ROUTE_RULES: [Rule; 2] = [
+    ("has(self.dst) != has(self.to)", "a route needs dst (or to, as the guides write it)"),
+    ("has(self.gw) != has(self.via)", "a route needs gw (or via, as the guides write it)"),
+];
 const NODE_RULES: [Rule; 1] =
     [("self.epoch >= oldSelf.epoch", "spec.epoch only grows: read the node again before you change it")];
 
@@ -175,10 +175,28 @@ fn schema<T: JsonSchema>(rules: &[Rule]) -> Value {
     let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
     structural(&mut schema);
     if !rules.is_empty() {
-        let rule = |(rule, message): &Rule| json!({ "rule": rule, "message": message });
-        schema["x-kubernetes-validations"] = rules.iter().map(rule).collect();
+        schema["x-kubernetes-validations"] = self::rules(rules);
     }
     schema
+}
+
+/// A pool, whose routes may have the guides' words, too: `to` for `dst`, and `via` for `gw`, as in the files of a node.
+fn pool() -> Value {
+    let mut schema = schema::<SpiderIPPoolSpec>(&POOL_RULES);
+    let route = &mut schema["properties"]["routes"]["items"];
+    for (word, field) in [("to", "dst"), ("via", "gw")] {
+        let description = format!("The guides' word for {field}.");
+        route["properties"][word] = json!({ "description": description, "type": "string" });
+    }
+    if let Some(members) = route.as_object_mut() {
+        members.remove("required");
+    }
+    route["x-kubernetes-validations"] = rules(&ROUTE_RULES);
+    schema
+}
+
+fn rules(rules: &[Rule]) -> Value {
+    rules.iter().map(|(rule, message)| json!({ "rule": rule, "message": message })).collect()
 }
 
 /// Takes out what an API server refuses: titles, formats that it does not know, limits that a format implies, defaults (the

@@ -77,8 +77,10 @@ pub struct SpiderIPPoolSpec {
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Route {
     /// The destination, never a default route.
+    #[serde(alias = "to")]
     pub dst: String,
     /// A neighbour in the pool's subnet.
+    #[serde(alias = "via")]
     pub gw: String,
 }
 

@@ -94,13 +94,12 @@ fn every_object_of_the_guides_as_pasted_works_or_is_refused_with_its_exact_reaso
     let number = refused(&kubectl, &guide("infiniband-pkey.yaml").replace("    ...\n", ""));
     assert!(number.contains("spec.ibsriov.pkey in body must be of type string: \"integer\""), "{number}");
 
-    // A word for a number, keys of another kind; and behind them ranges that leave their subnets.
+    // A word for a number; and behind it ranges that leave their subnets.
     let pools = guide("per-node-pools.yaml");
-    let all = refused(&kubectl, &pools);
-    let keys =
-        "strict decoding error: unknown field \"spec.routes[0].to\", unknown field \"spec.routes[0].via\"";
-    assert!(all.contains(keys), "{all}");
-    let mended = pools.replace("  ipVersion: ipv4\n", "").replace("- to:", "- dst:").replace(" via:", " gw:");
+    let word = refused(&kubectl, &pools);
+    let wanted = "spec.ipVersion: Invalid value: \"string\": spec.ipVersion in body must be of type integer";
+    assert!(word.contains(wanted) && !word.contains("unknown field"), "{word}");
+    let mended = pools.replace("  ipVersion: ipv4\n", "");
     let behind = refused(&kubectl, &mended);
     for rail in 1..=8 {
         let name = format!("eno3np{rail}-rail{rail}-node1");
@@ -112,6 +111,13 @@ fn every_object_of_the_guides_as_pasted_works_or_is_refused_with_its_exact_reaso
         );
         assert!(get(&kubectl, "spiderippool", &name).is_none(), "{name} was taken");
     }
+    // With ranges that stay inside, and the words that the guide has for a route.
+    let inside = mended.split("---").next().unwrap().replace("172.16.1.32\n", "172.16.1.30\n");
+    assert!(inside.contains("- to:") && inside.contains("via:"), "{inside}");
+    kubectl.apply(&inside).unwrap();
+    let doubled = inside.replace("- to:", "- dst: 172.16.0.0/16\n      to:").replace("-node1", "-node2");
+    let doubled = refused(&kubectl, &doubled);
+    assert!(doubled.contains("a route needs dst (or to, as the guides write it)"), "{doubled}");
     tried.extend(["infiniband-pkey.yaml", "per-node-pools.yaml"]);
     let files =
         fs::read_dir(GUIDES).unwrap().map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
