@@ -9,8 +9,10 @@ mod certificates;
 mod cluster;
 mod command;
 mod debian;
+mod device_plugin;
 mod fabric;
 mod file;
+pub mod grpc;
 mod helm;
 mod images;
 mod keeper;
@@ -27,6 +29,7 @@ mod world;
 
 pub use api::{Api, Saved};
 pub use cluster::Cluster;
+pub use device_plugin::DevicePlugin;
 pub use fabric::{RAILS, nic};
 pub use helm::{Helm, chart, manifests};
 pub use images::{BUSYBOX, suite_image};

@@ -9,6 +9,7 @@ mod asked;
 mod broken;
 mod chart;
 mod deployed;
+mod devices;
 mod fabric;
 mod guides;
 mod install;

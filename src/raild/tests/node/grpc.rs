@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use bytes::Bytes;
-use h2::server::SendResponse;
-use http::{HeaderMap, Response};
+use cluster::grpc::answer;
+pub(crate) use cluster::grpc::field;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::oneshot;
 
@@ -84,34 +83,9 @@ async fn talk(stream: UnixStream, (reply, called): Site) {
         called.lock().unwrap().push(request.uri().path().to_owned());
         let now = reply.lock().unwrap().clone();
         match now {
-            Reply::Message(message) => answer(respond, framed(&message), "0"),
-            Reply::Status(code) => answer(respond, Vec::new(), code),
+            Reply::Message(message) => answer(respond, Some(&message), "0").unwrap(),
+            Reply::Status(code) => answer(respond, None, code).unwrap(),
             Reply::Silence => silent.push(respond),
         }
     }
-}
-
-fn answer(mut respond: SendResponse<Bytes>, body: Vec<u8>, code: &str) {
-    let mut stream = respond.send_response(Response::new(()), false).unwrap();
-    stream.send_data(body.into(), false).unwrap();
-    let mut trailers = HeaderMap::new();
-    trailers.insert("grpc-status", code.parse().unwrap());
-    stream.send_trailers(trailers).unwrap();
-}
-
-fn framed(message: &[u8]) -> Vec<u8> {
-    [&[0][..], &u32::try_from(message.len()).unwrap().to_be_bytes(), message].concat()
-}
-
-/// A field of protobuf that holds bytes.
-pub(crate) fn field(number: u8, bytes: impl AsRef<[u8]>) -> Vec<u8> {
-    let bytes = bytes.as_ref();
-    let (mut out, mut length) = (vec![number << 3 | 2], bytes.len());
-    while length >= 0x80 {
-        out.push(u8::try_from(length & 0x7f).unwrap() | 0x80);
-        length >>= 7;
-    }
-    out.push(u8::try_from(length).unwrap());
-    out.extend_from_slice(bytes);
-    out
 }
