@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use cluster::{Api, Kubectl, chart};
+use serde_json::json;
 
 use crate::keys::CHANGED;
 
@@ -23,12 +24,12 @@ const CONFIGURATIONS: [&str; 2] = ["mutatingwebhookconfigurations", "validatingw
 
 /// As `raild webhook` does it, by a merge patch. Nobody answers, and pods have to come through.
 fn fill_in(kubectl: &Kubectl) {
-    let webhook = serde_json::json!({
+    let webhook = json!({
         "name": "a.railcni.dev", "admissionReviewVersions": ["v1"], "sideEffects": "None", "failurePolicy": "Ignore",
         "clientConfig": { "url": "https://127.0.0.1:1/pods" },
         "rules": [{ "apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"] }],
     });
-    let filled = serde_json::json!({ "webhooks": [webhook] }).to_string();
+    let filled = json!({ "webhooks": [webhook] }).to_string();
     for plural in CONFIGURATIONS {
         kubectl.run(&["patch", plural, "railcni", "--type=merge", "-p", &filled]).unwrap();
     }
@@ -139,6 +140,52 @@ fn kinds_and_their_objects_outlive_upgrade_and_release() {
 
     let said = release("install", &ours, &["--set", "addresses.enabled=false"]);
     notes(&said, &["rollout status daemonset/railcni\n", "railctl doctor"]);
+    assert!(!said.contains("Found: "), "{said}");
+    others(&kubectl);
+    let said = release("upgrade", &ours, &[]);
+    for part in OTHERS.iter().map(|(_, _, said)| *said).chain(KINDS.map(|(_, said)| said)) {
+        assert!(said.contains(&format!("Found: {part}")), "{part:?} in {said}");
+    }
+    assert!(!said.contains("Not found"), "{said}");
+}
+
+/// What stands beside the chart: DaemonSets as their projects call them, and what is said of them.
+const OTHERS: [(&str, &str, &str); 5] = [
+    ("kube-system", "kube-multus-ds", "Multus, as DaemonSet kube-system/kube-multus-ds"),
+    (
+        "kube-system",
+        "kube-sriov-device-plugin-amd64",
+        "the SR-IOV device plugin, as DaemonSet kube-system/kube-sriov",
+    ),
+    (
+        "kube-system",
+        "rdma-shared-dp-ds",
+        "k8s-rdma-shared-dev-plugin, as DaemonSet kube-system/rdma-shared-dp-ds",
+    ),
+    ("default", "spiderpool-agent", "DaemonSet default/spiderpool-agent. Its kinds have the names of ours"),
+    ("kube-system", "whereabouts", "DaemonSet kube-system/whereabouts. Its networks go on"),
+];
+/// Groups by which the others are known.
+const KINDS: [(&str, &str); 2] =
+    [("sriovnetwork.openshift.io", "the SR-IOV network operator"), ("crd.projectcalico.org", "Calico")];
+
+fn others(kubectl: &Kubectl) {
+    for (namespace, name, _) in OTHERS {
+        let label = json!({"app": name});
+        let set = json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"namespace": namespace, "name": name},
+            "spec": {"selector": {"matchLabels": label}, "template": {"metadata": {"labels": label},
+                "spec": {"containers": [{"name": "a", "image": "a"}]}}}});
+        kubectl.apply(&set.to_string()).unwrap();
+    }
+    for (group, _) in KINDS.iter().chain(&[("k8s.cni.cncf.io", "")]) {
+        let schema = json!({"openAPIV3Schema": {"type": "object"}});
+        let kind = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": {"name": format!("somethings.{group}")},
+            "spec": {"group": group, "scope": "Cluster", "names": {"kind": "Something", "plural": "somethings"},
+                "versions": [{"name": "v1", "served": true, "storage": true, "schema": schema}]}});
+        kubectl.apply(&kind.to_string()).unwrap();
+    }
+    kubectl.run(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=120s"]).unwrap();
 }
 
 /// The chart as of a release before: a kind of it has no columns yet.

@@ -5,11 +5,12 @@ use crate::deployed::{self, ALL, IMAGE, await_released};
 use crate::fabric::{await_object, fabric, pods, workload};
 use crate::pods::{await_ready, node, sleeper};
 use crate::verdict::{await_clean, check_pod};
-use cluster::{Cluster, RAILS_NAMESPACE, chart};
+use cluster::{Cluster, RAILS_NAMESPACE, chart, plugins};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
-use testkit::{eventually, pause};
+use testkit::{binary, eventually, pause};
 
 const LIMIT: Duration = Duration::from_secs(180);
 const CONFIGURATIONS: &str = "mutatingwebhookconfigurations,validatingwebhookconfigurations";
@@ -61,6 +62,53 @@ fn asked(cluster: &Cluster) -> u64 {
     let tried = "apiserver_admission_webhook_admission_duration_seconds_count{";
     let ours = metrics.lines().filter(|line| line.starts_with(tried) && line.contains("pods.railcni.dev"));
     ours.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+}
+
+/// The first step of an uninstallation that takes the plugins, too: a node keeps them as long as a pod of it has a rail.
+#[test]
+fn plugins_go_off_the_nodes_when_no_pod_has_a_rail_any_more() {
+    let cluster = cluster();
+    let kubectl = cluster.kubectl();
+    install(&cluster);
+    kubectl.apply(&workload()).unwrap();
+    let set = ["-n", RAILS_NAMESPACE, "daemonset", "train"];
+    await_object(&cluster, &set, |set| set["status"]["numberReady"] == 2);
+    let there = pods(&cluster);
+    let chart = chart().display().to_string();
+    helm(&cluster, &["upgrade", "railcni", &chart, "--reset-then-reuse-values", "--set", "remove=true"]);
+    let of_remove = ["-n", "kube-system", "logs", "--prefix", "-l", "app=railcni-remove"];
+    let refused = eventually(LIMIT, || {
+        pause(Duration::from_millis(500));
+        let said = kubectl.run(&of_remove).ok()?;
+        let nodes: BTreeSet<_> =
+            said.lines().filter(|line| line.contains("attachments")).map(pod_of).collect();
+        (nodes.len() == 2).then_some(())
+    });
+    refused.unwrap_or_else(|| panic!("{}", deployed::said(&cluster, &[])));
+    check(&cluster, &there);
+
+    kubectl.run(&["-n", RAILS_NAMESPACE, "delete", "daemonset", "train"]).unwrap();
+    await_released(&cluster);
+    let done = ["-n", "kube-system", "rollout", "status", "daemonset/railcni-remove", "--timeout=300s"];
+    kubectl.run(&done).unwrap_or_else(|error| panic!("{error:#}\n{}", deployed::said(&cluster, &[])));
+    for node in cluster.nodes() {
+        let left = node.files("opt/cni/bin").unwrap();
+        let ours: Vec<_> = plugins().unwrap().into_iter().filter(|name| left.contains(name)).collect();
+        assert!(ours.is_empty() && left.contains(&"bridge".to_owned()), "{}: {left:?}", node.name());
+    }
+    helm(&cluster, &["uninstall", "railcni", "--wait"]);
+    // As the other tests have found them.
+    for node in cluster.nodes() {
+        plugins().unwrap().iter().for_each(|name| node.install(&binary(name)).unwrap());
+    }
+    deployed::uninstall(&cluster, &[]);
+    kubectl.run(&["delete", "network-attachment-definition", "gpu", "--ignore-not-found"]).unwrap();
+    await_clean(&cluster).unwrap();
+}
+
+/// In front of a line of its log: `[pod/NAME/CONTAINER]`.
+fn pod_of(line: &str) -> String {
+    line.split(' ').next().unwrap_or_default().to_owned()
 }
 
 #[test]
