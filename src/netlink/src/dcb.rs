@@ -1,10 +1,14 @@
-//! Data Center Bridging of a link (`RTM_GETDCB`, `RTM_SETDCB`): priority flow control, and which DSCP is which priority.
+//! Data Center Bridging of a link (`RTM_GETDCB`, `RTM_SETDCB`): priority flow control, which DSCP is which priority,
+//! and what each class has of line and memory.
 
+mod classes;
 #[cfg(test)]
 mod tests;
 
 use netlink_packet_core::NLA_F_NESTED;
 use nix::errno::Errno;
+
+pub use classes::{Buffers, Ets};
 
 use crate::attr::{Attribute, Attributes, u16_at, u64_at};
 use crate::body::{self, Body};
@@ -42,6 +46,10 @@ pub struct Dcb {
     pub pfc: Option<Pfc>,
     /// Pause frames since the driver began; of all priorities zero where it does not count them.
     pub frames: PfcFrames,
+    /// How traffic classes share the line; `None` where the driver has nothing to set.
+    pub ets: Option<Ets>,
+    /// Memory of priorities; `None` where the driver has nothing to set.
+    pub buffers: Option<Buffers>,
     /// The DSCP map. A driver such as mlx5 trusts DSCPs while it has an entry.
     pub dscp: Vec<DscpPriority>,
     /// `DCB_CAP_DCBX_*`
@@ -213,6 +221,8 @@ fn ieee(dcb: &mut Dcb, ieee: Attribute<'_>) {
                 dcb.pfc = Pfc::read(attribute);
                 dcb.frames = PfcFrames::read(attribute).unwrap_or_default();
             }
+            classes::IEEE_ETS => dcb.ets = Ets::read(attribute),
+            classes::DCB_BUFFER => dcb.buffers = Buffers::read(attribute),
             IEEE_APP_TABLE => dcb.dscp = attribute.nested().filter_map(DscpPriority::read).collect(),
             _ => {}
         }

@@ -32,7 +32,7 @@ mod witness;
 
 pub use addr::{Address, AddressFlags};
 pub use batch::Batch;
-pub use dcb::{Dcb, DscpPriority, Pfc, PfcFrames};
+pub use dcb::{Buffers, Dcb, DscpPriority, Ets, Pfc, PfcFrames};
 pub use error::{Error, Refusal};
 pub use ethtool::{Bits, Ethtool, Features};
 pub use handle::{Family, Rtnetlink};
