@@ -205,6 +205,8 @@ fn a_wrong_value_is_refused_and_its_key_named() {
     }
     let error = helm().template(&["--set", "metrics.serviceMonitor.enabled=true"]).unwrap_err().to_string();
     assert!(error.contains("metrics.serviceMonitor.enabled needs metrics.enabled"), "{error}");
+    let error = helm().template(&["--set", "metrics.spiderpoolNames=true"]).unwrap_err().to_string();
+    assert!(error.contains("metrics.spiderpoolNames needs metrics.enabled"), "{error}");
     for part in ["dashboards", "rules"] {
         let error =
             helm().template(&["--set", &format!("metrics.{part}.enabled=true")]).unwrap_err().to_string();
