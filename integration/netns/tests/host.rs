@@ -6,6 +6,8 @@
 mod killed;
 #[path = "host/node.rs"]
 mod node;
+#[path = "host/persisted.rs"]
+mod persisted;
 #[path = "host/undone.rs"]
 mod undone;
 
@@ -159,32 +161,21 @@ fn what_stands_in_the_way_is_told_at_once_and_nothing_is_changed() {
 }
 
 #[test]
+fn a_port_of_another_type_is_refused_with_the_vendors_command() {
+    let node = Node::new();
+    let before = node.snapshot();
+    let refused = node.railctl(&["apply"], "nics: [{name: eno3np2, mtu: 4200, linkType: infiniband}]");
+    let said = "eno3np2: linkType: its port is Ethernet, wanted is InfiniBand (`mlxconfig -d PCI set LINK_TYPE_P1=1`";
+    assert!(!refused.success() && refused.stderr().contains(said), "{refused}");
+    assert_same(&before, &node.snapshot());
+}
+
+#[test]
 fn a_nic_without_priority_flow_control_refuses_lossless_classes() {
     let node = Node::new();
     let before = node.snapshot();
     let refused = node.railctl(&["apply"], "{nics: [{name: eno3np2}], roce: {preset: nvidia}}");
     assert!(refused.stderr().contains("eno3np2: roce: its driver has no priority flow control"), "{refused}");
-    assert_same(&before, &node.snapshot());
-}
-
-#[test]
-fn persistence_is_a_unit_that_stays_until_the_undo() {
-    let node = Node::new();
-    let before = node.snapshot();
-    let applied = node.railctl(&["apply", "--persist"], GUIDE);
-    assert!(applied.success(), "{applied}");
-    assert!(applied.stderr().contains("systemctl daemon-reload"), "{applied}");
-    let unit = node.root_file("etc/systemd/system/railcni-host.service");
-    assert!(
-        unit.contains("railctl\" host apply --persist --present \"/run/world/scratch/host.yaml\"\n"),
-        "{unit}"
-    );
-    let again = node.apply(GUIDE);
-    assert!(again.contains("nothing to change"), "an apply by hand leaves it: {again}");
-    assert!(
-        node.root_file("etc/systemd/system/multi-user.target.wants/railcni-host.service").contains("[Unit]")
-    );
-    node.undo();
     assert_same(&before, &node.snapshot());
 }
 

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
-use clap::{Args, Subcommand};
-use host::{Change, Host, Outcome, Persist, Settings};
+use clap::{Args, Subcommand, ValueEnum};
+use host::{Change, Host, Outcome, Persist, Settings, Via};
 use serde::Serialize;
 use state::{Dirs, file};
 
@@ -77,12 +77,33 @@ impl From<host::Plan> for Differences {
 pub(crate) struct Apply {
     #[command(flatten)]
     of: Settled,
-    /// Have systemd apply the file again at boot, and udev when a NIC comes back; until undo
-    #[arg(long)]
-    persist: bool,
+    /// Have systemd apply the file again at boot, and udev when a NIC comes back; until undo. What configures links on this node can
+    /// have their part, too
+    #[arg(long, value_enum, value_name = "BY", num_args = 0..=1, require_equals = true, default_missing_value = "systemd")]
+    persist: Option<By>,
     /// Leave NICs that are not there for when they come, in place of refusing all
     #[arg(long)]
     present: bool,
+}
+
+/// Who has the links' part of the file at boot.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum By {
+    Systemd,
+    Networkd,
+    Netplan,
+    NetworkManager,
+}
+
+impl From<By> for Via {
+    fn from(by: By) -> Self {
+        match by {
+            By::Systemd => Self::Systemd,
+            By::Networkd => Self::Networkd,
+            By::Netplan => Self::Netplan,
+            By::NetworkManager => Self::NetworkManager,
+        }
+    }
 }
 
 #[derive(Args, Debug)]
@@ -146,7 +167,8 @@ fn check(args: &Looked) -> Result<()> {
 
 fn apply(args: &Apply) -> Result<()> {
     let (mut host, settings, earlier) = open(&args.of)?;
-    let persist = if args.persist { Some(persist(&args.of.file)?) } else { earlier };
+    let asked = args.persist.map(|by| persist(&args.of.file, &settings, by.into())).transpose()?;
+    let persist = asked.or(earlier);
     let settings = if args.present { present(&mut host, &settings)? } else { settings };
     let mut keys = Vec::new();
     let outcome = host.apply(&settings, persist.as_ref(), |change| {
@@ -209,6 +231,20 @@ fn advise(keys: impl Iterator<Item = String>) {
             "where ib_core is loaded by the initramfs, the next boot reads the file from there: `update-initramfs -u` (Debian, Ubuntu) or `dracut -f` (RHEL)",
         );
     }
+    if has("70-railcni-names") {
+        warn(
+            "where the NIC's driver is loaded by the initramfs, the name is given there: make the initramfs anew, too",
+        );
+    }
+    for (part, then) in [
+        ("systemd/network", "networkctl reload"),
+        ("etc/netplan", "netplan apply"),
+        ("NetworkManager", "nmcli connection reload"),
+    ] {
+        if has(part) {
+            warn(&format!("the new files are read by `{then}`, or at the next boot"));
+        }
+    }
     if has("systemd/system") {
         warn(
             "systemd and udev read the new files after `systemctl daemon-reload && udevadm control --reload`",
@@ -225,14 +261,14 @@ pub(crate) fn settings(path: &Path) -> Result<Settings> {
 fn open(args: &Settled) -> Result<(Host, Settings, Option<Persist>)> {
     let settings = settings(&args.file)?;
     let host = Host::open(Dirs::from_env()?, args.place.root.clone())?;
-    let earlier = if host.is_persistent()? { Some(persist(&args.file)?) } else { None };
+    let earlier = host.persistence()?.map(|via| persist(&args.file, &settings, via)).transpose()?;
     Ok((host, settings, earlier))
 }
 
-fn persist(file: &Path) -> Result<Persist> {
+fn persist(file: &Path, settings: &Settings, via: Via) -> Result<Persist> {
     let program = std::env::current_exe().context("find railctl itself")?;
     let file = file.canonicalize().with_context(|| format!("find {}", file.display()))?;
-    Ok(Persist { program, file })
+    Ok(Persist { program, file, via, settings: settings.clone() })
 }
 
 /// A regular file: whatever else lies there keeps nobody waiting.

@@ -14,8 +14,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::Error;
+use crate::classes::{self, Memory, Shares};
 use crate::roce::Roce;
-use crate::settings::{Nic, RdmaMode, Settings};
+use crate::settings::{LinkType, Nic, RdmaMode, Settings};
 
 /// NICs that name no table have the free ones from here on, in their order, as Spiderpool's script counts them.
 const FIRST_TABLE: u32 = 151;
@@ -42,6 +43,8 @@ struct NicKeys {
     vfs: Option<u32>,
     vf_autoprobe: Option<bool>,
     leaf: Option<String>,
+    pci: Option<String>,
+    link_type: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -52,6 +55,25 @@ struct RoceKeys {
     dscp: Option<u8>,
     cnp_priority: Option<u8>,
     cnp_dscp: Option<u8>,
+    ets: Option<EtsKeys>,
+    buffers: Option<BufferKeys>,
+}
+
+/// Eight each: of priorities 0 to 7, and of traffic classes 0 to 7.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct EtsKeys {
+    classes: Vec<u8>,
+    scheduling: Vec<String>,
+    bandwidth: Vec<u8>,
+}
+
+/// Eight each: of priorities 0 to 7, and of buffers 0 to 7.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct BufferKeys {
+    priorities: Vec<u8>,
+    sizes: Vec<u32>,
 }
 
 type Meant = &'static [(&'static str, &'static str)];
@@ -85,6 +107,9 @@ const NIC: Meant = &[
     ("numVfs", "vfs"),
     ("autoprobe", "vfAutoprobe"),
     ("switch", "leaf"),
+    ("pciAddress", "pci"),
+    ("bdf", "pci"),
+    ("link_type", "linkType"),
 ];
 const ROCE: Meant = &[
     ("gpu_rdma_priority", "priority"),
@@ -92,7 +117,12 @@ const ROCE: Meant = &[
     ("gpu_rdma_qos", "dscp"),
     ("gpu_cnp_qos", "cnpDscp"),
     ("pfc", "priority"),
+    ("buffer", "buffers"),
 ];
+/// As dcb-ets(8) and dcb-buffer(8) call them.
+const ETS: Meant =
+    &[("prio-tc", "classes"), ("tc-tsa", "scheduling"), ("tc-bw", "bandwidth"), ("tsa", "scheduling")];
+const BUFFERS: Meant = &[("prio-buffer", "priorities"), ("buffer-size", "sizes"), ("size", "sizes")];
 
 /// People try the file that they plan from.
 const OF_KUBERNETES: &str = "is no host file, which has no kind; railctl plan writes one for each node, nodes/NODE/host.yaml, of a Fabric with spec.host";
@@ -121,6 +151,13 @@ fn known(document: &Value) -> Result<(), Error> {
     let mut places = vec![
         (String::new(), document, lenient::fields_of::<File>(), FILE),
         ("roce.".to_owned(), &document["roce"], lenient::fields_of::<RoceKeys>(), ROCE),
+        ("roce.ets.".to_owned(), &document["roce"]["ets"], lenient::fields_of::<EtsKeys>(), ETS),
+        (
+            "roce.buffers.".to_owned(),
+            &document["roce"]["buffers"],
+            lenient::fields_of::<BufferKeys>(),
+            BUFFERS,
+        ),
     ];
     let nics = document["nics"].as_array().into_iter().flatten().enumerate();
     places.extend(nics.map(|(at, nic)| (format!("nics[{at}]."), nic, lenient::fields_of::<NicKeys>(), NIC)));
@@ -143,12 +180,16 @@ fn settings(file: File) -> Result<Settings, Error> {
     let named: Vec<u32> = file.nics.iter().filter_map(|keys| keys.table).collect();
     let mut free = (FIRST_TABLE..).filter(|table| !named.contains(table));
     let nic = |(at, keys): (usize, NicKeys)| nic(&format!("nics[{at}]"), keys, &mut free);
-    let settings = Settings {
+    let mut settings = Settings {
         rdma_mode: file.rdma_mode.as_deref().map(rdma_mode).transpose()?,
         rdma_subnets: file.rdma_subnets.iter().enumerate().map(subnet).collect::<Result<_, _>>()?,
         nics: file.nics.into_iter().enumerate().map(nic).collect::<Result<_, _>>()?,
+        names: Vec::new(),
         roce: file.roce.as_ref().map(roce).transpose()?,
+        ets: file.roce.as_ref().and_then(|roce| roce.ets.as_ref()).map(shares).transpose()?,
+        buffers: file.roce.as_ref().and_then(|roce| roce.buffers.as_ref()).map(memory).transpose()?,
     };
+    settings.names = settings.nics.iter().filter_map(|nic| Some((nic.pci?, nic.name.clone()))).collect();
     verify::whole(&settings)?;
     Ok(settings)
 }
@@ -170,8 +211,12 @@ fn nic(field: &str, keys: NicKeys, free: &mut impl Iterator<Item = u32>) -> Resu
     let name = keys
         .name
         .ok_or_else(|| Error::setting(format!("{field}.name"), None, "is missing: name the interface"))?;
+    let pci = |text: &str| read(&format!("{field}.pci"), text, "a PCI address such as 0000:1a:00.0");
+    let kind = |text: &str| link_type(&format!("{field}.linkType"), text);
     let nic = Nic {
         name,
+        pci: keys.pci.as_deref().map(pci).transpose()?,
+        link_type: keys.link_type.as_deref().map(kind).transpose()?,
         addresses: keys.addresses.iter().enumerate().map(address).collect::<Result<_, _>>()?,
         gateways,
         mtu: keys.mtu,
@@ -195,6 +240,43 @@ fn rdma_mode(text: &str) -> Result<RdmaMode, Error> {
         "shared" => Ok(RdmaMode::Shared),
         other => Err(Error::setting("rdmaMode", Some(other), "exclusive or shared is allowed")),
     }
+}
+
+fn link_type(field: &str, text: &str) -> Result<LinkType, Error> {
+    match text {
+        "ethernet" => Ok(LinkType::Ethernet),
+        "infiniband" => Ok(LinkType::InfiniBand),
+        other => Err(Error::setting(field, Some(other), "ethernet or infiniband is allowed")),
+    }
+}
+
+fn shares(keys: &EtsKeys) -> Result<Shares, Error> {
+    let numbers = |name: &String| {
+        let number = classes::scheduling(name).filter(|number| Shares::is_written(*number));
+        number.ok_or_else(|| Error::setting("roce.ets.scheduling", Some(name), "strict or ets is allowed"))
+    };
+    let scheduling: Vec<u8> = keys.scheduling.iter().map(numbers).collect::<Result<_, _>>()?;
+    Shares {
+        classes: eight("roce.ets.classes", &keys.classes)?,
+        scheduling: eight("roce.ets.scheduling", &scheduling)?,
+        bandwidth: eight("roce.ets.bandwidth", &keys.bandwidth)?,
+    }
+    .verified()
+}
+
+fn memory(keys: &BufferKeys) -> Result<Memory, Error> {
+    Memory {
+        priorities: eight("roce.buffers.priorities", &keys.priorities)?,
+        sizes: eight("roce.buffers.sizes", &keys.sizes)?,
+    }
+    .verified()
+}
+
+fn eight<T: Copy>(field: &str, values: &[T]) -> Result<[T; 8], Error> {
+    values.try_into().map_err(|_| {
+        let problem = format!("holds {}: eight are wanted, the one of 0 first", values.len());
+        Error::setting(field, None, problem)
+    })
 }
 
 fn roce(keys: &RoceKeys) -> Result<Roce, Error> {

@@ -33,6 +33,11 @@ pub enum Error {
         "the RDMA netns mode cannot change while there is any network namespace but the first: end the pods of this node and apply again, or reboot, for which the mode is written down already"
     )]
     RdmaBusy,
+    /// Before Linux 6.2, a link has to be down for that.
+    #[error(
+        "{link} is up, and this kernel renames links that are down: `ip link set {link} down` and apply again, or reboot, for which the name {name} is written down already"
+    )]
+    NameOfLinkThatIsUp { link: String, name: String },
     /// It was there a moment ago.
     #[error("{link}: no such link, or no PCI function below it; `ip link` lists what is there")]
     NoLink { link: String },

@@ -9,7 +9,7 @@ use crate::error::{Error, Problems};
 use crate::judge;
 use crate::kernel::Kernel;
 use crate::key::Key;
-use crate::persist::Persist;
+use crate::persist::{Persist, Via};
 use crate::plan::{Change, Links, Picture, Plan, plan};
 use crate::record::{Entry, Record};
 use crate::settings::Settings;
@@ -90,6 +90,10 @@ impl Host {
         let picture = self.picture(&[], &record)?;
         let mut plan = plan(Vec::new(), &picture, &record);
         plan.foreign.extend(strange);
+        if plan.changes.iter().any(|change| change.key.between().is_some()) {
+            // Or the next undo would take what a killed one left half done for somebody else's.
+            record.before(&plan).save(&self.dirs)?;
+        }
         let mut failed = Vec::new();
         for change in &plan.changes {
             tell(change);
@@ -116,7 +120,9 @@ impl Host {
         let inventory = self.kernel.look(settings)?;
         let (mut present, mut missing) = (settings.clone(), Vec::new());
         present.nics.retain(|nic| {
-            let is_there = inventory.nic(&nic.name).is_some();
+            let has_another_name =
+                || nic.pci.is_some_and(|pci| inventory.misnamed(&pci.to_string()).is_some());
+            let is_there = inventory.nic(&nic.name).is_some() || has_another_name();
             if !is_there {
                 missing.push(nic.name.clone());
             }
@@ -125,9 +131,9 @@ impl Host {
         Ok((present, missing))
     }
 
-    /// Whether an earlier apply was to be repeated at boot, and nobody has undone it.
-    pub fn is_persistent(&self) -> Result<bool, Error> {
-        Ok(Record::load(&self.dirs)?.entry(&Persist::unit()).is_some())
+    /// Who has an earlier apply repeated at boot; `None` where nobody was to, or it is undone.
+    pub fn persistence(&self) -> Result<Option<Via>, Error> {
+        Ok(Via::on_record(&Record::load(&self.dirs)?))
     }
 
     fn lock(&self) -> Result<Lock, Error> {

@@ -9,6 +9,8 @@ use crate::key::Key;
 pub struct Inventory {
     /// Those of the settings that are there.
     pub nics: Vec<NicFacts>,
+    /// Interfaces of functions that are to have another name, by PCI address.
+    pub misnamed: Vec<(String, String)>,
     /// The RDMA core is loaded.
     pub has_rdma: bool,
 }
@@ -20,6 +22,8 @@ pub struct NicFacts {
     pub name: String,
     /// Not Ethernet.
     pub is_infiniband: bool,
+    /// Its PCI function, if it has one.
+    pub pci: Option<String>,
     /// The largest MTU that its driver takes.
     pub max_mtu: Option<u32>,
     /// How many VFs it can have; `None`: it is no PF.
@@ -44,5 +48,10 @@ impl Inventory {
     /// The NIC of that name.
     pub fn nic(&self, name: &str) -> Option<&NicFacts> {
         self.nics.iter().find(|nic| nic.name == name)
+    }
+
+    /// Another name that the interface of a function has.
+    pub fn misnamed(&self, pci: &str) -> Option<&str> {
+        self.misnamed.iter().find(|(own, _)| own == pci).map(|(_, name)| &**name)
     }
 }

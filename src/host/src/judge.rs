@@ -7,7 +7,7 @@ use crate::inventory::{Inventory, NicFacts};
 use crate::key::Key;
 use crate::plan::Picture;
 use crate::record::Record;
-use crate::settings::{Nic, Settings};
+use crate::settings::{LinkType, Nic, Settings};
 use crate::wants::Want;
 
 /// One line each, with the cure.
@@ -21,6 +21,9 @@ pub(crate) fn problems(
     let mut problems = Vec::new();
     for nic in &settings.nics {
         let Some(facts) = inventory.nic(&nic.name) else {
+            if nic.pci.is_some_and(|pci| inventory.misnamed(&pci.to_string()).is_some()) {
+                continue;
+            }
             problems.push(format!("{}: no such link here; `ip link` lists those that are", nic.name));
             continue;
         };
@@ -53,12 +56,37 @@ fn of_link(nic: &Nic, facts: &NicFacts) -> Vec<String> {
         )),
         _ => {}
     }
+    problems.extend(another_function(nic, facts));
+    problems.extend(another_type(nic, facts));
     if facts.dcb_by_firmware {
         problems.push(format!(
             "{name}: roce: its firmware runs DCBX and refuses what the host wants (`mlxconfig -d PCI set LLDP_NB_DCBX_P1=0`, or `mlnx_qos -i {name} -d os`)"
         ));
     }
     problems
+}
+
+/// Somebody else has the name.
+fn another_function(nic: &Nic, facts: &NicFacts) -> Option<String> {
+    let wanted = nic.pci?.to_string();
+    let is = facts.pci.as_deref().unwrap_or("no PCI function");
+    (is != wanted).then(|| {
+        format!("{}: pci: the link of this name is of {is}, not of {wanted}; rename it first, or give another name", nic.name)
+    })
+}
+
+/// Firmware decides, at its next start: no message of the kernel changes it on a ConnectX-4 or later.
+fn another_type(nic: &Nic, facts: &NicFacts) -> Option<String> {
+    let (is, wanted, number) = match (nic.link_type?, facts.is_infiniband) {
+        (LinkType::Ethernet, true) => ("InfiniBand", "Ethernet", 2),
+        (LinkType::InfiniBand, false) => ("Ethernet", "InfiniBand", 1),
+        _ => return None,
+    };
+    let pci = facts.pci.as_deref().unwrap_or("PCI");
+    Some(format!(
+        "{}: linkType: its port is {is}, wanted is {wanted} (`mlxconfig -d {pci} set LINK_TYPE_P1={number}`, then a cold boot)",
+        nic.name
+    ))
 }
 
 /// A table leads one way, and main leads to the rails by one NIC.
@@ -78,11 +106,14 @@ fn taken(nic: &Nic, route: &Key) -> String {
 }
 
 fn of_dcb(want: &Want, picture: &Picture) -> Option<String> {
-    let (Key::Pfc { link } | Key::Dscp { link, .. }) = &want.key else { return None };
-    let lacks = picture.of(&want.key).is_none() && matches!(want.key, Key::Pfc { .. });
-    lacks.then(|| {
-        format!(
-            "{link}: roce: its driver has no priority flow control (DCB) here; leave roce out on this node"
-        )
-    })
+    let (link, lacks, key) = match &want.key {
+        Key::Pfc { link } => (link, "priority flow control", "roce"),
+        Key::Ets { link } => (link, "traffic classes to set (ETS)", "roce.ets"),
+        Key::Buffers { link } => (link, "buffers to set", "roce.buffers"),
+        _ => return None,
+    };
+    picture
+        .of(&want.key)
+        .is_none()
+        .then(|| format!("{link}: {key}: its driver has no {lacks} (DCB) here; leave {key} out on this node"))
 }

@@ -1,7 +1,9 @@
 //! One key read, or set. Decides nothing.
 
+mod dcb;
 mod files;
 mod look;
+mod names;
 mod net;
 mod own;
 mod vfs;
@@ -44,6 +46,9 @@ impl Kernel {
             Key::RdmaMode => rdma_mode(),
             Key::Pfc { link } => self.pfc(link),
             Key::Dscp { link, dscp } => self.dscp(link, *dscp),
+            Key::Ets { link } => self.ets(link),
+            Key::Buffers { link } => self.buffers(link),
+            Key::Name { pci } => self.name_at(pci),
             Key::Directory { path } => Ok(Some(Value::of(self.root.join(path).is_dir()))),
             Key::Attribute { path } => files::attribute(&self.root.join(path)).map(Some),
             Key::File { path } => files::file(&self.root.join(path)).map(Some),
@@ -73,6 +78,9 @@ impl Kernel {
             Key::RdmaMode => set_rdma_mode(value),
             Key::Pfc { link } => self.set_pfc(link, number(value)),
             Key::Dscp { link, dscp } => self.set_dscp(link, *dscp, value),
+            Key::Ets { link } => self.set_ets(link, value),
+            Key::Buffers { link } => self.set_buffers(link, value),
+            Key::Name { pci } => self.rename(pci, value),
             Key::Directory { path } => files::set_directory(&self.root.join(path), present),
             Key::Attribute { path } => files::set_attribute(&self.root.join(path), value),
             Key::File { path } => files::set_file(&self.root.join(path), value),

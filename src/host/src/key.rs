@@ -30,6 +30,12 @@ pub enum Key {
     Pfc { link: String },
     /// The priority that a DSCP stands for.
     Dscp { link: String, dscp: u8 },
+    /// The shares of traffic classes, as [`Shares`](crate::Shares) is shown.
+    Ets { link: String },
+    /// Buffers of priorities, as [`Memory`](crate::Memory) is shown.
+    Buffers { link: String },
+    /// The name of the interface of a PCI function.
+    Name { pci: String },
     /// A directory that the kernel fills, as configfs has it. Paths are below the root.
     Directory { path: PathBuf },
     /// A file of the kernel.
@@ -70,6 +76,15 @@ impl Key {
         matches!(self, Self::File { .. } | Self::Symlink { .. })
     }
 
+    /// What it has in the middle of a change, where that takes two steps: who is killed there has left it so.
+    pub fn between(&self) -> Option<Value> {
+        match self {
+            Self::Vfs { .. } => Some(Value::Number(0)),
+            Self::Dscp { .. } | Self::Symlink { .. } => Some(Value::Absent),
+            _ => None,
+        }
+    }
+
     /// The link that it goes with: what is set on one that gets the name later is not ours.
     pub fn link(&self) -> Option<&str> {
         match self {
@@ -89,7 +104,7 @@ impl Key {
             return removal.to_owned();
         }
         match self {
-            Self::Mtu { .. } | Self::Up { .. } => "RTM_SETLINK".to_owned(),
+            Self::Mtu { .. } | Self::Up { .. } | Self::Name { .. } => "RTM_SETLINK".to_owned(),
             Self::Address { .. } => "RTM_NEWADDR".to_owned(),
             Self::Route { .. } => "RTM_NEWROUTE".to_owned(),
             Self::Rule { .. } => "RTM_NEWRULE".to_owned(),
@@ -98,6 +113,8 @@ impl Key {
             Self::RdmaMode => "RDMA_NLDEV_CMD_SYS_SET".to_owned(),
             Self::Pfc { .. } => "RTM_SETDCB, DCB_ATTR_IEEE_PFC".to_owned(),
             Self::Dscp { .. } => "RTM_SETDCB, DCB_ATTR_IEEE_APP_TABLE".to_owned(),
+            Self::Ets { .. } => "RTM_SETDCB, DCB_ATTR_IEEE_ETS".to_owned(),
+            Self::Buffers { .. } => "RTM_SETDCB, DCB_ATTR_DCB_BUFFER".to_owned(),
             Self::Directory { .. } => "mkdir".to_owned(),
             Self::Attribute { .. } | Self::File { .. } => "write".to_owned(),
             Self::Symlink { .. } => "symlink".to_owned(),
@@ -132,6 +149,9 @@ impl fmt::Display for Key {
             Self::RdmaMode => f.write_str("RDMA netns mode"),
             Self::Pfc { link } => write!(f, "{link}: priority flow control"),
             Self::Dscp { link, dscp } => write!(f, "{link}: priority of DSCP {dscp}"),
+            Self::Ets { link } => write!(f, "{link}: traffic classes"),
+            Self::Buffers { link } => write!(f, "{link}: buffers"),
+            Self::Name { pci } => write!(f, "{pci}: name"),
             Self::Directory { path }
             | Self::Attribute { path }
             | Self::File { path }

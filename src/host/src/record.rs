@@ -53,15 +53,22 @@ impl Record {
     pub fn before(&self, plan: &Plan) -> Self {
         let mut record = self.clone();
         for change in &plan.changes {
-            match record.0.iter_mut().find(|entry| entry.what == change.key) {
-                Some(entry) if entry.ours.contains(&change.to) => {}
-                Some(entry) => entry.ours.push(change.to.clone()),
-                None => record.0.push(Entry {
+            let values = [Some(change.to.clone()), change.key.between()];
+            let known = record.0.iter().position(|entry| entry.what == change.key);
+            let place = known.unwrap_or(record.0.len());
+            if known.is_none() {
+                record.0.push(Entry {
                     what: change.key.clone(),
                     before: change.from.clone(),
-                    ours: vec![change.to.clone()],
+                    ours: Vec::new(),
                     index: plan.index_of(&change.key),
-                }),
+                });
+            }
+            let ours = &mut record.0[place].ours;
+            for value in values.into_iter().flatten() {
+                if !ours.contains(&value) {
+                    ours.push(value);
+                }
             }
         }
         for key in plan.adopted.iter().filter(|key| self.entry(key).is_none()) {

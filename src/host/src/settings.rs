@@ -1,7 +1,9 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use sysfs::Bdf;
 
+use crate::classes::{Memory, Shares};
 use crate::roce::Roce;
 
 /// How the node's NICs are to be. Made by [`parse`](crate::parse) only, and so valid in itself.
@@ -13,8 +15,14 @@ pub struct Settings {
     pub rdma_subnets: Vec<IpNet>,
     /// In the order of the file.
     pub nics: Vec<Nic>,
+    /// The names of functions' interfaces, also of those that are still to come.
+    pub names: Vec<(Bdf, String)>,
     /// Lossless traffic classes, the same on every NIC.
     pub roce: Option<Roce>,
+    /// How traffic classes share the line, the same on every NIC.
+    pub ets: Option<Shares>,
+    /// Memory of priorities, the same on every NIC.
+    pub buffers: Option<Memory>,
 }
 
 /// One NIC.
@@ -22,6 +30,10 @@ pub struct Settings {
 pub struct Nic {
     /// The interface.
     pub name: String,
+    /// The function that is to have the interface of that name.
+    pub pci: Option<Bdf>,
+    /// What its port is to be.
+    pub link_type: Option<LinkType>,
     /// With the lengths of their subnets.
     pub addresses: Vec<IpNet>,
     /// One of a family at most, each in the subnet of an address.
@@ -38,6 +50,15 @@ pub struct Nic {
     pub vf_autoprobe: Option<bool>,
     /// The switch that it is to be plugged into, by name or chassis: for `railctl doctor` alone.
     pub leaf: Option<String>,
+}
+
+/// What a port is: its firmware decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkType {
+    /// With `RoCE`.
+    Ethernet,
+    /// With IPoIB.
+    InfiniBand,
 }
 
 /// Who sees which RDMA device.

@@ -6,6 +6,7 @@ mod tests;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
+use sysfs::Bdf;
 
 use crate::inventory::{Inventory, NicFacts};
 use crate::key::{Key, Value};
@@ -18,6 +19,8 @@ pub(crate) const MAIN: u32 = 254;
 pub(crate) const OF_A_NIC: u32 = 32_763;
 /// In front of the NICs' own.
 pub(crate) const NOT_TO_RAILS: u32 = 32_762;
+/// In front of 80-net-setup-link.rules, which names what has no name yet.
+const NAMES: &str = "etc/udev/rules.d/70-railcni-names.rules";
 const MODPROBE: &str = "etc/modprobe.d/railcni-rdma.conf";
 const RDMA_CM: &str = "sys/kernel/config/rdma_cm";
 
@@ -34,6 +37,12 @@ pub struct Want {
 /// the RDMA mode is the last, because running containers may refuse it, and all else is done then.
 pub fn wants(settings: &Settings, inventory: &Inventory, persist: Option<&Persist>) -> Vec<Want> {
     let mut wants = Wants::default();
+    wants.names(settings);
+    // What has another name yet gets the rest in the next round, under its own.
+    let is_named = |nic: &&Nic| nic.pci.is_none_or(|pci| inventory.misnamed(&pci.to_string()).is_none());
+    let named =
+        Settings { nics: settings.nics.iter().filter(is_named).cloned().collect(), ..settings.clone() };
+    let settings = &named;
     for nic in &settings.nics {
         wants.link(nic, inventory.nic(&nic.name));
     }
@@ -44,9 +53,12 @@ pub fn wants(settings: &Settings, inventory: &Inventory, persist: Option<&Persis
         wants.routes(nic, &settings.rdma_subnets);
     }
     wants.rules(settings);
-    if let Some(roce) = settings.roce {
-        let nics = settings.nics.iter().filter_map(|nic| inventory.nic(&nic.name));
-        nics.filter(|facts| !facts.is_infiniband).for_each(|facts| wants.roce(facts, roce));
+    let ethernet = settings.nics.iter().filter_map(|nic| inventory.nic(&nic.name));
+    for facts in ethernet.filter(|facts| !facts.is_infiniband) {
+        if let Some(roce) = settings.roce {
+            wants.roce(facts, roce);
+        }
+        wants.classes(settings, facts);
     }
     wants.0.extend(persist.map(Persist::wants).unwrap_or_default());
     if let Some(mode) = settings.rdma_mode {
@@ -63,6 +75,29 @@ impl Wants {
     fn add(&mut self, key: Key, value: Value) {
         if !self.0.iter().any(|want| want.key == key) {
             self.0.push(Want { key, value });
+        }
+    }
+
+    /// By a rule for the next time the NIC appears, and for now where it is there.
+    fn names(&mut self, settings: &Settings) {
+        if !settings.names.is_empty() {
+            self.add(Key::File { path: NAMES.into() }, Value::Text(naming(&settings.names)));
+        }
+        for nic in &settings.nics {
+            if let Some(pci) = nic.pci {
+                self.add(Key::Name { pci: pci.to_string() }, Value::Text(nic.name.clone()));
+            }
+        }
+    }
+
+    /// Buffers come last: a driver may give them anew as priorities begin to pause.
+    fn classes(&mut self, settings: &Settings, facts: &NicFacts) {
+        let link = || facts.name.clone();
+        if let Some(shares) = settings.ets {
+            self.add(Key::Ets { link: link() }, Value::Text(shares.to_string()));
+        }
+        if let Some(memory) = settings.buffers {
+            self.add(Key::Buffers { link: link() }, Value::Text(memory.to_string()));
         }
     }
 
@@ -160,6 +195,20 @@ impl Wants {
             self.add(Key::RdmaMode, Value::Text(mode.name().to_owned()));
         }
     }
+}
+
+/// For the interface of the function itself: those of its VFs are of other functions, and representors say which port they stand for.
+/// An attribute that a NIC does not have matches nothing, not even `!=`.
+fn naming(named: &[(Bdf, String)]) -> String {
+    let rule = |(pci, name): &(Bdf, String)| format!("KERNELS==\"{pci}\", NAME=\"{name}\"\n");
+    let rules: String = named.iter().map(rule).collect();
+    format!(
+        "# Names of the RDMA NICs: railctl host.\n\
+         ACTION!=\"add\", GOTO=\"railcni_names_end\"\n\
+         SUBSYSTEM!=\"net\", GOTO=\"railcni_names_end\"\n\
+         ATTR{{phys_port_name}}==\"*pf*\", GOTO=\"railcni_names_end\"\n\
+         {rules}LABEL=\"railcni_names_end\"\n"
+    )
 }
 
 /// Those whose family has a gateway.

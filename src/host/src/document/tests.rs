@@ -38,11 +38,38 @@ fn a_wrong_key_names_the_one_that_was_meant() {
         ("nics: [{name: a, addreses: []}]", "nics[0].addreses: means nothing here; write \"addresses\""),
         (
             "roce: {colour: red}",
-            "roce.colour: means nothing here; known are preset, priority, dscp, cnpPriority, cnpDscp",
+            "roce.colour: means nothing here; known are preset, priority, dscp, cnpPriority, cnpDscp, ets, buffers",
         ),
     ] {
         assert_eq!(refused(text), said);
     }
+}
+
+#[test]
+fn classes_that_no_port_can_have_are_refused() {
+    let ets = |keys: &str| refused(&format!("roce: {{ets: {{{keys}}}}}"));
+    let whole = |scheduling: &str, bandwidth: &str| {
+        ets(&format!("classes: [0,0,0,0,0,0,0,0], scheduling: [{scheduling}], bandwidth: [{bandwidth}]"))
+    };
+    assert_eq!(ets("classes: [0, 1]"), "roce.ets.classes: holds 2: eight are wanted, the one of 0 first");
+    assert!(ets("prio-tc: [0]").contains("roce.ets.prio-tc: means nothing here; write \"classes\""));
+    let strict = "strict,strict,strict,strict,strict,strict,strict,strict";
+    assert!(
+        whole(&strict.replacen("strict", "fair", 1), "0")
+            .contains("roce.ets.scheduling \"fair\": strict or ets")
+    );
+    assert!(
+        whole(&strict.replacen("strict", "vendor", 1), "0").contains("strict or ets"),
+        "nothing that people set"
+    );
+    assert!(
+        whole(strict, "1,0,0,0,0,0,0,0")
+            .contains("roce.ets.bandwidth \"1\": is the share of a class that is not")
+    );
+    let one = strict.replacen("strict", "ets", 1);
+    assert!(whole(&one, "90,0,0,0,0,0,0,0").contains("roce.ets.bandwidth \"90\": the shares"));
+    let buffers = refused("roce: {buffers: {priorities: [0,0,0,0,0,1,0,0], sizes: [1024,0,0,0,0,0,0,0]}}");
+    assert!(buffers.contains("roce.buffers.priorities \"1\": its size is 0"), "{buffers}");
 }
 
 #[test]
@@ -52,6 +79,8 @@ fn a_wrong_value_names_its_place_and_what_is_allowed() {
         (nic("mtu: 60"), "nics[0].mtu \"60\": 68 to 65520"),
         (nic("vfs: 5000"), "nics[0].vfs \"5000\": 0 to 4096"),
         (nic("vfs: -1"), "nics[0].vfs"),
+        (nic("pci: eth0"), "nics[0].pci \"eth0\": a PCI address such as 0000:1a:00.0 is wanted"),
+        (nic("linkType: roce"), "nics[0].linkType \"roce\": ethernet or infiniband is allowed"),
         (nic("addresses: [172.16.0.10]"), "nics[0].addresses[0] \"172.16.0.10\": an address with the length"),
         (nic("addresses: [172.16.0.0/24]"), "is the subnet itself"),
         (nic("addresses: [172.16.0.255/24]"), "is the broadcast address"),

@@ -105,6 +105,9 @@ fn apart(settings: &Settings) -> Result<(), Error> {
                 let problem = format!("{} has the same", earlier.name);
                 Err(Error::setting(format!("nics[{at}].{key}"), Some(&value), problem))
             };
+            if let (Some(pci), true) = (nic.pci, nic.pci == earlier.pci) {
+                return twice("pci", pci.to_string());
+            }
             if nic.name == earlier.name {
                 return twice("name", nic.name.clone());
             }

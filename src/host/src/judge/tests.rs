@@ -9,7 +9,8 @@ fn facts() -> NicFacts {
 }
 
 fn judged(text: &str, facts: NicFacts, record: &Record) -> Vec<String> {
-    let (settings, inventory) = (parse(text).unwrap(), Inventory { nics: vec![facts], has_rdma: false });
+    let (settings, inventory) =
+        (parse(text).unwrap(), Inventory { nics: vec![facts], ..Inventory::default() });
     let wanted = wants(&settings, &inventory, None);
     problems(&settings, &inventory, &wanted, &Picture::default(), record)
 }
@@ -34,6 +35,50 @@ fn what_the_hardware_cannot_is_told_with_the_cure() {
     assert!(one(NIC, NicFacts { name: "b".into(), ..facts() }).starts_with("a: no such link here"));
     assert!(one(NIC, NicFacts { dcb_by_firmware: true, ..facts() }).contains("its firmware runs DCBX"));
     assert!(one("{nics: [{name: a}], roce: {}}", facts()).contains("no priority flow control"));
+}
+
+#[test]
+fn a_port_of_another_type_is_told_what_its_firmware_needs() {
+    let of = |wanted: &str| format!("nics: [{{name: a, linkType: {wanted}}}]");
+    let at = NicFacts { pci: Some("0000:1a:00.0".into()), ..facts() };
+    let said = one(&of("infiniband"), at.clone());
+    let cure = "a: linkType: its port is Ethernet, wanted is InfiniBand (`mlxconfig -d 0000:1a:00.0 set LINK_TYPE_P1=1`";
+    assert!(said.starts_with(cure), "{said}");
+    assert_eq!(judged(&of("ethernet"), at.clone(), &Record::default()), Vec::<String>::new());
+    let infiniband = NicFacts { is_infiniband: true, ..at };
+    assert!(
+        one(&of("ethernet"), infiniband)
+            .contains("wanted is Ethernet (`mlxconfig -d 0000:1a:00.0 set LINK_TYPE_P1=2`")
+    );
+}
+
+#[test]
+fn a_name_that_another_function_has_is_refused_and_one_to_come_is_not() {
+    let file = "nics: [{name: a, pci: '0000:1a:00.0'}]";
+    let said = one(file, NicFacts { pci: Some("0000:1b:00.0".into()), ..facts() });
+    assert!(said.contains("the link of this name is of 0000:1b:00.0, not of 0000:1a:00.0"), "{said}");
+    assert!(one(file, facts()).contains("is of no PCI function"));
+    let settings = parse(file).unwrap();
+    let misnamed = vec![("0000:1a:00.0".to_owned(), "eth0".to_owned())];
+    let inventory = Inventory { misnamed, ..Inventory::default() };
+    let found = problems(&settings, &inventory, &[], &Picture::default(), &Record::default());
+    assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
+fn a_driver_without_shares_or_buffers_is_told() {
+    let eights = "classes: [0,0,0,0,0,1,2,0], scheduling: [ets,ets,strict,ets,ets,ets,ets,ets], bandwidth: [50,50,0,0,0,0,0,0]";
+    let file = format!(
+        "{{nics: [{{name: a}}], roce: {{ets: {{{eights}}}, buffers: {{priorities: [0,0,0,0,0,1,0,0], sizes: [1024,1024,0,0,0,0,0,0]}}}}}}"
+    );
+    let told = judged(&file, facts(), &Record::default()).join("\n");
+    for said in [
+        "roce: its driver has no priority",
+        "roce.ets: its driver has no traffic",
+        "roce.buffers: its driver has no buffers",
+    ] {
+        assert!(told.contains(said), "{said:?} is not in\n{told}");
+    }
 }
 
 #[test]

@@ -10,8 +10,12 @@ use state::file as whole;
 use crate::Error;
 use crate::key::Value;
 
-/// Everybody reads what modprobe and systemd read.
-const MODE: u32 = 0o644;
+/// Everybody reads what modprobe and systemd read. `NetworkManager` and netplan, whose files may hold passwords, take none that others
+/// may read.
+fn mode(path: &Path) -> u32 {
+    let is_private = path.extension().is_some_and(|ending| ending == "nmconnection" || ending == "yaml");
+    if is_private { 0o600 } else { 0o644 }
+}
 
 fn failed(op: &'static str, path: &Path, reason: io::Error) -> Error {
     Error::File { op, path: path.to_owned(), reason }
@@ -44,7 +48,7 @@ pub(super) fn set_file(path: &Path, value: &Value) -> Result<(), Error> {
     let Value::Text(text) = value else { return Ok(whole::remove(path).map(drop)?) };
     create_parent(path)?;
     whole::replace_durable(path, text.as_bytes())?;
-    fs::set_permissions(path, Permissions::from_mode(MODE))
+    fs::set_permissions(path, Permissions::from_mode(mode(path)))
         .map_err(|reason| failed("make readable", path, reason))
 }
 

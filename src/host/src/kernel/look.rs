@@ -17,13 +17,17 @@ impl Kernel {
     /// What wishes depend on.
     pub fn look(&mut self, settings: &Settings) -> Result<Inventory, Error> {
         let mut rdma = rdma()?;
-        let mut nics = Vec::new();
+        let (mut nics, mut misnamed) = (Vec::new(), Vec::new());
         for nic in &settings.nics {
             if let Some(link) = self.link(&nic.name)? {
                 nics.push(self.facts(settings, nic, &link, rdma.as_mut())?);
+            } else if let Some(pci) = nic.pci.map(|pci| pci.to_string())
+                && let Some(name) = self.interface_at(&pci)?
+            {
+                misnamed.push((pci, name));
             }
         }
-        Ok(Inventory { nics, has_rdma: rdma.is_some() })
+        Ok(Inventory { nics, misnamed, has_rdma: rdma.is_some() })
     }
 
     fn facts(
@@ -42,6 +46,7 @@ impl Kernel {
             ..NicFacts::default()
         };
         if let Some(pf) = self.function(&nic.name)? {
+            facts.pci = Some(pf.bdf().to_string());
             facts.total_vfs = pf.sriov_totalvfs()?;
             facts.num_vfs = pf.sriov_numvfs()?;
             facts.rdma = pf.infiniband()?;

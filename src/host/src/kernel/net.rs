@@ -1,9 +1,7 @@
-//! Links, addresses, routes, rules and traffic classes, by netlink.
+//! Links, addresses, routes and rules, by netlink.
 
 use ipnet::IpNet;
-use netlink::{
-    Address, DscpPriority, Family, Link, LinkChange, Route, RouteFilter, RouteKind, Rule, RuleAction,
-};
+use netlink::{Address, Family, Link, LinkChange, Route, RouteFilter, RouteKind, Rule, RuleAction};
 
 use super::Kernel;
 use crate::Error;
@@ -17,7 +15,7 @@ impl Kernel {
         Ok(self.route.link_by_name(name)?)
     }
 
-    fn existing(&mut self, name: &str) -> Result<Link, Error> {
+    pub(super) fn existing(&mut self, name: &str) -> Result<Link, Error> {
         self.link(name)?.ok_or_else(|| Error::NoLink { link: name.to_owned() })
     }
 
@@ -98,38 +96,6 @@ impl Kernel {
             return Ok(self.route.add_rule(&rule)?);
         }
         gone_is_success(self.route.delete_rule(&rule))
-    }
-
-    pub(super) fn pfc(&mut self, link: &str) -> Result<Option<Value>, Error> {
-        let Some(link) = self.link(link)? else { return Ok(None) };
-        let pfc = self.route.dcb(&link.name)?.and_then(|dcb| dcb.pfc);
-        Ok(pfc.map(|pfc| Value::Number(pfc.enabled.into())))
-    }
-
-    pub(super) fn set_pfc(&mut self, link: &str, priorities: u32) -> Result<(), Error> {
-        let name = self.existing(link)?.name;
-        let mut pfc = self.route.dcb(&name)?.and_then(|dcb| dcb.pfc).unwrap_or_default();
-        pfc.enabled = priorities.to_le_bytes()[0];
-        Ok(self.route.set_pfc(&name, pfc)?)
-    }
-
-    pub(super) fn dscp(&mut self, link: &str, dscp: u8) -> Result<Option<Value>, Error> {
-        let Some(link) = self.link(link)? else { return Ok(None) };
-        let Some(dcb) = self.route.dcb(&link.name)? else { return Ok(None) };
-        let entry = dcb.dscp.iter().find(|entry| entry.dscp == dscp);
-        Ok(Some(entry.map_or(Value::Absent, |entry| Value::Number(entry.priority.into()))))
-    }
-
-    /// A DSCP has one priority: another entry for it is taken away first.
-    pub(super) fn set_dscp(&mut self, link: &str, dscp: u8, value: &Value) -> Result<(), Error> {
-        let name = self.existing(link)?.name;
-        let present = self.route.dcb(&name)?.unwrap_or_default().dscp;
-        for entry in present.into_iter().filter(|entry| entry.dscp == dscp) {
-            self.route.delete_dscp(&name, entry)?;
-        }
-        let Value::Number(priority) = value else { return Ok(()) };
-        let priority = priority.to_le_bytes()[0];
-        Ok(self.route.add_dscp(&name, DscpPriority { dscp, priority })?)
     }
 }
 

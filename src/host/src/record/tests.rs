@@ -1,4 +1,6 @@
 use super::*;
+use crate::plan::{Picture, plan};
+use crate::wants::Want;
 
 fn entries() -> Vec<Entry> {
     let mtu = Entry {
@@ -46,6 +48,25 @@ fn what_was_set_on_a_link_is_not_of_another_that_got_its_name() {
         earlier,
         "a record of an earlier version does not say which"
     );
+}
+
+/// VFs go to none before they come to be another number, and a DSCP loses its priority before it gets another.
+#[test]
+fn what_a_kill_leaves_half_way_is_ours_to_restore() {
+    let dscp = Key::Dscp { link: "a".into(), dscp: 26 };
+    for (key, before, wanted, half_way) in [
+        (Key::Vfs { link: "a".into() }, Value::Number(4), Value::Number(2), Value::Number(0)),
+        (dscp, Value::Number(1), Value::Number(3), Value::Absent),
+    ] {
+        let picture = |value: &Value| Picture(vec![(key.clone(), Some(value.clone()))]);
+        let want = vec![Want { key: key.clone(), value: wanted.clone() }];
+        let begun = Record::default().before(&plan(want.clone(), &picture(&before), &Record::default()));
+        let undone = plan(vec![], &picture(&half_way), &begun);
+        assert_eq!(undone.changes.len(), 1, "{key}: {:?}", undone.foreign);
+        assert_eq!(undone.changes[0].to, before);
+        let settled = begun.after(&plan(want, &picture(&wanted), &begun));
+        assert_eq!(settled.0[0].ours, [wanted], "and not before or after");
+    }
 }
 
 #[test]

@@ -70,7 +70,8 @@ fn lossless_classes_are_those_of_the_file_on_every_ethernet_nic() {
         notifications: vec!["sys/kernel/debug/mlx5/0000:1a:00.0/cc_params/np_cnp_dscp".into()],
         ..NicFacts::default()
     };
-    let inventory = Inventory { nics: vec![of("a", false), of("ib0", true)], has_rdma: true };
+    let nics = vec![of("a", false), of("ib0", true)];
+    let inventory = Inventory { nics, has_rdma: true, ..Inventory::default() };
     let lines = listed("{nics: [{name: a}, {name: ib0}], roce: {preset: nvidia}}", &inventory);
     let expected = [
         "a: up = yes",
@@ -84,6 +85,45 @@ fn lossless_classes_are_those_of_the_file_on_every_ethernet_nic() {
         "/sys/kernel/config/rdma_cm/rdma_a/ports/1/default_roce_tos = \"104\"",
     ];
     assert_eq!(lines, expected);
+}
+
+#[test]
+fn shares_come_behind_priorities_and_buffers_last() {
+    let nic =
+        |name: &str, is_infiniband| NicFacts { name: name.into(), is_infiniband, ..NicFacts::default() };
+    let inventory = Inventory { nics: vec![nic("a", false), nic("ib0", true)], ..Inventory::default() };
+    let file = "
+nics: [{name: a}, {name: ib0}]
+roce:
+  preset: nvidia
+  ets:
+    classes: [0, 0, 0, 1, 0, 0, 2, 0]
+    scheduling: [ets, ets, strict, ets, ets, ets, ets, ets]
+    bandwidth: [40, 60, 0, 0, 0, 0, 0, 0]
+  buffers: {priorities: [0, 0, 0, 1, 0, 0, 0, 0], sizes: [20480, 156160, 0, 0, 0, 0, 0, 0]}";
+    let lines = listed(file, &inventory);
+    let expected = [
+        "a: priority flow control = 8",
+        "a: traffic classes = \"classes 0,0,0,1,0,0,2,0 scheduling ets,ets,strict,ets,ets,ets,ets,ets bandwidth 40,60,0,0,0,0,0,0\"",
+        "a: buffers = \"priorities 0,0,0,1,0,0,0,0 sizes 20480,156160,0,0,0,0,0,0\"",
+    ];
+    assert_eq!(lines[lines.len() - 3..], expected);
+}
+
+#[test]
+fn a_nic_has_its_name_by_a_rule_and_now_and_all_else_under_it() {
+    let file = "nics: [{name: rail0, pci: '0000:1a:00.0', mtu: 4200}, {name: rail1, pci: '0000:1b:00.0'}]";
+    let misnamed = vec![("0000:1a:00.0".to_owned(), "eth0".to_owned())];
+    let rail1 = NicFacts { name: "rail1".into(), ..NicFacts::default() };
+    let lines = listed(file, &Inventory { nics: vec![rail1], misnamed, ..Inventory::default() });
+    assert!(lines[0].starts_with("/etc/udev/rules.d/70-railcni-names.rules = "), "{lines:?}");
+    for rule in
+        [r#"KERNELS==\"0000:1a:00.0\", NAME=\"rail0\""#, r#"KERNELS==\"0000:1b:00.0\", NAME=\"rail1\""#]
+    {
+        assert!(lines[0].contains(rule), "{rule} is not in {}", lines[0]);
+    }
+    let expected = ["0000:1a:00.0: name = \"rail0\"", "0000:1b:00.0: name = \"rail1\"", "rail1: up = yes"];
+    assert_eq!(lines[1..], expected, "rail0 has its MTU once it is called so");
 }
 
 #[test]
