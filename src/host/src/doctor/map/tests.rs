@@ -91,3 +91,32 @@ fn what_others_call_themselves_is_no_tag_of_the_picture() {
     let odd = Part::new(Kind::Rail, "a&b\u{1b}[0m\u{0}".to_owned(), Vec::new());
     assert!(svg(&[odd]).contains(">a&amp;b\u{fffd}[0m\u{fffd}</text>"));
 }
+
+/// As a reader of XML sees it, which forgives nothing. A character of a font with equal widths is 7.2 wide at this size.
+#[test]
+fn the_picture_is_well_formed_and_each_text_ends_inside_its_box() {
+    let mut parts = map(&sight(), &rails());
+    parts.push(Part::new(Kind::Rail, "<&>".repeat(70), Vec::new()));
+    let picture = svg(&parts);
+    let body = picture.strip_prefix("<svg ").and_then(|rest| rest.strip_suffix("</svg>\n")).unwrap();
+    let (head, body) = body.split_once(">\n").unwrap();
+    assert!(head.contains("xmlns=\"http://www.w3.org/2000/svg\"") && head.matches('"').count() % 2 == 0);
+    let mut right = 0;
+    for line in body.lines() {
+        let (tag, content) = match line.strip_prefix("<text ") {
+            Some(rest) => rest.strip_suffix("</text>").and_then(|rest| rest.split_once('>')).unwrap(),
+            None => (line.strip_prefix("<rect ").and_then(|rest| rest.strip_suffix("/>")).unwrap(), ""),
+        };
+        assert!(tag.matches('"').count() % 2 == 0 && !tag.contains(['<', '&']), "{line}");
+        let entities = ["&amp;", "&lt;", "&gt;"].map(|entity| content.matches(entity).count());
+        assert_eq!(content.matches('&').count(), entities.iter().sum::<usize>(), "{line}");
+        assert!(!content.contains(['<', '>']) && !content.contains(char::is_control), "{line}");
+        if let Some(own) = boxes(line).first() {
+            right = own[2];
+        } else if !content.is_empty() {
+            let text = content.replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">");
+            let left: usize = tag.split('"').nth(1).unwrap().parse().unwrap();
+            assert!(left + text.chars().count() * 72 / 10 < right, "{line} ends at the right of {right}");
+        }
+    }
+}
