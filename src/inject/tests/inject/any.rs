@@ -4,7 +4,7 @@ use inject::{INJECTED, NETWORKS, Networks, Outcome};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::{RDMA, applied, asks, config, injected, networks, outcome, pod, ten_rails};
+use crate::{RDMA, applied, asks, config, injected, networks, outcome, ten_rails};
 
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![

@@ -3,7 +3,7 @@
 use inject::{NETWORKS, Namespace, Outcome, Policy, inject};
 use serde_json::{Value, json};
 
-use crate::{RDMA, asks, networks, of_rails, outcome, pod, refused, ten_rails, vf};
+use crate::{RDMA, asks, networks, of_rails, outcome, pod, refused, ten_rails};
 
 #[test]
 fn a_pods_word_beats_its_namespaces_and_an_empty_one_asks_for_nothing() {

@@ -172,7 +172,7 @@ fn replace(
     is_leased: &dyn Fn(IpAddr) -> bool,
 ) -> Result<(), StoreError> {
     let oldest = oldest(book.all()?.iter().map(|mark| mark.since).collect(), now);
-    let packed = book.packed(&|ip, since| since >= oldest || is_leased(ip))?;
+    let packed = book.packed(|ip, since| since >= oldest || is_leased(ip))?;
     book.map.drop_empty();
     let content = Content { map: &book.map, cursors: &BTreeMap::new(), cooling_down: &[], leases: &packed };
     Ok(file::replace_durable(path, &content.bytes(0, ""))?)
