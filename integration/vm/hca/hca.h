@@ -10,6 +10,7 @@
 #ifndef LAB_HCA_H
 #define LAB_HCA_H
 
+#include <linux/dcbnl.h>
 #include <linux/debugfs.h>
 #include <linux/etherdevice.h>
 #include <linux/if_link.h>
@@ -96,6 +97,8 @@ struct hca_pf {
 	struct hca_vf *vfs;
 	int max_vfs;
 	u8 pfc;				/* priorities that pause, a bit each */
+	struct ieee_ets ets;
+	struct dcbnl_buffer buffer;
 	spinlock_t verbs_lock;		/* all queues, and the frame */
 	struct list_head qps;		/* struct hca_qp */
 	u8 frame[sizeof(struct ib_grh) + HCA_MTU];

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Priority flow control of an Ethernet PF, as its administrator sets it; the kernel itself keeps the DSCP map. */
+/* Priority flow control, shares of traffic classes and buffers of an Ethernet PF, as its administrator sets them; the kernel itself keeps the DSCP map. */
 
 #include <net/dcbnl.h>
 
 #include "hca.h"
+
+#define HCA_BUFFER 262144
 
 static int hca_get_pfc(struct net_device *dev, struct ieee_pfc *pfc)
 {
@@ -24,6 +26,40 @@ static int hca_set_pfc(struct net_device *dev, struct ieee_pfc *pfc)
 	return 0;
 }
 
+static int hca_get_ets(struct net_device *dev, struct ieee_ets *ets)
+{
+	*ets = hca_fn_of(dev)->pf->ets;
+	ets->ets_cap = IEEE_8021QAZ_MAX_TCS;
+	return 0;
+}
+
+static int hca_set_ets(struct net_device *dev, struct ieee_ets *ets)
+{
+	hca_fn_of(dev)->pf->ets = *ets;
+	return 0;
+}
+
+static int hca_get_buffer(struct net_device *dev, struct dcbnl_buffer *buffer)
+{
+	*buffer = hca_fn_of(dev)->pf->buffer;
+	buffer->total_size = HCA_BUFFER;
+	return 0;
+}
+
+/* The port's memory is all there is, as on mlx5. */
+static int hca_set_buffer(struct net_device *dev, struct dcbnl_buffer *buffer)
+{
+	u64 sum = 0;
+	int i;
+
+	for (i = 0; i < DCBX_MAX_BUFFERS; i++)
+		sum += buffer->buffer_size[i];
+	if (sum > HCA_BUFFER)
+		return -EINVAL;
+	hca_fn_of(dev)->pf->buffer = *buffer;
+	return 0;
+}
+
 static u8 hca_get_dcbx(struct net_device *dev)
 {
 	struct hca_fn *fn = hca_fn_of(dev);
@@ -34,6 +70,10 @@ static u8 hca_get_dcbx(struct net_device *dev)
 }
 
 static const struct dcbnl_rtnl_ops hca_dcbnl_ops = {
+	.ieee_getets = hca_get_ets,
+	.ieee_setets = hca_set_ets,
+	.dcbnl_getbuffer = hca_get_buffer,
+	.dcbnl_setbuffer = hca_set_buffer,
 	.ieee_getpfc = hca_get_pfc,
 	.ieee_setpfc = hca_set_pfc,
 	.getdcbx = hca_get_dcbx,

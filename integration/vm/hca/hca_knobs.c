@@ -79,6 +79,8 @@ static int hca_reset_set(void *data, u64 value)
 	hca_vf_reset_all(pf);
 	hca_knobs_defaults(&pf->knobs);
 	pf->pfc = 0;
+	memset(&pf->ets, 0, sizeof(pf->ets));
+	memset(&pf->buffer, 0, sizeof(pf->buffer));
 	mutex_lock(&hca_all_lock);
 	list_for_each_entry(fn, &hca_all, all) {
 		if (fn->pf != pf)

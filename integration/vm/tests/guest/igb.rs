@@ -1,5 +1,6 @@
 //! Two Intel 82576 with seven VFs each, by Debian's own drivers.
 
+mod host;
 mod sriov;
 
 use vm::lab::{Pf, Pod, VfAttributes, ip, ip_fails, pfs, vf};

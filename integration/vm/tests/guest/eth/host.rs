@@ -1,4 +1,6 @@
-//! `railctl host` on PFs: how many VFs, their MTU, and the RDMA mode.
+//! `railctl host` on PFs: how many VFs, their MTU, traffic classes, names, and the RDMA mode.
+
+mod killed;
 
 use std::fs;
 use std::path::Path;
@@ -8,13 +10,18 @@ use testkit::binary;
 use vm::lab::{Mode, Outcome, Pod, ip, pf, rdma_mode, run, try_run, until, vf};
 
 const SOON: Duration = Duration::from_secs(10);
+const FILE: &str = "/run/host.yaml";
 const MODPROBE: &str = "/etc/modprobe.d/railcni-rdma.conf";
 
 #[expect(clippy::disallowed_methods, reason = "nobody reads a test's own file while it is written")]
+fn put(file: &str) {
+    fs::write(FILE, file).expect("write the file");
+}
+
 fn railctl(verb: &str, file: &str) -> Outcome {
-    fs::write("/run/host.yaml", file).expect("write the file");
+    put(file);
     let program = binary("railctl").display().to_string();
-    try_run(&[&program, "host", verb, "/run/host.yaml"])
+    try_run(&[&program, "host", verb, FILE])
 }
 
 #[track_caller]
@@ -22,6 +29,36 @@ fn succeeds(verb: &str, file: &str) -> String {
     let outcome = railctl(verb, file);
     assert!(outcome.ok, "{verb}: {outcome:?}");
     outcome.stdout
+}
+
+/// Whether the run came to its end, and was not killed as it entered the `nth` call of a kind.
+fn strace(call: &str, nth: usize, verb: &str, file: &str) -> bool {
+    put(file);
+    let (trace, inject) = (format!("--trace={call}"), format!("--inject={call}:signal=SIGKILL:when={nth}"));
+    let program = binary("railctl").display().to_string();
+    let strace = ["strace", "-qq", "-o", "/dev/null", &trace, &inject];
+    try_run(&[&strace[..], &[&program, "host", verb, FILE]].concat()).ok
+}
+
+/// The mode, and whether modprobe has a file about it.
+fn rdma_mode_of() -> (String, bool) {
+    let mode = if rdma_mode() == Mode::Shared { "shared" } else { "exclusive" };
+    (mode.to_owned(), fs::exists(MODPROBE).expect("ask for it"))
+}
+
+/// Lossless classes of their own, with their share of the line and their memory.
+fn classes(name: &str) -> String {
+    format!(
+        "
+nics: [{{name: {name}}}]
+roce:
+  preset: nvidia
+  ets:
+    classes: [0, 0, 0, 1, 0, 0, 2, 0]
+    scheduling: [ets, ets, strict, ets, ets, ets, ets, ets]
+    bandwidth: [40, 60, 0, 0, 0, 0, 0, 0]
+  buffers: {{priorities: [0, 0, 0, 1, 0, 0, 0, 0], sizes: [20480, 156160, 0, 0, 0, 0, 0, 0]}}"
+    )
 }
 
 fn mtu(ifname: &str) -> String {
@@ -80,6 +117,75 @@ fn lossless_classes_are_set_by_netlink_and_undone() {
     succeeds("apply", &file);
     succeeds("undo", "");
     assert!(!dcb("pfc").contains(":on") && !dcb("app").contains("26:3"), "{}{}", dcb("pfc"), dcb("app"));
+}
+
+#[test]
+fn shares_of_the_line_and_buffers_are_set_by_netlink_and_undone() {
+    let pf = pf(4);
+    let name = pf.ifname();
+    let dcb = |what: &str| run(&["dcb", "-N", what, "show", "dev", &name]);
+    let before = (dcb("ets"), dcb("buffer"));
+    let file = classes(&name);
+    succeeds("apply", &file);
+    let (ets, buffer) = (dcb("ets"), dcb("buffer"));
+    for shown in [
+        "tc-bw 0:40 1:60 2:0",
+        "tc-tsa 0:ets 1:ets 2:strict 3:ets",
+        "prio-tc 0:0 1:0 2:0 3:1 4:0 5:0 6:2 7:0",
+    ] {
+        assert!(ets.contains(shown), "{shown:?} is not in\n{ets}");
+    }
+    for shown in ["prio-buffer 0:0 1:0 2:0 3:1 4:0", "buffer-size 0:20Kb 1:156160b"] {
+        assert!(buffer.contains(shown), "{shown:?} is not in\n{buffer}");
+    }
+    assert!(succeeds("apply", &file).contains("nothing to change"));
+    run(&["dcb", "ets", "set", "dev", &name, "tc-bw", "0:50", "1:50"]);
+    run(&["dcb", "buffer", "set", "dev", &name, "buffer-size", "0:0"]);
+    let check = railctl("check", &file);
+    for said in [
+        "traffic classes is \"classes 0,0,0,1,0,0,2,0",
+        "buffers is \"priorities 0,0,0,1,0,0,0,0 sizes 0,156160",
+    ] {
+        assert!(!check.ok && check.stdout.contains(said), "{said:?} is not in {check:?}");
+    }
+    succeeds("apply", &file);
+    assert_eq!((dcb("ets"), dcb("buffer")), (ets, buffer));
+    let refused = railctl("apply", &file.replace("156160", "262144"));
+    assert!(refused.stderr.contains("cannot set the buffers of"), "more than the port has: {refused:?}");
+    succeeds("undo", "");
+    assert_eq!((dcb("ets"), dcb("buffer")), before);
+}
+
+/// This kernel renames links that are down.
+#[test]
+fn a_nic_gets_its_name_and_an_undo_gives_it_back() {
+    let (pf, name) = (pf(7), pf(7).ifname());
+    let file = format!("nics: [{{name: rail7, pci: '{}', mtu: 4200}}]", pf.bdf());
+    let rule = Path::new("/etc/udev/rules.d/70-railcni-names.rules");
+    ip(&format!("link set {name} up"));
+    let refused = railctl("apply", &file);
+    if refused.ok {
+        succeeds("undo", "");
+    } else {
+        assert!(
+            refused.stderr.contains(&format!("{name} is up, and this kernel renames links")),
+            "{refused:?}"
+        );
+        assert!(rule.exists(), "for the next boot");
+    }
+    ip(&format!("link set {name} down"));
+    succeeds("apply", &file);
+    assert_eq!((pf.ifname(), mtu("rail7")), ("rail7".to_owned(), "4200".to_owned()));
+    let text = fs::read_to_string(rule).expect("a rule");
+    assert!(text.contains(&format!("KERNELS==\"{}\", NAME=\"rail7\"", pf.bdf())), "{text}");
+    assert!(succeeds("apply", &file).contains("nothing to change"));
+    ip("link set rail7 down");
+    ip("link set rail7 name drifted");
+    let check = railctl("check", &file);
+    assert!(!check.ok && check.stdout.contains("name is \"drifted\", wanted is \"rail7\""), "{check:?}");
+    succeeds("apply", &file);
+    succeeds("undo", "");
+    assert_eq!((pf.ifname(), rule.exists()), (name, false));
 }
 
 #[test]
