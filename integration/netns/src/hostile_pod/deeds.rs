@@ -138,7 +138,7 @@ pub const DEEDS: &[Deed] = &[
             "tc filter add dev net1 egress matchall action drop",
             "tc filter add dev net1 ingress matchall action mirred egress redirect dev eth0",
             "tc qdisc add dev net1 root handle 1: prio",
-            "tc qdisc add dev net1 parent 1:1 tbf rate 1kbit burst 1540 latency 50ms",
+            "tc qdisc add dev net1 parent 1:1 tbf rate 1kbit burst 9216 latency 50ms",
         ],
     },
     Deed {

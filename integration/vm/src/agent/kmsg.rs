@@ -12,7 +12,7 @@ const WARNING: u32 = 4;
 /// What marks a trouble among the many harmless warnings of a boot.
 const TROUBLES: [&str; 6] = ["WARNING:", "BUG:", "Oops", "Call Trace", "INFO: task", "lockdep"];
 /// Warnings that say nothing bad.
-const EXPECTED: [&str; 19] = [
+const EXPECTED: [&str; 22] = [
     // The HCA's module is neither Debian's nor signed.
     "loading out-of-tree module taints kernel",
     "module verification failed: signature and/or required key missing",
@@ -41,6 +41,10 @@ const EXPECTED: [&str; 19] = [
     "CONFIG_IMA_DISABLE_HTABLE is disabled",
     // It counts what it did not log of mounts and loop devices that came quickly one after another.
     "callbacks suppressed",
+    // The bonding driver, on an InfiniBand interface that a pod makes a port.
+    "enslaved VLAN challenged slave",
+    "does not support setting the MAC address",
+    "Setting fail_over_mac to active",
     // The machine had no time for the guest.
     "hrtimer: interrupt took",
     "perf: interrupt took too long",
