@@ -56,7 +56,7 @@ impl DevicePlugin {
         let work = move || {
             let work = async {
                 tokio::select! {
-                    never = offer.keep() => never,
+                    () = offer.keep() => (),
                     _ = ended => (),
                 }
             };

@@ -49,7 +49,8 @@ pub fn answer(respond: SendResponse<Bytes>, message: Option<&[u8]>, status: &str
     if let Some(message) = message {
         say(&mut stream, message)?;
     }
-    let trailers = HeaderMap::from_iter([(http::HeaderName::from_static("grpc-status"), status.parse()?)]);
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", status.parse()?);
     stream.send_trailers(trailers).context("end an answer")
 }
 

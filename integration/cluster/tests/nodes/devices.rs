@@ -51,14 +51,14 @@ fn await_offered(cluster: &Cluster) {
     });
 }
 
-fn pod(name: &str, annotations: Value) -> Value {
+fn pod(name: &str, annotations: &Value) -> Value {
     json!({"apiVersion": "v1", "kind": "Pod", "spec": spec("node1", &["sh", "-c", "env; exec sleep 86400"]),
         "metadata": {"name": name, "namespace": RAILS_NAMESPACE, "annotations": annotations}})
 }
 
 /// One that has a device of each rail and no network of ours, so that its container runs.
 fn holder(name: &str) -> Value {
-    let mut pod = pod(name, json!({}));
+    let mut pod = pod(name, &json!({}));
     for rail in 1..=RAILS {
         pod["spec"]["containers"][0]["resources"]["limits"][resource(rail)] = "1".into();
     }
@@ -158,7 +158,7 @@ fn restart_agent(cluster: &Cluster) {
 
 /// By the annotation: network and units come of the webhook, and `rail` is refused the first device of those that are this pod's.
 fn check_injected(cluster: &Cluster) {
-    cluster.kubectl().create(&pod("train", json!({"railcni.dev/fabric": "vf"})).to_string()).unwrap();
+    cluster.kubectl().create(&pod("train", &json!({"railcni.dev/fabric": "vf"})).to_string()).unwrap();
     let train = get(cluster, "train");
     assert_eq!(train["metadata"]["annotations"]["k8s.v1.cni.cncf.io/networks"], "default/vf");
     let limits = &train["spec"]["containers"][0]["resources"]["limits"];

@@ -197,8 +197,9 @@ impl Stage {
 
 /// The agent, with what kubelet told it of this pod; it answers that one question, if it comes.
 fn answer(world: &World, pod: &'static str, devices: &BTreeMap<String, Vf>) {
-    let words = devices.iter().map(|(resource, vf)| format!(" {resource}={}", vf.bdf())).collect::<String>();
-    let (question, said) = (format!("devices default {pod} uid-of-{pod}\n"), format!("devices{words}\n"));
+    let words = devices.iter().map(|(resource, vf)| format!("{resource}={}", vf.bdf()));
+    let words = words.collect::<Vec<_>>().join(" ");
+    let (question, said) = (format!("devices default {pod} uid-of-{pod}\n"), format!("devices {words}\n"));
     let folder = world.dirs().state.join("node");
     fs::create_dir_all(&folder).expect("the agent's folder");
     let socket = folder.join("want");
