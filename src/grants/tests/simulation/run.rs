@@ -3,6 +3,7 @@
 mod actors;
 mod faults;
 mod owners;
+mod pods;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
