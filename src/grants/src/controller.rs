@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::block::Block;
 use crate::plan::{Policy, Rules, plan};
-use crate::project::project;
+use crate::project::{free, project_with};
 use crate::recall::Recall;
 use crate::world::{Node, World, offers};
 use doubt::Doubt;
@@ -236,14 +236,16 @@ impl Controller {
     fn specs(&mut self) -> Vec<Request> {
         let mut requests = Vec::new();
         let nothing = BTreeMap::new();
-        for name in std::mem::take(&mut self.due) {
+        let due = std::mem::take(&mut self.due);
+        let free = if due.is_empty() { BTreeMap::new() } else { free(&self.world) };
+        for name in due {
             let Some(node) = self.world.nodes.get(&name) else { continue };
             // Nobody waits for the answer of a node that is gone: its spec is emptied, and then its addresses are free.
             if node.spec.confirm && !node.has_confirmed() && !self.world.gone.contains(&name) {
                 continue;
             }
             let give = self.gives.get(&name).unwrap_or(&nothing);
-            if let Some(spec) = project(&self.world, &name, give, self.rules) {
+            if let Some(spec) = project_with(&self.world, &free, &name, give, self.rules) {
                 requests.push(Request::PatchNode(name, node.expected(), spec));
             }
         }

@@ -94,6 +94,7 @@ pub fn plan(world: &World, policy: &Policy, rules: Rules) -> Plan {
         }
         ledger.pin();
         ledger.send();
+        ledger.find_homes();
         for (name, offer) in &world.pools {
             let missing = ledger.grant(name, offer, policy);
             if missing > 0 {
@@ -114,13 +115,25 @@ struct Ledger<'w> {
     gained: BTreeSet<(String, String)>,
     /// The newest epoch whose word was believed in a block.
     believed: BTreeMap<String, i64>,
+    /// By node, the blocks in which it has something before it is granted more: group and number.
+    homes: BTreeMap<String, BTreeSet<(String, u64)>>,
 }
 
 impl<'w> Ledger<'w> {
     fn new(world: &'w World, rules: Rules) -> Self {
         let blocks = world.blocks.clone();
-        let (changed, gained, believed) = Default::default();
-        Self { world, rules, blocks, changed, gained, believed }
+        let (changed, gained, believed, homes) = Default::default();
+        Self { world, rules, blocks, changed, gained, believed, homes }
+    }
+
+    /// A look at every block for each node that wants something would be millions in a large cluster.
+    fn find_homes(&mut self) {
+        for block in self.blocks.values() {
+            let home = (block.group.clone(), block.first / u64::from(BLOCK));
+            for node in block.rails.iter().flat_map(|rail| rail.owners.keys()) {
+                self.homes.entry(node.clone()).or_default().insert(home.clone());
+            }
+        }
     }
 
     /// The block of that number with the pool's rail in it; a new one where there is none.

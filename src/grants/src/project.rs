@@ -22,9 +22,21 @@ pub fn project(
     give: &BTreeMap<String, u64>,
     rules: Rules,
 ) -> Option<RailNodeSpec> {
+    project_with(world, &free(world), name, give, rules)
+}
+
+/// The same for one of many nodes: what no node has is counted once for all.
+pub(crate) fn project_with(
+    world: &World,
+    free: &BTreeMap<&str, i64>,
+    name: &str,
+    give: &BTreeMap<String, u64>,
+    rules: Rules,
+) -> Option<RailNodeSpec> {
     let node = world.nodes.get(name)?;
     let is_gone = world.gone.contains(name);
-    let (pools, since) = if is_gone { nothing(world, name) } else { pools(world, name, node, give, rules) };
+    let (mut pools, since) =
+        if is_gone { nothing(world, name) } else { pools(world, name, node, give, rules) };
     // A grant that came to nothing still bars what the node says before it has seen a newer epoch.
     let is_told = same(&pools, &node.spec.pools) && since <= node.spec.epoch;
     // A node that is gone and has seen more than the API server knows would not obey, should it come back.
@@ -32,6 +44,9 @@ pub fn project(
     let waits = node.status.waits && node.status.epoch >= node.spec.epoch;
     if is_told && !node.spec.confirm && !waits {
         return None;
+    }
+    for pool in &mut pools {
+        pool.free = free.get(pool.name.as_str()).copied();
     }
     Some(RailNodeSpec {
         epoch: since.max(node.spec.epoch + 1).max(node.status.epoch + 1),
@@ -126,16 +141,23 @@ fn pools(
         ranges: ranges_text(&ranges),
         drain: ranges_text(&drain),
         give: give.get(&template.name).and_then(|give| i64::try_from(*give).ok()).unwrap_or(0),
-        free: free(world, &template.name),
         ..template
     };
     (pools.into_values().map(&mut told).collect(), newest)
 }
 
-/// How many addresses of a pool no node has.
-pub(crate) fn free(world: &World, pool: &str) -> Option<i64> {
-    let offer = world.pools.get(pool)?;
-    i64::try_from(offer.offered.len()).ok()?.checked_sub(granted(world, pool))
+/// How many addresses of each pool no node has.
+pub(crate) fn free(world: &World) -> BTreeMap<&str, i64> {
+    let mut granted: BTreeMap<&str, i64> = BTreeMap::new();
+    for rail in world.blocks.values().flat_map(|block| &block.rails) {
+        *granted.entry(&rail.pool).or_default() += i64::from(rail.owned().len());
+    }
+    let mut free = BTreeMap::new();
+    for (name, offer) in &world.pools {
+        let granted = granted.get(name.as_str()).copied().unwrap_or(0);
+        free.extend(i64::try_from(offer.offered.len()).ok().map(|all| (name.as_str(), all - granted)));
+    }
+    free
 }
 
 /// How many addresses of a pool nodes have.

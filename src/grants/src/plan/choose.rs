@@ -8,7 +8,7 @@ use ipam::RangeSet;
 use crate::block::{self, Rail};
 use crate::mask::{BLOCK, Mask};
 use crate::plan::{Ledger, Policy};
-use crate::world::{Node, Offer};
+use crate::world::Offer;
 
 /// A pool with one node goes to it whole, unless it is larger than anybody can use.
 const WHOLE: u128 = 1 << 16;
@@ -115,12 +115,13 @@ impl<'w> Ledger<'w> {
     /// In the order of their names.
     fn demands(&self, pool: &str, offer: &Offer, policy: &Policy) -> Vec<Demand<'w>> {
         let world = self.world;
+        let usable = self.usable(pool, offer);
         let mut demands = Vec::new();
         for (name, node) in world.nodes.iter().filter(|(name, _)| !world.gone.contains(*name)) {
             if !offer.allowed.contains(name, &node.labels) {
                 continue;
             }
-            let has = self.usable(pool, offer, name, node);
+            let has = usable.get(name.as_str()).copied().unwrap_or(0);
             let demand = demand(
                 name,
                 offer,
@@ -135,17 +136,22 @@ impl<'w> Ledger<'w> {
         demands
     }
 
-    /// How many addresses the node has that it can hand out.
-    fn usable(&self, pool: &str, offer: &Offer, name: &str, node: &Node) -> u64 {
-        let returned = node.pools.get(pool).map(|own| &own.returned);
-        let blocks = self.blocks.values().filter(|block| block.group == offer.group);
-        let own = blocks.filter_map(|block| {
-            let rail = block.rails.get(block.rail_of(pool, &offer.subnet)?)?;
-            let own = rail.owners.get(name)?.and(block::places(&offer.subnet, block.first, &offer.offered));
-            let returned = returned.map(|returned| block::places(&offer.subnet, block.first, returned));
-            Some(u64::from(own.without(returned.unwrap_or_default()).len()))
-        });
-        own.sum()
+    /// How many addresses each node has that it can hand out.
+    fn usable(&self, pool: &str, offer: &Offer) -> BTreeMap<&str, u64> {
+        let mut usable = BTreeMap::new();
+        for block in self.blocks.values().filter(|block| block.group == offer.group) {
+            let Some(rail) = block.rail_of(pool, &offer.subnet) else { continue };
+            let offered = block::places(&offer.subnet, block.first, &offer.offered);
+            for (node, own) in &block.rails[rail].owners {
+                let returned =
+                    self.world.nodes.get(node).and_then(|node| Some(&node.pools.get(pool)?.returned));
+                let returned = returned.filter(|returned| !returned.is_empty());
+                let returned = returned.map(|returned| block::places(&offer.subnet, block.first, returned));
+                let own = own.and(offered).without(returned.unwrap_or_default());
+                *usable.entry(node.as_str()).or_default() += u64::from(own.len());
+            }
+        }
+        usable
     }
 
     /// The pool's free places: enough for what is wanted, and to know whether there is plenty.
@@ -184,6 +190,7 @@ impl<'w> Ledger<'w> {
             }
             self.gained.insert((name.clone(), node.to_owned()));
             self.changed.insert(name);
+            self.homes.entry(node.to_owned()).or_default().insert((offer.group.clone(), number));
             left -= places.len();
             let rest = free.blocks.get(&number).copied().unwrap_or_default().without(places);
             if rest.is_empty() {
@@ -216,7 +223,9 @@ impl<'w> Ledger<'w> {
             let dead = dead.map(|dead| block::places(&offer.subnet, first, dead));
             Some((*number, places.without(dead.unwrap_or_default()))).filter(|(_, places)| !places.is_empty())
         };
-        for (number, places) in free.blocks.iter().filter_map(alive) {
+        let homes = self.homes.get(node).into_iter().flatten().filter(|(group, _)| *group == offer.group);
+        let homes = homes.filter_map(|(_, number)| alive((number, free.blocks.get(number)?)));
+        for (number, places) in homes {
             let Some(block) = self.blocks.get(&block::name(&offer.group, number)) else { continue };
             let own = block.rails.iter().filter_map(|rail| rail.owners.get(node));
             let own = own.fold(Mask::default(), |all, own| all.or(*own));
