@@ -71,6 +71,10 @@ pub struct NodePool {
     /// Of the pool.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rest: Option<u32>,
+    /// Of the pool: the NICs whose VFs take its addresses, by interface or PCI address, `ens1f0,0000:1a:00.0`; where it names none,
+    /// those with an address in its subnet.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub nics: String,
     /// Of a sticky pool, who is to have which of these addresses again: `172.16.1.7=ai/train-0/net1;...`. None of a controller that
     /// does not keep them over nodes.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -96,13 +100,13 @@ pub struct RailNodeStatus {
     /// By pool.
     #[cfg_attr(feature = "schema", schemars(extend("x-kubernetes-list-type" = "atomic")))]
     pub pools: Vec<PoolUse>,
-    /// How many NICs are rails.
+    /// How many NICs have RDMA, VFs not counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rails: Option<i64>,
     /// exclusive or shared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rdma: Option<String>,
-    /// How many addresses of all pools the node could still hand out.
+    /// How many addresses of all pools the node could still hand out, when it last said anything of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub free: Option<i64>,
     /// `Ready`, and what prevents it.

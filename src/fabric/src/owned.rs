@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::objects::{DEFINITION, Options, POOL};
 use crate::plan::{Plan, PlannedRail};
 use crate::slots::Slots;
+use crate::verify::is_vf;
 
 /// A label of every object of a fabric: its name.
 pub const PART_OF: &str = "railcni.dev/part-of";
@@ -16,6 +17,9 @@ const GROUP: &str = "railcni.dev/fabric";
 const RAIL: &str = "railcni.dev/rail";
 /// Of a pool that the controller keeps they are written when they are empty, too: what is not written is not taken away.
 const LISTS: [&str; 2] = ["excludeIPs", "routes"];
+/// On the pools that nodes share, where pods get VFs: the NICs of the rail, by interface and PCI address. A node gets as many addresses
+/// as these have VFs, ahead of its pods.
+const NICS: &str = "railcni.dev/nics";
 /// On a node's pool, the node's number.
 const SLOT: &str = "railcni.dev/slot";
 
@@ -32,6 +36,9 @@ impl Plan {
         if let Some(rail) = self.rail_of_pool(&object["metadata"]["name"]) {
             object["metadata"]["labels"][GROUP] = self.name.as_str().into();
             object["metadata"]["labels"][RAIL] = rail.to_string().into();
+        }
+        if let Some(nics) = self.nics_of_pool(&object) {
+            object["metadata"]["annotations"][NICS] = nics.into();
         }
         object["metadata"]["ownerReferences"] = json!([{
             "apiVersion": "railcni.dev/v1alpha1", "kind": "Fabric", "name": self.name, "uid": uid,
@@ -57,6 +64,17 @@ impl Plan {
         };
         self.rails.iter().position(is_of).map(|position| position + 1)
     }
+
+    /// Nothing where a pod's interface is no VF, or nobody knows the rail's NIC.
+    fn nics_of_pool(&self, object: &Value) -> Option<String> {
+        let is_of = |rail: &&PlannedRail| {
+            rail.shared.iter().any(|slice| object["metadata"]["name"] == self.pool_name(rail, slice, None))
+        };
+        let is_meant = object["kind"] == POOL && is_vf(self.spec.link);
+        let rail = self.rails.iter().filter(|_| is_meant).find(is_of)?;
+        let nics: Vec<&str> = rail.interfaces.iter().chain(&rail.pcis).map(String::as_str).collect();
+        (!nics.is_empty()).then(|| nics.join(","))
+    }
 }
 
 impl Slots {
@@ -79,5 +97,6 @@ pub fn is_as_wanted(wanted: &Value, found: &Value) -> bool {
         && same("/metadata/labels/railcni.dev~1part-of")
         && same("/metadata/labels/railcni.dev~1rail")
         && (!wanted["spec"]["gateway"].is_null() || found["spec"]["gateway"].is_null())
+        && same("/metadata/annotations/railcni.dev~1nics")
         && crate::differences(std::slice::from_ref(wanted), std::slice::from_ref(found)).is_empty()
 }

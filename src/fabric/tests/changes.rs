@@ -80,6 +80,26 @@ fn a_rail_that_is_gone_takes_its_pool_at_once_and_its_network_without_pods() {
 }
 
 #[test]
+fn the_pools_of_vfs_name_the_nics_of_their_rail_and_others_none() {
+    let addressing = json!({ "shared": { "subnet": "10.0.1.0/24" }, "shared6": { "subnet": "fd00::/64" } });
+    let vfs = planned(&fabric("sriov", 2, &addressing), &[], &Slots::default());
+    let nics = |objects: &[Value]| {
+        let named = |object: &Value| {
+            let nics = object["metadata"]["annotations"]["railcni.dev/nics"].as_str()?;
+            Some(format!("{} {}: {nics}", object["kind"].as_str()?, object["metadata"]["name"].as_str()?))
+        };
+        objects.iter().filter_map(named).collect::<Vec<_>>()
+    };
+    let pools = ["gpu-rail1: eno1", "gpu-rail1v6: eno1", "gpu-rail2: eno2", "gpu-rail2v6: eno2"];
+    assert_eq!(nics(&owned(&vfs)), pools.map(|pool| format!("SpiderIPPool {pool}")));
+    let children = planned(&fabric("macvlan", 2, &addressing), &[], &Slots::default());
+    assert_eq!(nics(&owned(&children)), [""; 0]);
+    // Where pods get children of the NICs from now on, its VFs say nothing of how many there may be.
+    let words = changes(&children, &owned(&vfs));
+    assert!(words.contains(&"edit gpu-rail1".to_owned()), "{words:?}");
+}
+
+#[test]
 fn a_subnet_becomes_another_by_way_of_none_and_what_is_alike_stays() {
     let before = planned(&fabric("macvlan", 2, &sliced("172.16.0.0/16", 27)), &["a", "b"], &Slots::default());
     let found = owned(&before);

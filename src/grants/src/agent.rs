@@ -5,6 +5,7 @@ mod pin;
 mod status;
 #[cfg(test)]
 mod tests;
+mod vfs;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -17,6 +18,7 @@ use crate::block::{ranges_of, ranges_text};
 use crate::world::union;
 use own::{Own, count, last, own};
 pub use pin::Pin;
+pub use vfs::{Pf, most};
 
 /// How soon a lower need is told: others may wait for what is free here.
 pub const LESS: u64 = 1_000;
@@ -52,8 +54,8 @@ pub struct Local<'l> {
     pub leased: &'l RangeSet,
     /// Pods that wait for an address, by pool.
     pub waiting: &'l BTreeMap<String, u64>,
-    /// VFs, by pool.
-    pub most: &'l BTreeMap<String, u64>,
+    /// VFs, by pool, as [`most`] counts them; none before somebody has looked.
+    pub most: Option<&'l BTreeMap<String, u64>>,
     /// Whose pods have these addresses, as far as they are to have them again.
     pub owners: &'l BTreeMap<IpAddr, String>,
     /// Owners that wait for the address that they had, by pool.
@@ -262,11 +264,13 @@ impl Agent {
     }
 }
 
-/// What has been free beyond a spare for long enough; nothing where VFs say how many are needed.
+/// What has been free beyond a spare for long enough; where VFs say how many can be used, what is beyond those.
 fn idle(idle: &mut BTreeMap<String, u64>, name: &str, own: &Own, local: &Local<'_>, free: u64) -> u64 {
     let need = count(&own.ranges.common(local.leased)) + local.waiting.get(name).copied().unwrap_or(0);
-    let surplus = free.saturating_sub(SPARE.max(need / SPARE) * 2);
-    if surplus == 0 || local.most.contains_key(name) {
+    let vfs = local.most.and_then(|most| most.get(name)).filter(|most| **most >= need);
+    let kept = vfs.map_or(SPARE.max(need / SPARE) * 2, |vfs| vfs - need);
+    let surplus = free.saturating_sub(kept);
+    if surplus == 0 {
         idle.remove(name);
         return 0;
     }

@@ -37,4 +37,4 @@ pub use others::{By, Taken, of_spiderpool, of_whereabouts, reserve};
 pub use plan::{Plan, Policy, Rules, plan};
 pub use project::project;
 pub use recall::{PATIENCE, Recall};
-pub use world::{Allowed, FABRIC, Held, Node, Offer, RAIL, World, offers};
+pub use world::{Allowed, FABRIC, Held, NICS, Node, Offer, RAIL, World, offers};

@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use crate::block::{Block, ranges_of};
 use crate::controller::Expected;
 use crate::pins::{pins_of, wishes_of};
-pub use offers::{FABRIC, RAIL, offers};
+pub use offers::{FABRIC, NICS, RAIL, offers};
 
 /// Everything that a decision depends on.
 #[derive(Clone, Debug, Default)]

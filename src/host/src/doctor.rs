@@ -14,7 +14,7 @@ mod sight;
 pub use finding::{Check, Finding, Level};
 pub use look::{look, look_at_links};
 pub use readiness::{changed, is_bad, readiness};
-pub use sight::{Char, Gid, Gpu, Holder, Hop, Netdev, Pci, Pkey, Port, RdmaDevice, Sight, Whose};
+pub use sight::{Char, Gid, Gpu, Holder, Hop, Netdev, Pci, Pf, Pkey, Port, RdmaDevice, Sight, Whose};
 
 use crate::roce::Roce;
 

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use api::RailNode;
-use grants::agent::{Agent, AgentRules, Local};
+use grants::agent::{Agent, AgentRules, Local, Pf, most};
 use ipam::{Grants, JournalStore, Range, RangeSet, Store as _, StoreError};
 use state::Dirs;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -74,6 +74,7 @@ pub(crate) async fn run() -> Result<(), String> {
         trouble: None,
         figures,
         health: Health::default(),
+        pfs: None,
     };
     tokio::task::spawn_local(health::watch(shell.tell.clone()));
     shell.join();
@@ -107,6 +108,8 @@ struct Shell {
     trouble: Option<String>,
     figures: Figures,
     health: Health,
+    /// NICs that have VFs; none before the doctor has looked.
+    pfs: Option<Vec<Pf>>,
 }
 
 impl Shell {
@@ -200,7 +203,8 @@ impl Shell {
     fn look(&mut self) {
         self.refuse_late();
         let (waiting, wishes) = (self.waiting(), self.wishes());
-        let (most, seen) = (BTreeMap::new(), self.seen.clone());
+        let most = self.pfs.as_ref().map(|pfs| most(&self.agent.kept().pools, pfs));
+        let seen = self.seen.clone();
         let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let (agent, dirs, written) = (&mut self.agent, &self.dirs, &mut self.written);
         let mut say = None;
@@ -217,7 +221,7 @@ impl Shell {
             let local = Local {
                 leased: &leased,
                 waiting: &waiting,
-                most: &most,
+                most: most.as_ref(),
                 owners: &owners,
                 wishes: &wishes,
                 now,

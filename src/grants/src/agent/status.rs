@@ -62,7 +62,8 @@ impl Agent {
         // A node that uses none of a pool is asked by nobody who is about to remove it: its first use is told soon.
         let is_first = |known: &PoolUse, own: &PoolUse| known.used == 0 && own.used > 0;
         let is_soon = |known: &PoolUse, own: &PoolUse| {
-            known.need > own.need || known.owners != own.owners || is_first(known, own)
+            let is_other = known.owners != own.owners || known.most != own.most;
+            known.need > own.need || is_other || is_first(known, own)
         };
         let soon = |own: &PoolUse| known.pools.iter().any(|pool| pool.name == own.name && is_soon(pool, own));
         let wait = if status.pools.iter().any(soon) { LESS } else { MORE };
@@ -75,17 +76,26 @@ impl Agent {
         let subnet_of = |name: &str| {
             seen.spec.pools.iter().find(|pool| pool.name == name).and_then(|pool| pool.subnet.parse().ok())
         };
+        // What an earlier life has counted holds until this one has.
+        let counted =
+            |name: &str| known.pools.iter().find(|pool| pool.name == name).and_then(|pool| pool.most);
+        let most = |name: &String| match local.most {
+            Some(most) => most.get(name).map(|most| number(*most)),
+            None => counted(name),
+        };
+        let mut free = 0;
         let mut pools = Vec::with_capacity(self.own.len());
         for (name, own) in &self.own {
             let used = count(&own.ranges.common(local.leased));
             let need = used + local.waiting.get(name).copied().unwrap_or(0);
+            free += count(&own.usable().without(local.leased));
             pools.push(PoolUse {
                 name: name.clone(),
                 need: number(need),
                 used: number(used),
                 returned: ranges_text(&own.returned),
                 held: (behind || self.asked).then(|| ranges_text(&own.held(subnet_of(name), local.leased))),
-                most: local.most.get(name).map(|most| number(*most)),
+                most: most(name),
                 owners: self.waits(name),
                 pins: in_use(own, local),
             });
@@ -102,6 +112,13 @@ impl Agent {
         }
         pools.sort_by(|one, other| one.name.cmp(&other.name));
         let (epoch, waits) = (self.kept.epoch, self.kept.waits);
-        RailNodeStatus { epoch, waits, life: self.life.clone(), pools, ..known.clone() }
+        RailNodeStatus {
+            epoch,
+            waits,
+            life: self.life.clone(),
+            pools,
+            free: Some(number(free)),
+            ..known.clone()
+        }
     }
 }

@@ -35,7 +35,7 @@ fn look_for(
     let nothing = BTreeMap::new();
     let waiting = waiting.iter().map(|owner| (*owner).to_owned()).collect();
     let wishes = &BTreeMap::from([("p".to_owned(), waiting)]);
-    agent.step(Some(node), &Local { leased, waiting: &nothing, most: &nothing, owners, wishes, now: 0 })
+    agent.step(Some(node), &Local { leased, waiting: &nothing, most: None, owners, wishes, now: 0 })
 }
 
 /// A node that has given up two of its four addresses, which its spec still has; and what it kept before that.
@@ -183,7 +183,7 @@ fn a_first_use_is_told_soon_and_a_further_one_when_it_has_lasted() {
     let mut at = |known: &RailNode, now: u64, leased: &str| {
         let leased = &ranges_of(leased).unwrap();
         let local =
-            Local { leased, waiting: &nothing, most: &nothing, owners: &owners, wishes: &wishes, now };
+            Local { leased, waiting: &nothing, most: None, owners: &owners, wishes: &wishes, now };
         agent.step(Some(known), &local).say
     };
     at(&known, 0, "10.9.0.1");

@@ -58,6 +58,8 @@ struct Demand<'w> {
     hard: u64,
     /// What it would rather have beyond that, so that it need not ask again.
     soft: u64,
+    /// It never wants more than both, for it has no more VFs, or the pool is its own.
+    is_bounded: bool,
 }
 
 impl<'w> Ledger<'w> {
@@ -70,13 +72,17 @@ impl<'w> Ledger<'w> {
             return 0;
         }
         let offered = offer.offered.without(&self.orphans());
-        let mut free = self.look(pool, offer, &offered, hard.saturating_add(soft));
+        let all = hard.saturating_add(soft);
+        let mut free = self.look(pool, offer, &offered, all);
         if hard > free.with_pinned() {
             free.take_pinned();
             return self.share(pool, offer, &demands, &mut free);
         }
-        let plenty = hard <= free.len() && is_plenty(free.len() - hard, &offered);
-        let run = if plenty { policy.run } else { 1 };
+        // Where there is one for each VF of all nodes, nobody can ever lack what another has.
+        let fits = all <= free.len() && demands.iter().all(|demand| demand.is_bounded);
+        let reserve = if fits { 0 } else { quarter(&offered) };
+        let ahead = free.len().saturating_sub(hard.saturating_add(reserve));
+        let run = if fits || ahead > 0 { policy.run } else { 1 };
         for demand in &demands {
             let first = demand.hard.min(free.len());
             self.give(pool, offer, demand.node, first, &mut free, run);
@@ -85,23 +91,15 @@ impl<'w> Ledger<'w> {
                 self.give(pool, offer, demand.node, demand.hard - first, &mut free, run);
             }
         }
-        for demand in demands.iter().filter(|_| plenty) {
-            self.give(pool, offer, demand.node, demand.soft.min(free.len()), &mut free, run);
+        for (demand, spare) in demands.iter().zip(shares(&demands, ahead, |demand| demand.soft)) {
+            self.give(pool, offer, demand.node, spare.min(free.len()), &mut free, run);
         }
         0
     }
 
     /// There is not enough: one each, until nothing is left.
     fn share(&mut self, pool: &str, offer: &Offer, demands: &[Demand<'_>], free: &mut Free) -> u64 {
-        let mut got = vec![0; demands.len()];
-        let mut left = free.len();
-        while left > 0 {
-            for (demand, got) in demands.iter().zip(&mut got) {
-                if left > 0 && demand.hard > *got {
-                    (*got, left) = (*got + 1, left - 1);
-                }
-            }
-        }
+        let mut got = shares(demands, free.len(), |demand| demand.hard);
         for (demand, got) in demands.iter().zip(&mut got) {
             *got = self.give(pool, offer, demand.node, *got, free, 1);
         }
@@ -129,9 +127,7 @@ impl<'w> Ledger<'w> {
                 has,
                 policy,
             );
-            if demand.hard + demand.soft > 0 {
-                demands.push(demand);
-            }
+            demands.push(demand);
         }
         demands
     }
@@ -273,17 +269,35 @@ fn demand<'w>(
         (offer.allowed.single() == Some(name)).then(|| offer.offered.len()).filter(|all| *all <= WHOLE);
     let hard = need.saturating_sub(has);
     let spare = policy.spare.max(need / policy.part.max(1));
-    let wanted = match (whole.and_then(|all| u64::try_from(all).ok()), most) {
-        (Some(all), _) => all,
-        (None, Some(most)) => most.max(need),
+    // More pods than VFs: something else than VFs takes these addresses.
+    let bound = whole.and_then(|all| u64::try_from(all).ok()).or(most.filter(|most| need <= *most));
+    let wanted = match bound {
+        Some(bound) => bound,
         // Whoever has something left is not topped up: it would cost a write per pod.
-        (None, None) if hard > 0 || (need > 0 && has == need) => need + spare,
-        (None, None) => need,
+        None if hard > 0 || (need > 0 && has == need) => need + spare,
+        None => need,
     };
-    Demand { node: name, hard, soft: wanted.saturating_sub(has.max(need)) }
+    Demand { node: name, hard, soft: wanted.saturating_sub(has.max(need)), is_bounded: bound.is_some() }
 }
 
-/// Whether a quarter of the pool would still be free.
-fn is_plenty(left: u64, offered: &RangeSet) -> bool {
-    u128::from(left) >= offered.len().div_ceil(4).min(AHEAD.into())
+/// One each, as long as there are so many, to those who want more.
+fn shares(demands: &[Demand<'_>], mut left: u64, wanted: impl Fn(&Demand<'_>) -> u64) -> Vec<u64> {
+    let mut got = vec![0; demands.len()];
+    while left > 0 {
+        let before = left;
+        for (demand, got) in demands.iter().zip(&mut got) {
+            if left > 0 && wanted(demand) > *got {
+                (*got, left) = (*got + 1, left - 1);
+            }
+        }
+        if left == before {
+            break;
+        }
+    }
+    got
+}
+
+/// As much of a pool as is not granted ahead of need.
+fn quarter(offered: &RangeSet) -> u64 {
+    u64::try_from(offered.len().div_ceil(4)).map_or(AHEAD, |quarter| quarter.min(AHEAD))
 }

@@ -13,6 +13,8 @@ use crate::others::of_spiderpool;
 pub const FABRIC: &str = "railcni.dev/fabric";
 /// Which rail of it, from 1.
 pub const RAIL: &str = "railcni.dev/rail";
+/// An annotation of a pool: the NICs whose VFs take its addresses, by interface or PCI address.
+pub const NICS: &str = "railcni.dev/nics";
 /// More rails than any node has: what a label may ask for.
 const MOST_RAILS: usize = 64;
 
@@ -128,6 +130,7 @@ fn offer(object: &SpiderIPPool, valid: &ipam::Pool, group: String, rail: usize) 
         default: spec.default,
         sticky: spec.sticky,
         rest: spec.rest,
+        nics: object.metadata.annotations.get(NICS).cloned().unwrap_or_default(),
         ..NodePool::default()
     };
     let offered = if valid.disabled { RangeSet::default() } else { valid.offered.clone() };

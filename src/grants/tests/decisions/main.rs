@@ -5,6 +5,7 @@
 mod granted;
 mod pools;
 mod told;
+mod vfs;
 
 use std::collections::{BTreeMap, BTreeSet};
 

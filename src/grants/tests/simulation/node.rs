@@ -27,6 +27,8 @@ pub(crate) struct NodeModel {
     pub(crate) asking: BTreeMap<u64, (String, String)>,
     /// Pods that have heard that they have none.
     pub(crate) told: BTreeSet<u64>,
+    /// VFs, by pool, where the node has any.
+    pub(crate) most: BTreeMap<String, u64>,
     /// This clock's distance from everybody else's.
     pub(crate) skew: u64,
 }
@@ -99,7 +101,7 @@ impl NodeModel {
         let local = Local {
             leased: &leased,
             waiting: &waiting,
-            most: &BTreeMap::new(),
+            most: Some(&self.most),
             owners: &owners,
             wishes: &wishes,
             now: now + self.skew,

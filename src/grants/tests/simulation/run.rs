@@ -107,6 +107,13 @@ pub(crate) fn pool(name: &str, subnet: &str, ips: &[&str], rail: Option<u32>) ->
     SpiderIPPool { metadata, spec, ..SpiderIPPool::default() }
 }
 
+/// The second NIC of every third node has none.
+fn vfs(node: u64) -> BTreeMap<String, u64> {
+    [("gpu-rail1", 2 + node % 3), ("gpu-rail2", node % 3 * 2)]
+        .map(|(pool, vfs)| (pool.to_owned(), vfs))
+        .into()
+}
+
 fn rail(number: u32, ips: &[&str], sticky: bool) -> SpiderIPPool {
     let mut rail = pool(&format!("gpu-rail{number}"), &format!("172.16.{number}.0/24"), ips, Some(number));
     rail.spec.sticky = sticky;
@@ -118,6 +125,7 @@ impl Run {
         let node = |index: u64| NodeModel {
             name: format!("node-{index}"),
             skew: index * 77_777,
+            most: if story.vfs { vfs(index) } else { BTreeMap::new() },
             ..NodeModel::default()
         };
         let nodes = (0..story.nodes).map(node).collect::<Vec<_>>();

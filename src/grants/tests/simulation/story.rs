@@ -109,6 +109,8 @@ pub(crate) struct Story {
     pub(crate) policy: Policy,
     /// The rails are sticky pools.
     pub(crate) sticky: bool,
+    /// Nodes have VFs on the rails, and want as many addresses ahead.
+    pub(crate) vfs: bool,
 }
 
 impl Story {
@@ -128,6 +130,7 @@ impl Story {
             plugin_knows_its_own: true,
             policy: Policy::default(),
             sticky: seed % 2 == 1,
+            vfs: seed % 3 == 0,
         }
     }
 }

@@ -22,6 +22,8 @@ pub struct Sight {
     pub chars: Vec<Char>,
     /// GPUs of NVIDIA.
     pub gpus: Vec<Gpu>,
+    /// Functions that have VFs now.
+    pub pfs: Vec<Pf>,
     /// `nvidia_peermem` is loaded.
     pub peermem: bool,
     /// It has registered with the RDMA core.
@@ -159,6 +161,17 @@ pub struct Hop {
     pub acs: Option<u16>,
 }
 
+/// A PCI function that has VFs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pf {
+    /// `0000:1a:00.0`
+    pub address: String,
+    /// Interfaces here.
+    pub netdevs: Vec<String>,
+    /// How many VFs it has now.
+    pub vfs: u32,
+}
+
 /// A GPU.
 #[derive(Clone, Debug, Default)]
 pub struct Gpu {
@@ -192,6 +205,12 @@ impl Sight {
     /// The interface of that name.
     pub fn netdev(&self, name: &str) -> Option<&Netdev> {
         self.netdevs.iter().find(|netdev| netdev.name == name)
+    }
+
+    /// How many NICs have RDMA, VFs not counted.
+    pub fn rails(&self) -> usize {
+        let is_vf = |device: &&RdmaDevice| device.pci.as_ref().is_some_and(|pci| pci.pf.is_some());
+        self.devices.iter().filter(|device| !is_vf(device)).count()
     }
 
     /// Nothing to judge here.

@@ -7,8 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use api::{Condition, RailNode};
-use host::doctor::{self, Finding, Whose};
+use grants::agent::Pf;
+use host::doctor::{self, Finding, Sight, Whose};
+use ipnet::IpNet;
 use netlink::{Event, Group, Monitor};
+use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
@@ -32,13 +35,22 @@ const ROOT: &str = "RAILD_NODE_ROOT";
 pub(super) struct Said {
     pub(super) findings: Vec<Finding>,
     pub(super) has_no_rdma: bool,
+    pub(super) nics: Nics,
+    pub(super) pfs: Vec<Pf>,
+}
+
+/// What the node's object tells of its NICs.
+#[derive(Clone, Default, PartialEq)]
+pub(super) struct Nics {
+    rails: Option<i64>,
+    rdma: Option<String>,
 }
 
 /// What is to stand in the node's object, and what was sent of it last, and when.
 #[derive(Default)]
 pub(super) struct Health {
-    wanted: Option<Vec<Condition>>,
-    sent: Option<(Vec<Condition>, Instant)>,
+    wanted: Option<(Vec<Condition>, Nics)>,
+    sent: Option<(Vec<Condition>, Nics, Instant)>,
 }
 
 /// Interfaces of RDMA devices, which the events are about that matter.
@@ -77,8 +89,20 @@ fn look(names: &Names) -> Result<Said, host::Error> {
     doctor::look_at_links(&mut sight)?;
     let own = sight.devices.iter().flat_map(doctor::RdmaDevice::netdevs).collect();
     *names.lock().unwrap_or_else(PoisonError::into_inner) = own;
-    let (has_no_rdma, findings) = (sight.has_no_rdma(), doctor::judge(&sight, None));
-    Ok(Said { findings, has_no_rdma })
+    let nics = Nics { rails: i64::try_from(sight.rails()).ok(), rdma: sight.netns_mode.clone() };
+    let (has_no_rdma, pfs, findings) = (sight.has_no_rdma(), pfs(&sight), doctor::judge(&sight, None));
+    Ok(Said { findings, has_no_rdma, nics, pfs })
+}
+
+/// Those whose VFs pods have, with the node's own addresses.
+fn pfs(sight: &Sight) -> Vec<Pf> {
+    let addresses = |name: &String| sight.netdev(name).map(|netdev| &netdev.addresses);
+    let pf = |pf: &doctor::Pf| Pf {
+        names: pf.netdevs.iter().chain([&pf.address]).cloned().collect(),
+        addresses: pf.netdevs.iter().filter_map(addresses).flatten().map(IpNet::addr).collect(),
+        vfs: pf.vfs.into(),
+    };
+    sight.pfs.iter().map(pf).collect()
 }
 
 /// A thread of its own waits for the kernel: one that the runtime waited for would keep the process from ending.
@@ -115,32 +139,48 @@ fn concerns(event: &Event, names: &BTreeSet<String>) -> bool {
 
 impl Shell {
     pub(super) fn judge(&mut self, said: Said) {
-        self.health.wanted = Some(doctor::readiness(said.has_no_rdma, &said.findings));
+        self.health.wanted = Some((doctor::readiness(said.has_no_rdma, &said.findings), said.nics));
+        self.pfs = Some(said.pfs);
         self.figures.judged(said.findings);
     }
 
     /// Writes the conditions, if the object does not have them.
     pub(super) fn tell_health(&mut self) {
-        let (Some(wanted), Some(seen)) = (&self.health.wanted, &self.seen) else { return };
+        let (Some((wanted, nics)), Some(seen)) = (&self.health.wanted, &self.seen) else { return };
         if !self.agent.has_joined() {
             return;
         }
-        let known = seen.status.as_ref().map(|status| status.conditions.clone()).unwrap_or_default();
+        let status = seen.status.clone().unwrap_or_default();
+        let (known, counted) = (status.conditions, Nics { rails: status.rails, rdma: status.rdma });
         let now = k8s_openapi::jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let (conditions, news) = doctor::changed(wanted.clone(), &known, &now);
         self.figures.conditions(conditions.clone());
         let says = |sent: &[Condition]| sent.iter().map(said).eq(conditions.iter().map(said));
-        let is_shown_soon = |(sent, at): &(Vec<Condition>, Instant)| says(sent) && at.elapsed() < SHOWN;
-        if says(&known) || self.health.sent.as_ref().is_some_and(is_shown_soon) {
+        let is_shown_soon = |(sent, of, at): &(Vec<Condition>, Nics, Instant)| {
+            says(sent) && of == nics && at.elapsed() < SHOWN
+        };
+        if (says(&known) && counted == *nics) || self.health.sent.as_ref().is_some_and(is_shown_soon) {
             return;
         }
-        self.health.sent = Some((conditions.clone(), Instant::now()));
-        let operations = json!([
-            { "op": "test", "path": "/status/life", "value": self.agent.life() },
-            { "op": "add", "path": "/status/conditions", "value": conditions },
-        ]);
+        self.health.sent = Some((conditions.clone(), nics.clone(), Instant::now()));
+        let mut operations = vec![
+            json!({ "op": "test", "path": "/status/life", "value": self.agent.life() }),
+            json!({ "op": "add", "path": "/status/conditions", "value": conditions }),
+        ];
+        operations.extend(set("rails", counted.rails.as_ref(), nics.rails.as_ref()));
+        operations.extend(set("rdma", counted.rdma.as_ref(), nics.rdma.as_ref()));
         let events = news.iter().map(|condition| event(seen, condition, &now)).collect();
-        self.write(operations, events);
+        self.write(operations.into(), events);
+    }
+}
+
+/// A schema takes no `null` for what is not there.
+fn set<T: Serialize>(field: &str, known: Option<&T>, wanted: Option<&T>) -> Option<Value> {
+    let path = format!("/status/{field}");
+    match (known, wanted) {
+        (_, Some(value)) => Some(json!({ "op": "add", "path": path, "value": value })),
+        (Some(_), None) => Some(json!({ "op": "remove", "path": path })),
+        (None, None) => None,
     }
 }
 

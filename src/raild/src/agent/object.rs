@@ -35,6 +35,7 @@ impl Shell {
             { "op": "add", "path": "/status/epoch", "value": status.epoch },
             { "op": "add", "path": "/status/waits", "value": status.waits },
             { "op": "add", "path": "/status/pools", "value": status.pools },
+            { "op": "add", "path": "/status/free", "value": status.free },
         ]);
         self.write(operations, Vec::new());
     }

@@ -22,6 +22,7 @@ const NODE: &[&str] = &[
     "spec.pools[].ranges",
     "spec.pools[].drain",
     "spec.pools[].give",
+    "spec.pools[].nics",
     "spec.pools[].pins",
     "spec.pools[].owners",
     "status.epoch",
@@ -30,6 +31,7 @@ const NODE: &[&str] = &[
     "status.pools[].need",
     "status.pools[].returned",
     "status.pools[].held",
+    "status.pools[].most",
     "status.pools[].owners",
     "status.pools[].pins",
 ];

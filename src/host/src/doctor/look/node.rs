@@ -19,6 +19,7 @@ const PODS: &str = "var/lib/kubelet/pods";
 pub(super) fn look(files: &Files, sight: &mut Sight) {
     sight.chars = chars(files);
     sight.gpus = pci::gpus(files);
+    sight.pfs = pci::pfs(files);
     sight.peermem = files.exists("sys/module/nvidia_peermem");
     sight.memory_peers = ["nv_mem", "nv_mem_nc"]
         .iter()

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::doctor::bits;
 use crate::doctor::files::Files;
-use crate::doctor::sight::{Gpu, Hop, Pci};
+use crate::doctor::sight::{Gpu, Hop, Pci, Pf};
 
 const DEVICES: &str = "sys/bus/pci/devices";
 /// What the kernel shows of config space to everybody.
@@ -28,6 +28,16 @@ pub(super) fn function(files: &Files, device: &Path) -> Option<Pci> {
         path: chain.iter().enumerate().map(|(at, address)| hop(files, address, at == 0)).collect(),
         address: own,
     })
+}
+
+/// Functions that have VFs now.
+pub(super) fn pfs(files: &Files) -> Vec<Pf> {
+    let pf = |address: String| {
+        let path = Path::new(DEVICES).join(&address);
+        let vfs = u32::try_from(files.number(path.join("sriov_numvfs"))?).ok().filter(|vfs| *vfs > 0)?;
+        Some(Pf { netdevs: files.names(path.join("net")), address, vfs })
+    };
+    files.names(DEVICES).into_iter().filter_map(pf).collect()
 }
 
 /// Addresses from the function up, as the path of its directory has them.
