@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::link::is_vf;
 use crate::objects::{DEFINITION, Options, POOL};
 use crate::plan::{Plan, PlannedRail};
 use crate::slots::Slots;
-use crate::verify::is_vf;
 
 /// A label of every object of a fabric: its name.
 pub const PART_OF: &str = "railcni.dev/part-of";

@@ -23,7 +23,7 @@ pub enum Via {
     Networkd,
     /// The same, and netplan has it.
     Netplan,
-    /// The same, and NetworkManager has it.
+    /// The same, and `NetworkManager` has it.
     NetworkManager,
 }
 

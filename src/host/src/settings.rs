@@ -57,7 +57,7 @@ pub struct Nic {
 pub enum LinkType {
     /// With `RoCE`.
     Ethernet,
-    /// With IPoIB.
+    /// With `IPoIB`.
     InfiniBand,
 }
 

@@ -1,5 +1,4 @@
 //! Threads that wait for locks. A process of its own: what other tests leave would be counted, too.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::fs;
 use std::path::Path;

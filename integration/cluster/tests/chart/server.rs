@@ -149,7 +149,7 @@ fn kinds_and_their_objects_outlive_upgrade_and_release() {
     assert!(!said.contains("Not found"), "{said}");
 }
 
-/// What stands beside the chart: DaemonSets as their projects call them, and what is said of them.
+/// What stands beside the chart: `DaemonSets` as their projects call them, and what is said of them.
 const OTHERS: [(&str, &str, &str); 5] = [
     ("kube-system", "kube-multus-ds", "Multus, as DaemonSet kube-system/kube-multus-ds"),
     (

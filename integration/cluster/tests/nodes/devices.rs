@@ -47,7 +47,9 @@ fn offer(node: &Node) -> Vec<DevicePlugin> {
 /// kubelet takes pods for them from then on.
 fn await_offered(cluster: &Cluster) {
     await_object(cluster, &["node", "node1"], |node| {
-        (1..=RAILS).all(|rail| node["status"]["allocatable"][resource(rail)] == VFS.to_string())
+        (1..=RAILS).all(|rail| {
+            node["status"]["allocatable"][resource(rail)].as_str().is_some_and(|vfs| vfs.parse() == Ok(VFS))
+        })
     });
 }
 
@@ -140,7 +142,7 @@ fn restart_kubelet(cluster: &mut Cluster) {
     cluster.node_mut(0).start_kubelet().unwrap();
 }
 
-/// The DaemonSet makes another, which listens when this returns.
+/// The `DaemonSet` makes another, which listens when this returns.
 fn restart_agent(cluster: &Cluster) {
     let kubectl = cluster.kubectl();
     let of_node =

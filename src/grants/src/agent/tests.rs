@@ -182,8 +182,7 @@ fn a_first_use_is_told_soon_and_a_further_one_when_it_has_lasted() {
     let (nothing, owners, wishes) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     let mut at = |known: &RailNode, now: u64, leased: &str| {
         let leased = &ranges_of(leased).unwrap();
-        let local =
-            Local { leased, waiting: &nothing, most: None, owners: &owners, wishes: &wishes, now };
+        let local = Local { leased, waiting: &nothing, most: None, owners: &owners, wishes: &wishes, now };
         agent.step(Some(known), &local).say
     };
     at(&known, 0, "10.9.0.1");

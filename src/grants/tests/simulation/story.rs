@@ -130,7 +130,7 @@ impl Story {
             plugin_knows_its_own: true,
             policy: Policy::default(),
             sticky: seed % 2 == 1,
-            vfs: seed % 3 == 0,
+            vfs: seed.is_multiple_of(3),
         }
     }
 }

@@ -20,7 +20,7 @@ pub(crate) struct Settings {
     pub(crate) service: String,
     /// Where the networks of Fabrics are made.
     pub(crate) networks: String,
-    /// Where SriovNetworkNodeStates are the operator's.
+    /// Where `SriovNetworkNodeStates` are the operator's.
     pub(crate) operators: BTreeSet<String>,
     pub(crate) policy: Policy,
     /// Of a certificate, in seconds.
