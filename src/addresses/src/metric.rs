@@ -17,6 +17,8 @@ pub fn metric(ifname: &str) -> u32 {
             return USUAL + place * SERIES + number;
         }
     }
+    // A Rust whose hasher is another one does no harm: CHECK compares no metric that the config has not said, and what is to be
+    // removed is on record with its own.
     let mut hasher = DefaultHasher::new();
     ifname.hash(&mut hasher);
     let [a, b, c, ..] = hasher.finish().to_be_bytes();

@@ -52,11 +52,6 @@ impl Error {
         Self::new(code::UNSUPPORTED_FIELD, msg)
     }
 
-    /// Code 3: the runtime need not clean up.
-    pub fn unknown_container(msg: impl Into<String>) -> Self {
-        Self::new(code::UNKNOWN_CONTAINER, msg)
-    }
-
     /// Code 4: the message names the variable.
     pub fn invalid_env(msg: impl Into<String>) -> Self {
         Self::new(code::INVALID_ENV, msg)
@@ -90,11 +85,6 @@ impl Error {
     /// Code 50: STATUS says that ADD would fail.
     pub fn not_available(msg: impl Into<String>) -> Self {
         Self::new(code::NOT_AVAILABLE, msg)
-    }
-
-    /// Code 51: as 50, and containers that run may be cut off.
-    pub fn limited_connectivity(msg: impl Into<String>) -> Self {
-        Self::new(code::LIMITED_CONNECTIVITY, msg)
     }
 
     /// Code 999: everything else.

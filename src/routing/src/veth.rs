@@ -168,7 +168,8 @@ impl Pair {
     }
 }
 
-/// The same for every try of an attachment, and another for every container; unicast, administered locally.
+/// The same for every try of an attachment, and another for every container; unicast, administered locally. Only ADD asks:
+/// DEL and CHECK have it from the record, so that a Rust whose hasher is another one does no harm.
 fn mac(key: &AttachmentKey, end: &str) -> [u8; 6] {
     let mut hasher = DefaultHasher::new();
     (&key.container_id, end).hash(&mut hasher);

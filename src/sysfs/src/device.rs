@@ -46,12 +46,6 @@ impl Device {
         self.only(ports.into_iter().map(|(_, netdev)| netdev).collect())
     }
 
-    /// The interface of one port, by `dev_port`: two ports of one function share it on `ConnectX-3`.
-    pub fn netdev_of_port(&self, port: u32) -> Result<Option<Netdev>, Error> {
-        let ports = self.own_ports()?.into_iter().filter(|(own, _)| *own == port);
-        self.only(ports.map(|(_, netdev)| netdev).collect())
-    }
-
     /// The PCI function that this device is, or that it hangs below.
     pub fn pci_function(&self) -> Result<Option<Bdf>, Error> {
         nearest_function(&self.path)

@@ -122,7 +122,8 @@ impl PodLink {
     }
 }
 
-/// The same for every try of an attachment, and another for every attachment.
+/// The same for every try of an attachment, and another for every attachment. Only ADD asks: the record has the name before
+/// there is a link of it, so that a Rust whose hasher is another one does no harm.
 pub(super) fn staging_name(key: &AttachmentKey) -> String {
     let mut hasher = DefaultHasher::new();
     key.hash(&mut hasher);
