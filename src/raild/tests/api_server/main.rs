@@ -13,3 +13,4 @@ mod pods;
 mod readiness;
 mod stories;
 mod taints;
+mod vfs;
