@@ -59,7 +59,7 @@ fn what_configures_links_here_has_their_part_too() {
         assert!(unit.contains(&format!(" host apply --persist={by} --present ")), "{unit}");
         let again = node.apply(GUIDE);
         assert!(again.contains("nothing to change"), "an apply by hand leaves it: {again}");
-        fs::write(node.root().join(path), "drifted").unwrap();
+        state::file::replace(&node.root().join(path), b"drifted").unwrap();
         assert!(node.railctl(&["check"], GUIDE).stdout().contains(path));
         node.apply(GUIDE);
         assert_eq!(node.root_file(path), text);
