@@ -140,7 +140,7 @@ impl Fake {
         let own = index.into_iter().flat_map(|index| self.view.addresses_of(index));
         let gateway = |net: &IpNet| gateways.iter().copied().find(|ip| ip.is_ipv4() == net.addr().is_ipv4());
         let addresses: Vec<_> = own.map(|net| Address { net, gateway: gateway(&net) }).collect();
-        let key = AttachmentKey::new("rails", "c", ifname).unwrap();
+        let key = key(ifname);
         plan::join(&self.view, &mut self.shared, &[PodNic { key, addresses, settings }])
     }
 
