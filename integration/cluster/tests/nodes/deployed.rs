@@ -1,5 +1,6 @@
 //! What `kubectl apply -f deploy/...` puts into a cluster: agents and controllers, and whatever a test adds to them.
 
+use crate::pods::LOOK;
 use crate::verdict::railctl;
 use cluster::{Cluster, suite_image};
 use serde_json::{Value, json};
@@ -124,7 +125,7 @@ pub(crate) fn said(cluster: &Cluster, parts: &[&Part]) -> String {
 /// Waits until no pod has a rail any more; controllers have namespaces of their own meanwhile.
 pub(crate) fn await_released(cluster: &Cluster) {
     let done = eventually(LIMIT, || {
-        pause(Duration::from_millis(200));
+        pause(LOOK);
         let shown = cluster.nodes().iter().map(|node| railctl(node, &["show", "-o", "json"]));
         shown
             .into_iter()

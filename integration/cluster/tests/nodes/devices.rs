@@ -4,7 +4,7 @@
 use crate::cluster;
 use crate::deployed::{self, ALL};
 use crate::fabric::await_object;
-use crate::pods::{await_event, await_ready, delete_all, node, spec};
+use crate::pods::{LOOK, await_event, await_ready, delete_all, node, spec};
 use crate::verdict::await_clean;
 use cluster::{Cluster, DevicePlugin, Node, RAILS, RAILS_NAMESPACE};
 use serde_json::{Value, json};
@@ -151,7 +151,7 @@ fn restart_agent(cluster: &Cluster) {
     let old = agent().unwrap();
     kubectl.run(&["-n", "kube-system", "delete", "pod", old.as_str().unwrap()]).unwrap();
     let began = eventually(LIMIT, || {
-        pause(Duration::from_millis(200));
+        pause(LOOK);
         let is_new = agent().is_some_and(|name| name.is_string() && name != old);
         (is_new && ask(node(cluster, "node1"), "nobody", "-").is_ok()).then_some(())
     });
@@ -168,7 +168,7 @@ fn check_injected(cluster: &Cluster) {
     let node = node(cluster, "node1");
     let uid = uid(cluster, "train");
     let asked = eventually(LIMIT, || {
-        pause(Duration::from_millis(200));
+        pause(LOOK);
         let said = ask(node, "train", &uid).ok()?;
         said.starts_with("devices ").then_some(said)
     });

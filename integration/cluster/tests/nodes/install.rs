@@ -1,7 +1,7 @@
 //! The image of the plugins and its `DaemonSet` on both nodes.
 
 use crate::cluster;
-use crate::pods::{await_ready, delete_all, eight_networks, node, sleeper, start};
+use crate::pods::{LOOK, await_ready, delete_all, eight_networks, node, sleeper, start};
 use crate::verdict::{await_clean, check_pod};
 use cluster::{Cluster, RAILS_NAMESPACE, suite_image};
 use serde_json::Value;
@@ -37,7 +37,7 @@ fn is_rolled_out(cluster: &Cluster) -> bool {
 
 fn await_rollout(cluster: &Cluster) {
     let done = eventually(Duration::from_secs(120), || {
-        pause(Duration::from_millis(200));
+        pause(LOOK);
         is_rolled_out(cluster).then_some(())
     });
     done.unwrap_or_else(|| panic!("{}", said(cluster)));
@@ -106,7 +106,7 @@ fn a_torn_image_changes_nothing_and_pods_start_as_before() {
     await_rollout(&cluster);
     apply(&cluster, "torn");
     let refused = eventually(Duration::from_secs(120), || {
-        pause(Duration::from_millis(200));
+        pause(LOOK);
         let list = cluster.kubectl().get(&["-n", SYSTEM, "pods", "-l", "app=railcni"]).unwrap();
         let mut pods = list["items"].as_array().unwrap().iter();
         pods.any(|pod| pod["status"]["initContainerStatuses"][0]["restartCount"].as_u64() > Some(0))

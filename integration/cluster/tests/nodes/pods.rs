@@ -9,6 +9,9 @@ use testkit::{eventually, pause};
 /// Long enough for sixty pods on a busy machine.
 const LIMIT: Duration = Duration::from_secs(240);
 
+/// Between two looks at the cluster: kubectl takes a tenth of a CPU second for each, and a crowd of pods needs them all.
+pub(crate) const LOOK: Duration = Duration::from_millis(500);
+
 /// The annotation of eight networks, a rail each.
 pub(crate) fn eight_networks() -> String {
     (1..=8).map(|rail| format!("gpu{rail}-macvlan")).collect::<Vec<_>>().join(", ")
@@ -66,7 +69,7 @@ pub(crate) fn await_ready(cluster: &Cluster, names: &[&str]) -> Result<()> {
             && conditions.any(|one| one["type"] == "Ready" && one["status"] == "True")
     };
     let done = eventually(LIMIT, || {
-        pause(Duration::from_millis(200));
+        pause(LOOK);
         let list = list(cluster).ok()?;
         (list.iter().filter(|pod| ready(pod)).count() == names.len()).then_some(())
     });
@@ -83,7 +86,7 @@ pub(crate) fn await_event(cluster: &Cluster, namespace: &str, pod: &str, reason:
     let field = format!("involvedObject.name={pod}");
     let mut last = String::new();
     let said = eventually(Duration::from_secs(60), || {
-        pause(Duration::from_millis(200));
+        pause(LOOK);
         let events = kubectl.get(&["-n", namespace, "events", "--field-selector", &field]).ok()?;
         let messages = events["items"].as_array()?.iter().filter_map(|event| event["message"].as_str());
         last = messages.collect::<Vec<_>>().join("\n");

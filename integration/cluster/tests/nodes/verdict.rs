@@ -2,7 +2,7 @@
 //!
 //! Every verdict is a result, so that a test can show that it finds what was broken on purpose.
 
-use crate::pods::network_status;
+use crate::pods::{LOOK, network_status};
 use anyhow::{Context, Result, bail, ensure};
 use cluster::{Cluster, Node, RAILS, RAILS_NAMESPACE};
 use serde_json::{Value, json};
@@ -135,7 +135,7 @@ pub(crate) fn await_clean(cluster: &Cluster) -> Result<()> {
 pub(crate) fn await_clean_within(cluster: &Cluster, limit: Duration) -> Result<()> {
     let mut last = Ok(());
     let clean = eventually(limit, || {
-        pause(Duration::from_millis(200));
+        pause(LOOK);
         last = cluster.nodes().iter().try_for_each(check_clean);
         last.is_ok().then_some(())
     });

@@ -1,7 +1,7 @@
 //! Pods that controllers make, move and make again.
 
 use crate::cluster;
-use crate::pods::{await_ready, delete_all, eight_networks, list, node, sleeper, spec};
+use crate::pods::{LOOK, await_ready, delete_all, eight_networks, list, node, sleeper, spec};
 use crate::verdict::{await_clean, check_distinct, check_pod};
 use cluster::{Cluster, Kubectl, RAILS_NAMESPACE};
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ fn workload(api: &str, kind: &str, spec: &Value) -> String {
 fn await_status(kubectl: &Kubectl, kind: &str, done: impl Fn(&Value) -> bool) {
     let mut last = Value::Null;
     let reached = eventually(LIMIT, || {
-        pause(Duration::from_millis(200));
+        pause(LOOK);
         last = kubectl.get(&["-n", RAILS_NAMESPACE, kind, "work"]).unwrap_or_default();
         done(&last).then_some(())
     });
@@ -141,7 +141,7 @@ fn a_static_pod_has_rails_as_long_as_its_file_is_there() {
     await_clean(&cluster).unwrap();
     // The API server hears of it later than the runtime, and the next test counts pods.
     let gone = eventually(LIMIT, || {
-        pause(Duration::from_millis(200));
+        pause(LOOK);
         list(&cluster).is_ok_and(|pods| pods.is_empty()).then_some(())
     });
     gone.expect("the API server has forgotten the static pod");
