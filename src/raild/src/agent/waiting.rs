@@ -54,6 +54,10 @@ impl Shell {
                  lost, `railctl release node {node}` gives it back"
             ),
             (_, Some(_)) => self.why(),
+            (Pin::Here(ip), None) => format!(
+                "none another pod of this node has had {ip} since, and the controller has not said yet that any address will do: \
+                 look whether raild controller runs"
+            ),
             _ => format!(
                 "none raild agent has asked the controller, which has not answered: look whether raild controller runs; the grant is \
                  of epoch {}",
@@ -95,7 +99,7 @@ impl Shell {
             if let Some(owner) = &request.owner {
                 match self.pinned(&request.pool, owner, last) {
                     Some(word) => {
-                        self.figures.ended(&request.pool, "granted", since);
+                        self.figures.ended(&request.pool, word, since);
                         let _ = request.answer.send(format!("{word} {epoch}"));
                     }
                     None => still.push((request, since)),
