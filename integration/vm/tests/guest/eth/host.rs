@@ -160,7 +160,7 @@ fn shares_of_the_line_and_buffers_are_set_by_netlink_and_undone() {
 #[test]
 fn a_nic_gets_its_name_and_an_undo_gives_it_back() {
     let (pf, name) = (pf(7), pf(7).ifname());
-    let file = format!("nics: [{{name: rail7, pci: '{}', mtu: 4200}}]", pf.bdf());
+    let file = format!("nics: [{{name: wire7, pci: '{}', mtu: 4200}}]", pf.bdf());
     let rule = Path::new("/etc/udev/rules.d/70-railcni-names.rules");
     ip(&format!("link set {name} up"));
     let refused = railctl("apply", &file);
@@ -175,14 +175,14 @@ fn a_nic_gets_its_name_and_an_undo_gives_it_back() {
     }
     ip(&format!("link set {name} down"));
     succeeds("apply", &file);
-    assert_eq!((pf.ifname(), mtu("rail7")), ("rail7".to_owned(), "4200".to_owned()));
+    assert_eq!((pf.ifname(), mtu("wire7")), ("wire7".to_owned(), "4200".to_owned()));
     let text = fs::read_to_string(rule).expect("a rule");
-    assert!(text.contains(&format!("KERNELS==\"{}\", NAME=\"rail7\"", pf.bdf())), "{text}");
+    assert!(text.contains(&format!("KERNELS==\"{}\", NAME=\"wire7\"", pf.bdf())), "{text}");
     assert!(succeeds("apply", &file).contains("nothing to change"));
-    ip("link set rail7 down");
-    ip("link set rail7 name drifted");
+    ip("link set wire7 down");
+    ip("link set wire7 name drifted");
     let check = railctl("check", &file);
-    assert!(!check.ok && check.stdout.contains("name is \"drifted\", wanted is \"rail7\""), "{check:?}");
+    assert!(!check.ok && check.stdout.contains("name is \"drifted\", wanted is \"wire7\""), "{check:?}");
     succeeds("apply", &file);
     succeeds("undo", "");
     assert_eq!((pf.ifname(), rule.exists()), (name, false));
