@@ -91,7 +91,10 @@ impl<'w> Ledger<'w> {
                 self.give(pool, offer, demand.node, demand.hard - first, &mut free, run);
             }
         }
-        for (demand, spare) in demands.iter().zip(shares(&demands, ahead, |demand| demand.soft)) {
+        let spares = shares(&demands, ahead, |demand| demand.soft);
+        for (demand, spare) in demands.iter().zip(spares) {
+            // What VFs ask for is large, and is shared; a spare of pods is small, and whole: it saves the next question.
+            let spare = if ahead > 0 && !demand.is_bounded { demand.soft } else { spare };
             self.give(pool, offer, demand.node, spare.min(free.len()), &mut free, run);
         }
         0

@@ -179,7 +179,7 @@ fn is_found(what: impl Fn(&Run) -> u64, break_it: impl Fn(&mut Story)) {
 fn broken_no_epoch_test_on_specs() {
     the_auditor_notices(|story| {
         story.tests.epoch = false;
-        (story.faults.agent, story.faults.repeated) = (300, 8);
+        (story.faults.late, story.demand, story.policy.spare) = (1_500, 115, 0);
     });
 }
 
