@@ -134,18 +134,14 @@ proptest! {
             }
             // Ahead of need, a quarter stays free; unless there is one for each VF.
             let all_vfs = all.iter().map(|(need, vfs)| vfs.filter(|vfs| need <= vfs)).sum::<Option<u64>>();
-            match all_vfs.filter(|vfs| *vfs <= last) {
-                Some(vfs) => prop_assert_eq!(sum, vfs),
-                None => {
-                    // The spares of those without VFs are small, and whole.
-                    let spare = |(need, vfs): &(u64, Option<u64>)| match vfs.filter(|vfs| need <= vfs) {
-                        Some(_) => 0,
-                        None => 4.max(need / 4),
-                    };
-                    let spares = all.iter().map(spare).sum::<u64>();
-                    let is_left = last - sum + spares >= last.div_ceil(4);
-                    prop_assert!(sum == needs || is_left, "{} of {}", sum, last);
-                }
+            if let Some(vfs) = all_vfs.filter(|vfs| *vfs <= last) {
+                prop_assert_eq!(sum, vfs);
+            } else {
+                // The spares of those without VFs are small, and whole.
+                let counts = |(need, vfs): &&(u64, Option<u64>)| vfs.is_none_or(|vfs| *need > vfs);
+                let spares = all.iter().filter(counts).map(|(need, _)| 4.max(need / 4)).sum::<u64>();
+                let is_left = last - sum + spares >= last.div_ceil(4);
+                prop_assert!(sum == needs || is_left, "{} of {}", sum, last);
             }
         }
         let mut seen = BTreeSet::new();
