@@ -9,7 +9,7 @@ use testkit::{eventually, pause};
 /// Long enough for sixty pods on a busy machine.
 const LIMIT: Duration = Duration::from_secs(240);
 
-/// Between two looks at the cluster: kubectl takes a tenth of a CPU second for each, and a crowd of pods needs them all.
+/// Between two looks at the cluster: kubectl took 0.2 s of CPU for each beside a crowd of pods.
 pub(crate) const LOOK: Duration = Duration::from_millis(500);
 
 /// The annotation of eight networks, a rail each.
