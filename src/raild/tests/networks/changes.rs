@@ -125,6 +125,17 @@ fn what_would_be_taken_from_under_a_pod_waits_for_it_and_all_else_changes() {
     until("the network is edited", || link().filter(|link| link == "ipvlan"));
     until("nothing waits", || condition(&kubectl, "fabric", "gpu", "Applied"));
 
+    // A tenant's network with the Fabric's label and owner is his.
+    let uid = get(&kubectl, "fabric", "gpu").unwrap()["metadata"]["uid"].clone();
+    let owner = json!({ "apiVersion": "railcni.dev/v1alpha1", "kind": "Fabric", "name": "gpu", "uid": uid });
+    let forged = json!({
+        "apiVersion": "k8s.cni.cncf.io/v1", "kind": "NetworkAttachmentDefinition",
+        "metadata": {
+            "name": "mine", "namespace": "kube-public", "labels": { "railcni.dev/part-of": "gpu" }, "ownerReferences": [owner],
+        },
+        "spec": { "config": "{}" },
+    });
+    kubectl.create(&forged.to_string()).unwrap();
     pod(&kubectl, "attached", "gpu", "172.17.0.2");
     let mut other = spec("ipvlan", "172.17.0.0/16");
     other["networks"] = "per-rail".into();
@@ -138,6 +149,7 @@ fn what_would_be_taken_from_under_a_pod_waits_for_it_and_all_else_changes() {
     kubectl.run(&["annotate", "fabric", "gpu", "railcni.dev/change-networks-in-use=true"]).unwrap();
     until("the old one goes", || get(&kubectl, "net-attach-def", "gpu").is_none().then_some(()));
     until("nothing waits", || condition(&kubectl, "fabric", "gpu", "Applied"));
+    kubectl.run(&["-n", "kube-public", "get", "net-attach-def", "mine"]).unwrap();
 }
 
 const STATES: &str = "
